@@ -1,0 +1,16 @@
+"""Qmini RL GYM: teaches the Qmini biped to walk."""
+
+from __future__ import annotations
+
+import os
+
+# MuJoCo steps on threads of its own between PyTorch's. Threads of PyTorch's that spin while they wait for work, as
+# OpenMP's do by default, take the cores from them: measured ten times slower on two cores with other load.
+# It must be set before PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+LEGGED_GYM_ROOT_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+"""The checkout: ``resources`` and ``logs`` lie here. Asset paths may start with ``{LEGGED_GYM_ROOT_DIR}``."""
+
+LEGGED_GYM_ENVS_DIR = os.path.join(LEGGED_GYM_ROOT_DIR, "legged_gym", "envs")
+"""One folder for each robot."""

@@ -1,0 +1,27 @@
+"""The one exception that means: the user can put this right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can correct. Scripts print its one line and exit with code 2, without a traceback."""
+
+
+def near_names(name: str, valid: Iterable[str]) -> str:
+    """Say which names were possible, the likeliest first.
+
+    Args:
+        name: What was asked for.
+        valid: What there is.
+
+    Returns:
+        ``"did you mean 'a' or 'b'?"`` where something is close, else ``"valid: a, b, …"``.
+    """
+    choices = sorted(valid)
+    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
+    return "valid: " + (", ".join(choices) or "nothing here")
