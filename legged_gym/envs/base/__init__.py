@@ -1,0 +1,1 @@
+"""What every legged robot's task is made of."""

@@ -1,0 +1,97 @@
+"""What differs between one robot and the next: drawn once here, run by the simulator, read by the critic."""
+
+from __future__ import annotations
+
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators import PhysicsParameters
+
+
+class DomainRand:
+    """Holds each robot's randomised values.
+
+    Physical parameters are drawn once, at creation: a robot keeps its body. What belongs to its motors and their
+    drivers is drawn anew at every reset.
+
+    ==================== ======= ===========================================
+    tensor               shape   meaning
+    ==================== ======= ===========================================
+    physics              —       see :class:`PhysicsParameters`
+    stiffness_multiplier (N, D)  of the P gain
+    damping_multiplier   (N, D)  of the D gain
+    torque_multiplier    (N, D)  of the torque that the gains give
+    joint_offset         (N, D)  measured minus true joint angle, rad
+    base_mass            (N,)    mass of the base link, kg
+    ==================== ======= ===========================================
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, base_mass: float, device: str) -> None:
+        """Draw the physical parameters; motors are nominal until the first :meth:`redraw_motors`.
+
+        Args:
+            cfg: The task's configuration; ``domain_rand`` and ``terrain.friction`` are read.
+            num_envs: Number of robots, N.
+            num_dof: Number of joints, D.
+            base_mass: Mass of the base link before randomisation, kg.
+            device: Where the tensors live.
+        """
+        self.cfg = cfg.domain_rand
+        self.device = device
+        self.physics = self._draw_physics(cfg, num_envs)
+        self.base_mass = base_mass + self.physics.added_mass
+        self.stiffness_multiplier = torch.ones(num_envs, num_dof, device=device)
+        self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
+        self.torque_multiplier = torch.ones(num_envs, num_dof, device=device)
+        self.joint_offset = torch.zeros(num_envs, num_dof, device=device)
+
+    def redraw_motors(self, mask: torch.Tensor) -> None:
+        """Give the robots in ``mask`` (bool, (N,)) other motors."""
+        cfg = self.cfg
+        if cfg.randomize_gains:
+            self._redraw(self.stiffness_multiplier, cfg.stiffness_multiplier_range, mask)
+            self._redraw(self.damping_multiplier, cfg.damping_multiplier_range, mask)
+            self._redraw(self.torque_multiplier, cfg.torque_multiplier_range, mask)
+        if cfg.randomize_joint_offset:
+            self._redraw(self.joint_offset, cfg.joint_offset_range, mask)
+
+    def privileged(self) -> torch.Tensor:
+        """Return all randomised values as the critic sees them, (N, 8 + 4 D)."""
+        physics = self.physics
+        scalars = (physics.joint_friction, physics.joint_damping, physics.joint_armature)
+        return torch.cat(
+            (
+                physics.friction.unsqueeze(1),
+                self.base_mass.unsqueeze(1) / 20.0,
+                physics.added_com,
+                torch.stack(scalars, dim=1),
+                self.stiffness_multiplier,
+                self.damping_multiplier,
+                self.torque_multiplier,
+                self.joint_offset,
+            ),
+            dim=1,
+        )
+
+    def _draw_physics(self, cfg: LeggedRobotCfg, n: int) -> PhysicsParameters:
+        rand = cfg.domain_rand
+        com = (rand.added_com_range_x, rand.added_com_range_y, rand.added_com_range_z)
+        joints = rand.randomize_joint_dynamics
+        return PhysicsParameters(
+            friction=self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction),
+            added_mass=self._draw(n, rand.added_mass_range, rand.randomize_base_mass),
+            added_com=torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1),
+            joint_friction=self._draw(n, rand.joint_friction_range, joints),
+            joint_damping=self._draw(n, rand.joint_damping_range, joints),
+            joint_armature=self._draw(n, rand.joint_armature_range, joints),
+        )
+
+    def _draw(self, n: int, bounds: list[float], enabled: bool, nominal: float = 0.0) -> torch.Tensor:
+        if not enabled:
+            return torch.full((n,), nominal, device=self.device)
+        low, high = bounds
+        return low + (high - low) * torch.rand(n, device=self.device)
+
+    def _redraw(self, values: torch.Tensor, bounds: list[float], mask: torch.Tensor) -> None:
+        low, high = bounds
+        values.copy_(torch.where(mask.unsqueeze(1), low + (high - low) * torch.rand_like(values), values))

@@ -1,0 +1,137 @@
+"""The ground as a task sees it: heights under the robots, and which tile each of them walks on."""
+
+from __future__ import annotations
+
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.utils.math import quat_apply
+from legged_gym.utils.terrain import Terrain
+
+
+class Ground:
+    """Heights of the terrain and the curriculum over its tiles.
+
+    On a plane all heights are zero and every robot starts at its place on a grid.
+
+    ================ ============= ======================================================
+    tensor           shape         meaning
+    ================ ============= ======================================================
+    env_origins      (N, 3)        where each robot starts, m, world frame
+    levels, types    (N,)          row and column of each robot's tile
+    ================ ============= ======================================================
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str) -> None:
+        """Assign robots to tiles.
+
+        Args:
+            cfg: The task's configuration; ``terrain`` and ``env`` are read.
+            terrain: The height field; a plane without it.
+            num_envs: Number of robots, N.
+            device: Where the tensors live.
+        """
+        self.cfg, self.device, self.num_envs = cfg.terrain, device, num_envs
+        self._prepare_points()
+        self.has_curriculum = terrain is not None and cfg.terrain.curriculum
+        self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
+        self.types = torch.zeros(num_envs, dtype=torch.long, device=device)
+        if terrain is None:
+            self._heights = torch.zeros(1, 1, device=device)
+            self._origin = torch.zeros(2, device=device)
+            self.env_origins = self._grid(cfg.env.env_spacing)
+            return
+        self._heights = torch.as_tensor(terrain.heights, dtype=torch.float32, device=device)
+        self._origin = torch.tensor(terrain.origin[:2], dtype=torch.float32, device=device)
+        self._tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
+        highest = min(cfg.terrain.max_init_terrain_level, cfg.terrain.num_rows - 1)
+        if not cfg.terrain.curriculum:
+            highest = cfg.terrain.num_rows - 1
+        self.levels = torch.randint(0, highest + 1, (num_envs,), device=device)
+        self.types = torch.arange(num_envs, device=device) * cfg.terrain.num_cols // num_envs
+        self.env_origins = self._tile_origins[self.levels, self.types]
+
+    def height_at(self, points: torch.Tensor) -> torch.Tensor:
+        """Return the ground's height at the nearest point of the grid, m.
+
+        Args:
+            points: World x and y in the first two of the last dimension, m, (..., 2 or more).
+        """
+        cells = (points[..., :2] - self._origin) / self.cfg.horizontal_scale + 0.5
+        return self._lookup(cells[..., 0], cells[..., 1])
+
+    def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
+        """Return the ground's height at the points of ``terrain.measured_points``, m, (N, P).
+
+        Args:
+            root_states: Base states, (N, 13); the points turn with the base's heading.
+        """
+        forward = quat_apply(root_states[:, 3:7], self._forward)[:, :2]
+        forward = forward / forward.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        start = (root_states[:, :2] - self._origin) / self.cfg.horizontal_scale + 0.5
+        # One small matrix product turns and shifts all points of all robots.
+        x = torch.cat((forward, start[:, :1]), dim=1) @ self._points_x
+        y = torch.cat((forward, start[:, 1:]), dim=1) @ self._points_y
+        return self._lookup(x, y)
+
+    def height_under(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return the mean height of the ground around points, over four points 0.15 m off, m, (N,).
+
+        Args:
+            positions: World positions, m, (N, 2 or more).
+        """
+        return self.height_at(positions[:, None, :2] + self._corners).mean(1)
+
+    def _lookup(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return heights by grid coordinates, both (...); outside, those of the edge."""
+        rows, cols = self._heights.shape
+        index = x.clamp(0.0, rows - 1.0).long() * cols + y.clamp(0.0, cols - 1.0).long()
+        return torch.take(self._heights, index)
+
+    def update_curriculum(self, mask: torch.Tensor, distance: torch.Tensor, wanted: torch.Tensor) -> None:
+        """Promote robots that walked more than half a tile, demote those that walked under half of what was asked.
+
+        Past the top a robot goes to a random level. Each change only happens with
+        ``terrain.level_change_probability``.
+
+        Args:
+            mask: Robots whose episode ended, bool, (N,).
+            distance: How far each got from its start, m, (N,).
+            wanted: How far its command would have taken it, m, (N,).
+        """
+        up = distance > self.cfg.terrain_length / 2
+        down = (distance < 0.5 * wanted) & ~up
+        change = mask & (torch.rand_like(distance) < self.cfg.level_change_probability)
+        levels = self.levels + (up & change).long() - (down & change).long()
+        anywhere = torch.randint_like(levels, 0, self.cfg.num_rows)
+        self.set_levels(torch.where(levels >= self.cfg.num_rows, anywhere, levels.clamp_(min=0)))
+
+    def set_levels(self, levels: torch.Tensor) -> None:
+        """Move all robots' starts to tiles of these rows, (N,)."""
+        self.levels.copy_(levels)
+        self.env_origins.copy_(self._tile_origins[self.levels, self.types])
+
+    def restore_levels(self, levels: torch.Tensor) -> None:
+        """Take over levels of an earlier run, (M,); with another number of robots, draw from their distribution."""
+        levels = levels.to(self.device).clamp(0, self.cfg.num_rows - 1)
+        if len(levels) != self.num_envs:
+            levels = levels[torch.randint(0, len(levels), (self.num_envs,), device=self.device)]
+        self.set_levels(levels)
+
+    def _prepare_points(self) -> None:
+        """Lay out the measured points as matrices for :meth:`heights_around`, in grid cells."""
+        cfg, device = self.cfg, self.device
+        x, y = torch.meshgrid(torch.tensor(cfg.measured_points_x), torch.tensor(cfg.measured_points_y), indexing="ij")
+        x, y = x.ravel() / cfg.horizontal_scale, y.ravel() / cfg.horizontal_scale
+        self._points_x = torch.stack((x, -y, torch.ones_like(x))).to(device)
+        self._points_y = torch.stack((y, x, torch.ones_like(x))).to(device)
+        self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(self.num_envs, 3)
+        corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
+        self._corners = torch.tensor(corners, device=device)
+
+    def _grid(self, spacing: float) -> torch.Tensor:
+        """Place robots on a square grid, (N, 3)."""
+        columns = int(self.num_envs**0.5 + 0.999)
+        index = torch.arange(self.num_envs, device=self.device)
+        x, y = index // columns, index % columns
+        return torch.stack((x * spacing, y * spacing, torch.zeros_like(x)), dim=1).float()

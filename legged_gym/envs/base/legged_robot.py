@@ -1,0 +1,401 @@
+"""A legged robot that follows velocity commands: the task every robot's own task inherits from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+
+from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.envs.base.domain_rand import DomainRand
+from legged_gym.envs.base.ground import Ground
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
+from legged_gym.envs.base.name_matching import joint_values, link_indices
+from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
+from legged_gym.envs.base.reward_sum import RewardSum
+from legged_gym.envs.base.statistics import Statistics
+from legged_gym.simulators import make_simulator
+from legged_gym.utils.math import quat_from_euler_xyz, quat_mul, quat_rotate_inverse
+from legged_gym.utils.terrain import Terrain
+
+
+class LeggedRobot(LeggedRobotRewards, BaseTask):
+    """Any legged robot with a URDF.
+
+    State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
+    simulator's own, refreshed in place; see :class:`~legged_gym.simulators.Simulator` for shapes and frames.
+    A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.
+
+    =================== ========= ==================================================================
+    tensor              shape     meaning
+    =================== ========= ==================================================================
+    commands            (N, 3)    wanted forward and lateral velocity, m/s, and yaw rate, rad/s
+    base_lin_vel        (N, 3)    m/s, base frame
+    base_ang_vel        (N, 3)    rad/s, base frame
+    projected_gravity   (N, 3)    unit vector of gravity, base frame
+    measured_dof_pos    (N, D)    joint angles as the encoders see them, with their zero offsets, rad
+    actions             (N, D)    last action; ``last_actions`` the one before
+    torques             (N, D)    of the last physics step, N·m
+    feet_contact        (N, F)    bool: the foot touches now or did one step ago
+    feet_air_time       (N, F)    seconds since each foot last touched
+    =================== ========= ==================================================================
+    """
+
+    feet_air_time: torch.Tensor
+    _last_touching: torch.Tensor
+    _history: torch.Tensor
+
+    def __init__(
+        self,
+        cfg: LeggedRobotCfg,
+        sim_name: str = "mujoco",
+        sim_device: str = "cpu",
+        headless: bool = True,
+        seed: int = 42,
+    ) -> None:
+        """Create the simulation and reset all robots.
+
+        Args:
+            cfg: The configuration; a copy is kept.
+            sim_name: A key of ``legged_gym.simulators.SIMULATORS``.
+            sim_device: Where the simulation runs and the tensors live.
+            headless: Nothing is drawn; viewers ask for it, the task does not.
+            seed: Of the terrain and of every random draw.
+
+        Raises:
+            UserError: A setting or the URDF is wrong.
+        """
+        torch.manual_seed(seed)
+        cfg = cfg.copy()
+        self.headless = headless
+        self.terrain = Terrain(cfg.terrain, seed) if cfg.terrain.mesh_type != "plane" else None
+        super().__init__(cfg, sim_device)
+        self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)
+        self.num_actions = self.num_dof = self.sim.num_dof
+        self.dt = cfg.control.decimation * cfg.sim.dt
+        self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))
+        self._bind_simulator()
+        self._find_bodies()
+        self._init_buffers()
+        self._prepare_rewards()
+        self._prepare_observations()
+        self.reset()
+
+    # --- what a runner calls ---------------------------------------------------------------------------------
+
+    def get_observations(self) -> TensorDict:
+        """Return the observations of the present state: ``policy`` (N, H·O) and ``privileged`` (N, P), and more."""
+        return self._observations
+
+    def reset(self) -> TensorDict:
+        """Start new episodes of all robots and return their first observations."""
+        self._reset(torch.ones_like(self.reset_buf))
+        self._compute_observations(torch.ones_like(self.reset_buf))
+        return self._observations
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start new episodes of the robots ``env_ids``, (n,); observations follow with the next step."""
+        mask = torch.zeros_like(self.reset_buf)
+        mask[env_ids] = True
+        self._reset(mask)
+
+    def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Apply actions for one control step.
+
+        The order, and why:
+
+        1. Pushes come first, so that everything observed afterwards already holds them.
+        2. Physics; the torque law runs before every physics step, on fresh joint angles.
+        3. Derived quantities and timers, once, so that rewards only read.
+        4. Termination before rewards, because falling is one of them.
+        5. Resets before observations, so that observation, privileged observation and label are of one state, the
+           new episode's. The reward is still the old one's.
+        6. Commands change last but before observing: a reward never judges a command that was not observed.
+
+        Args:
+            actions: Wanted joint angles as deviations from the default, in units of ``action_scale``, (N, D).
+
+        Returns:
+            Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,) and, every
+            ``env.log_interval`` steps, ``log``.
+        """
+        clip = self.cfg.normalization.clip_actions
+        self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
+        self._push_robots()
+        for remaining in range(self.cfg.control.decimation - 1, -1, -1):
+            self.torques = self._compute_torques(self.actions)
+            self.sim.step(self.torques, refresh=remaining == 0)
+        self._post_physics_step()
+        return self._observations, self.rew_buf, self.reset_buf, self.extras
+
+    def training_state(self) -> dict[str, Any]:
+        """Return counters and curriculum for a checkpoint."""
+        return {"common_step_counter": self.common_step_counter, "terrain_levels": self.terrain_levels.clone()}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take over counters and curriculum, and start new episodes on the restored tiles."""
+        self.common_step_counter = int(state["common_step_counter"])
+        if self.ground.has_curriculum:
+            self.ground.restore_levels(state["terrain_levels"])
+        self.reset()
+
+    def close(self) -> None:
+        """Free what the simulation holds."""
+        self.sim.close()
+
+    # --- the parts of a step -----------------------------------------------------------------------------------
+
+    def _post_physics_step(self) -> None:
+        self._episode_length += 1
+        self.common_step_counter += 1
+        self._update_derived()
+        self._update_feet()
+        self._check_termination()
+        self._compute_reward()
+        self._record_statistics()
+        if self._any(self.reset_buf):
+            self._update_terrain_curriculum()
+            self._reset(self.reset_buf)
+        self._resample_when_due()
+        self._compute_observations(self.reset_buf)
+        self.extras = {"time_outs": self.time_out_buf.clone()}
+        figures = self.statistics.step()
+        if figures is not None:
+            self.extras["log"] = figures
+
+    def _any(self, mask: torch.Tensor) -> bool:
+        """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
+        return mask.is_cuda or bool(mask.any())
+
+    def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
+        target = self.default_dof_pos + self.cfg.control.action_scale * actions
+        measured = self.dof_pos + self.rand.joint_offset
+        torques = self._p_gains * (target - measured) - self._d_gains * self.dof_vel
+        return torch.clamp(torques, -self.torque_limits, self.torque_limits)
+
+    def _push_robots(self) -> None:
+        """Kick robots whose moment has come by a random change of velocity."""
+        rand = self.cfg.domain_rand
+        if not rand.push_robots:
+            return
+        due = (self._episode_length + self._push_phase) % self._push_interval == 0
+        if not self._any(due):
+            return
+        velocity = self.root_states[:, 7:13].clone()
+        kick = 2.0 * torch.rand(self.num_envs, 2, device=self.device) - 1.0
+        velocity[:, 0] += kick[:, 0] * rand.max_push_vel_x
+        velocity[:, 1] += kick[:, 1] * rand.max_push_vel_y
+        self.sim.set_root_velocity(due, velocity)
+
+    def _update_derived(self) -> None:
+        """Express the base's state in its own frame."""
+        quat = self.root_states[:, 3:7]
+        vectors = torch.stack((self.root_states[:, 7:10], self.root_states[:, 10:13], self._gravity), dim=1)
+        local = quat_rotate_inverse(quat.unsqueeze(1), vectors)
+        self.base_lin_vel, self.base_ang_vel, self.projected_gravity = local.unbind(1)
+        self.measured_dof_pos = self.dof_pos + self.rand.joint_offset
+        self.base_height = self.root_states[:, 2] - self.ground.height_under(self.root_states)
+
+    def _update_feet(self) -> None:
+        """Update contacts and the timers that hang on them."""
+        touching = self.contact_forces[:, self.feet_indices].norm(dim=-1) > self.cfg.rewards.foot_contact_force
+        self.feet_contact = touching | self._last_touching
+        self._last_touching = touching
+        self.feet_touchdown = (self.feet_air_time > 0.0) & self.feet_contact
+        self.swing_time = self.feet_air_time + self.dt
+        self.feet_air_time = torch.where(self.feet_contact, 0.0, self.swing_time)
+
+    def _check_termination(self) -> None:
+        forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
+        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
+        self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
+        self.reset_buf = fallen | self.time_out_buf
+
+    def _compute_reward(self) -> None:
+        self.rew_buf, rates = self._reward_sum.compute()
+        self.statistics.add("Reward", rates.mean(0))
+
+    def _record_statistics(self) -> None:
+        velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
+        self.statistics.add("Tracking", (self.commands - velocity).square().mean(0))
+        self.statistics.add("Terrain", self.terrain_levels.float().mean().unsqueeze(0))
+        falls = self.reset_buf & ~self.time_out_buf
+        self.statistics.add("Episode", torch.stack((falls.sum(), self.time_out_buf.sum())).float())
+
+    def _update_terrain_curriculum(self) -> None:
+        """Move robots whose episode ended to harder or easier ground."""
+        if self.ground.has_curriculum:
+            distance = (self.root_states[:, :2] - self.env_origins[:, :2]).norm(dim=1)
+            wanted = self.commands[:, :2].norm(dim=1) * self.cfg.env.episode_length_s
+            self.ground.update_curriculum(self.reset_buf, distance, wanted)
+
+    def _reset(self, mask: torch.Tensor) -> None:
+        """Start new episodes of the robots in ``mask``, bool, (N,)."""
+        self.rand.redraw_motors(mask)
+        self._update_gains()
+        self.sim.set_state(mask, *self._start_states())
+        rows = mask.unsqueeze(1)
+        self.actions = torch.where(rows, 0.0, self.actions)
+        self.last_actions = torch.where(rows, 0.0, self.last_actions)
+        self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
+        self._last_touching = self._last_touching & ~rows
+        self._episode_length.masked_fill_(mask, 0)
+        self._resample_commands(mask)
+        self._update_derived()
+        touching = self.contact_forces[:, self.feet_indices].norm(dim=-1) > self.cfg.rewards.foot_contact_force
+        self.feet_contact = torch.where(rows, touching, self.feet_contact)
+
+    def _update_gains(self) -> None:
+        """Apply the present motors to the nominal gains."""
+        self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
+        self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
+        self.sim.set_drive_damping(self._d_gains)
+
+    def _start_states(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Draw start states of all robots: base (N, 13), joint angles and velocities (N, D)."""
+        start, n = self.cfg.init_state, self.num_envs
+        root = self._init_root_state.repeat(n, 1)
+        if self.terrain is not None:
+            root[:, :2] += start.position_noise * self._uniform(n, 2)
+        root[:, :3] += self.env_origins
+        root[:, 2] += self.ground.height_at(root) - self.env_origins[:, 2]
+        tilt = quat_from_euler_xyz(*(start.orientation_noise * self._uniform(n, 3)).unbind(1))
+        root[:, 3:7] = quat_mul(root[:, 3:7], tilt)
+        root[:, 7:13] += start.velocity_noise * self._uniform(n, 6)
+        dof_pos = self.default_dof_pos + self._joint_noise * self._uniform(n, self.num_dof)
+        dof_pos = torch.clamp(dof_pos, self.dof_pos_limits[:, 0], self.dof_pos_limits[:, 1])
+        return root, dof_pos, torch.zeros_like(dof_pos)
+
+    def _resample_when_due(self) -> None:
+        due = (self._episode_length % self._resample_interval == 0) & (self._episode_length > 0)
+        if self._any(due):
+            self._resample_commands(due)
+
+    def _resample_commands(self, mask: torch.Tensor) -> None:
+        """Draw new commands of the robots in ``mask``; those inside the dead band become zero."""
+        commands = self._command_low + (self._command_high - self._command_low) * torch.rand_like(self.commands)
+        standing = (commands.abs() <= self._dead_band).all(dim=1)
+        standing |= torch.rand(self.num_envs, device=self.device) < self.cfg.commands.standing_share
+        commands = commands.masked_fill(standing.unsqueeze(1), 0.0)
+        self.commands.copy_(torch.where(mask.unsqueeze(1), commands, self.commands))
+
+    def _compute_observations(self, fresh: torch.Tensor) -> None:
+        """Observe all robots; the history of those in ``fresh`` (bool, (N,)) is filled with this step."""
+        clip = self.cfg.normalization.clip_observations
+        clean = self.obs_layout.compute().clamp(-clip, clip)
+        noisy = self.obs_layout.add_noise(clean) if self.cfg.noise.add_noise else clean
+        current = noisy.clamp(-clip, clip).unsqueeze(1)
+        shifted = torch.cat((current, self._history[:, :-1]), dim=1)
+        self._history = torch.where(fresh[:, None, None], current, shifted)
+        self.obs_buf = self._history.flatten(1)
+        self._observations = TensorDict(self._observation_groups(clean), batch_size=[self.num_envs])
+
+    def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the observation groups by name; ``clean`` is the noise-free step, (N, O).
+
+        All of them are new tensors: a runner stores an observation after the next step.
+        """
+        return {"policy": self.obs_buf, "privileged": torch.cat((clean, self._privileged()), dim=1)}
+
+    def _privileged(self) -> torch.Tensor:
+        """Return what the critic knows beside the noise-free step, (N, P)."""
+        parts = [self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel, self.rand.privileged()]
+        if self.cfg.terrain.measure_heights:
+            offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
+            self.measured_heights = self.ground.heights_around(self.root_states)
+            heights = (offset - self.measured_heights).clamp(-1.0, 1.0)
+            parts.append(heights * self.cfg.normalization.obs_scales.height_measurements)
+        return torch.cat(parts, dim=1)
+
+    def _observation_terms(self) -> list[ObsTerm]:
+        """Declare one step of the policy's observation, in order."""
+        scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
+        command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
+        return [
+            ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity),
+            ObsTerm("commands", lambda: self.commands, command_scales),
+            ObsTerm("dof_pos", lambda: self.measured_dof_pos - self.default_dof_pos, scales.dof_pos, noise.dof_pos),
+            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel),
+            ObsTerm("actions", lambda: self.actions),
+        ]
+
+    # --- preparation ---------------------------------------------------------------------------------------------
+
+    def _bind_simulator(self) -> None:
+        """Keep references to the simulator's tensors, which it refreshes in place."""
+        sim = self.sim
+        self.dof_names, self.body_names = sim.dof_names, sim.body_names
+        self.root_states, self.dof_pos, self.dof_vel = sim.root_states, sim.dof_pos, sim.dof_vel
+        self.contact_forces, self.rigid_body_states = sim.contact_forces, sim.rigid_body_states
+        self.dof_pos_limits, self.dof_vel_limits = sim.dof_pos_limits, sim.dof_vel_limits
+        self.torque_limits = sim.torque_limits
+        self.rand = DomainRand(self.cfg, self.num_envs, sim.num_dof, sim.base_mass, self.device)
+        sim.set_parameters(self.rand.physics)
+        self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
+        self.env_origins, self.terrain_levels = self.ground.env_origins, self.ground.levels
+
+    def _find_bodies(self) -> None:
+        asset = self.cfg.asset
+        self.feet_indices = self._links("asset.foot_name", [asset.foot_name])
+        self.penalised_contact_indices = self._links("asset.penalize_contacts_on", asset.penalize_contacts_on)
+        self.termination_contact_indices = self._links(
+            "asset.terminate_after_contacts_on", asset.terminate_after_contacts_on
+        )
+
+    def _links(self, key: str, parts: list[str]) -> torch.Tensor:
+        """Return the indices of links by parts of their names, (n,)."""
+        return torch.tensor(link_indices(key, parts, self.body_names), dtype=torch.long, device=self.device)
+
+    def _init_buffers(self) -> None:
+        cfg, n, device = self.cfg, self.num_envs, self.device
+        start, joints = cfg.init_state, self.dof_names
+        angles = joint_values("init_state.default_joint_angles", start.default_joint_angles, joints, exact=True)
+        self.default_dof_pos = torch.tensor([angles], device=device)
+        self.p_gains = torch.tensor(joint_values("control.stiffness", cfg.control.stiffness, joints), device=device)
+        self.d_gains = torch.tensor(joint_values("control.damping", cfg.control.damping, joints), device=device)
+        noise = joint_values("init_state.joint_noise", start.joint_noise, joints, missing=0.0)
+        self._joint_noise = torch.tensor(noise, device=device)
+        self._init_root_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=device)
+        self._gravity = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
+        self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
+        self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
+        self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
+        self.feet_contact = self.feet_touchdown = self._last_touching
+        self.swing_time = self.feet_air_time
+        self.commands = torch.zeros(n, cfg.commands.num_commands, device=device)
+        ranges = cfg.commands.ranges
+        bounds = torch.tensor([ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw], device=device)
+        self._command_low, self._command_high = bounds.unbind(1)
+        self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
+        self._resample_interval = max(1, round(cfg.commands.resampling_time / self.dt))
+        self._push_interval = max(1, round(cfg.domain_rand.push_interval_s / self.dt))
+        self._push_phase = torch.randint(0, self._push_interval, (n,), device=device)
+
+    def _prepare_rewards(self) -> None:
+        """Find the method of every reward with a scale, and declare what is logged."""
+        settings = self.cfg.rewards
+        scales = self.cfg.to_dict()["rewards"]["scales"]
+        self._reward_sum = RewardSum(self, scales, self.dt, self.device, settings.only_positive_rewards)
+        self.reward_names = self._reward_sum.names
+        self.statistics = Statistics(self.cfg.env.log_interval, self.device)
+        self.statistics.declare("Reward", "mean", self.reward_names)
+        self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
+        self.statistics.declare("Terrain", "mean", ["level"])
+        self.statistics.declare("Episode", "share", ["falls", "time_outs"])
+
+    def _prepare_observations(self) -> None:
+        self._update_derived()
+        noise_level = self.cfg.noise.noise_level
+        self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
+        self.obs_terms = self.obs_layout.terms
+        self.history_length = self.cfg.env.history_length
+        self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
+
+    def _uniform(self, *shape: int) -> torch.Tensor:
+        """Draw from ±1."""
+        return 2.0 * torch.rand(*shape, device=self.device) - 1.0

@@ -1,0 +1,47 @@
+"""Settings that speak of joints and links by parts of their names."""
+
+from __future__ import annotations
+
+from legged_gym.envs.base.base_config import ConfigError
+
+
+def joint_values(
+    key: str, values: dict[str, float], dof_names: list[str], exact: bool = False, missing: float | None = None
+) -> list[float]:
+    """Spread a setting over the joints.
+
+    Args:
+        key: The setting's dotted name, for messages.
+        values: From joint names, or parts of them, to values; the first that fits counts.
+        dof_names: The joints.
+        exact: The names are whole ones.
+        missing: Value of joints that no name fits; without it that is an error.
+
+    Returns:
+        A value for each joint.
+
+    Raises:
+        ConfigError: A joint without a value, or a name that fits no joint.
+    """
+    for part in values:
+        if not any(part == joint if exact else part in joint for joint in dof_names):
+            raise ConfigError(f"config key '{key}': no joint is called '{part}'; joints: {', '.join(dof_names)}")
+    result = []
+    for joint in dof_names:
+        found = [value for part, value in values.items() if (part == joint if exact else part in joint)]
+        if not found and missing is None:
+            raise ConfigError(f"config key '{key}' has no value for joint '{joint}'; it has {sorted(values)}")
+        result.append(found[0] if found else float(missing or 0.0))
+    return result
+
+
+def link_indices(key: str, parts: list[str], body_names: list[str]) -> list[int]:
+    """Return the indices of the links whose names hold one of ``parts``, ascending.
+
+    Raises:
+        ConfigError: A part that no link's name holds; the message names ``key``, the setting.
+    """
+    for part in parts:
+        if not any(part in name for name in body_names):
+            raise ConfigError(f"config key '{key}': no link has '{part}' in its name; links: {', '.join(body_names)}")
+    return [i for i, name in enumerate(body_names) if any(part in name for part in parts)]

@@ -1,0 +1,77 @@
+"""Observations as a declared list of terms, from which sizes, scales, noise and export metadata follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass
+class ObsTerm:
+    """One entry of an observation."""
+
+    name: str
+    value: Callable[[], torch.Tensor]
+    """Returns the unscaled value, (N, size)."""
+    scale: float | list[float] = 1.0
+    """One number, or one for each component."""
+    noise: float = 0.0
+    """Uniform ± noise in the value's own unit."""
+
+
+class ObservationLayout:
+    """Evaluates an ordered list of :class:`ObsTerm`."""
+
+    def __init__(self, terms: list[ObsTerm], device: str, noise_level: float = 1.0) -> None:
+        """Evaluate every term once to learn its size.
+
+        Args:
+            terms: In the order of the observation.
+            device: Where the tensors live.
+            noise_level: Multiplies every term's noise.
+
+        Raises:
+            ValueError: Two terms share a name, or a list of scales does not match its term's size.
+        """
+        self.terms = terms
+        self.sizes = [term.value().shape[1] for term in terms]
+        if len({term.name for term in terms}) != len(terms):
+            raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
+        scales: list[float] = []
+        noises: list[float] = []
+        for term, size in zip(terms, self.sizes, strict=True):
+            scale = [term.scale] * size if isinstance(term.scale, int | float) else list(term.scale)
+            if len(scale) != size:
+                raise ValueError(f"observation term '{term.name}' has size {size} but {len(scale)} scales")
+            scales += scale
+            noises += [noise_level * term.noise * abs(s) for s in scale]
+        self.scale_vec = torch.tensor(scales, device=device)
+        self.noise_vec = torch.tensor(noises, device=device)
+
+    @property
+    def size(self) -> int:
+        """Number of components, O."""
+        return sum(self.sizes)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where each term lies."""
+        ends = torch.tensor(self.sizes).cumsum(0).tolist()
+        return {t.name: slice(end - size, end) for t, size, end in zip(self.terms, self.sizes, ends, strict=True)}
+
+    def compute(self) -> torch.Tensor:
+        """Return the scaled, noise-free observation, (N, O)."""
+        return torch.cat([term.value() for term in self.terms], dim=1).mul_(self.scale_vec)
+
+    def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
+        """Return the observation with uniform noise, (N, O)."""
+        return clean + (2.0 * torch.rand_like(clean) - 1.0) * self.noise_vec
+
+    def describe(self) -> list[dict[str, object]]:
+        """Return name, size, scale and noise of each term as plain values, in order."""
+        return [
+            {"name": term.name, "size": size, "scale": term.scale, "noise": term.noise}
+            for term, size in zip(self.terms, self.sizes, strict=True)
+        ]

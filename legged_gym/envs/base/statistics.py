@@ -1,0 +1,55 @@
+"""Figures of the running task, averaged over some steps before they are logged."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Statistics:
+    """Sums figures on the device, so that logging costs no synchronisation in a step.
+
+    Figures come in named groups. ``mean`` groups are averaged over steps, ``rms`` groups are means of squares whose
+    root is reported, ``share`` groups are counts reported as shares of their sum.
+    """
+
+    def __init__(self, interval: int, device: str) -> None:
+        """Report every ``interval`` steps."""
+        self.interval = interval
+        self.device = device
+        self._steps = 0
+        self._names: dict[str, tuple[str, list[str]]] = {}
+        self._sums: dict[str, torch.Tensor] = {}
+
+    def declare(self, group: str, kind: str, names: list[str]) -> None:
+        """Announce a group of figures.
+
+        Args:
+            group: First part of the logged names.
+            kind: ``mean``, ``rms`` or ``share``.
+            names: Second parts of the logged names, in the order in which :meth:`add` gets them.
+        """
+        self._names[group] = (kind, names)
+        self._sums[group] = torch.zeros(len(names), device=self.device)
+
+    def add(self, group: str, values: torch.Tensor) -> None:
+        """Add one step's figures of a group, (number of names,)."""
+        self._sums[group] += values
+
+    def step(self) -> dict[str, torch.Tensor] | None:
+        """Count a step; every ``interval`` steps return all figures, ``group/name`` → 0-d tensor, and start anew."""
+        self._steps += 1
+        if self._steps < self.interval:
+            return None
+        figures: dict[str, torch.Tensor] = {}
+        for group, (kind, names) in self._names.items():
+            values = self._report(kind, self._sums[group])
+            figures.update({f"{group}/{name}": value for name, value in zip(names, values, strict=True)})
+            self._sums[group].zero_()
+        self._steps = 0
+        return figures
+
+    def _report(self, kind: str, sums: torch.Tensor) -> torch.Tensor:
+        if kind == "share":
+            return sums / sums.sum().clamp(min=1.0)
+        means = sums / self._steps
+        return means.sqrt() if kind == "rms" else means

@@ -1,0 +1,1 @@
+"""Qmini, the 10-joint biped to print and build at home."""

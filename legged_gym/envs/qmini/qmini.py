@@ -1,0 +1,168 @@
+"""Qmini's task: walking to a gait clock, with what its estimator has to learn."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from legged_gym.envs.base.legged_robot import LeggedRobot
+from legged_gym.envs.base.observations import ObsTerm
+from legged_gym.envs.qmini.qmini_config import QminiCfg
+from legged_gym.utils.math import get_euler_xyz
+
+
+class Qmini(LeggedRobot):
+    """Qmini follows velocity commands in time with a gait clock.
+
+    The clock's phase runs from 0 to 1 in ``gait.period``. The legs' phases are half a period apart and which one
+    leads is drawn at each reset. While the command is zero the clock is held at 0: the legs' phases are then 0 and
+    0.5, both in stance.
+
+    ============= ======= ===========================================================
+    tensor        shape   meaning
+    ============= ======= ===========================================================
+    gait_phase    (N,)    phase of the clock, [0, 1)
+    leg_phases    (N, 2)  phases of left and right leg, [0, 1)
+    feet_stance   (N, 2)  bool: the clock wants this foot on the ground
+    foot_contacts (N, 2)  bool: the foot touches now or did one step ago
+    ============= ======= ===========================================================
+
+    Observation groups: ``policy`` (N, 215), ``privileged`` (N, 281), ``label`` (N, 5): base linear velocity in the
+    base frame times 2, contact of left and right foot.
+    """
+
+    cfg: QminiCfg
+
+    @property
+    def foot_contacts(self) -> torch.Tensor:
+        """Contacts of left and right foot, bool, (N, 2)."""
+        return self.feet_contact
+
+    def _init_buffers(self) -> None:
+        super()._init_buffers()
+        self.gait_phase = torch.zeros(self.num_envs, device=self.device)
+        self._lead_offset = torch.zeros(self.num_envs, device=self.device)
+        self._swing_duration = (1.0 - self.cfg.gait.stance_ratio) * self.cfg.gait.period
+        hips = [i for i, name in enumerate(self.dof_names) if "hip_yaw" in name or "hip_roll" in name]
+        self._hip_joints = torch.tensor(hips, device=self.device)
+        self._update_clock(torch.zeros_like(self.gait_phase))
+
+    def _reset(self, mask: torch.Tensor) -> None:
+        right_leads = torch.rand(self.num_envs, device=self.device) < 0.5
+        self._lead_offset = torch.where(mask, right_leads * self.cfg.gait.offset, self._lead_offset)
+        self.gait_phase = self.gait_phase.masked_fill(mask, 0.0)
+        super()._reset(mask)
+
+    def _post_physics_step(self) -> None:
+        # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
+        self._update_clock(self.gait_phase + self.dt / self.cfg.gait.period)
+        super()._post_physics_step()
+
+    def _update_clock(self, phase: torch.Tensor) -> None:
+        """Set the clock, held at 0 while the command is zero."""
+        self.standing = (self.commands == 0.0).all(dim=1)
+        self.gait_phase = (phase % 1.0).masked_fill(self.standing, 0.0)
+        left = self.gait_phase + self._lead_offset
+        self.leg_phases = torch.stack((left, left + self.cfg.gait.offset), dim=1) % 1.0
+        self.feet_stance = (self.leg_phases < self.cfg.gait.stance_ratio) | self.standing.unsqueeze(1)
+
+    def _compute_observations(self, fresh: torch.Tensor) -> None:
+        # Commands may have changed since the step: the observed clock must go with the observed command.
+        self._update_clock(self.gait_phase)
+        super()._compute_observations(fresh)
+
+    def _update_feet(self) -> None:
+        super()._update_feet()
+        self._update_feet_pose()
+
+    def _update_feet_pose(self) -> None:
+        """Refer the feet to the ground: height of the frame above it, m, roll and pitch, rad, all (N, 2)."""
+        self.feet_states = self.rigid_body_states[:, self.feet_indices]
+        self.feet_height = self.feet_states[..., 2] - self.ground.height_at(self.feet_states)
+        self.feet_roll, self.feet_pitch, _ = get_euler_xyz(self.feet_states[..., 3:7])
+
+    def _observation_terms(self) -> list[ObsTerm]:
+        """Declare the 43 components of a step; the on-robot controller builds the same ones."""
+        scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
+        command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
+        return [
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity),
+            ObsTerm("commands", lambda: self.commands, command_scales),
+            ObsTerm("dof_pos", lambda: self.measured_dof_pos - self.default_dof_pos, scales.dof_pos, noise.dof_pos),
+            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel),
+            ObsTerm("actions", lambda: self.actions),
+            ObsTerm("gait_clock", self._clock_signal),
+        ]
+
+    def _clock_signal(self) -> torch.Tensor:
+        """Return sine of both leg phases, then cosine of both, (N, 4)."""
+        angle = 2.0 * math.pi * self.leg_phases
+        return torch.cat((angle.sin(), angle.cos()), dim=1)
+
+    def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
+        velocity = self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel
+        label = torch.cat((velocity, self.foot_contacts.float()), dim=1)
+        return super()._observation_groups(clean) | {"label": label}
+
+    # --- rewards -------------------------------------------------------------------------------------------------
+
+    def _reward_tracking_lin_vel_x(self) -> torch.Tensor:
+        """exp(-e_vx² / sigma)."""
+        error = self.commands[:, 0] - self.base_lin_vel[:, 0]
+        return torch.exp(-error.square() / self.cfg.rewards.lin_vel_sigma)
+
+    def _reward_tracking_lin_vel_y(self) -> torch.Tensor:
+        """exp(-e_vy² / sigma) with a tolerance for the sway that walking needs."""
+        error = (self.commands[:, 1] - self.base_lin_vel[:, 1]).abs() - self.cfg.rewards.lin_vel_y_tolerance
+        return torch.exp(-error.clamp(min=0.0).square() / self.cfg.rewards.lin_vel_sigma)
+
+    def _reward_tracking_ang_vel(self) -> torch.Tensor:
+        """exp(-e_wz² / sigma)."""
+        error = self.commands[:, 2] - self.base_ang_vel[:, 2]
+        return torch.exp(-error.square() / self.cfg.rewards.ang_vel_sigma)
+
+    def _reward_alive(self) -> torch.Tensor:
+        """1."""
+        return torch.ones_like(self.rew_buf)
+
+    def _reward_gait_match(self) -> torch.Tensor:
+        """Share of feet whose contact agrees with the clock."""
+        return (self.foot_contacts == self.feet_stance).float().mean(1)
+
+    def _reward_gait_feet_air_time(self) -> torch.Tensor:
+        """On touch-down, the swing's length, s, up to ``air_time_cap`` swings of the clock."""
+        longest = self.cfg.rewards.air_time_cap * self._swing_duration
+        return (self.swing_time.clamp(max=longest) * self.feet_touchdown).sum(1)
+
+    def _reward_gait_feet_swing_height(self) -> torch.Tensor:
+        """Squared deviation of the feet that the clock wants in swing from ``swing_height``, m²."""
+        wanted = self.cfg.rewards.foot_height + self.cfg.rewards.swing_height
+        return ((self.feet_height - wanted).square() * ~self.feet_stance).sum(1)
+
+    def _reward_contact_no_vel(self) -> torch.Tensor:
+        """Squared velocity of feet in contact, (m/s)²."""
+        return (self.feet_states[..., 7:10].square().sum(-1) * self.foot_contacts).sum(1)
+
+    def _reward_feet_orientation(self) -> torch.Tensor:
+        """roll² + pitch² of each foot, rad²."""
+        return (self.feet_roll.square() + self.feet_pitch.square()).sum(1)
+
+    def _reward_feet_contact_forces(self) -> torch.Tensor:
+        """Contact force of the feet above ``max_contact_force``, N."""
+        force = self.contact_forces[:, self.feet_indices].norm(dim=-1)
+        return (force - self.cfg.rewards.max_contact_force).clamp(min=0.0).sum(1)
+
+    def _reward_base_orientation(self) -> torch.Tensor:
+        """roll² + (pitch - ``base_pitch_target``)², rad²."""
+        roll, pitch, _ = get_euler_xyz(self.root_states[:, 3:7])
+        return roll.square() + (pitch - self.cfg.rewards.base_pitch_target).square()
+
+    def _reward_hip_close_to_default(self) -> torch.Tensor:
+        """Squared deviation of the hip yaw and roll joints, rad²."""
+        return (self.dof_pos - self.default_dof_pos)[:, self._hip_joints].square().sum(1)
+
+    def _reward_action(self) -> torch.Tensor:
+        """Sum of |action|."""
+        return self.actions.abs().sum(1)

@@ -1,0 +1,163 @@
+"""Qmini's figures: robot, gait, rewards, randomisation and training."""
+
+from __future__ import annotations
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+
+class QminiCfg(LeggedRobotCfg):
+    """Qmini's task."""
+
+    class env(LeggedRobotCfg.env):
+        history_length = 5
+
+    class terrain(LeggedRobotCfg.terrain):
+        mesh_type = "heightfield"
+        measure_heights = True
+        level_change_probability = 0.1
+
+    class commands(LeggedRobotCfg.commands):
+        dead_band = [0.05, 0.05, 0.1]
+
+        class ranges:
+            lin_vel_x = [-0.5, 0.6]
+            lin_vel_y = [0.0, 0.0]
+            ang_vel_yaw = [-0.6, 0.6]
+
+    class gait:
+        period = 0.5
+        """Seconds from one step of a leg to its next."""
+        offset = 0.5
+        """The right leg's phase minus the left's, in periods."""
+        stance_ratio = 0.55
+        """A leg should stand while its phase is below this."""
+
+    class init_state(LeggedRobotCfg.init_state):
+        pos = [0.0, 0.0, 0.48]
+        default_joint_angles = {
+            "hip_yaw_l": 0.35,
+            "hip_roll_l": 0.0,
+            "hip_pitch_l": -1.45,
+            "knee_pitch_l": 1.15,
+            "ankle_pitch_l": -1.18,
+            "hip_yaw_r": -0.35,
+            "hip_roll_r": 0.0,
+            "hip_pitch_r": 1.45,
+            "knee_pitch_r": -1.15,
+            "ankle_pitch_r": 1.18,
+        }
+        joint_noise = {"yaw": 0.1, "roll": 0.1, "pitch": 0.2}
+        velocity_noise = 0.1
+        orientation_noise = 0.1
+
+    class control(LeggedRobotCfg.control):
+        stiffness = {"hip_yaw": 20.0, "hip_roll": 60.0, "hip_pitch": 30.0, "knee_pitch": 30.0, "ankle_pitch": 20.0}
+        damping = {"hip_yaw": 0.75, "hip_roll": 2.0, "hip_pitch": 1.0, "knee_pitch": 1.0, "ankle_pitch": 0.75}
+
+    class asset(LeggedRobotCfg.asset):
+        file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/qmini/urdf/qmini.urdf"
+        name = "qmini"
+        foot_name = "ankle_pitch"
+        penalize_contacts_on = ["hip", "knee"]
+        terminate_after_contacts_on = ["base", "hip", "knee"]
+
+    class domain_rand(LeggedRobotCfg.domain_rand):
+        randomize_friction = True
+        friction_range = [0.1, 1.25]
+        randomize_base_mass = True
+        added_mass_range = [-1.0, 3.0]
+        randomize_base_com = True
+        added_com_range_x = [-0.02, 0.03]
+        added_com_range_y = [-0.01, 0.01]
+        added_com_range_z = [-0.01, 0.01]
+        randomize_joint_dynamics = True
+        joint_friction_range = [1e-4, 1e-2]
+        joint_damping_range = [1e-3, 1e-2]
+        joint_armature_range = [1e-3, 1e-2]
+        randomize_gains = True
+        stiffness_multiplier_range = [0.8, 1.2]
+        damping_multiplier_range = [0.8, 1.2]
+        torque_multiplier_range = [0.8, 1.2]
+        randomize_joint_offset = True
+        joint_offset_range = [-0.026, 0.026]
+        push_robots = True
+        max_push_vel_x = 0.2
+        max_push_vel_y = 0.1
+
+    class rewards(LeggedRobotCfg.rewards):
+        class scales:
+            termination = -200.0
+            tracking_lin_vel_x = 1.2
+            tracking_lin_vel_y = 0.1
+            tracking_ang_vel = 1.0
+            alive = 0.3
+            gait_match = 0.3
+            gait_feet_air_time = 4.0
+            gait_feet_swing_height = -50.0
+            contact_no_vel = -2.0
+            feet_orientation = -2.0
+            feet_contact_forces = -0.005
+            base_height = -40.0
+            base_orientation = -1.5
+            lin_vel_z = -0.5
+            ang_vel_xy = -0.025
+            hip_close_to_default = -1.0
+            stand_still = -1.0
+            action = -5e-4
+            action_rate = -5e-3
+            collision = -1.5
+
+        lin_vel_sigma = 0.04
+        """Velocity tracking = exp(-error² / this), (m/s)²."""
+        lin_vel_y_tolerance = 0.2
+        """Lateral sway that costs nothing, m/s."""
+        ang_vel_sigma = 0.16
+        """Yaw rate tracking = exp(-error² / this), (rad/s)²."""
+        base_height_target = 0.41
+        base_pitch_target = 0.05
+        """Wanted lean of the base, rad."""
+        foot_height = 0.095
+        """Height of the foot frame above the sole, m."""
+        swing_height = 0.05
+        """Wanted height of the sole in swing, m."""
+        air_time_cap = 1.2
+        """Longest rewarded swing, in swing times of the clock."""
+        max_contact_force = 140.0
+
+    class noise(LeggedRobotCfg.noise):
+        class noise_scales:
+            ang_vel = 0.2
+            gravity = 0.05
+            dof_pos = 0.01
+            dof_vel = 1.5
+
+
+class QminiCfgPPO(LeggedRobotCfgPPO):
+    """Qmini's training: PPO with the explicit estimator."""
+
+    runner_class_name = "legged_gym.runners:OnPolicyRunnerEE"
+
+    class algorithm(LeggedRobotCfgPPO.algorithm):
+        class_name = "legged_gym.algorithms:EstimatorPPO"
+
+    class obs_groups(LeggedRobotCfgPPO.obs_groups):
+        actor = ["policy", "estimate"]
+        critic = ["policy", "estimate", "privileged"]
+        estimator_input = ["policy"]
+
+    class estimator:
+        hidden_dims = [128, 64, 32]
+        activation = "relu"
+        init_std = 0.1
+        """Standard deviation of the first weights; biases start at zero."""
+        learning_rate = 2e-3
+        final_learning_rate = 4e-4
+        decay_iterations = 2000
+        """The learning rate falls linearly over this many iterations, then stays."""
+        batch_size = 1024
+        num_epochs = 1
+        label = "label"
+        """Observation group that holds the truth."""
+
+    class runner(LeggedRobotCfgPPO.runner):
+        experiment_name = "qmini"

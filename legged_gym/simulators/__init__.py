@@ -1,0 +1,33 @@
+"""Physics engines. Only the chosen one is imported."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from legged_gym.simulators.simulator import PhysicsParameters, Simulator
+from legged_gym.utils.errors import UserError, near_names
+
+SIMULATORS = {
+    "mujoco": "legged_gym.simulators.mujoco_sim:MujocoSimulator",
+}
+"""Where each back-end lives. A new one is a file and a line here."""
+
+
+def make_simulator(name: str, **kwargs: Any) -> Simulator:
+    """Create a back-end by name.
+
+    Args:
+        name: A key of :data:`SIMULATORS`.
+        kwargs: Passed on: ``cfg``, ``terrain``, ``num_envs``, ``device``.
+
+    Raises:
+        UserError: No such back-end, or what it needs can't be imported.
+    """
+    if name not in SIMULATORS:
+        raise UserError(f"unknown simulator '{name}': {near_names(name, SIMULATORS)}")
+    module, class_name = SIMULATORS[name].split(":")
+    return getattr(importlib.import_module(module), class_name)(**kwargs)
+
+
+__all__ = ["SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]

@@ -1,0 +1,180 @@
+"""MuJoCo C on all cores: the back-end that runs anywhere."""
+
+from __future__ import annotations
+
+import os
+
+import mujoco
+import numpy as np
+import torch
+from mujoco.batch import Batch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.simulators.simulator import PhysicsParameters, Simulator
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.math import quat_rotate_inverse
+from legged_gym.utils.terrain import Terrain
+
+_WXYZ = [3, 0, 1, 2]
+_XYZW = [1, 2, 3, 0]
+
+
+class MujocoSimulator(Simulator):
+    """Steps all robots on a pool of threads through ``mujoco.batch``, each with model fields of its own.
+
+    The threads share one ``MjData`` each instead of one per robot: that stays in their caches and steps 256 robots
+    1.5 times as fast, although :meth:`step` with ``refresh`` then has to do a whole forward pass.
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cpu") -> None:
+        """Build the scene and start the threads.
+
+        Args:
+            cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
+            terrain: The height field; a plane without it.
+            num_envs: Number of robots, N.
+            device: ``cpu``; there is no other here.
+
+        Raises:
+            UserError: Another device, or a URDF that can't be read.
+        """
+        if torch.device(device).type != "cpu":
+            raise UserError(f"the mujoco simulator runs on 'cpu', not on '{device}' (--sim_device)")
+        self.scene = build_scene(cfg, terrain)
+        self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
+        self._describe()
+        threads = cfg.sim.num_threads or len(os.sched_getaffinity(0))
+        self.batch = Batch(self.scene.model, num_envs, nthread=threads)
+        self._bind()
+        self._allocate()
+        self.batch.reset()
+        self._read(slice(None))
+
+    def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
+        """Advance all robots by one physics step; see :meth:`Simulator.step`."""
+        np.multiply(self._drive_damping, self._joint_vel, out=self._joint_torque)
+        self._joint_torque += torques.numpy()
+        self.batch.step(stage=mujoco.mjtStage.mjSTAGE_ACC.value if refresh else mujoco.mjtStage.mjSTAGE_NONE.value)
+        if refresh:
+            self._read(slice(None))
+        else:
+            self._read_joints(slice(None))
+
+    def set_drive_damping(self, damping: torch.Tensor) -> None:
+        """Integrate this much velocity feedback implicitly; see :meth:`Simulator.set_drive_damping`."""
+        self._drive_damping[:] = damping.numpy()
+        self.batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping
+
+    def set_state(
+        self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
+    ) -> None:
+        """Put the robots in ``mask`` into given states; see :meth:`Simulator.set_state`."""
+        rows = np.flatnonzero(mask.numpy())
+        root = root_states.numpy()[rows]
+        if self.scene.free_base:
+            self._qpos[rows, :3] = root[:, :3]
+            self._qpos[rows, 3:7] = root[:, 3:7][:, _WXYZ]
+            self._write_root_velocity(rows, root[:, 7:13])
+        self._qpos[rows, self._joints] = dof_pos.numpy()[rows]
+        self._qvel[rows, self._dofs] = dof_vel.numpy()[rows]
+        self._joint_torque[rows] = 0.0
+        self._warmstart[rows] = 0.0
+        self.batch.forward(rows)
+        self._read(rows)
+
+    def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
+        """Replace the base's velocity of some robots; see :meth:`Simulator.set_root_velocity`."""
+        if self.scene.free_base:
+            rows = np.flatnonzero(mask.numpy())
+            self._write_root_velocity(rows, velocity.numpy()[rows])
+
+    def set_parameters(self, parameters: PhysicsParameters) -> None:
+        """Write each robot's parameters into its own model fields and update what MuJoCo derives from them."""
+        model, base, batch = self.scene.model, self.scene.body_ids[0], self.batch
+        batch.expand("geom_friction")[:, self.scene.ground_id, 0] = parameters.friction.numpy()
+        mass = model.body_mass[base] + parameters.added_mass.numpy().astype(np.float64)
+        batch.expand("body_mass")[:, base] = mass
+        batch.expand("body_inertia")[:, base] = model.body_inertia[base] * (mass / model.body_mass[base])[:, None]
+        batch.expand("body_ipos")[:, base] = model.body_ipos[base] + parameters.added_com.numpy()
+        batch.expand("dof_frictionloss")[:, self._dofs] = parameters.joint_friction.numpy()[:, None]
+        self._joint_damping = parameters.joint_damping.numpy()[:, None]
+        batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping
+        batch.expand("dof_armature")[:, self._dofs] = parameters.joint_armature.numpy()[:, None]
+        batch.set_const()
+
+    def close(self) -> None:
+        """Drop the batch, which ends its threads."""
+        del self.batch
+
+    def _describe(self) -> None:
+        model = self.scene.model
+        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
+        joints = [model.joint(name).id for name in self.dof_names]
+        self._joints = slice(model.nq - len(joints), model.nq)
+        self._dofs = slice(model.nv - len(joints), model.nv)
+        self.dof_pos_limits = torch.tensor(model.jnt_range[joints], dtype=torch.float32)
+        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32)
+        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32)
+        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
+
+    def _bind(self) -> None:
+        """Get live views of the batch's state rows and of what each call computes."""
+        batch = self.batch
+        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._joint_vel = self._qvel[:, self._dofs]
+        self._joint_torque = batch.bind("qfrc_applied")[:, self._dofs]
+        self._warmstart = batch.bind("qacc_warmstart")
+        self._xpos, self._xquat = batch.bind("xpos"), batch.bind("xquat")
+        self._cvel, self._subtree_com = batch.bind("cvel"), batch.bind("subtree_com")
+        self._sensordata = batch.bind("sensordata")
+        model = self.scene.model
+        sensors = [model.sensor(i).name for i in range(model.nsensor)]
+        self._sensed_bodies = [self.body_names.index(name) for name in sensors]
+
+    def _allocate(self) -> None:
+        n, bodies, dofs = self.num_envs, len(self.body_names), len(self.dof_names)
+        self._drive_damping = np.zeros((n, dofs))
+        self._joint_damping = np.zeros((n, 1))
+        self.root_states = torch.zeros(n, 13)
+        self.dof_pos, self.dof_vel = torch.zeros(n, dofs), torch.zeros(n, dofs)
+        self.rigid_body_states = torch.zeros(n, bodies, 13)
+        self.contact_forces = torch.zeros(n, bodies, 3)
+        # The tensors' own memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
+        self._root, self._bodies = self.root_states.numpy(), self.rigid_body_states.numpy()
+        self._forces = self.contact_forces.numpy()
+        self._dof_pos, self._dof_vel = self.dof_pos.numpy(), self.dof_vel.numpy()
+
+    def _read_joints(self, rows: np.ndarray | slice) -> None:
+        self._dof_pos[rows] = self._qpos[rows, self._joints]
+        self._dof_vel[rows] = self._qvel[rows, self._dofs]
+
+    def _read(self, rows: np.ndarray | slice) -> None:
+        """Copy what MuJoCo computed into the state tensors."""
+        self._read_joints(rows)
+        position = self._xpos[rows, 1:]
+        angular, linear = self._cvel[rows, 1:, :3], self._cvel[rows, 1:, 3:]
+        # MuJoCo states a link's velocity at the robot's centre of mass; move it to the link's origin.
+        arm = position - self._subtree_com[rows, 1:2]
+        states = np.empty((*position.shape[:2], 13), dtype=np.float32)
+        states[..., 0:3] = position
+        states[..., 3:7] = self._xquat[rows, 1:][..., _XYZW]
+        states[..., 7] = linear[..., 0] + angular[..., 1] * arm[..., 2] - angular[..., 2] * arm[..., 1]
+        states[..., 8] = linear[..., 1] + angular[..., 2] * arm[..., 0] - angular[..., 0] * arm[..., 2]
+        states[..., 9] = linear[..., 2] + angular[..., 0] * arm[..., 1] - angular[..., 1] * arm[..., 0]
+        states[..., 10:13] = angular
+        self._bodies[rows] = states
+        self._root[rows] = states[:, 0]
+        # The sensor reports what the link does to its surroundings.
+        forces = -self._sensordata[rows].reshape(len(states), -1, 3)
+        if isinstance(rows, slice):
+            self._forces[:, self._sensed_bodies] = forces
+        else:
+            self._forces[rows[:, None], self._sensed_bodies] = forces
+
+    def _write_root_velocity(self, rows: np.ndarray, velocity: np.ndarray) -> None:
+        """Set a free base's velocity, (n, 6); MuJoCo wants the angular part in the base's own frame."""
+        self._qvel[rows, :3] = velocity[:, :3]
+        quat = torch.from_numpy(self._qpos[rows, 3:7][:, _XYZW])
+        local = quat_rotate_inverse(quat, torch.from_numpy(velocity[:, 3:]).double())
+        self._qvel[rows, 3:6] = local.numpy()

@@ -1,0 +1,138 @@
+"""What a task needs of a physics engine, and nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass
+class PhysicsParameters:
+    """Physical parameters of each robot: what the simulator runs is what the critic reads.
+
+    All tensors have one row per robot. ``joint_*`` hold one value for all joints of a robot.
+    """
+
+    friction: torch.Tensor
+    """Coulomb friction of the ground, (N,)."""
+    added_mass: torch.Tensor
+    """Mass added to the base, kg, (N,). The base's inertia grows in proportion."""
+    added_com: torch.Tensor
+    """Shift of the base's centre of mass, m, base frame, (N, 3)."""
+    joint_friction: torch.Tensor
+    """Dry friction, N·m, (N,)."""
+    joint_damping: torch.Tensor
+    """Viscous friction, N·m·s/rad, (N,)."""
+    joint_armature: torch.Tensor
+    """Reflected rotor inertia, kg·m², (N,)."""
+
+
+class Simulator(ABC):
+    """N copies of one robot on one terrain.
+
+    A back-end knows physics and nothing of the task: torques come in, states come out. The state tensors are
+    allocated once and updated in place, so a task may keep references to them. World frame: x forward, y left,
+    z up; quaternions are xyzw; velocities of bodies are those of the link's origin, in the world frame.
+
+    ================== ============== ==========================================================
+    tensor             shape          meaning
+    ================== ============== ==========================================================
+    root_states        (N, 13)        base position, quaternion, linear and angular velocity
+    dof_pos, dof_vel   (N, D)         rad, rad/s
+    rigid_body_states  (N, B, 13)     like root_states, for each link
+    contact_forces     (N, B, 3)      net force of all contacts on each link, N, world frame
+    ================== ============== ==========================================================
+
+    After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them; with ``refresh`` all
+    tensors are, and of one instant.
+    """
+
+    num_envs: int
+    device: str
+    dt: float
+    """Physics step, s."""
+    body_names: list[str]
+    """Links, the base first, parents before children."""
+    dof_names: list[str]
+    """Hinges, in the order of their links."""
+
+    dof_pos_limits: torch.Tensor
+    """Lower and upper limit, rad, (D, 2)."""
+    dof_vel_limits: torch.Tensor
+    """rad/s, (D,)."""
+    torque_limits: torch.Tensor
+    """N·m, (D,)."""
+    base_mass: float
+    """Mass of the base link, kg, before randomisation."""
+
+    root_states: torch.Tensor
+    dof_pos: torch.Tensor
+    dof_vel: torch.Tensor
+    rigid_body_states: torch.Tensor
+    contact_forces: torch.Tensor
+
+    @property
+    def num_dof(self) -> int:
+        """Number of hinges, D."""
+        return len(self.dof_names)
+
+    @property
+    def num_bodies(self) -> int:
+        """Number of links, B."""
+        return len(self.body_names)
+
+    @abstractmethod
+    def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
+        """Advance all robots by one physics step.
+
+        Args:
+            torques: Joint torques, N·m, (N, D).
+            refresh: Bring all state tensors to the new instant, not only ``dof_pos`` and ``dof_vel``. It costs
+                about a quarter of a step, so ask for it where somebody looks: at the end of a control step.
+        """
+
+    @abstractmethod
+    def set_drive_damping(self, damping: torch.Tensor) -> None:
+        """Tell how much of the torques of :meth:`step` is velocity feedback.
+
+        A drive closes its loop at some kHz; a D gain held for a whole physics step makes a light foot with little
+        armature oscillate. So this part is integrated implicitly: the torque that acts is
+        ``torques - damping * (dof_vel after the step - dof_vel before)``.
+
+        Args:
+            damping: Minus the derivative of each torque by its joint's velocity, N·m·s/rad, (N, D).
+        """
+
+    @abstractmethod
+    def set_state(
+        self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
+    ) -> None:
+        """Put the robots in ``mask`` into given states; their rows of all state tensors are current afterwards.
+
+        A mask instead of indices lets a GPU do this without asking the host how many there are.
+
+        Args:
+            mask: Which robots, bool, (N,).
+            root_states: Base states, (N, 13); rows outside the mask are not read.
+            dof_pos: rad, (N, D).
+            dof_vel: rad/s, (N, D).
+        """
+
+    @abstractmethod
+    def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
+        """Replace the base's velocity of the robots in ``mask``; state tensors follow at the next refresh.
+
+        Args:
+            mask: Which robots, bool, (N,).
+            velocity: Linear and angular velocity, world frame, (N, 6).
+        """
+
+    @abstractmethod
+    def set_parameters(self, parameters: PhysicsParameters) -> None:
+        """Give every robot its physical parameters, in place of the URDF's and of any set before."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free threads and processes. The simulator can't be used afterwards."""

@@ -1,0 +1,52 @@
+"""Small environments that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from legged_gym.envs import LeggedRobot, Qmini, QminiCfg
+
+# With nets and batches this small, threads only wait for each other.
+torch.set_num_threads(1)
+
+QminiFactory = Callable[..., Qmini]
+
+
+def small_cfg(num_envs: int = 8, plane: bool = True) -> QminiCfg:
+    """Return Qmini's configuration with few robots, on a plane or on a small height field."""
+    cfg = QminiCfg()
+    cfg.env.num_envs = num_envs
+    if plane:
+        cfg.terrain.mesh_type = "plane"
+    else:
+        cfg.terrain.num_rows, cfg.terrain.num_cols, cfg.terrain.border_size = 3, 5, 5.0
+    return cfg
+
+
+def quiet(cfg: QminiCfg) -> QminiCfg:
+    """Take everything random out of a configuration."""
+    cfg.noise.add_noise = False
+    rand = cfg.domain_rand
+    for name in rand.names():
+        if name.startswith(("randomize_", "push_robots")):
+            setattr(rand, name, False)
+    cfg.init_state.joint_noise = {}
+    cfg.init_state.velocity_noise = cfg.init_state.orientation_noise = 0.0
+    return cfg
+
+
+@pytest.fixture
+def make_qmini() -> Iterator[QminiFactory]:
+    """Return a function that makes Qmini tasks and closes them after the test."""
+    made: list[LeggedRobot] = []
+
+    def make(cfg: QminiCfg | None = None, seed: int = 1) -> Qmini:
+        made.append(Qmini(cfg or small_cfg(), seed=seed))
+        return made[-1]
+
+    yield make
+    for env in made:
+        env.close()

@@ -1,0 +1,108 @@
+"""Configurations: copied, locked, checked."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from legged_gym.envs.base.base_config import BaseConfig, ConfigError
+from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO
+
+
+class Parent(BaseConfig):
+    class section:
+        number = 1.0
+        count = 3
+        items = [1.0, 2.0]
+
+    flag = True
+    name = "a"
+    table = {"left": 1.0}
+
+
+class Child(Parent):
+    class section(Parent.section):
+        number = 2.0
+
+
+def test_sections_inherit_and_override() -> None:
+    assert Child().section.number == 2.0
+    assert Child().section.count == 3
+    assert Parent().section.number == 1.0
+
+
+def test_instances_share_nothing() -> None:
+    first, second = Parent(), Parent()
+    first.section.items.append(3.0)
+    first.table["right"] = 2.0
+    copied = first.copy()
+    copied.section.items.append(4.0)
+    assert second.section.items == [1.0, 2.0] == Parent.section.items
+    assert first.section.items == [1.0, 2.0, 3.0]
+    assert "right" not in second.table
+
+
+def test_unknown_names_are_errors_with_near_ones() -> None:
+    cfg = Parent()
+    with pytest.raises(ConfigError, match=r"'section.numbr'.*did you mean 'number'"):
+        cfg.section.numbr = 1.0
+    with pytest.raises(ConfigError, match=r"'section.numbr'.*did you mean 'number'"):
+        _ = cfg.section.numbr
+    with pytest.raises(ConfigError, match="valid: count, items, number"):
+        cfg.set("section.zzz", 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("section.number", "3", 3.0),
+        ("section.number", "1e-3", 1e-3),
+        ("section.count", "7", 7),
+        ("section.items", "[4, 5.5, 6]", [4.0, 5.5, 6.0]),
+        ("flag", "false", False),
+        ("name", "7", "7"),
+        ("table.left", "2.5", 2.5),
+    ],
+)
+def test_text_becomes_the_settings_type(path: str, text: str, expected: object) -> None:
+    cfg = Parent()
+    cfg.set(path, text)
+    value: object = cfg
+    for name in path.split("."):
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("section.count", "1.5", "takes an integer"),
+        ("section.number", "fast", "takes a number"),
+        ("section.items", "[a]", r"items\[0\]' takes a number"),
+        ("section.items", "5", "takes a list"),
+        ("flag", "1", "takes true or false"),
+        ("section", "1", "is a section"),
+        ("section.count.deep", "1", "is a value"),
+        ("table.middle", "1", "valid: left"),
+        ("section.number", "[", "can't be read as YAML"),
+    ],
+)
+def test_wrong_values_are_refused_and_change_nothing(path: str, value: str, message: str) -> None:
+    cfg = Parent()
+    with pytest.raises(ConfigError, match=message):
+        cfg.set(path, value)
+    assert cfg.to_dict() == Parent().to_dict()
+
+
+@pytest.mark.parametrize("cfg_class", [QminiCfg, QminiCfgPPO])
+def test_yaml_round_trip(cfg_class: type[BaseConfig]) -> None:
+    cfg = cfg_class()
+    restored = cfg_class()
+    restored.update(yaml.safe_load(yaml.safe_dump(cfg.to_dict())))
+    assert restored.to_dict() == cfg.to_dict()
+
+
+def test_update_checks_like_set() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'number'"):
+        Parent().update({"section": {"numbr": 1.0}})

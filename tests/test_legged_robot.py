@@ -1,0 +1,271 @@
+"""The generic task: steps, resets, time-outs, commands, curriculum, and a robot of the user's own."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from conftest import QminiFactory, quiet, small_cfg
+
+from legged_gym.envs import Qmini, QminiCfg, task_registry
+from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.utils.errors import UserError
+
+
+def act(env: Qmini, scale: float = 0.3) -> torch.Tensor:
+    return scale * torch.randn(env.num_envs, env.num_actions)
+
+
+@pytest.mark.parametrize("task", task_registry.names)
+def test_every_task_steps_and_resets(task: str) -> None:
+    cfg, _ = task_registry.get_cfgs(task)
+    cfg.env.num_envs, cfg.env.episode_length_s = 6, 0.6
+    cfg.terrain.num_rows, cfg.terrain.num_cols, cfg.terrain.border_size = 3, 5, 5.0
+    env, _ = task_registry.make_env(task, env_cfg=cfg)
+    sizes = {name: value.shape for name, value in env.get_observations().items()}
+    ended = torch.zeros(6, dtype=torch.bool)
+    for _ in range(60):
+        obs, rewards, dones, extras = env.step(0.3 * torch.randn(6, env.num_actions))
+        assert {name: value.shape for name, value in obs.items()} == sizes
+        assert all(torch.isfinite(value).all() for value in obs.values())
+        assert torch.isfinite(rewards).all() and rewards.shape == dones.shape == extras["time_outs"].shape == (6,)
+        ended |= dones
+    assert ended.all()
+    env.close()
+
+
+def test_observation_and_label_are_of_the_new_episode_after_a_reset(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(plane=False)))
+    env.step(act(env))
+    for _ in range(200):
+        obs, _, dones, _ = env.step(act(env, 1.0))
+        if dones.any() and not dones.all():
+            break
+    assert dones.any()
+    slices = env.obs_layout.slices
+    history = obs["policy"].view(env.num_envs, 5, -1)
+    fresh = history[dones]
+    # Standing at rest in the default pose: nothing of the fall that ended the old episode may be seen.
+    assert fresh[..., slices["base_ang_vel"]].abs().max() < 1e-5
+    assert fresh[..., slices["dof_vel"]].abs().max() == 0.0
+    assert fresh[..., slices["actions"]].abs().max() == 0.0
+    torch.testing.assert_close(
+        fresh[..., slices["projected_gravity"]],
+        torch.tensor([0.0, 0.0, -1.0]).expand(len(fresh), 5, 3),
+        atol=1e-5,
+        rtol=0,
+    )
+    torch.testing.assert_close(fresh, fresh[:, :1].expand_as(fresh))
+    assert obs["label"][dones, :3].abs().max() < 1e-5
+    # The others go on: their history moves by one step.
+    going = history[~dones]
+    assert not torch.equal(going[:, 0], going[:, 1])
+
+
+def test_history_is_newest_first(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(2)))
+    steps = [env.get_observations()["policy"][:, :43].clone()]
+    for _ in range(4):
+        obs, _, dones, _ = env.step(0.1 * act(env))
+        assert not dones.any()
+        steps.append(obs["policy"][:, :43].clone())
+    torch.testing.assert_close(obs["policy"], torch.cat(steps[::-1], dim=1), atol=0, rtol=0)
+
+
+def test_observations_are_new_tensors_every_step(make_qmini: QminiFactory) -> None:
+    env = make_qmini()
+    first = env.get_observations()
+    copies = {name: value.clone() for name, value in first.items()}
+    env.step(act(env))
+    for name, value in first.items():
+        torch.testing.assert_close(value, copies[name], atol=0, rtol=0)
+
+
+def test_time_outs_are_told_once(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg()
+    cfg.env.episode_length_s = 0.2
+    cfg.asset.terminate_after_contacts_on = []
+    env = make_qmini(cfg)
+    told = [env.step(act(env))[3]["time_outs"].clone() for _ in range(21)]
+    assert [bool(t.all()) for t in told] == [step % 10 == 9 for step in range(21)]
+    assert [bool(t.any()) for t in told] == [step % 10 == 9 for step in range(21)]
+
+
+def test_episode_length_can_be_spread_without_losing_references(make_qmini: QminiFactory) -> None:
+    env = make_qmini()
+    buffer = env.episode_length_buf
+    env.episode_length_buf = torch.randint_like(buffer, int(env.max_episode_length))
+    assert env.episode_length_buf is buffer
+    assert buffer.max() > 0
+
+
+def test_the_same_seed_gives_the_same_rollout(make_qmini: QminiFactory) -> None:
+    results = []
+    for seed in (5, 5, 6):
+        env = make_qmini(small_cfg(4, plane=False), seed=seed)
+        for step in range(20):
+            obs, rewards, _, _ = env.step(torch.full((4, 10), 0.1 * (step % 3)))
+        results.append((obs["policy"], rewards))
+    torch.testing.assert_close(results[0], results[1], atol=0, rtol=0)
+    assert not torch.equal(results[0][0], results[2][0])
+
+
+def test_commands_in_the_dead_band_become_zero(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(512)
+    cfg.commands.ranges.lin_vel_x = [-0.1, 0.1]
+    cfg.commands.ranges.ang_vel_yaw = [-0.2, 0.2]
+    env = make_qmini(cfg)
+    standing = (env.commands == 0.0).all(1)
+    inside = (env.commands.abs() <= torch.tensor([0.05, 0.05, 0.1])).all(1)
+    assert torch.equal(standing, inside)
+    assert 0.15 < standing.float().mean() < 0.35
+
+
+def test_commands_change_when_due(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(4))
+    cfg.commands.resampling_time = 0.1
+    cfg.asset.terminate_after_contacts_on = []
+    env = make_qmini(cfg)
+    seen = [env.commands.clone()]
+    for _ in range(10):
+        env.step(torch.zeros(4, 10))
+        seen.append(env.commands.clone())
+    changed = [not torch.equal(a, b) for a, b in itertools.pairwise(seen)]
+    assert changed == [False, False, False, False, True] * 2
+
+
+def test_pushes_come_to_each_robot_in_its_own_step(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(64))
+    cfg.domain_rand.push_robots, cfg.domain_rand.push_interval_s = True, 0.2
+    cfg.domain_rand.max_push_vel_x, cfg.domain_rand.max_push_vel_y = 2.0, 0.0
+    cfg.asset.terminate_after_contacts_on = []
+    env = make_qmini(cfg)
+    pushed = torch.zeros(10, 64, dtype=torch.bool)
+    for step in range(10):
+        before = env.root_states[:, 7].clone()
+        env.step(torch.zeros(64, 10))
+        pushed[step] = (env.root_states[:, 7] - before).abs() > 0.4
+    assert (pushed.sum(0) <= 1).all(), "once an interval"
+    assert pushed.any(1).sum() >= 8, "spread over the steps"
+    assert 0.5 < pushed.any(0).float().mean() < 1.0, "four in five draws are above the test's threshold"
+
+
+def test_reset_idx_resets_only_those(make_qmini: QminiFactory) -> None:
+    env = make_qmini()
+    for _ in range(5):
+        env.step(0.1 * act(env))
+    lengths = env.episode_length_buf.clone()
+    height = env.root_states[:, 2].clone()
+    env.reset_idx(torch.tensor([0, 3]))
+    changed = env.episode_length_buf != lengths
+    assert changed.nonzero().ravel().tolist() == [0, 3]
+    assert torch.equal(env.root_states[~changed, 2], height[~changed])
+    torch.testing.assert_close(env.root_states[changed, 2], torch.full((2,), 0.48), atol=1e-5, rtol=0)
+
+
+def test_curriculum_promotes_and_demotes(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(4, plane=False)
+    cfg.terrain.level_change_probability = 1.0
+    env = make_qmini(cfg)
+    env.ground.set_levels(torch.tensor([0, 1, 1, 2]))
+    everyone = torch.tensor([True, True, True, True])
+    distance, wanted = torch.tensor([2.6, 0.1, 2.0, 2.6]), torch.tensor([4.0, 4.0, 3.0, 4.0])
+    env.ground.update_curriculum(everyone, distance, wanted)
+    assert env.terrain_levels[:3].tolist() == [1, 0, 1]
+    assert 0 <= env.terrain_levels[3] < 3, "past the top: anywhere"
+    expected = torch.as_tensor(env.terrain.env_origins, dtype=torch.float32)[env.terrain_levels, env.ground.types]
+    torch.testing.assert_close(env.env_origins, expected)
+    env.ground.update_curriculum(~everyone, torch.full((4,), 9.0), wanted)
+    assert env.terrain_levels[:3].tolist() == [1, 0, 1]
+
+
+def test_heights_are_those_of_the_field(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(4, plane=False)))
+    env.ground.set_levels(torch.tensor([2, 2, 2, 2]))
+    env.reset()
+    heights = env.ground.heights_around(env.root_states).view(4, 17, 11)
+    for i, ix, iy in ((0, 8, 5), (1, 0, 0), (2, 16, 10), (3, 3, 9)):
+        # Unturned robots: the points lie along the world's axes.
+        x = env.root_states[i, 0] + 0.1 * ix - 0.8
+        y = env.root_states[i, 1] + 0.1 * iy - 0.5
+        cell = ((torch.stack((x, y)) - torch.tensor(env.terrain.origin)) / 0.1).round().long()
+        assert heights[i, ix, iy] == pytest.approx(float(env.terrain.heights[cell[0], cell[1]]), abs=1e-6)
+    assert env.terrain.heights.max() > 0.01
+
+
+def test_turned_robots_see_turned_heights(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(1, plane=False)))
+    env.ground._heights = (
+        torch.arange(env.ground._heights.shape[0]).float().unsqueeze(1).expand_as(env.ground._heights).contiguous()
+    )
+    state = env.root_states.clone()
+    ahead = env.ground.heights_around(state).view(17, 11)
+    assert torch.equal(ahead[16, 5] - ahead[0, 5], torch.tensor(16.0)), "heights rise along x"
+    state[0, 3:7] = torch.tensor([0.0, 0.0, 0.70710678, 0.70710678])
+    left = env.ground.heights_around(state).view(17, 11)
+    assert left[16, 5] == left[0, 5], "turned left, ahead is along y"
+    assert left[8, 10] - left[8, 0] == -10.0, "and left is backwards in x"
+
+
+def test_training_state_restores_counters_and_levels(make_qmini: QminiFactory) -> None:
+    first = make_qmini(small_cfg(8, plane=False))
+    first.ground.set_levels(torch.tensor([0, 1, 2, 2, 1, 0, 2, 1]))
+    first.common_step_counter = 123
+    second = make_qmini(small_cfg(8, plane=False), seed=2)
+    second.load_training_state(first.training_state())
+    assert second.common_step_counter == 123
+    assert torch.equal(second.terrain_levels, first.terrain_levels)
+    smaller = make_qmini(small_cfg(3, plane=False))
+    smaller.load_training_state(first.training_state())
+    assert set(smaller.terrain_levels.tolist()) <= {0, 1, 2}
+
+
+def test_logged_figures_are_means_over_the_interval(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg())
+    cfg.env.log_interval = 4
+    env = make_qmini(cfg)
+    errors, alive = [], []
+    for step in range(8):
+        command = env.commands[:, 0].clone()
+        _, _, _, extras = env.step(0.1 * act(env))
+        if not env.reset_buf.any():
+            errors.append((command - env.base_lin_vel[:, 0]).square().mean())
+        alive.append("log" in extras)
+    assert alive == [False, False, False, True] * 2
+    log = extras["log"]
+    assert log["Reward/alive"].item() == pytest.approx(0.3)
+    assert log["Tracking/lin_vel_x_rmse"].item() == pytest.approx(
+        torch.stack(errors[4:]).mean().sqrt().item(), rel=1e-5
+    )
+    assert set(log) >= {"Terrain/level", "Episode/falls", "Episode/time_outs", "Reward/termination"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("env.num_envs", 0, "must be at least 1"),
+        ("asset.file", "/nowhere.urdf", "no URDF at '/nowhere.urdf'"),
+        ("asset.foot_name", "toe", "'asset.foot_name': no link has 'toe'"),
+        ("control.stiffness", {"hip": 20.0}, "no value for joint 'knee_pitch_l'"),
+        ("init_state.default_joint_angles", {"hip_yaw_l": 0.0}, "no value for joint 'hip_roll_l'"),
+    ],
+)
+def test_impossible_settings_are_told(key: str, value: object, message: str) -> None:
+    cfg = small_cfg(2)
+    section, name = key.split(".")
+    setattr(getattr(cfg, section), name, value)
+    with pytest.raises(UserError, match=message):
+        Qmini(cfg)
+
+
+def test_a_scale_without_a_reward_is_an_error() -> None:
+    class Misspelt(QminiCfg):
+        class rewards(QminiCfg.rewards):
+            class scales(QminiCfg.rewards.scales):
+                base_hight = -1.0
+
+    cfg = Misspelt()
+    cfg.env.num_envs, cfg.terrain.mesh_type = 1, "plane"
+    with pytest.raises(ConfigError, match=r"rewards.scales.base_hight.*did you mean 'base_height'"):
+        Qmini(cfg)
