@@ -1,0 +1,8 @@
+"""Training loops and their configuration and checkpoints."""
+
+from __future__ import annotations
+
+from legged_gym.runners.config import rsl_rl_config
+from legged_gym.runners.on_policy_runner_ee import EstimatorPolicy, OnPolicyRunnerEE
+
+__all__ = ["EstimatorPolicy", "OnPolicyRunnerEE", "rsl_rl_config"]

@@ -1,0 +1,42 @@
+"""Translation of legged_gym's training configuration into rsl_rl's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+
+_SCRIPT_SETTINGS = ("max_iterations", "resume", "load_run", "checkpoint")
+"""Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
+
+
+def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
+    """Return the nested dict that rsl_rl's runners take.
+
+    Args:
+        train_cfg: Training configuration. A section ``estimator``, if there is one, becomes the algorithm's
+            ``estimator_cfg``; everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
+    """
+    cfg = train_cfg.to_dict()
+    policy = cfg["policy"]
+    algorithm = {"rnd_cfg": None, "symmetry_cfg": None, **cfg["algorithm"]}
+    if "estimator" in cfg:
+        algorithm["estimator_cfg"] = cfg["estimator"]
+    return {
+        "seed": cfg["seed"],
+        **{name: value for name, value in cfg["runner"].items() if name not in _SCRIPT_SETTINGS},
+        "obs_groups": cfg["obs_groups"],
+        "actor": {
+            **_mlp(policy["actor_hidden_dims"], policy["activation"]),
+            "distribution_cfg": {
+                "class_name": "rsl_rl.modules:GaussianDistribution",
+                "init_std": policy["init_noise_std"],
+            },
+        },
+        "critic": _mlp(policy["critic_hidden_dims"], policy["activation"]),
+        "algorithm": algorithm,
+    }
+
+
+def _mlp(hidden_dims: list[int], activation: str) -> dict[str, Any]:
+    return {"class_name": "rsl_rl.models:MLPModel", "hidden_dims": hidden_dims, "activation": activation}

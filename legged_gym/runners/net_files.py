@@ -1,0 +1,106 @@
+"""Nets as files for other programs: ONNX and TorchScript, one file each."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from rsl_rl.models import MLPModel
+
+OPSET = 18
+"""ONNX operator set that is written. The robot's ONNX Runtime 1.22 reads up to 22."""
+
+MAX_IR_VERSION = 10
+"""Newest ONNX file version that the robot's ONNX Runtime 1.22 reads."""
+
+
+def write_onnx(model: MLPModel, path: Path, verbose: bool = False) -> None:
+    """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``.
+
+    Args:
+        model: The net; it stays as it is, on its device.
+        path: The file. Its folder is created.
+        verbose: Let the exporter talk.
+
+    Raises:
+        RuntimeError: The exporter chose a file version that is too new for the robot.
+    """
+    module = model.as_onnx(verbose=verbose).to("cpu").eval()
+    with contextlib.nullcontext() if verbose else _quiet_exporter():
+        # Two rows, because one row would be taken for a fixed batch size.
+        program = torch.onnx.export(
+            module,
+            (torch.zeros(2, model.obs_dim),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=verbose,
+        )
+    # Taken from memory: the exporter's own file writing may put the weights into a second file.
+    assert program is not None
+    proto = program.model_proto
+    if proto.ir_version > MAX_IR_VERSION:
+        raise RuntimeError(f"ONNX file version {proto.ir_version} is too new for the robot (up to {MAX_IR_VERSION}).")
+    _drop_metadata(proto)
+    onnx.checker.check_model(proto, full_check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(proto.SerializeToString())
+
+
+def write_torchscript(model: MLPModel, path: Path) -> None:
+    """Write a net as TorchScript, deterministic: ``forward(x)`` with ``x`` of shape (batch, n), float32.
+
+    Args:
+        model: The net; it stays as it is, on its device.
+        path: The file. Its folder is created.
+    """
+    module = model.as_jit().to("cpu").eval()
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # TorchScript is on its way out, but it is what LibTorch controllers of legged_gym policies load.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(module), buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_without_debug_records(buffer))
+
+
+def _without_debug_records(archive: io.BytesIO) -> bytes:
+    """Drop the records that hold source paths of the machine that trained."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                new.writestr(entry, old.read(entry))
+    return result.getvalue()
+
+
+def _drop_metadata(proto: Any) -> None:
+    """Drop the exporter's notes, among them stack traces with paths of the machine that trained."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep back progress lines, and warnings about packages and functions that are of no concern here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

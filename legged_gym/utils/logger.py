@@ -1,0 +1,226 @@
+"""What a training shows: TensorBoard's curves, grouped, and one live line on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import re
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import torch
+from rsl_rl.utils.logger import Logger
+from tqdm import tqdm
+
+import legged_gym
+from legged_gym.utils.errors import UserError
+
+Layout = dict[str, dict[str, list[Any]]]
+"""TensorBoard's custom-scalars layout: charts by title by category."""
+
+_LINE_INTERVAL = 10.0
+"""Seconds between lines where the output is no terminal."""
+
+_VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
+
+
+class TrainingLogger(Logger):
+    """rsl_rl's logger with grouped curves and, unless ``cfg["verbose"]``, one line of progress in place of a page.
+
+    Entries of the losses whose names hold a ``/`` are curves of their own, under that name.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take the arguments of :class:`rsl_rl.utils.logger.Logger`."""
+        super().__init__(*args, **kwargs)
+        self.writer: Any
+        self.git_status_repos = [legged_gym.__file__]
+        self._verbose = bool(self.cfg.get("verbose", False))
+        self._progress: Progress | None = None
+
+    def init_logging_writer(self) -> None:
+        """Open the event file and lay out its dashboard.
+
+        Raises:
+            UserError: The run's folder can't be written.
+        """
+        try:
+            with self._quiet():
+                super().init_logging_writer()
+        except OSError as error:
+            raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
+        if hasattr(self.writer, "add_custom_scalars"):
+            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg)))
+
+    def log(  # noqa: D417
+        self,
+        it: int,
+        start_it: int,
+        total_it: int,
+        collect_time: float,
+        learn_time: float,
+        loss_dict: dict[str, float],
+        learning_rate: float,
+        action_std: torch.Tensor,
+        rnd_weight: float | None,
+        **print_options: Any,
+    ) -> None:
+        """Record an iteration's figures and show the progress.
+
+        Args:
+            it: Index of the iteration just done; ``start_it`` is the first of this session, ``total_it`` ends it.
+            collect_time: Seconds spent on the rollout, and ``learn_time`` on the update.
+            loss_dict: What the algorithm's ``update`` returned.
+        """
+        if self.writer is None:
+            return
+        self.ep_extras.append({name: value for name, value in loss_dict.items() if "/" in name})
+        losses = {name: value for name, value in loss_dict.items() if "/" not in name}
+        with self._quiet():
+            super().log(
+                it, start_it, total_it, collect_time, learn_time, losses, learning_rate, action_std, rnd_weight,
+                **print_options,
+            )  # fmt: skip
+        if not self._verbose:
+            if self._progress is None:
+                self._progress = Progress(start_it, total_it)
+            seconds = collect_time + learn_time
+            self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+
+    def stop_logging_writer(self) -> None:
+        """Close the event file and end the progress display; it may be called twice."""
+        super().stop_logging_writer()
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+        if hasattr(self.writer, "close"):
+            self.writer.close()
+        self.writer = None
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the totals that a resumed run goes on counting: environment steps and seconds."""
+        return {"total_timesteps": self.tot_timesteps, "total_time": self.tot_time}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from the totals that :meth:`state_dict` returned."""
+        self.tot_timesteps = int(state.get("total_timesteps", 0))
+        self.tot_time = float(state.get("total_time", 0.0))
+
+    def _figures(self, losses: dict[str, float], seconds: float) -> str:
+        """Say in one line how the training is going."""
+        parts = []
+        if self.rewbuffer:
+            parts.append(f"reward {statistics.mean(self.rewbuffer):.2f}")
+            parts.append(f"length {statistics.mean(self.lenbuffer):.0f}")
+        errors = [losses[name] for name in _VELOCITY_ERRORS if name in losses]
+        if errors:
+            parts.append(f"estimator {statistics.mean(errors):.3f} m/s")
+        steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
+        parts.append(f"{steps / seconds:.0f} steps/s")
+        return "  ".join(parts)
+
+    def _quiet(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._verbose else contextlib.redirect_stdout(io.StringIO())
+
+
+class Progress:
+    """A bar where the output is a terminal; elsewhere a line now and then."""
+
+    def __init__(self, start_it: int, total_it: int, stream: TextIO | None = None) -> None:
+        """Begin at iteration ``start_it`` of ``total_it``, on ``stream`` (standard output)."""
+        self._stream = stream if stream is not None else sys.stdout
+        self._start_it = start_it
+        self._total_it = total_it
+        # Of the last iterations only, so that the estimate of the rest follows changes.
+        self._seconds: deque[float] = deque(maxlen=20)
+        self._last_line = time.monotonic()
+        self._bar = (
+            tqdm(
+                total=total_it,
+                initial=start_it,
+                file=self._stream,
+                dynamic_ncols=True,
+                mininterval=0.0,
+                bar_format="{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {desc}",
+            )
+            if self._stream.isatty()
+            else None
+        )
+
+    def update(self, it: int, seconds: float, figures: str) -> None:
+        """Show that iteration ``it`` is done, the ``seconds`` it took, its figures and the time still needed."""
+        self._seconds.append(seconds)
+        rest = statistics.mean(self._seconds) * (self._total_it - 1 - it)
+        text = f"{figures}  ETA {datetime.timedelta(seconds=round(rest))}"
+        if self._bar is not None:
+            self._bar.set_description_str(text, refresh=False)
+            self._bar.update(1)
+            return
+        now = time.monotonic()
+        if it in (self._start_it, self._total_it - 1) or now - self._last_line >= _LINE_INTERVAL:
+            self._last_line = now
+            print(f"iteration {it + 1}/{self._total_it}  {text}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is and go on to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def custom_scalars_layout(reward_scales: Mapping[str, float]) -> Layout:
+    """Return the dashboard's layout.
+
+    Args:
+        reward_scales: Scale by reward term; terms with scale 0 get no chart.
+
+    Returns:
+        Categories of charts, each a list of expressions that match the names of its curves.
+    """
+    groups: dict[str, dict[str, list[str]]] = {
+        "Train": {"reward": ["Train/mean_reward"], "episode length, steps": ["Train/mean_episode_length"]},
+        "Rewards per second": _reward_charts(reward_scales),
+        "Tracking error": {
+            "velocity, m/s": ["Tracking/lin_vel_x_rmse", "Tracking/lin_vel_y_rmse"],
+            "yaw rate, rad/s": ["Tracking/ang_vel_rmse"],
+        },
+        "Estimator": {
+            "velocity error, m/s": list(_VELOCITY_ERRORS),
+            "contact accuracy": ["Estimator/contact_accuracy"],
+            "loss": ["Loss/estimator"],
+            "learning rate": ["Estimator/learning_rate"],
+        },
+        "Curriculum": {"terrain level": ["Terrain/level"]},
+        "Episode ends": {"share": ["Episode/falls", "Episode/time_outs"]},
+        "Loss": {name: [f"Loss/{name}"] for name in ("value", "surrogate", "entropy", "learning_rate")},
+        "Policy": {"action std": ["Policy/mean_std"]},
+        "Perf": {
+            "steps per second": ["Perf/total_fps"],
+            "seconds per iteration": ["Perf/collection_time", "Perf/learning_time"],
+        },
+    }
+    return {
+        category: {title: ["Multiline", [f"^{re.escape(tag)}$" for tag in tags]] for title, tags in charts.items()}
+        for category, charts in groups.items()
+        if charts
+    }
+
+
+def _reward_charts(scales: Mapping[str, float]) -> dict[str, list[str]]:
+    """Return a chart of all rewards, one of all penalties, and one of each term."""
+    terms = {name: f"Reward/{name}" for name, scale in sorted(scales.items()) if scale != 0}
+    summaries = {
+        "rewards": [tag for name, tag in terms.items() if scales[name] > 0],
+        "penalties": [tag for name, tag in terms.items() if scales[name] < 0],
+    }
+    return {title: tags for title, tags in summaries.items() if tags} | {name: [tag] for name, tag in terms.items()}
+
+
+def _reward_scales(env_cfg: Any) -> dict[str, float]:
+    """Return the reward terms' scales from a legged_gym configuration; other environments have none."""
+    scales = getattr(getattr(env_cfg, "rewards", None), "scales", None)
+    return scales.to_dict() if scales is not None else {}

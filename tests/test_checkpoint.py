@@ -1,0 +1,226 @@
+"""Checkpoints: everything in, everything out, whole or not at all, and clear words about bad ones."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from qmini_training import NUM_STEPS, make_env, make_runner
+
+from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.utils.errors import UserError
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    """Compare nested states, tensors bit by bit."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key, value in a.items():
+            assert_same(value, b[key], f"{where}/{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for index, value in enumerate(a):
+            assert_same(value, b[index], f"{where}/{index}")
+    else:
+        assert a == b, where
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[OnPolicyRunnerEE, Path]:
+    """Return a runner after three iterations and its last checkpoint; tests must not train it further."""
+    folder = tmp_path_factory.mktemp("run")
+    runner = make_runner(make_env(), folder)
+    runner.learn(3)
+    return runner, folder / "model_2.pt"
+
+
+def test_round_trip_keeps_everything(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
+    runner, path = trained
+    other = make_runner(make_env())
+    assert other.load(str(path)) is None
+    assert_same(runner.alg.save(), other.alg.save())
+    assert other.alg.learning_rate == runner.alg.learning_rate != 1e-3
+    assert other.completed_iterations == other.current_learning_iteration == 3
+    assert other.alg.estimator_learning_rate == runner.alg.estimator_learning_rate < 2e-3
+    assert other.env.common_step_counter == 3 * NUM_STEPS
+    assert other.logger.state_dict() == runner.logger.state_dict()
+    assert other.logger.tot_timesteps == 3 * NUM_STEPS * 8
+
+
+def test_terrain_levels_return(tmp_path: Path) -> None:
+    terrain = {
+        "terrain__mesh_type": "heightfield",
+        "terrain__num_rows": 3,
+        "terrain__num_cols": 5,
+        "terrain__max_init_terrain_level": 2,
+        "terrain__level_change_probability": 1.0,
+    }
+    env = make_env(**terrain)
+    assert env.terrain_levels.unique().numel() > 1
+    env.common_step_counter = 1000
+    make_runner(env).save(str(tmp_path / "model.pt"))
+    other = make_env(**{**terrain, "terrain__max_init_terrain_level": 0})
+    make_runner(other).load(str(tmp_path / "model.pt"))
+    assert torch.equal(other.terrain_levels, env.terrain_levels)
+
+
+def test_file_holds_what_it_should(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
+    checkpoint = torch.load(trained[1], weights_only=True)
+    assert checkpoint["format"] == "qmini_rl_gym/1"
+    assert checkpoint["iter"] == checkpoint["num_updates"] == 3
+    assert checkpoint["config"]["env"]["env"]["num_envs"] == 8
+    assert checkpoint["config"]["train"]["algorithm"]["estimator_cfg"]["batch_size"] == 64
+    assert str(Path(__file__).parent.parent) not in str(checkpoint["config"])
+
+
+def test_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    def new_episodes(runner: OnPolicyRunnerEE) -> None:
+        # A checkpoint does not hold the robots' poses, so both trainings start new episodes here, with equal dice.
+        torch.manual_seed(7)
+        runner.env.load_training_state(runner.env.training_state())
+
+    straight = make_runner(make_env(), tmp_path / "straight")
+    straight.learn(2)
+    straight.save(str(tmp_path / "half.pt"))
+    new_episodes(straight)
+    straight.learn(2)
+
+    resumed = make_runner(make_env(), tmp_path / "resumed")
+    resumed.load(str(tmp_path / "half.pt"))
+    new_episodes(resumed)
+    resumed.learn(2)
+
+    assert_same(straight.alg.save(), resumed.alg.save())
+    assert resumed.completed_iterations == 4
+    assert resumed.env.common_step_counter == straight.env.common_step_counter == 4 * NUM_STEPS
+    assert resumed.logger.tot_timesteps == straight.logger.tot_timesteps == 4 * NUM_STEPS * 8
+    assert (tmp_path / "resumed" / "model_3.pt").exists()
+
+
+def test_actor_brings_its_estimator_and_nothing_else(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
+    runner, path = trained
+    other = make_runner(make_env())
+    critic, optimizer = other.alg.save()["critic_state_dict"], other.alg.save()["optimizer_state_dict"]
+    critic = {name: parameter.clone() for name, parameter in critic.items()}
+    other.load(str(path), load_cfg={"actor": True})
+    assert_same(runner.alg.get_policy().state_dict(), other.alg.get_policy().state_dict())
+    assert_same(runner.alg.get_estimator().state_dict(), other.alg.get_estimator().state_dict())
+    assert_same(critic, other.alg.save()["critic_state_dict"])
+    assert_same(optimizer, other.alg.save()["optimizer_state_dict"])
+    assert other.completed_iterations == other.env.common_step_counter == 0
+
+
+def test_checkpoint_loads_for_another_number_of_robots(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
+    runner, path = trained
+    other = make_runner(make_env(3))
+    other.load(str(path))
+    obs = other.env.get_observations()
+    torch.testing.assert_close(other.get_inference_policy()(obs), runner.get_inference_policy()(obs))
+
+
+def test_full_disk_leaves_the_old_checkpoint(trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path) -> None:
+    runner = trained[0]
+    path = tmp_path / "model_0.pt"
+    runner.save(str(path))
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot write checkpoint .*model_0\.pt: File too large"):
+            runner.save(str(path), infos={"note": "new"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folder_is_one_clear_error(trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot write checkpoint .*model\.pt: No such file or directory"):
+        trained[0].save(str(tmp_path / "none" / "model.pt"))
+
+
+class Payload:
+    """Runs code if it is unpickled carelessly."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self.target,)
+
+
+def without(key: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda checkpoint: {name: value for name, value in checkpoint.items() if name != key}
+
+
+BAD_CONTENT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another project's": (
+        lambda _: {"model_state_dict": {}, "iter": 3},
+        r"no checkpoint of this project \(format None",
+    ),
+    "not a dict": (lambda _: [1, 2], r"no checkpoint of this project \(format 'list'"),
+    "later format": (lambda c: {**c, "format": "qmini_rl_gym/2"}, r"format 'qmini_rl_gym/2' instead of"),
+    "no optimiser": (without("estimator_optimizer_state_dict"), "'estimator_optimizer_state_dict' is missing"),
+    "iteration as text": (lambda c: {**c, "iter": "3"}, "'iter' is missing or of the wrong type"),
+    "other layers": (
+        lambda c: {**c, "critic_state_dict": {"mlp.9.weight": torch.zeros(1)}},
+        "does not fit this task: the critic's layers differ",
+    ),
+    "other size": (
+        lambda c: {**c, "estimator_state_dict": {n: p[:3] for n, p in c["estimator_state_dict"].items()}},
+        r"does not fit this task: the estimator's mlp.0.weight is \(3, 215\) there and \(16, 215\) here",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_CONTENT)
+def test_unfit_content_is_refused_in_one_line(
+    kind: str, trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path
+) -> None:
+    change, message = BAD_CONTENT[kind]
+    torch.save(change(torch.load(trained[1], weights_only=True)), tmp_path / "bad.pt")
+    assert_refused(tmp_path / "bad.pt", message)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+def test_truncated_file_is_refused_in_one_line(
+    share: float, trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path
+) -> None:
+    whole = trained[1].read_bytes()
+    (tmp_path / "bad.pt").write_bytes(whole[: int(share * len(whole))])
+    assert_refused(tmp_path / "bad.pt", "is damaged, or no checkpoint")
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"\x80\x02}.", bytes(range(256)), b"PK\x03\x04" + bytes(200)])
+def test_other_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.pt").write_bytes(content)
+    assert_refused(tmp_path / "bad.pt", "no checkpoint")
+
+
+def test_file_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"format": "qmini_rl_gym/1", "iter": Payload(tmp_path / "ran")}, tmp_path / "bad.pt")
+    assert_refused(tmp_path / "bad.pt", "it holds more than numbers")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_missing_file_and_folder_are_refused_in_one_line(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "model_5.pt", "No such file or directory")
+    assert_refused(tmp_path, "Is a directory")
+
+
+def assert_refused(path: Path, message: str) -> None:
+    """Load it and expect a one-line error that names the file, and a runner that stayed as it was."""
+    runner = make_runner(make_env(2))
+    before = {name: {key: value.clone() for key, value in runner.alg.save()[name].items()}
+              for name in ("actor_state_dict", "critic_state_dict", "estimator_state_dict")}  # fmt: skip
+    with pytest.raises(UserError, match=message) as error:
+        runner.load(str(path))
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert_same(before, {name: runner.alg.save()[name] for name in before})
+    assert runner.completed_iterations == 0

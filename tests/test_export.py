@@ -1,0 +1,194 @@
+"""The exported policy: files that the robot can load, with the numbers of the nets they came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+import yaml
+from qmini_training import make_env, make_runner
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.export import ExportError, export_policy
+
+NAMES = {
+    "qmini_estimator.onnx",
+    "qmini_actor.onnx",
+    "qmini_estimator.pt",
+    "qmini_actor.pt",
+    "qmini_metadata.json",
+    "qmini_controller.yaml",
+}
+
+
+@pytest.fixture(scope="module")
+def env() -> Qmini:
+    return make_env()
+
+
+@pytest.fixture(scope="module")
+def runner(env: Qmini) -> OnPolicyRunnerEE:
+    """Return nets of the real sizes after one iteration."""
+    torch.manual_seed(1)
+    runner = make_runner(env, small=False, algorithm__num_learning_epochs=1)
+    runner.learn(1)
+    return runner
+
+
+@pytest.fixture(scope="module")
+def files(runner: OnPolicyRunnerEE, env: Qmini, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return export_policy(runner, env, tmp_path_factory.mktemp("run") / "exported")
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options)
+
+
+def test_all_files_and_no_others(files: dict[str, Path]) -> None:
+    folder = files["actor"].parent
+    assert {path.name for path in files.values()} == {path.name for path in folder.iterdir()} == NAMES
+
+
+@pytest.mark.parametrize(("net", "inputs", "outputs"), [("estimator", 215, 5), ("actor", 220, 10)])
+def test_onnx_files_keep_the_robots_contract(files: dict[str, Path], net: str, inputs: int, outputs: int) -> None:
+    model = onnx.load(str(files[net]), load_external_data=False)
+    # What ONNX Runtime 1.22 can read.
+    assert model.ir_version <= 10
+    assert [(opset.domain, opset.version <= 22) for opset in model.opset_import] == [("", True)]
+    assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
+    assert {node.op_type for node in model.graph.node} <= {"Gemm", "Relu", "Elu"}
+    for ports, name, width in ((model.graph.input, "input", inputs), (model.graph.output, "output", outputs)):
+        (port,) = ports
+        batch, features = port.type.tensor_type.shape.dim
+        assert (port.name, port.type.tensor_type.elem_type) == (name, onnx.TensorProto.FLOAT)
+        assert batch.HasField("dim_param") and features.dim_value == width
+    runtime = session(files[net])
+    for batch_size in (1, 7):
+        output = runtime.run(None, {"input": np.zeros((batch_size, inputs), np.float32)})[0]
+        assert output.shape == (batch_size, outputs) and output.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
+def test_files_act_like_the_policy_on_real_observations(
+    files: dict[str, Path], runner: OnPolicyRunnerEE, env: Qmini
+) -> None:
+    estimator, actor = (session(files[net]) for net in ("estimator", "actor"))
+    scripts = [torch.jit.load(files[f"{net}_jit"]) for net in ("estimator", "actor")]
+    policy = runner.get_inference_policy()
+    observations = []
+    with torch.inference_mode():
+        obs = env.reset()
+        for _ in range(30):
+            actions = policy(obs)
+            observations.append(obs["policy"].clone())
+            # One robot at a time, as the controller does it.
+            for row in range(env.num_envs):
+                observation = obs["policy"][row : row + 1].numpy()
+                estimate = estimator.run(None, {"input": observation})[0]
+                action = actor.run(None, {"input": np.hstack((observation, estimate))})[0]
+                np.testing.assert_allclose(action, actions[row : row + 1].numpy(), atol=1e-5, rtol=0)
+                np.testing.assert_allclose(estimate, policy.estimate(obs)[row : row + 1].numpy(), atol=1e-5, rtol=0)
+            estimate = scripts[0](obs["policy"])
+            torch.testing.assert_close(scripts[1](torch.cat((obs["policy"], estimate), 1)), actions, atol=1e-5, rtol=0)
+            obs = env.step(actions)[0]
+    assert torch.stack(observations).std(dim=0).max() > 0.1, "the robots moved"
+
+
+def test_nets_that_differ_are_not_exported(
+    runner: OnPolicyRunnerEE, env: Qmini, files: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "qmini_actor.onnx").write_text("the last good one")
+    with pytest.raises(ExportError, match=r"differ from PyTorch by \S+e-0\d, more than 1e-12"):
+        export_policy(runner, env, tmp_path, tolerance=1e-12, steps=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["qmini_actor.onnx"]
+    assert (tmp_path / "qmini_actor.onnx").read_text() == "the last good one"
+
+
+def test_nets_that_answer_nan_are_not_exported(env: Qmini, tmp_path: Path) -> None:
+    broken = make_runner(env)
+    broken.alg.estimator.mlp[-1].bias.data[0] = torch.nan
+    with pytest.raises(ExportError, match="differ from PyTorch by nan"):
+        export_policy(broken, env, tmp_path / "new", steps=1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
+    metadata: dict[str, Any] = json.loads(files["metadata"].read_text())
+    legs = [f"{joint}_{side}" for side in "lr" for joint in
+            ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")]  # fmt: skip
+    assert metadata["joints"]["names"] == legs
+    assert metadata["joints"]["default_angle"] == [0.35, 0.0, -1.45, 1.15, -1.18, -0.35, 0.0, 1.45, -1.15, 1.18]
+    assert metadata["joints"]["kp"] == [20.0, 60.0, 30.0, 30.0, 20.0] * 2
+    assert metadata["joints"]["kd"] == [0.75, 2.0, 1.0, 1.0, 0.75] * 2
+    assert metadata["joints"]["torque_limit"] == [20.0, 60.0, 20.0, 20.0, 20.0] * 2
+    assert metadata["joints"]["limits"][0] == [-0.1, 0.7]
+    assert metadata["control"]["dt"] == 0.02
+    assert metadata["control"]["action_scale"] == 0.25
+    observation = metadata["observation"]
+    assert (observation["size"], observation["step_size"], observation["history_length"]) == (215, 43, 5)
+    assert [(term["name"], term["start"], term["size"]) for term in observation["terms"]] == [
+        ("base_ang_vel", 0, 3), ("projected_gravity", 3, 3), ("commands", 6, 3), ("dof_pos", 9, 10),
+        ("dof_vel", 19, 10), ("actions", 29, 10), ("gait_clock", 39, 4),
+    ]  # fmt: skip
+    assert [term["scale"] for term in observation["terms"]] == [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0]
+    assert metadata["estimator"]["output"] == [
+        {"name": "base_lin_vel", "size": 3, "scale": 2.0},
+        {"name": "foot_contact", "size": 2, "feet": ["ankle_pitch_l", "ankle_pitch_r"]},
+    ]
+    assert metadata["gait"] == {"period": 0.5, "offsets": [0.0, 0.5], "stance_ratio": 0.55}
+    assert metadata["commands"]["ang_vel_yaw"] == [-0.6, 0.6]
+    assert metadata["iterations"] == 1
+    assert len(metadata["git_revision"]) >= 7
+    assert 0.0 < metadata["largest_difference"] <= 1e-5
+
+
+def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path]) -> None:
+    text = files["controller"].read_text()
+    assert "&" not in text, "the controller's parser should not need YAML aliases"
+    config = yaml.safe_load(text)
+    pose = [0.35, 0.0, -1.45, 1.15, -1.18, -0.35, 0.0, 1.45, -1.15, 1.18]
+    gains = {"joint_kp": [20.0, 60.0, 30.0, 30.0, 20.0] * 2, "joint_kd": [0.75, 2.0, 1.0, 1.0, 0.75] * 2}
+    assert config == {
+        "FSMState_StandUp": {"joint_standup_q": pose, **gains},
+        "FSMState_Walk": {
+            "default_joint_angles": pose,
+            **gains,
+            "gait_period": 0.5,
+            "gait_offsets": [0.0, 0.5],
+            "low_vel_thresholds": [0.05, 0.05, 0.1],
+            "lin_vel_x_range": [-0.5, 0.6],
+            "lin_vel_y_range": [0.0, 0.0],
+            "ang_vel_yaw_range": [-0.6, 0.6],
+        },
+    }
+
+
+def test_files_hold_no_path_of_this_machine(files: dict[str, Path]) -> None:
+    for path in files.values():
+        content = path.read_bytes()
+        for folder in (LEGGED_GYM_ROOT_DIR, str(Path(torch.__file__).parent)):
+            assert folder.encode() not in content, path.name
+
+
+def test_policy_that_the_controller_cannot_feed_is_refused(env: Qmini, tmp_path: Path) -> None:
+    runner = make_runner(env, obs_groups__actor=["policy", "estimate", "privileged"])
+    with pytest.raises(UserError, match=r"the actor reads .*'privileged'.* can only give it"):
+        export_policy(runner, env, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_folder_is_one_clear_error(runner: OnPolicyRunnerEE, env: Qmini, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot write to folder .*exported: Not a directory"):
+        export_policy(runner, env, tmp_path / "file" / "exported")

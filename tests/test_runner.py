@@ -1,0 +1,211 @@
+"""The training loop on Qmini: what it counts, logs, shows and leaves behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from qmini_training import NUM_STEPS, env_config, make_env, make_runner, train_config
+from rsl_rl.runners import OnPolicyRunner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensordict import TensorDict
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.runners import OnPolicyRunnerEE, rsl_rl_config
+from legged_gym.runners.checkpoint import read_checkpoint
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.logger import Progress, custom_scalars_layout
+
+
+def events(folder: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    env = make_env(env__episode_length_s=0.4)
+    runner = make_runner(env, tmp_path, runner__save_interval=2)
+    runner.learn(2)
+    runner.learn(1)
+    assert runner.completed_iterations == 3
+    assert {path.name for path in tmp_path.glob("*.pt")} == {"model_0.pt", "model_1.pt", "model_2.pt"}
+    assert [read_checkpoint(tmp_path / f"model_{i}.pt")["iter"] for i in range(3)] == [1, 2, 3]
+
+    log = events(tmp_path)
+    tags = log.Tags()["scalars"]
+    assert [event.step for event in log.Scalars("Estimator/vel_x_mae")] == [0, 1, 2]
+    layout = layout_pb2.Layout.FromString(log.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0])
+    assert [category.title for category in layout.category] == [
+        "Train", "Rewards per second", "Tracking error", "Estimator", "Curriculum", "Episode ends", "Loss", "Policy",
+        "Perf",
+    ]  # fmt: skip
+    charts = [chart for category in layout.category for chart in category.chart]
+    for pattern in (pattern for chart in charts for pattern in chart.multiline.tag):
+        assert any(re.match(pattern, tag) for tag in tags), f"no curve for {pattern}"
+    titles = {chart.title for chart in charts}
+    assert {name for name, scale in env.cfg.rewards.scales.to_dict().items() if scale} <= titles
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["iteration 1/2", "iteration 2/2", "iteration 3/3"]
+    assert all(re.search(r"reward -?\d.*length \d.*estimator \d.* m/s.*steps/s.*ETA 0:", line) for line in lines)
+
+
+def test_verbose_shows_rsl_rl_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = {**rsl_rl_config(train_config()), "verbose": True}
+    OnPolicyRunnerEE(make_env(), cfg, str(tmp_path), "cpu").learn(1)
+    output = capsys.readouterr().out
+    assert "Learning iteration 0/1" in output
+    assert "iteration 1/1  " not in output
+
+
+def test_rollout_is_stored_as_the_actor_saw_it() -> None:
+    env = make_env()
+    alg = make_runner(env).alg
+    seen: list[TensorDict] = []
+    with torch.inference_mode():
+        obs = env.get_observations()
+        for _ in range(NUM_STEPS):
+            seen.append(obs.clone())
+            obs, rewards, dones, extras = env.step(alg.act(obs))
+            alg.process_env_step(obs, rewards, dones, extras)
+    for step, expected in enumerate(seen):
+        stored = alg.storage.observations[step]
+        assert all(torch.equal(stored[group], expected[group]) for group in ("policy", "privileged", "label"))
+        assert torch.equal(stored["estimate"], alg.estimator(expected))
+
+
+def test_inference_policy_chains_both_nets_without_exploring() -> None:
+    env = make_env()
+    runner = make_runner(env)
+    obs = env.get_observations()
+    policy = runner.get_inference_policy()
+    actions = policy(obs)
+    estimate = runner.alg.estimator.mlp(obs["policy"])
+    torch.testing.assert_close(actions, runner.alg.actor.mlp(torch.cat((obs["policy"], estimate), dim=1)))
+    torch.testing.assert_close(runner.estimate(obs), estimate)
+    assert torch.equal(policy(obs), actions)
+    assert actions.shape == (8, 10) and not actions.requires_grad
+
+
+class StoppedQmini(Qmini):
+    """Presses Ctrl-C in its 60th control step."""
+
+    def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        if self.common_step_counter == 59:
+            signal.raise_signal(signal.SIGINT)
+        return super().step(actions)
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+    runner = make_runner(make_env(task=StoppedQmini), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        runner.learn(5)
+    assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1]
+    resumed = make_runner(make_env(), tmp_path)
+    resumed.load(str(tmp_path / "model_2.pt"))
+    assert resumed.completed_iterations == 2
+    assert resumed.env.common_step_counter == 59
+    resumed.learn(1)
+    assert read_checkpoint(tmp_path / "model_2.pt")["iter"] == 3
+
+
+def test_configuration_also_drives_rsl_rl_own_runner(tmp_path: Path) -> None:
+    cfg = LeggedRobotCfgPPO()
+    cfg.algorithm.num_learning_epochs = 1
+    runner = OnPolicyRunner(make_env(), rsl_rl_config(cfg), str(tmp_path), "cpu")
+    layers = [module.out_features for module in runner.alg.critic.mlp if isinstance(module, torch.nn.Linear)]
+    assert layers == [*cfg.policy.critic_hidden_dims, 1]
+    assert runner.alg.learning_rate == cfg.algorithm.learning_rate
+    assert runner.alg.actor.distribution.std_param.tolist() == [cfg.policy.init_noise_std] * 10
+    runner.learn(1)
+    assert (tmp_path / "model_0.pt").exists()
+
+
+def test_misspelt_estimator_setting_is_refused() -> None:
+    cfg = rsl_rl_config(train_config())
+    cfg["algorithm"]["estimator_cfg"]["batchsize"] = 3
+    with pytest.raises(TypeError, match="batchsize"):
+        OnPolicyRunnerEE(make_env(), cfg)
+
+
+def test_unwritable_run_folder_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    runner = make_runner(make_env(), tmp_path / "file" / "run")
+    with pytest.raises(UserError, match=r"cannot write to run folder .*run"):
+        runner.learn(1)
+
+
+def test_layout_leaves_out_terms_that_are_off() -> None:
+    rewards = custom_scalars_layout({"alive": 0.5, "torques": -1.0, "off": 0.0})["Rewards per second"]
+    assert rewards == {
+        "rewards": ["Multiline", ["^Reward/alive$"]],
+        "penalties": ["Multiline", ["^Reward/torques$"]],
+        "alive": ["Multiline", ["^Reward/alive$"]],
+        "torques": ["Multiline", ["^Reward/torques$"]],
+    }
+
+
+def test_progress_prints_lines_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    progress = Progress(10, 30, stream)
+    for iteration in range(10, 30):
+        progress.update(iteration, 60.0, "figures")
+    progress.close()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "iteration 11/30  figures  ETA 0:19:00"
+    assert lines[-1] == "iteration 30/30  figures  ETA 0:00:00"
+    assert "\r" not in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_bar_on_a_terminal() -> None:
+    stream = Terminal()
+    progress = Progress(0, 4, stream)
+    progress.update(0, 30.0, "figures")
+    progress.update(1, 10.0, "figures")
+    progress.close()
+    assert re.search(r"25% \|.*\| 1/4  figures  ETA 0:01:30", stream.getvalue())
+    assert re.search(r"50% \|.*\| 2/4  figures  ETA 0:00:40", stream.getvalue())
+
+
+def _train_as_rank(rank: int, port: int, folder: str) -> None:
+    os.environ.update(
+        WORLD_SIZE="2", RANK=str(rank), LOCAL_RANK=str(rank), MASTER_ADDR="localhost", MASTER_PORT=str(port)
+    )
+    torch.set_num_threads(1)
+    # Other draws on every rank: only the broadcast and the averaged gradients can make the nets equal.
+    env = Qmini(env_config(4), seed=rank)
+    runner = make_runner(env, Path(folder) / str(rank))
+    runner.learn(2)
+    state = runner.alg.save()
+    nets = {name: value for name, value in state.items() if name.endswith("_state_dict") and "optimizer" not in name}
+    torch.save({"nets": nets, "learning_rate": state["learning_rate"]}, Path(folder) / f"rank{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_learn_the_same_nets(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_train_as_rank, (port, str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    assert first["learning_rate"] == second["learning_rate"]
+    for net, parameters in first["nets"].items():
+        for name, parameter in parameters.items():
+            assert torch.equal(parameter, second["nets"][net][name]), f"{net}: {name}"
+    assert (tmp_path / "0" / "model_1.pt").exists()
+    assert not (tmp_path / "1").exists(), "only the first rank writes"
