@@ -1,0 +1,70 @@
+# `make train` and `make test` set everything up by themselves; `make` alone lists what there is.
+PYTHON ?= python3
+VENV ?= .venv
+TASK ?= qmini
+NUM_ENVS ?= 256
+ITERATIONS ?= 300
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train play tensorboard test lint
+
+help:
+	@echo 'make train        set up, then train Qmini for some minutes'
+	@echo '                  (NUM_ENVS=$(NUM_ENVS) ITERATIONS=$(ITERATIONS) TASK=$(TASK) ARGS="--seed=1 ...")'
+	@echo 'make play         play the newest run, write plots and export its networks'
+	@echo 'make tensorboard  watch the runs in a browser'
+	@echo 'make test         set up, then run all tests'
+	@echo 'make lint         ruff and mypy'
+	@echo 'make setup        only set up: $(VENV) with the dependencies pinned in constraints.txt'
+
+setup: $(VENV)/.installed
+	@echo 'ready: $(VENV)'
+
+train: $(VENV)/.installed
+	$(BIN)/python legged_gym/scripts/train.py --task=$(TASK) --headless --num_envs=$(NUM_ENVS) --max_iterations=$(ITERATIONS) $(ARGS)
+
+play: $(VENV)/.installed
+	$(BIN)/python legged_gym/scripts/play.py --task=$(TASK) $(ARGS)
+
+tensorboard: $(VENV)/.installed
+	$(BIN)/tensorboard --logdir=logs
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: Python 3.11 or newer is needed, '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: '$(PYTHON)' has no venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Without an NVIDIA GPU, PyTorch's own index has a build that is some gigabytes smaller. Where that index can't be
+# reached, the usual one serves as well.
+$(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
+	@if [ "$$(uname -s)" = Linux ] && ! [ -e /dev/nvidiactl ]; then \
+	  echo 'PyTorch: trying the CPU build'; \
+	  $(PIP) install -q --retries 0 --timeout 15 --no-deps -c constraints.txt --index-url $(TORCH_CPU) torch 2>/dev/null \
+	    || echo 'PyTorch: taking the usual build'; fi
+	@echo 'installing the dependencies into $(VENV), which takes some minutes'
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+# Tests that draw need libEGL; they say so and are skipped where it is missing.
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install -q -c constraints.txt -e '.[test]'
+	@if [ "$$(uname -s)" = Linux ] && ! ldconfig -p | grep -q libEGL.so.1; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq libegl1 libgl1 >/dev/null; fi \
+	    || echo 'libEGL is missing: tests that draw are skipped (Debian, Ubuntu: apt install libegl1 libgl1)'; fi
+	@touch $@

@@ -1,0 +1,150 @@
+"""Measures where the time goes: raw physics, the environment's step, collection and learning."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from legged_gym.utils.helpers import run_main
+
+if TYPE_CHECKING:
+    from legged_gym.envs import LeggedRobot
+    from legged_gym.simulators.mujoco_sim import MujocoSimulator
+
+
+def main() -> None:
+    """Read the command line, measure and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Everything is measured in turns in one run, so that a busy machine slows all of it alike; "
+        "compare ratios, not rates, between machines.",
+    )
+    parser.add_argument("--task", default="qmini", help="task to measure (default: %(default)s)")
+    parser.add_argument("--num_envs", type=int, default=256, help="robots (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each measurement (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=24, help="control steps in a turn (default: %(default)s)")
+    measure(parser.parse_args())
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Measure raw physics, steps and training iterations in turns and print their medians."""
+    env, runner = _make(args)
+    raw = _raw_rollout(env)
+    actions = env.actions.clone()
+
+    def step_env() -> None:
+        env.step(actions)
+
+    times: dict[str, list[float]] = {"raw rollout": [], "env.step": [], "collection": [], "learning": []}
+    for number in range(args.rounds + 1):
+        round_times = {
+            "raw rollout": _time(raw, args.steps),
+            "env.step": _time(step_env, args.steps),
+            **_time_iteration(runner, args.steps),
+        }
+        # The first turn warms up caches and threads.
+        for name, seconds in round_times.items() if number else ():
+            times[name].append(seconds)
+    _print_table(env, args, times)
+    env.close()
+
+
+def _make(args: argparse.Namespace) -> tuple[LeggedRobot, Any]:
+    """Create the task and its runner, without a run folder, the robots somewhere in their episodes."""
+    import torch
+
+    from legged_gym.envs import task_registry
+
+    env_cfg, _ = task_registry.get_cfgs(args.task)
+    env_cfg.env.num_envs = args.num_envs
+    env, _ = task_registry.make_env(args.task, env_cfg=env_cfg)
+    runner, _ = task_registry.make_alg_runner(env, args.task, log_root=None)
+    env.episode_length_buf = torch.randint_like(env.episode_length_buf, env.max_episode_length)
+    return env, runner
+
+
+def _simulator(env: LeggedRobot) -> MujocoSimulator:
+    """Return the back-end, which must be MuJoCo C: raw physics is measured on its models."""
+    from legged_gym.simulators.mujoco_sim import MujocoSimulator
+
+    assert isinstance(env.sim, MujocoSimulator)
+    return env.sim
+
+
+def _raw_rollout(env: LeggedRobot) -> Callable[[], None]:
+    """Return a function that steps the same robots by ``mujoco.rollout`` alone, one control step a call."""
+    import mujoco
+    import numpy as np
+    from mujoco import rollout
+
+    batch = _simulator(env).batch
+    models = [batch.get_model(i) for i in range(env.num_envs)]
+    datas = [mujoco.MjData(models[0]) for _ in range(batch.nthread)]
+    pool = rollout.Rollout(nthread=batch.nthread)
+    full, applied = mujoco.mjtState.mjSTATE_FULLPHYSICS.value, mujoco.mjtState.mjSTATE_QFRC_APPLIED.value
+    decimation = env.cfg.control.decimation
+    state = np.zeros((env.num_envs, mujoco.mj_stateSize(models[0], full)))
+    out = np.zeros((env.num_envs, decimation, state.shape[1]))
+    sensors = np.zeros((env.num_envs, decimation, models[0].nsensordata))
+
+    def step() -> None:
+        # From the robots' present states, as the environment's step does, so that contacts are the same.
+        state[:, 1 : 1 + models[0].nq] = batch.qpos
+        state[:, 1 + models[0].nq :] = batch.qvel
+        control = np.repeat(batch.qfrc_applied[:, None], decimation, axis=1)
+        pool.rollout(
+            models, datas, state, control, control_spec=applied, state=out, sensordata=sensors,
+            initial_warmstart=np.ascontiguousarray(batch.qacc_warmstart),
+        )  # fmt: skip
+
+    return step
+
+
+def _time(function: Callable[[], None], repeats: int) -> float:
+    """Return the mean seconds of a call."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    return (time.perf_counter() - start) / repeats
+
+
+def _time_iteration(runner: Any, steps: int) -> dict[str, float]:
+    """Return seconds a control step of collecting and of learning, of one training iteration."""
+    import torch
+
+    env, algorithm = runner.env, runner.alg
+    runner.alg.train_mode()
+    algorithm.storage.clear()
+    obs = env.get_observations()
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for _ in range(runner.cfg["num_steps_per_env"]):
+            obs, rewards, dones, extras = env.step(algorithm.act(obs))
+            algorithm.process_env_step(obs, rewards, dones, extras)
+        algorithm.compute_returns(obs)
+    collected = time.perf_counter()
+    algorithm.update()
+    learned = time.perf_counter()
+    per_step = runner.cfg["num_steps_per_env"]
+    return {"collection": (collected - start) / per_step, "learning": (learned - collected) / per_step}
+
+
+def _print_table(env: LeggedRobot, args: argparse.Namespace, times: dict[str, list[float]]) -> None:
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians["iteration"] = medians["collection"] + medians["learning"]
+    threads = _simulator(env).batch.nthread
+    print(
+        f"{args.task}, {args.num_envs} robots, {threads} threads, median of {args.rounds} turns of {args.steps} steps"
+    )
+    print(f"{'':14}{'ms a control step':>20}{'robot steps/s':>16}{'of raw':>9}")
+    for name, seconds in medians.items():
+        rate, share = args.num_envs / seconds, medians["raw rollout"] / seconds
+        print(f"{name:14}{seconds * 1e3:20.2f}{rate:16,.0f}{share:9.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

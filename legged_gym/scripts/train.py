@@ -1,0 +1,96 @@
+"""Train a policy: ``python legged_gym/scripts/train.py --task=qmini --headless``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import add_train_arguments, get_args, make_parser, python_command, run_main
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+_EXAMPLES = (
+    "python legged_gym/scripts/train.py --task=qmini --headless",
+    "python legged_gym/scripts/train.py --task=qmini --num_envs=4096 --max_iterations=3000 --run_name=long",
+    "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
+    "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
+)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a new run, or go on with one.
+
+    Raises:
+        UserError: The command line asks for something impossible; then nothing is left behind.
+    """
+    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.utils.runs import save_run_config
+    from legged_gym.utils.task_registry import task_registry
+
+    env_cfg, train_cfg = _configs(args)
+    env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    try:
+        runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+        # rsl_rl's own runner counts the iteration it is in, ours those that are done.
+        done = getattr(runner, "completed_iterations", runner.current_learning_iteration)
+        total, folder = train_cfg.runner.max_iterations, str(runner.logger.log_dir)
+        if done >= total:
+            raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
+        save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
+        print(f"run: {folder}")
+        try:
+            runner.learn(total - done, init_at_random_ep_len=True)
+        except KeyboardInterrupt:
+            print(f"\nstopped\n{_next_steps(args, folder)}")
+            raise
+        print(f"\ntrained {total} iterations\n{_next_steps(args, folder)}")
+    finally:
+        env.close()
+
+
+def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
+    """Return the task's configurations, or on ``--resume`` those that the run was trained with."""
+    from legged_gym.utils.helpers import update_cfg_from_args
+    from legged_gym.utils.runs import experiment_root, find_run, load_run_config
+    from legged_gym.utils.task_registry import task_registry
+
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
+    update_cfg_from_args(probe_env, probe_train, args)
+    wanted = probe_train.runner
+    if not wanted.resume:
+        if args.load_run is not None or args.checkpoint is not None:
+            raise UserError("--load_run and --checkpoint go with --resume")
+        return env_cfg, train_cfg
+    folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
+    load_run_config(folder, args.task, env_cfg, train_cfg)
+    train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
+    return env_cfg, train_cfg
+
+
+def _next_steps(args: argparse.Namespace, folder: str) -> str:
+    """Say where the run lies and how to go on, play and watch it."""
+    scripts = f"{python_command()} legged_gym/scripts"
+    where = f"--task={args.task} --load_run={folder}"
+    return "\n".join(
+        [
+            f"  run    {folder}",
+            f"  play   {scripts}/play.py {where}",
+            f"  go on  {scripts}/train.py {where} --resume --headless --max_iterations=N",
+            f"  watch  {python_command()} -m tensorboard.main --logdir=logs",
+        ]
+    )
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
+    add_train_arguments(parser)
+    train(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,269 @@
+"""What the scripts share: command line, overrides of configurations, seeds, and how errors are shown."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from legged_gym.utils.errors import UserError, near_names
+from legged_gym.utils.runs import get_load_path
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.base_config import BaseConfig
+
+__all__ = [
+    "add_train_arguments",
+    "class_to_dict",
+    "get_args",
+    "get_load_path",
+    "make_parser",
+    "python_command",
+    "resolve_device",
+    "run_main",
+    "set_seed",
+    "update_cfg_from_args",
+]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and know near names."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see --help)")
+
+    def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
+            name = unknown[0].split("=")[0]
+            raise UserError(f"unknown argument '{unknown[0]}': {near_names(name, flags)}")
+        return args
+
+
+def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that all scripts have.
+
+    Args:
+        description: What the script does.
+        examples: Command lines, shown below the help.
+    """
+    parser = _Parser(
+        description=description,
+        epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--task", default="qmini", help="what to train (default: %(default)s)")
+    add("--num_envs", type=int, metavar="N", help="how many robots at once")
+    add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
+    add("--headless", action="store_true", help="open no window")
+    add("--sim", default="mujoco", metavar="NAME", help="simulator (default: %(default)s)")
+    add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
+    add("--rl_device", metavar="DEVICE", help="where the networks run (default: the first GPU, else cpu)")
+    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+    add("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
+    add("--checkpoint", type=int, metavar="N", help="iteration of the checkpoint (default: the newest)")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change a value of the environment's or the training's configuration, e.g. rewards.scales.alive=0.5 or "
+        "algorithm.gamma=0.98; may be given many times",
+    )
+    return parser
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that only training has."""
+    add = parser.add_argument
+    add("--max_iterations", type=int, metavar="N", help="train until the run has this many iterations in all")
+    add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
+    add(
+        "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
+    )
+
+
+def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        argv: The arguments; those of the process if not given.
+        parser: Made by :func:`make_parser`; that of training if not given.
+
+    Raises:
+        UserError: An argument is unknown or can't be read.
+    """
+    if parser is None:
+        parser = make_parser("Train a policy.")
+        add_train_arguments(parser)
+    assert isinstance(parser, _Parser)
+    return parser.parse_strictly(argv)
+
+
+_ARGUMENTS = (
+    ("env", "env.num_envs", "num_envs"),
+    ("train", "seed", "seed"),
+    ("train", "runner.max_iterations", "max_iterations"),
+    ("train", "runner.experiment_name", "experiment_name"),
+    ("train", "runner.run_name", "run_name"),
+    ("train", "runner.resume", "resume"),
+    ("train", "runner.load_run", "load_run"),
+    ("train", "runner.checkpoint", "checkpoint"),
+)
+"""Arguments that stand for a value of a configuration: which one, its key, the argument."""
+
+
+def update_cfg_from_args(
+    env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace
+) -> tuple[BaseConfig, BaseConfig]:
+    """Carry the command line's values into both configurations, in place.
+
+    Args:
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+        args: What :func:`get_args` returned; ``--set`` is applied last.
+
+    Returns:
+        The two configurations.
+
+    Raises:
+        UserError: An unknown key, a value that does not fit, or nothing left to do (zero robots or iterations).
+    """
+    configs = {"env": env_cfg, "train": train_cfg}
+    for owner, key, name in _ARGUMENTS:
+        value = getattr(args, name, None)
+        if value is not None:
+            configs[owner].set(key, value)
+    for override in args.overrides:
+        _apply_override(override, configs)
+    if env_cfg.env.num_envs < 1:
+        raise UserError(f"the number of robots (num_envs) must be at least 1, got {env_cfg.env.num_envs}")
+    if train_cfg.runner.max_iterations < 1:
+        raise UserError(f"max_iterations must be at least 1, got {train_cfg.runner.max_iterations}")
+    return env_cfg, train_cfg
+
+
+def _apply_override(override: str, configs: dict[str, BaseConfig]) -> None:
+    """Set ``key=value`` in the first configuration that has the key; ``env.`` or ``train.`` before it names one."""
+    key, equals, value = override.partition("=")
+    if not (key and equals):
+        raise UserError(f"--set takes KEY=VALUE, got '{override}'")
+    keys = {owner: set(_keys(cfg.to_dict())) for owner, cfg in configs.items()}
+    for owner, cfg in configs.items():
+        for candidate in (key, key.removeprefix(f"{owner}.")):
+            if candidate in keys[owner]:
+                cfg.set(candidate, value)
+                return
+    raise UserError(f"unknown config key '{key}': {_near_keys(key, [k for group in keys.values() for k in group])}")
+
+
+def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all values and sections in a nested dict."""
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
+
+
+def _near_keys(key: str, keys: Sequence[str]) -> str:
+    """Name the likeliest keys: alike as a whole, else with an alike last part."""
+    whole = difflib.get_close_matches(key, keys, n=3)
+    if whole:
+        return near_names(key, whole)
+    last = {k.rpartition(".")[2]: k for k in keys}
+    close = difflib.get_close_matches(key.rpartition(".")[2], last, n=3)
+    if close:
+        return "did you mean " + " or ".join(f"'{last[name]}'" for name in close) + "?"
+    return near_names("", {k.partition(".")[0] for k in keys})
+
+
+def class_to_dict(obj: Any) -> dict[str, Any]:
+    """Return a configuration, as an instance or as a class with nested classes, as a nested dict."""
+    if hasattr(obj, "to_dict") and not inspect.isclass(obj):
+        return obj.to_dict()
+    values = {name: getattr(obj, name) for name in dir(obj) if not name.startswith("_")}
+    return {name: class_to_dict(value) if inspect.isclass(value) else value for name, value in values.items()}
+
+
+def _seed(text: str) -> int:
+    """Read ``--seed``; -1 is drawn here, once, so that the run's configuration says what it became."""
+    seed = int(text)
+    return random.SystemRandom().randrange(10_000) if seed == -1 else seed
+
+
+def set_seed(seed: int) -> int:
+    """Seed Python, NumPy and PyTorch.
+
+    Args:
+        seed: From 0 to 2³² - 1.
+
+    Returns:
+        The seed.
+
+    Raises:
+        UserError: The seed is out of range.
+    """
+    import numpy as np
+    import torch
+
+    if not 0 <= seed < 2**32:
+        raise UserError(f"the seed must lie between 0 and {2**32 - 1}, got {seed}")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    return seed
+
+
+def resolve_device(device: str | None) -> str:
+    """Return a PyTorch device's name: the one given if it is there, by default the first GPU or else the CPU.
+
+    Raises:
+        UserError: No such device.
+    """
+    import torch
+
+    if device is None:
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device '{device}' here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def run_main(main: Callable[[], None]) -> int:
+    """Run a script's main function and show its errors the way that users want them.
+
+    Returns:
+        The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C.
+    """
+    # rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    try:
+        main()
+    except UserError as error:
+        sys.stdout.flush()
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def python_command() -> str:
+    """Return how the user starts this Python, for messages that name a next command."""
+    if os.environ.get("VIRTUAL_ENV"):
+        return "python"
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith("..") else relative

@@ -1,0 +1,217 @@
+"""Run folders: ``logs/<experiment>/<date>_<time>[_<name>]`` with checkpoints, configuration and git revision."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import subprocess
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.utils.errors import UserError, near_names
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.base_config import BaseConfig
+
+CONFIG_FILE = "config.yaml"
+_STAMP = "%Y-%m-%d_%H-%M-%S"
+_RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
+_CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
+
+
+def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
+    """Return the folder that holds an experiment's runs.
+
+    Args:
+        experiment_name: For example ``qmini``.
+        log_root: Where all experiments lie; ``logs`` in the checkout if not given.
+    """
+    return os.path.join(log_root or os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), experiment_name)
+
+
+def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> str:
+    """Find a checkpoint.
+
+    Args:
+        root: Folder that holds the runs.
+        load_run: Name of a run in ``root`` or path of a run's folder; ``""`` or ``-1`` is the newest by its time
+            stamp that has a checkpoint.
+        checkpoint: Number of completed iterations; -1 is the newest.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        UserError: No such run or checkpoint. It names the folder and what there is.
+    """
+    run = find_run(root, load_run)
+    numbers = _checkpoints(run)
+    if not numbers:
+        raise UserError(f"no checkpoint (model_<iteration>.pt) in '{run}'")
+    if checkpoint < 0:
+        checkpoint = numbers[-1]
+    if checkpoint not in numbers:
+        raise UserError(f"no checkpoint {checkpoint} in '{run}': there are {', '.join(map(str, numbers))}")
+    return os.path.join(run, f"model_{checkpoint}.pt")
+
+
+def find_run(root: str, load_run: str | int = "") -> str:
+    """Find a run's folder; arguments and errors as in :func:`get_load_path`."""
+    runs = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    if load_run in {"", -1, "-1"}:
+        stamped = [name for name in runs if _RUN_NAME.match(name) and _checkpoints(os.path.join(root, name))]
+        if not stamped:
+            raise UserError(f"no run with a checkpoint in '{root}': train first, or name the run with --load_run")
+        return os.path.join(root, stamped[-1])
+    for folder in (os.path.join(root, str(load_run)), str(load_run)):
+        if os.path.isdir(folder):
+            return folder
+    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), runs)}")
+
+
+@contextlib.contextmanager
+def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
+    """Create a run's folder, and take it away again if the block fails before anything was written to it.
+
+    Args:
+        root: Folder that holds the runs; created if needed.
+        run_name: Added to the time stamp.
+
+    Yields:
+        Path of the new, empty folder.
+
+    Raises:
+        UserError: The name does not fit into a file name, or nothing can be written there.
+    """
+    if os.sep in run_name or run_name != run_name.strip():
+        raise UserError(f"run name {run_name!r} can't be part of a folder's name")
+    folder = _create_run_folder(root, run_name)
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        raise
+
+
+def _create_run_folder(root: str, run_name: str) -> str:
+    while True:
+        stamp = datetime.datetime.now().strftime(_STAMP)
+        folder = os.path.join(root, f"{stamp}_{run_name}" if run_name else stamp)
+        try:
+            os.makedirs(folder)
+        except FileExistsError:
+            if not os.path.isdir(folder):
+                raise UserError(f"can't create the run folder '{folder}': a file is in its way") from None
+            time.sleep(0.2)  # Another run began within this second.
+        except OSError as error:
+            raise UserError(f"can't create the run folder '{folder}': {error.strerror}") from error
+        else:
+            return folder
+
+
+def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str = "mujoco") -> None:
+    """Write the run's configuration and the code's git revision into its folder.
+
+    Args:
+        folder: The run's folder.
+        task: Name of the task.
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+        sim: Name of the simulator.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
+    write_text(os.path.join(folder, CONFIG_FILE), yaml.safe_dump(config, sort_keys=False))
+    write_text(os.path.join(folder, "git.txt"), _git_report())
+
+
+def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
+    """Change both configurations in place to those a run was trained with.
+
+    Args:
+        folder: The run's folder.
+        task: Name of the task that is meant.
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+
+    Returns:
+        Name of the simulator that the run was trained with.
+
+    Raises:
+        UserError: The file is missing or damaged, is another task's, or knows settings that the code doesn't.
+    """
+    path = os.path.join(folder, CONFIG_FILE)
+    saved = _read_config(path)
+    if saved["task"] != task:
+        raise UserError(f"'{folder}' is a run of the task '{saved['task']}', not of '{task}'")
+    try:
+        env_cfg.update(saved["env"])
+        train_cfg.update(saved["train"])
+        # How the run was started is no part of what it is.
+        train_cfg.update({"runner": {"resume": False, "load_run": "", "checkpoint": -1}})
+    except UserError as error:
+        raise UserError(f"'{path}' does not fit this version of the code: {error}") from error
+    return str(saved.get("sim", "mujoco"))
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            saved = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a YAML file"
+        raise UserError(f"can't read the run's configuration '{path}': {reason}") from error
+    if not isinstance(saved, dict) or not {"task", "env", "train"} <= saved.keys():
+        raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'env' and 'train'")
+    return saved
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text file in one go: it is complete or as it was before.
+
+    Raises:
+        UserError: The file can't be written.
+    """
+    try:
+        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(f"{path}.tmp", path)
+    except OSError as error:
+        raise UserError(f"can't write '{path}': {error.strerror}") from error
+
+
+def git_revision() -> str:
+    """Return the code's commit, with ``-dirty`` added if files were changed since; ``unknown`` outside git."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return "unknown"
+    return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git_report() -> str:
+    """Describe the code that ran: commit, changed files, and the changes themselves."""
+    return f"commit {git_revision()}\n\n{_git('status', '--short')}\n\n{_git('diff', 'HEAD')}\n"
+
+
+def _git(*arguments: str) -> str:
+    """Return what a git command prints, or nothing where there is no git."""
+    command = ["git", "-C", LEGGED_GYM_ROOT_DIR, *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+
+
+def _checkpoints(folder: str) -> list[int]:
+    """List a run's checkpoints by their number of iterations, rising."""
+    matches = (_CHECKPOINT.match(name) for name in os.listdir(folder)) if os.path.isdir(folder) else ()
+    return sorted(int(match.group(1)) for match in matches if match)

@@ -1,0 +1,183 @@
+"""Tasks by name: which class, which configurations, and how environment and runner are made of them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import os
+from typing import TYPE_CHECKING, cast
+
+from legged_gym.utils.errors import UserError, near_names
+
+if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+
+class TaskRegistry:
+    """All tasks that were registered, with copies of their configurations for every caller."""
+
+    def __init__(self) -> None:
+        """Start without tasks."""
+        self._tasks: dict[str, tuple[type[LeggedRobot], LeggedRobotCfg, LeggedRobotCfgPPO]] = {}
+
+    def register(
+        self,
+        name: str,
+        task_class: type[LeggedRobot],
+        env_cfg: LeggedRobotCfg | type[LeggedRobotCfg],
+        train_cfg: LeggedRobotCfgPPO | type[LeggedRobotCfgPPO],
+    ) -> None:
+        """Add a task, or replace the one of this name.
+
+        Args:
+            name: What ``--task`` takes.
+            task_class: The environment's class.
+            env_cfg: The environment's configuration, a class or an instance.
+            train_cfg: The training's configuration, a class or an instance.
+        """
+        env = env_cfg() if inspect.isclass(env_cfg) else env_cfg.copy()
+        train = train_cfg() if inspect.isclass(train_cfg) else train_cfg.copy()
+        self._tasks[name] = (task_class, env, train)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all tasks."""
+        return sorted(self._tasks)
+
+    def get_task_class(self, name: str) -> type[LeggedRobot]:
+        """Return a task's class.
+
+        Raises:
+            UserError: No such task.
+        """
+        return self._entry(name)[0]
+
+    def get_cfgs(self, name: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
+        """Return copies of a task's configurations, the caller's to change.
+
+        Raises:
+            UserError: No such task.
+        """
+        _, env_cfg, train_cfg = self._entry(name)
+        return env_cfg.copy(), train_cfg.copy()
+
+    def make_env(
+        self,
+        name: str,
+        args: argparse.Namespace | None = None,
+        env_cfg: LeggedRobotCfg | None = None,
+        train_cfg: LeggedRobotCfgPPO | None = None,
+    ) -> tuple[LeggedRobot, LeggedRobotCfg]:
+        """Make a task's environment.
+
+        Args:
+            name: The task.
+            args: Command line; its values go into the configuration, last.
+            env_cfg: Configuration instead of the registered one; it is not changed.
+            train_cfg: Where the seed comes from, instead of the registered one; it is not changed.
+
+        Returns:
+            The environment and its configuration.
+
+        Raises:
+            UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
+        """
+        from legged_gym.utils.helpers import set_seed
+
+        task_class = self.get_task_class(name)
+        env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
+        env = task_class(
+            env_cfg,
+            sim_name=getattr(args, "sim", "mujoco"),
+            sim_device=getattr(args, "sim_device", "cpu"),
+            headless=getattr(args, "headless", True),
+            seed=set_seed(train_cfg.seed),
+        )
+        return env, env_cfg
+
+    def make_alg_runner(
+        self,
+        env: LeggedRobot,
+        name: str | None = None,
+        args: argparse.Namespace | None = None,
+        train_cfg: LeggedRobotCfgPPO | None = None,
+        log_root: str | None = "default",
+    ) -> tuple[OnPolicyRunner, LeggedRobotCfgPPO]:
+        """Make the runner that trains or plays, and load a checkpoint if ``runner.resume`` says so.
+
+        Args:
+            env: The environment.
+            name: The task; not needed with ``train_cfg``.
+            args: Command line; its values go into the configuration, last.
+            train_cfg: Configuration instead of the registered one; it is not changed.
+            log_root: Folder of the experiment's runs; ``default`` is ``logs/<experiment_name>`` in the checkout,
+                None writes nothing.
+
+        Returns:
+            The runner and its configuration. ``runner.logger.log_dir`` is the run's folder: a new one, which
+            exists then, or the one of the resumed run.
+
+        Raises:
+            UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
+        """
+        from legged_gym.utils.runs import experiment_root, get_load_path, new_run_folder
+
+        if name is None and train_cfg is None:
+            raise ValueError("make_alg_runner needs a task's name or a training configuration")
+        _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
+        settings = train_cfg.runner
+        if log_root == "default":
+            log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
+        if settings.resume:
+            if log_root is None:
+                raise ValueError("runner.resume needs a log_root to find the run in")
+            path = get_load_path(log_root, settings.load_run, settings.checkpoint)
+            runner = self._runner(env, train_cfg, args, os.path.dirname(path))
+            runner.load(path)
+            return runner, train_cfg
+        with contextlib.nullcontext() if log_root is None else new_run_folder(log_root, settings.run_name) as folder:
+            return self._runner(env, train_cfg, args, folder), train_cfg
+
+    def _entry(self, name: str) -> tuple[type[LeggedRobot], LeggedRobotCfg, LeggedRobotCfgPPO]:
+        if name not in self._tasks:
+            raise UserError(f"unknown task '{name}': {near_names(name, self._tasks)}")
+        return self._tasks[name]
+
+    def _configs(
+        self,
+        name: str | None,
+        args: argparse.Namespace | None,
+        env_cfg: LeggedRobotCfg | None,
+        train_cfg: LeggedRobotCfgPPO | None,
+    ) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
+        """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
+        from legged_gym.utils.helpers import update_cfg_from_args
+
+        env_cfg = env_cfg.copy() if env_cfg is not None else self._entry(str(name))[1].copy()
+        train_cfg = train_cfg.copy() if train_cfg is not None else self._entry(str(name))[2].copy()
+        if args is not None:
+            update_cfg_from_args(env_cfg, train_cfg, args)
+        return env_cfg, train_cfg
+
+    @staticmethod
+    def _runner(
+        env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, args: argparse.Namespace | None, log_dir: str | None
+    ) -> OnPolicyRunner:
+        from rsl_rl.utils import resolve_callable
+
+        from legged_gym.runners.config import rsl_rl_config
+        from legged_gym.utils.helpers import resolve_device
+
+        try:
+            runner_class = cast("type[OnPolicyRunner]", resolve_callable(train_cfg.runner_class_name))
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(f"config key 'runner_class_name': {error}") from error
+        return runner_class(env, rsl_rl_config(train_cfg), log_dir, resolve_device(getattr(args, "rl_device", None)))
+
+
+task_registry = TaskRegistry()
+"""The one that the scripts use; importing ``legged_gym.envs`` fills it."""

@@ -1,0 +1,115 @@
+"""Videos without a screen, from the state tensors of any back-end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from legged_gym.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+
+
+class VideoUnavailableError(Exception):
+    """Drawing or encoding is impossible on this machine."""
+
+
+def prepare_offscreen() -> None:
+    """Choose EGL for drawing where there is no screen. Takes effect only before the first ``import mujoco``."""
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("MUJOCO_GL"):
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return  # MuJoCo told to use a library that is missing can't even be imported.
+    os.environ["MUJOCO_GL"] = "egl"
+
+
+class VideoRecorder:
+    """Writes an MP4 with one frame per control step; a context manager.
+
+    The file appears when the block ends without an error.
+    """
+
+    def __init__(self, env: LeggedRobot, path: str, width: int = 960, height: int = 544) -> None:
+        """Get ready to draw.
+
+        Args:
+            env: The environment; ``cfg.viewer`` says which robot, and from where it is seen.
+            path: The video, ``.mp4``.
+            width: Pixels, a multiple of 16.
+            height: Pixels, a multiple of 16.
+
+        Raises:
+            UserError: The video can't be written there.
+            VideoUnavailableError: There is no OpenGL or no encoder here.
+        """
+        check_video_path(path)
+        self._path, self._part = path, f"{path}.part.mp4"
+        self._fps = 1.0 / env.dt
+        self._size = (width, height)
+        self._open_renderer(env)
+        self._writer = self._open_writer()
+
+    def add_frame(self) -> None:
+        """Draw the present state."""
+        self._drawing.update()
+        self._renderer.update_scene(self._drawing.data, self._drawing.camera)
+        self._writer.send(self._renderer.render())
+
+    def __enter__(self) -> VideoRecorder:
+        """Return the recorder."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the file, or take it away after an error."""
+        self._writer.close()
+        self._renderer.close()
+        if kind is None:
+            os.replace(self._part, self._path)
+        elif os.path.exists(self._part):
+            os.remove(self._part)
+
+    def _open_renderer(self, env: LeggedRobot) -> None:
+        import mujoco
+
+        from legged_gym.utils.drawing import RobotDrawing
+
+        self._drawing = RobotDrawing(env)
+        buffer = self._drawing.model.vis.global_
+        buffer.offwidth, buffer.offheight = self._size
+        try:
+            self._renderer = mujoco.Renderer(self._drawing.model, self._size[1], self._size[0])
+        except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise VideoUnavailableError(f"OpenGL can't draw here (Debian, Ubuntu: libegl1): {reason}") from error
+
+    def _open_writer(self) -> Any:
+        import imageio_ffmpeg
+
+        try:
+            writer = imageio_ffmpeg.write_frames(self._part, self._size, fps=self._fps, quality=7)
+            writer.send(None)
+        except RuntimeError as error:
+            self._renderer.close()
+            raise VideoUnavailableError(f"no ffmpeg here: {error}") from error
+        return writer
+
+
+def check_video_path(path: str) -> None:
+    """Find out early whether a video can be written.
+
+    Raises:
+        UserError: Not an ``.mp4``, or its folder is missing or not writable.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not path.endswith(".mp4"):
+        raise UserError(f"videos are written as .mp4, got '{path}'")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise UserError(f"can't write the video '{path}': no writable folder '{folder}'")
