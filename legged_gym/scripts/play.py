@@ -110,7 +110,7 @@ def _roll_out(trained: Trained, steps: int, video: VideoRecorder | None, viewer:
             obs, _, dones, _ = env.step(policy(obs).to(env.device))
             rollout.add(commands, dones)
             if video is not None:
-                video.add_frame()
+                video.add_step()
             if viewer is not None:
                 viewer.render()
                 if not viewer.is_open:

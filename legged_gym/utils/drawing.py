@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from legged_gym.simulators.mujoco_model import build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.utils.terrain import Terrain
 
 _SNAP_DISTANCE = 1.0
 """A robot that moved further than this between two frames (m) was reset: the camera jumps after it."""
@@ -20,17 +22,20 @@ _SNAP_DISTANCE = 1.0
 class RobotDrawing:
     """Follows one robot by the environment's state tensors; simulates nothing."""
 
-    def __init__(self, env: LeggedRobot, smoothing: float = 0.9) -> None:
+    def __init__(self, env: LeggedRobot, reach: float | None = None, smoothing: float = 0.9) -> None:
         """Build the scene.
 
         Args:
             env: The environment; ``cfg.viewer`` says which robot, and from where it is seen.
+            reach: Draw only the terrain that is closer to the robot's present place, m, which is faster without a
+                GPU; all of it by default.
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
         """
         self._env = env
         self._robot = min(env.cfg.viewer.ref_env, env.num_envs - 1)
         self._smoothing = smoothing
-        scene = build_scene(env.cfg, env.terrain, visuals=True)
+        self._centre, self._reach = self._root()[:2].copy(), reach
+        scene = build_scene(env.cfg, self._visible_terrain(), visuals=True)
         self.model = scene.model
         self.data = mujoco.MjData(self.model)
         self._free_base = scene.free_base
@@ -42,7 +47,7 @@ class RobotDrawing:
 
     def update(self) -> None:
         """Take over the robot's present pose, and move the camera with it."""
-        root = self._env.root_states[self._robot].cpu().numpy()
+        root = self._root()
         if self._free_base:
             self.data.qpos[:3] = root[:3]
             self.data.qpos[3:7] = root[[6, 3, 4, 5]]
@@ -51,6 +56,29 @@ class RobotDrawing:
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
         self._follow(root[:3].astype(np.float64))
+
+    @property
+    def strayed(self) -> bool:
+        """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
+        if self._reach is None or self._env.terrain is None:
+            return False
+        return bool(np.abs(self._root()[:2] - self._centre).max() > 0.5 * self._reach)
+
+    def _root(self) -> np.ndarray:
+        return self._env.root_states[self._robot].cpu().numpy()
+
+    def _visible_terrain(self) -> Terrain | None:
+        """Return the terrain within reach."""
+        terrain = self._env.terrain
+        if terrain is None or self._reach is None:
+            return terrain
+        origin, scale = np.array(terrain.origin), terrain.horizontal_scale
+        low = np.maximum(np.floor((self._centre - self._reach - origin) / scale).astype(int), 0)
+        high = np.ceil((self._centre + self._reach - origin) / scale).astype(int) + 1
+        part = copy.copy(terrain)
+        part.heights = terrain.heights[low[0] : high[0], low[1] : high[1]]
+        part.origin = tuple(origin + scale * low)
+        return part
 
     def _follow(self, base: np.ndarray) -> None:
         if self._target is None or np.linalg.norm(base - self._target) > _SNAP_DISTANCE:

@@ -29,8 +29,13 @@ def prepare_offscreen() -> None:
     os.environ["MUJOCO_GL"] = "egl"
 
 
+_FRAMES_PER_SECOND = 25.0
+_REACH = 20.0
+"""Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
+
+
 class VideoRecorder:
-    """Writes an MP4 with one frame per control step; a context manager.
+    """Writes an MP4 at the speed of real time; a context manager.
 
     The file appears when the block ends without an error.
     """
@@ -50,13 +55,21 @@ class VideoRecorder:
         """
         check_video_path(path)
         self._path, self._part = path, f"{path}.part.mp4"
-        self._fps = 1.0 / env.dt
+        self._env = env
+        self._steps_per_frame = max(1, round(1.0 / (_FRAMES_PER_SECOND * env.dt)))
+        self._steps = 0
         self._size = (width, height)
-        self._open_renderer(env)
+        self._open_renderer()
         self._writer = self._open_writer()
 
-    def add_frame(self) -> None:
-        """Draw the present state."""
+    def add_step(self) -> None:
+        """Draw the present state if it is time for a frame; call this after each control step."""
+        self._steps += 1
+        if self._steps % self._steps_per_frame:
+            return
+        if self._drawing.strayed:
+            self._renderer.close()
+            self._open_renderer()
         self._drawing.update()
         self._renderer.update_scene(self._drawing.data, self._drawing.camera)
         self._writer.send(self._renderer.render())
@@ -76,12 +89,12 @@ class VideoRecorder:
         elif os.path.exists(self._part):
             os.remove(self._part)
 
-    def _open_renderer(self, env: LeggedRobot) -> None:
+    def _open_renderer(self) -> None:
         import mujoco
 
         from legged_gym.utils.drawing import RobotDrawing
 
-        self._drawing = RobotDrawing(env)
+        self._drawing = RobotDrawing(self._env, _REACH)
         buffer = self._drawing.model.vis.global_
         buffer.offwidth, buffer.offheight = self._size
         try:
@@ -94,7 +107,8 @@ class VideoRecorder:
         import imageio_ffmpeg
 
         try:
-            writer = imageio_ffmpeg.write_frames(self._part, self._size, fps=self._fps, quality=7)
+            fps = 1.0 / (self._steps_per_frame * self._env.dt)
+            writer = imageio_ffmpeg.write_frames(self._part, self._size, fps=fps, quality=7)
             writer.send(None)
         except RuntimeError as error:
             self._renderer.close()

@@ -19,6 +19,7 @@ from legged_gym.envs.base.statistics import Statistics
 from legged_gym.simulators import make_simulator
 from legged_gym.utils.math import quat_from_euler_xyz, quat_mul, quat_rotate_inverse
 from legged_gym.utils.terrain import Terrain
+from legged_gym.utils.threads import single_threaded
 
 
 class LeggedRobot(LeggedRobotRewards, BaseTask):
@@ -121,6 +122,11 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
             Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,) and, every
             ``env.log_interval`` steps, ``log``.
         """
+        with single_threaded(self.device):
+            self._step(actions)
+        return self._observations, self.rew_buf, self.reset_buf, self.extras
+
+    def _step(self, actions: torch.Tensor) -> None:
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self._push_robots()
@@ -128,7 +134,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
             self.torques = self._compute_torques(self.actions)
             self.sim.step(self.torques, refresh=remaining == 0)
         self._post_physics_step()
-        return self._observations, self.rew_buf, self.reset_buf, self.extras
 
     def training_state(self) -> dict[str, Any]:
         """Return counters and curriculum for a checkpoint."""
