@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from legged_gym.utils.helpers import run_main
 
 if TYPE_CHECKING:
+    import torch
+    from tensordict import TensorDict
+
     from legged_gym.envs import LeggedRobot
     from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
@@ -25,6 +28,9 @@ def main() -> None:
     )
     parser.add_argument("--task", default="qmini", help="task to measure (default: %(default)s)")
     parser.add_argument("--num_envs", type=int, default=256, help="robots (default: %(default)s)")
+    parser.add_argument(
+        "--policy", metavar="MODEL.pt", help="checkpoint whose policy acts; without it robots soon fall"
+    )
     parser.add_argument("--rounds", type=int, default=10, help="turns of each measurement (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=24, help="control steps in a turn (default: %(default)s)")
     measure(parser.parse_args())
@@ -32,18 +38,17 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> None:
     """Measure raw physics, steps and training iterations in turns and print their medians."""
+    import torch
+
     env, runner = _make(args)
     raw = _raw_rollout(env)
-    actions = env.actions.clone()
-
-    def step_env() -> None:
-        env.step(actions)
-
+    still = torch.zeros(env.num_envs, env.num_actions, device=env.device)
+    policy = runner.get_inference_policy() if args.policy else lambda _: still
     times: dict[str, list[float]] = {"raw rollout": [], "env.step": [], "collection": [], "learning": []}
     for number in range(args.rounds + 1):
         round_times = {
             "raw rollout": _time(raw, args.steps),
-            "env.step": _time(step_env, args.steps),
+            "env.step": _time_steps(env, policy, args.steps),
             **_time_iteration(runner, args.steps),
         }
         # The first turn warms up caches and threads.
@@ -63,6 +68,8 @@ def _make(args: argparse.Namespace) -> tuple[LeggedRobot, Any]:
     env_cfg.env.num_envs = args.num_envs
     env, _ = task_registry.make_env(args.task, env_cfg=env_cfg)
     runner, _ = task_registry.make_alg_runner(env, args.task, log_root=None)
+    if args.policy:
+        runner.load(args.policy, {"actor": True, "critic": True})
     env.episode_length_buf = torch.randint_like(env.episode_length_buf, env.max_episode_length)
     return env, runner
 
@@ -110,6 +117,17 @@ def _time(function: Callable[[], None], repeats: int) -> float:
     for _ in range(repeats):
         function()
     return (time.perf_counter() - start) / repeats
+
+
+def _time_steps(env: LeggedRobot, policy: Callable[[TensorDict], torch.Tensor], steps: int) -> float:
+    """Return the mean seconds of the environment's step, without the policy's."""
+    seconds = 0.0
+    for _ in range(steps):
+        actions = policy(env.get_observations())
+        start = time.perf_counter()
+        env.step(actions)
+        seconds += time.perf_counter() - start
+    return seconds / steps
 
 
 def _time_iteration(runner: Any, steps: int) -> dict[str, float]:

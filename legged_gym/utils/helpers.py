@@ -249,6 +249,8 @@ def run_main(main: Callable[[], None]) -> int:
     """
     # rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # PyTorch's idle threads would spin on the cores that the simulator's threads, or other programs, need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         main()
     except UserError as error:

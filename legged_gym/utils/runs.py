@@ -91,19 +91,30 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
     """
     if os.sep in run_name or run_name != run_name.strip():
         raise UserError(f"run name {run_name!r} can't be part of a folder's name")
+    there = _existing_part(root)
     folder = _create_run_folder(root, run_name)
     try:
         yield folder
     except BaseException:
         with contextlib.suppress(OSError):
-            os.rmdir(folder)
+            while folder != there:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
         raise
+
+
+def _existing_part(path: str) -> str:
+    """Return ``path`` or the nearest folder above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _create_run_folder(root: str, run_name: str) -> str:
     while True:
         stamp = datetime.datetime.now().strftime(_STAMP)
-        folder = os.path.join(root, f"{stamp}_{run_name}" if run_name else stamp)
+        folder = os.path.join(os.path.abspath(root), f"{stamp}_{run_name}" if run_name else stamp)
         try:
             os.makedirs(folder)
         except FileExistsError:

@@ -124,23 +124,24 @@ class TaskRegistry:
         Raises:
             UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
         """
+        from legged_gym.utils.helpers import resolve_device
         from legged_gym.utils.runs import experiment_root, get_load_path, new_run_folder
 
         if name is None and train_cfg is None:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
         _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
-        settings = train_cfg.runner
+        settings, device = train_cfg.runner, resolve_device(getattr(args, "rl_device", None))
         if log_root == "default":
             log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
         if settings.resume:
             if log_root is None:
                 raise ValueError("runner.resume needs a log_root to find the run in")
             path = get_load_path(log_root, settings.load_run, settings.checkpoint)
-            runner = self._runner(env, train_cfg, args, os.path.dirname(path))
+            runner = self._runner(env, train_cfg, device, os.path.dirname(path))
             runner.load(path)
             return runner, train_cfg
         with contextlib.nullcontext() if log_root is None else new_run_folder(log_root, settings.run_name) as folder:
-            return self._runner(env, train_cfg, args, folder), train_cfg
+            return self._runner(env, train_cfg, device, folder), train_cfg
 
     def _entry(self, name: str) -> tuple[type[LeggedRobot], LeggedRobotCfg, LeggedRobotCfgPPO]:
         if name not in self._tasks:
@@ -164,19 +165,16 @@ class TaskRegistry:
         return env_cfg, train_cfg
 
     @staticmethod
-    def _runner(
-        env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, args: argparse.Namespace | None, log_dir: str | None
-    ) -> OnPolicyRunner:
+    def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir: str | None) -> OnPolicyRunner:
         from rsl_rl.utils import resolve_callable
 
         from legged_gym.runners.config import rsl_rl_config
-        from legged_gym.utils.helpers import resolve_device
 
         try:
             runner_class = cast("type[OnPolicyRunner]", resolve_callable(train_cfg.runner_class_name))
         except (ImportError, AttributeError, ValueError) as error:
             raise UserError(f"config key 'runner_class_name': {error}") from error
-        return runner_class(env, rsl_rl_config(train_cfg), log_dir, resolve_device(getattr(args, "rl_device", None)))
+        return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
 
 
 task_registry = TaskRegistry()

@@ -83,10 +83,11 @@ class Ground:
         return self.height_at(positions[:, None, :2] + self._corners).mean(1)
 
     def _lookup(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return heights by grid coordinates, both (...); outside, those of the edge."""
+        """Return heights by grid coordinates, both (...), which are overwritten; outside, those of the edge."""
         rows, cols = self._heights.shape
-        index = x.clamp(0.0, rows - 1.0).long() * cols + y.clamp(0.0, cols - 1.0).long()
-        return torch.take(self._heights, index)
+        # float32 holds all integers up to 2**24, far more than a field has points.
+        index = x.clamp_(0.0, rows - 1.0).floor_().mul_(cols).add_(y.clamp_(0.0, cols - 1.0).floor_())
+        return torch.take(self._heights, index.long())
 
     def update_curriculum(self, mask: torch.Tensor, distance: torch.Tensor, wanted: torch.Tensor) -> None:
         """Promote robots that walked more than half a tile, demote those that walked under half of what was asked.

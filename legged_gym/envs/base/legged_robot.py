@@ -176,9 +176,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
         """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
-        target = self.default_dof_pos + self.cfg.control.action_scale * actions
-        measured = self.dof_pos + self.rand.joint_offset
-        torques = self._p_gains * (target - measured) - self._d_gains * self.dof_vel
+        target = self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
+        torques = self._p_gains * (target - self.dof_pos) - self._d_gains * self.dof_vel
         return torch.clamp(torques, -self.torque_limits, self.torque_limits)
 
     def _push_robots(self) -> None:
@@ -311,8 +310,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         if self.cfg.terrain.measure_heights:
             offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
             self.measured_heights = self.ground.heights_around(self.root_states)
-            heights = (offset - self.measured_heights).clamp(-1.0, 1.0)
-            parts.append(heights * self.cfg.normalization.obs_scales.height_measurements)
+            heights = (offset - self.measured_heights).clamp_(-1.0, 1.0)
+            parts.append(heights.mul_(self.cfg.normalization.obs_scales.height_measurements))
         return torch.cat(parts, dim=1)
 
     def _observation_terms(self) -> list[ObsTerm]:

@@ -127,8 +127,6 @@ class LeggedRobotCfg(BaseConfig):
         """Parts of the names of links whose contacts are counted by ``_reward_collision``."""
         terminate_after_contacts_on: list[str] = []
         """Parts of the names of links whose contact ends the episode."""
-        base_name = "base"
-        """Part of the name of the link that carries the IMU."""
         self_collisions = 1
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
         fix_base_link = False

@@ -1,0 +1,213 @@
+"""The scripts as a user runs them."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio_ffmpeg
+import onnxruntime
+import pytest
+import torch
+import yaml
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+
+SCRIPTS = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts")
+SMALL = [
+    "--headless", "--num_envs=4", "--rl_device=cpu", "--set=terrain.mesh_type=plane", "--set=sim.num_threads=1",
+    "--set=policy.actor_hidden_dims=[16,16]", "--set=policy.critic_hidden_dims=[16,16]",
+    "--set=estimator.hidden_dims=[8]",
+]  # fmt: skip
+
+
+def command(script: str, *arguments: str | Path) -> list[str]:
+    return [sys.executable, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
+
+
+def run(script: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(script, *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "DISPLAY": "", "WAYLAND_DISPLAY": "", **environment},
+    )
+
+
+def iterations(folder: Path) -> list[int]:
+    """Return what the checkpoints say of themselves, the newest last."""
+    paths = sorted(folder.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
+    return [torch.load(path, weights_only=True)["iter"] for path in paths]
+
+
+def can_draw() -> bool:
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return sys.platform == "darwin"
+    return True
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Train for two iterations; return the log root and what was printed."""
+    root = tmp_path_factory.mktemp("logs")
+    done = run(
+        "train", *SMALL, f"--log_root={root}", "--max_iterations=2", "--seed=7", "--run_name=cli",
+        "--set=rewards.scales.alive=0.5",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return root, done.stdout
+
+
+@pytest.fixture
+def log_root(training: tuple[Path, str], tmp_path: Path) -> Path:
+    """Return a log root of the test's own with that run in it."""
+    return Path(shutil.copytree(training[0], tmp_path / "logs"))
+
+
+def only_run(log_root: Path) -> Path:
+    (folder,) = (log_root / "qmini").iterdir()
+    return folder
+
+
+def test_training_leaves_a_complete_run(training: tuple[Path, str]) -> None:
+    folder = only_run(training[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_cli", folder.name)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert (config["task"], config["env"]["env"]["num_envs"], config["train"]["seed"]) == ("qmini", 4, 7)
+    assert config["env"]["rewards"]["scales"]["alive"] == 0.5
+    assert (folder / "git.txt").read_text().startswith("commit ")
+    assert iterations(folder)[-1] == 2
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+
+
+def test_training_ends_by_saying_what_can_be_done_next(training: tuple[Path, str]) -> None:
+    folder, output = str(only_run(training[0])), training[1]
+    assert "iteration 2/2" in output
+    for pattern in (f"run +{folder}", f"play.py .*{folder}", f"train.py .*{folder} --resume", "tensorboard.*--logdir"):
+        assert re.search(pattern, output), pattern
+
+
+def test_resumed_training_goes_on_in_its_folder_as_configured(log_root: Path) -> None:
+    done = run("train", f"--log_root={log_root}", "--rl_device=cpu", "--resume", "--headless", "--max_iterations=3")
+    assert done.returncode == 0, done.stderr
+    assert "iteration 3/3" in done.stdout
+    assert "iteration 2/3" not in done.stdout
+    folder = only_run(log_root)
+    assert iterations(folder)[-1] == 3
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert (config["env"]["env"]["num_envs"], config["env"]["rewards"]["scales"]["alive"]) == (4, 0.5)
+    assert (config["train"]["runner"]["max_iterations"], config["train"]["policy"]["actor_hidden_dims"]) == (
+        3,
+        [16, 16],
+    )
+
+
+def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("train", *SMALL, f"--log_root={tmp_path}", "--max_iterations=100000"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR},
+    )
+    assert process.stdout is not None
+    shown = []
+    for line in process.stdout:
+        shown.append(line)
+        if line.startswith("iteration 1/"):
+            break
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, "".join(shown) + output + errors
+    assert "Traceback" not in errors
+    assert "--resume" in output
+    assert iterations(only_run(tmp_path))[-1] >= 1
+
+
+def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None:
+    done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--num_envs=2", "--steps=12")
+    assert done.returncode == 0, done.stderr
+    assert "no screen here" in done.stdout
+    for figure in ("vx error", "vy error", "yaw rate error", "estimated vx off", "contacts estimated", "falls per"):
+        assert figure in done.stdout
+    folder = only_run(log_root)
+    for name in ("joints", "velocities", "estimate", "contact_forces"):
+        assert (folder / "play" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert {"qmini_estimator.onnx", "qmini_actor.onnx"} <= {path.name for path in (folder / "exported").iterdir()}
+
+
+@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1 libgl1)")
+def test_play_records_a_video_without_a_screen(log_root: Path, tmp_path: Path) -> None:
+    video = tmp_path / "out.mp4"
+    done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--headless", "--no_export", "--num_envs=1",
+               "--steps=6", "--command", "0.3", "0", "-0.1", f"--video={video}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*.mp4")] == ["out.mp4"]
+    frames = imageio_ffmpeg.read_frames(str(video))
+    assert next(frames)["size"] == (960, 544)
+    pictures = list(frames)
+    assert len(pictures) == 3
+    assert all(len(set(picture[::997])) > 20 for picture in pictures)
+    assert not (only_run(log_root) / "exported").exists()
+
+
+def test_play_goes_on_where_nothing_can_be_drawn(log_root: Path, tmp_path: Path) -> None:
+    done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--headless", "--no_export", "--num_envs=1",
+               "--steps=2", f"--video={tmp_path / 'out.mp4'}", MUJOCO_GL="disable")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no video: " in done.stdout
+    assert "vx error" in done.stdout
+    assert list(tmp_path.glob("*.mp4")) == []
+
+
+def test_export_only_exports(log_root: Path, tmp_path: Path) -> None:
+    folder = only_run(log_root)
+    before = sorted(path.name for path in folder.iterdir())
+    done = run("export", f"--log_root={log_root}", "--rl_device=cpu", f"--load_run={folder.name}",
+               f"--output={tmp_path / 'policy'}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == before
+    session = onnxruntime.InferenceSession(tmp_path / "policy" / "qmini_actor.onnx")
+    assert session.get_inputs()[0].shape == ["batch", 220]
+    metadata = json.loads((tmp_path / "policy" / "qmini_metadata.json").read_text())
+    assert metadata["iterations"] == 2
+
+
+@pytest.mark.parametrize("script", ["train", "play", "export"])
+def test_help_needs_no_heavy_imports(script: str) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{script}.py', '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({str(SCRIPTS / (script + '.py'))!r}, run_name='__main__')\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code\n"
+        "print(sorted({'torch', 'mujoco', 'numpy', 'matplotlib'} & set(sys.modules)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR}
+    output = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+    assert "examples:" in output
+    assert output.endswith("[]\n")
+
+
+def flags(text: str) -> Sequence[str]:
+    return re.findall(r"--\w+", text)
+
+
+def test_the_originals_flags_are_there() -> None:
+    shown = flags(run("train", "--help").stdout)
+    for flag in ("task", "resume", "experiment_name", "run_name", "load_run", "checkpoint", "headless", "rl_device",
+                 "num_envs", "seed", "max_iterations", "sim", "sim_device", "set"):  # fmt: skip
+        assert f"--{flag}" in shown

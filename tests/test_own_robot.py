@@ -1,0 +1,107 @@
+"""What a user does to add a robot: a URDF, a configuration, and rsl_rl's own runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from rsl_rl.runners import OnPolicyRunner
+
+from legged_gym.envs import LeggedRobot
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.runners import rsl_rl_config
+from legged_gym.utils.task_registry import TaskRegistry
+
+INERTIA = "<inertia ixx='{i}' ixy='0' ixz='0' iyy='{i}' iyz='0' izz='{i}'/>"
+
+
+def quadruped_urdf() -> str:
+    """Write a box on four legs, each with a hip and a knee."""
+    parts = [link("trunk", 6.0, 0.08, "<box size='0.4 0.2 0.1'/>")]
+    for leg, x, y in (("fl", 0.2, 0.12), ("fr", 0.2, -0.12), ("rl", -0.2, 0.12), ("rr", -0.2, -0.12)):
+        parts.append(link(f"{leg}_thigh", 0.5, 0.002, "<box size='0.03 0.03 0.16'/>", "0 0 -0.1"))
+        parts.append(link(f"{leg}_foot", 0.2, 0.001, "<sphere radius='0.025'/>", "0 0 -0.2"))
+        parts.append(joint(f"{leg}_hip", "trunk", f"{leg}_thigh", f"{x} {y} 0"))
+        parts.append(joint(f"{leg}_knee", f"{leg}_thigh", f"{leg}_foot", "0 0 -0.2"))
+    return f"<robot name='quadruped'>{''.join(parts)}</robot>"
+
+
+def link(name: str, mass: float, inertia: float, shape: str, at: str = "0 0 0") -> str:
+    inertial = f"<inertial><origin xyz='{at}'/><mass value='{mass}'/>{INERTIA.format(i=inertia)}</inertial>"
+    return (
+        f"<link name='{name}'>{inertial}<collision><origin xyz='{at}'/><geometry>{shape}</geometry></collision></link>"
+    )
+
+
+def joint(name: str, parent: str, child: str, at: str) -> str:
+    return (
+        f"<joint name='{name}' type='revolute'><parent link='{parent}'/><child link='{child}'/><origin xyz='{at}'/>"
+        "<axis xyz='0 1 0'/><limit lower='-2.6' upper='2.6' effort='25' velocity='20'/></joint>"
+    )
+
+
+class QuadrupedCfg(LeggedRobotCfg):
+    class env(LeggedRobotCfg.env):
+        num_envs = 8
+
+    class init_state(LeggedRobotCfg.init_state):
+        pos = [0.0, 0.0, 0.4]
+        default_joint_angles = {
+            f"{leg}_{j}": a for leg in ("fl", "fr", "rl", "rr") for j, a in (("hip", 0.6), ("knee", -1.2))
+        }
+
+    class control(LeggedRobotCfg.control):
+        stiffness = {"hip": 25.0, "knee": 25.0}
+        damping = {"hip": 0.6, "knee": 0.6}
+
+    class asset(LeggedRobotCfg.asset):
+        penalize_contacts_on = ["thigh"]
+        terminate_after_contacts_on = ["trunk"]
+
+    class rewards(LeggedRobotCfg.rewards):
+        class scales(LeggedRobotCfg.rewards.scales):
+            joint_speed = -0.01
+
+
+class Quadruped(LeggedRobot):
+    def _reward_joint_speed(self) -> torch.Tensor:
+        return self.dof_vel.abs().sum(1)
+
+
+@pytest.mark.parametrize("mesh_type", ["plane", "heightfield"])
+def test_a_quadruped_trains_with_rsl_rls_own_runner(tmp_path: Path, mesh_type: str) -> None:
+    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf())
+    cfg, train_cfg = QuadrupedCfg(), LeggedRobotCfgPPO()
+    cfg.asset.file = str(tmp_path / "quadruped.urdf")
+    cfg.terrain.mesh_type = mesh_type
+    cfg.terrain.num_rows, cfg.terrain.num_cols, cfg.terrain.border_size = 2, 5, 5.0
+    train_cfg.policy.actor_hidden_dims = train_cfg.policy.critic_hidden_dims = [16]
+    train_cfg.runner.experiment_name = "quadruped"
+    registry = TaskRegistry()
+    registry.register("quadruped", Quadruped, cfg, train_cfg)
+    env, _ = registry.make_env("quadruped")
+    assert env.dof_names[:4] == ["fl_hip", "fl_knee", "fr_hip", "fr_knee"]
+    assert [env.body_names[i] for i in env.feet_indices] == ["fl_foot", "fr_foot", "rl_foot", "rr_foot"]
+    assert "joint_speed" in env.reward_names
+    runner = OnPolicyRunner(env, rsl_rl_config(train_cfg), str(tmp_path / "run"), "cpu")
+    before = [p.clone() for p in runner.alg.actor.parameters()]
+    runner.learn(2, init_at_random_ep_len=True)
+    after = list(runner.alg.actor.parameters())
+    assert all(torch.isfinite(p).all() for p in after)
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert (tmp_path / "run" / "model_1.pt").is_file()
+    env.close()
+
+
+def test_a_quadruped_stands_on_its_gains(tmp_path: Path) -> None:
+    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf())
+    cfg = QuadrupedCfg()
+    cfg.asset.file, cfg.env.num_envs = str(tmp_path / "quadruped.urdf"), 2
+    env = Quadruped(cfg)
+    for _ in range(100):
+        env.step(torch.zeros(2, 8))
+    assert (env.episode_length_buf == 100).all(), "nobody fell"
+    assert (env.base_height > 0.25).all()
+    assert (env.contact_forces[:, env.feet_indices, 2] > 5.0).all()
+    env.close()

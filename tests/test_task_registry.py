@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from qmini_training import train_config
+
+from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
+from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import get_args
+from legged_gym.utils.task_registry import TaskRegistry
+
+
+@pytest.fixture
+def registry() -> TaskRegistry:
+    registry = TaskRegistry()
+    registry.register("qmini", Qmini, QminiCfg, train_config())
+    return registry
+
+
+@pytest.fixture
+def env(registry: TaskRegistry) -> LeggedRobot:
+    return registry.make_env("qmini", get_args(["--num_envs=2", "--set", "terrain.mesh_type=plane"]))[0]
+
+
+def test_every_caller_gets_copies() -> None:
+    registry, mine = TaskRegistry(), QminiCfgPPO()
+    registry.register("qmini", Qmini, QminiCfg, mine)
+    mine.seed = 1
+    registry.get_cfgs("qmini")[0].rewards.scales.alive = 99.0
+    env_cfg, train_cfg = registry.get_cfgs("qmini")
+    assert (env_cfg.rewards.scales.alive, train_cfg.seed) == (QminiCfg().rewards.scales.alive, QminiCfgPPO().seed)
+    assert (registry.names, registry.get_task_class("qmini")) == (["qmini"], Qmini)
+
+
+def test_unknown_task_names_the_near_one(registry: TaskRegistry) -> None:
+    with pytest.raises(UserError, match="unknown task 'gmini': did you mean 'qmini'"):
+        registry.get_cfgs("gmini")
+    with pytest.raises(UserError, match="unknown task 'cassie': valid: qmini"):
+        registry.make_env("cassie")
+
+
+def test_environment_takes_configuration_and_arguments(registry: TaskRegistry) -> None:
+    given = QminiCfg()
+    given.terrain.mesh_type, given.env.num_envs = "plane", 5
+    env, cfg = registry.make_env("qmini", get_args(["--num_envs=2"]), given)
+    assert (env.num_envs, cfg.env.num_envs, given.env.num_envs) == (2, 2, 5)
+    env.close()
+
+
+def test_runner_starts_a_run_of_its_own(registry: TaskRegistry, env: LeggedRobot, tmp_path: Path) -> None:
+    args = get_args(["--run_name=mine", "--set", "algorithm.gamma=0.9", "--rl_device=cpu"])
+    runner, train_cfg = registry.make_alg_runner(env, "qmini", args, log_root=str(tmp_path))
+    assert isinstance(runner, OnPolicyRunnerEE)
+    assert (train_cfg.algorithm.gamma, runner.alg.gamma) == (0.9, 0.9)
+    (name,) = os.listdir(tmp_path)
+    assert name.endswith("_mine")
+    assert runner.logger.log_dir == str(tmp_path / name)
+    assert os.listdir(tmp_path / name) == []
+    env.close()
+
+
+def test_log_root_of_the_arguments_holds_the_experiment(
+    registry: TaskRegistry, env: LeggedRobot, tmp_path: Path
+) -> None:
+    args = get_args([f"--log_root={tmp_path}", "--experiment_name=trial", "--rl_device=cpu"])
+    runner, _ = registry.make_alg_runner(env, "qmini", args)
+    assert os.path.dirname(str(runner.logger.log_dir)) == str(tmp_path / "trial")
+    env.close()
+
+
+def test_runner_goes_on_in_the_folder_it_loads(registry: TaskRegistry, env: LeggedRobot, tmp_path: Path) -> None:
+    args = get_args(["--rl_device=cpu"])
+    first, _ = registry.make_alg_runner(env, "qmini", args, log_root=str(tmp_path))
+    first.learn(2)
+    again, _ = registry.make_alg_runner(env, "qmini", get_args(["--resume", "--rl_device=cpu"]), log_root=str(tmp_path))
+    assert again.logger.log_dir == first.logger.log_dir
+    assert again.completed_iterations == 2
+    assert len(os.listdir(tmp_path)) == 1
+    env.close()
+
+
+def test_failed_runner_leaves_no_folder(registry: TaskRegistry, env: LeggedRobot, tmp_path: Path) -> None:
+    args = get_args([f"--log_root={tmp_path / 'logs'}", "--set", "runner_class_name=nowhere:Runner"])
+    with pytest.raises(UserError, match="config key 'runner_class_name'"):
+        registry.make_alg_runner(env, "qmini", args)
+    assert os.listdir(tmp_path) == []
+    env.close()
