@@ -17,7 +17,7 @@ from legged_gym.utils.errors import UserError
 if TYPE_CHECKING:
     from legged_gym.utils.rollout import Series
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9,
     "axes.titlesize": 10, "lines.linewidth": 1.2, "legend.frameon": False,
 }  # fmt: skip
@@ -38,7 +38,7 @@ def plot_rollout(series: Series, folder: str) -> list[str]:
     Raises:
         UserError: The folder can't be written.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figures = {
             "joints": _grid(series, series.dof_names, (series.dof_targets, "target"), (series.dof_pos, "angle"), "rad"),
             "velocities": _grid(series, _VELOCITIES, (series.commands, "command"), (series.velocity, "measured")),

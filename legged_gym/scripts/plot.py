@@ -1,0 +1,46 @@
+"""Draw a run's learning curves: ``python legged_gym/scripts/plot.py --output=curves.png``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from legged_gym.utils.helpers import get_args, make_parser, run_main
+
+_EXAMPLES = (
+    "python legged_gym/scripts/plot.py                                          (the newest run)",
+    "python legged_gym/scripts/plot.py --load_run=2026-01-31_12-00-00 --output=curves.png --title='first try'",
+)
+
+
+def plot(args: argparse.Namespace) -> None:
+    """Draw the curves of the run that the command line names.
+
+    Raises:
+        UserError: No such run, or a picture that can't be written.
+    """
+    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.utils.curves import plot_curves
+    from legged_gym.utils.runs import experiment_root, find_run
+    from legged_gym.utils.task_registry import task_registry
+
+    _, train_cfg = task_registry.get_cfgs(args.task)
+    run = find_run(
+        experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root), args.load_run or ""
+    )
+    path = args.output or os.path.join(run, "curves.png")
+    plot_curves(run, path, args.title)
+    print(f"plot       {path}")
+
+
+def main() -> None:
+    """Read the command line and draw."""
+    parser = make_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
+    parser.add_argument("--output", metavar="FILE.png", help="where to (default: curves.png in the run's folder)")
+    parser.add_argument("--title", default="", help="above the curves")
+    plot(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

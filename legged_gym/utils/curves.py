@@ -1,0 +1,104 @@
+"""Learning curves of a run as one picture, read from its TensorBoard events."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.plots import STYLE
+
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Iterations, hours since the start, values; all (T,)."""
+
+PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "reward of an episode": ("", {"Train/mean_reward": ""}),
+    "episode length": ("control steps", {"Train/mean_episode_length": ""}),
+    "estimator's velocity error": (
+        "m/s",
+        {"Estimator/vel_x_mae": "forward", "Estimator/vel_y_mae": "lateral", "Estimator/vel_z_mae": "vertical"},
+    ),
+    "command tracking, root mean square": (
+        "m/s, rad/s",
+        {"Tracking/lin_vel_x_rmse": "forward", "Tracking/ang_vel_rmse": "yaw rate"},
+    ),
+    "estimator's contact accuracy": ("share", {"Estimator/contact_accuracy": ""}),
+    "terrain level": ("", {"Terrain/level": ""}),
+}
+"""Title, unit and curves (tag, label) of each panel."""
+
+
+def read_curves(run: str) -> dict[str, Curve]:
+    """Read all scalars of a run.
+
+    Args:
+        run: The run's folder; the events of a resumed run are joined.
+
+    Raises:
+        UserError: There are no events in it.
+    """
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    points: dict[str, list[tuple[int, float, float]]] = {}
+    for path in sorted(glob.glob(os.path.join(run, "events.out.tfevents.*"))):
+        events = EventAccumulator(path, size_guidance={"scalars": 0})
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            points.setdefault(tag, []).extend((e.step, e.wall_time, e.value) for e in events.Scalars(tag))
+    if not points:
+        raise UserError(f"no TensorBoard events in '{run}'")
+    start = min(rows[0][1] for rows in points.values())
+    curves = {}
+    for tag, rows in points.items():
+        steps, times, values = np.array(rows).T
+        curves[tag] = (steps, (times - start) / 3600.0, values)
+    return curves
+
+
+def plot_curves(run: str, path: str, title: str = "") -> None:
+    """Draw a run's learning curves over its iterations, saying how many hours those took.
+
+    Args:
+        run: The run's folder.
+        path: The picture to write, PNG.
+        title: Above the panels.
+
+    Raises:
+        UserError: The run has no events, or the picture can't be written.
+    """
+    curves = read_curves(run)
+    panels = {name: panel for name, panel in PANELS.items() if any(tag in curves for tag in panel[1])}
+    last_step = max(steps[-1] for steps, _, _ in curves.values())
+    hours = max(times[-1] for _, times, _ in curves.values())
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.0, 1.9 * ((len(panels) + 1) // 2) + 0.8), layout="constrained")
+        grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, squeeze=False)
+        for axes, (name, (unit, tags)) in zip(grid.ravel(), panels.items(), strict=False):
+            _draw(axes, {label: curves[tag] for tag, label in tags.items() if tag in curves})
+            axes.set_title(name)
+            axes.set_ylabel(unit)
+        for axes in grid[-1]:
+            axes.set_xlabel(f"iteration ({last_step + 1:.0f} in {hours:.2f} h)")
+        figure.suptitle(title)
+        try:
+            figure.savefig(path, dpi=110)
+        except OSError as error:
+            raise UserError(f"can't write '{path}': {error.strerror}") from error
+
+
+def _draw(axes: Axes, curves: dict[str, Curve]) -> None:
+    """Draw curves of one panel, each value faintly and their running mean on top."""
+    for index, (label, (steps, _, values)) in enumerate(curves.items()):
+        width = max(1, len(values) // 60)
+        kernel = np.ones(width) / width
+        color = f"C{index}"
+        axes.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+        axes.plot(steps[width - 1 :], np.convolve(values, kernel, mode="valid"), color=color, label=label)
+    if len(curves) > 1:
+        axes.legend()
