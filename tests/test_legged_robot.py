@@ -269,3 +269,17 @@ def test_a_scale_without_a_reward_is_an_error() -> None:
     cfg.env.num_envs, cfg.terrain.mesh_type = 1, "plane"
     with pytest.raises(ConfigError, match=r"rewards.scales.base_hight.*did you mean 'base_height'"):
         Qmini(cfg)
+
+
+def test_promotion_counts_from_where_the_robot_started(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(2, plane=False)
+    cfg.terrain.level_change_probability = 1.0
+    env = make_qmini(cfg)
+    env.ground.set_levels(torch.tensor([1, 1]))
+    env.reset()
+    env.commands[:] = torch.tensor([0.1, 0.0, 0.0])
+    start = env.root_states[:, :2].clone()
+    env.root_states[:, 0] = start[:, 0] + torch.tensor([2.6, 2.4])
+    env.reset_buf = torch.tensor([True, True])
+    env._update_terrain_curriculum()
+    assert env.terrain_levels.tolist() == [2, 1]

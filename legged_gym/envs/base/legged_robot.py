@@ -232,7 +232,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     def _update_terrain_curriculum(self) -> None:
         """Move robots whose episode ended to harder or easier ground."""
         if self.ground.has_curriculum:
-            distance = (self.root_states[:, :2] - self.env_origins[:, :2]).norm(dim=1)
+            distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
             wanted = self.commands[:, :2].norm(dim=1) * self.cfg.env.episode_length_s
             self.ground.update_curriculum(self.reset_buf, distance, wanted)
 
@@ -242,6 +242,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._update_gains()
         self.sim.set_state(mask, *self._start_states())
         rows = mask.unsqueeze(1)
+        self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
         self.actions = torch.where(rows, 0.0, self.actions)
         self.last_actions = torch.where(rows, 0.0, self.last_actions)
         self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
@@ -367,6 +368,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._init_root_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=device)
         self._gravity = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
+        self._start_positions = torch.zeros(n, 2, device=device)
         self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
         self.feet_contact = self.feet_touchdown = self._last_touching

@@ -230,6 +230,10 @@ class LeggedRobotCfg(BaseConfig):
         """Most line-search iterations in each of them."""
         num_threads = 0
         """Threads of the CPU back-end; 0: one per available core."""
+        max_contacts = 48
+        """Room for contacts on a GPU, per robot on average: all robots share it."""
+        max_constraints = 160
+        """Room for constraints on a GPU, of each robot: one per joint, joint limit reached and four per contact."""
 
     class viewer:
         ref_env = 0
