@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import re
@@ -20,6 +21,8 @@ import torch
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs import LeggedRobot, QminiCfg, task_registry
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts")
 SMALL = [
@@ -48,6 +51,11 @@ def iterations(folder: Path) -> list[int]:
     """Return what the checkpoints say of themselves, the newest last."""
     paths = sorted(folder.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     return [torch.load(path, weights_only=True)["iter"] for path in paths]
+
+
+def starts(folder: Path) -> int:
+    """Return how often the run was started, by its notes of the code's revision."""
+    return len(re.findall(r"^\d{4}-\d\d-\d\d [\d:]+ commit ", (folder / "git.txt").read_text(), re.M))
 
 
 def can_draw() -> bool:
@@ -87,7 +95,7 @@ def test_training_leaves_a_complete_run(training: tuple[Path, str]) -> None:
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert (config["task"], config["env"]["env"]["num_envs"], config["train"]["seed"]) == ("qmini", 4, 7)
     assert config["env"]["rewards"]["scales"]["alive"] == 0.5
-    assert (folder / "git.txt").read_text().startswith("commit ")
+    assert starts(folder) == 1
     assert iterations(folder)[-1] == 2
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
 
@@ -95,7 +103,12 @@ def test_training_leaves_a_complete_run(training: tuple[Path, str]) -> None:
 def test_training_ends_by_saying_what_can_be_done_next(training: tuple[Path, str]) -> None:
     folder, output = str(only_run(training[0])), training[1]
     assert "iteration 2/2" in output
-    for pattern in (f"run +{folder}", f"play.py .*{folder}", f"train.py .*{folder} --resume", "tensorboard.*--logdir"):
+    for pattern in (
+        f"run +{folder}",
+        f"play.py .*{folder}",
+        f"train.py .*{folder} --resume",
+        f"tensorboard --logdir={training[0]}",
+    ):
         assert re.search(pattern, output), pattern
 
 
@@ -148,7 +161,7 @@ def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None
     assert {"qmini_estimator.onnx", "qmini_actor.onnx"} <= {path.name for path in (folder / "exported").iterdir()}
 
 
-@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1 libgl1)")
+@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1)")
 def test_play_records_a_video_without_a_screen(log_root: Path, tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
     done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--headless", "--no_export", "--num_envs=1",
@@ -211,3 +224,31 @@ def test_the_originals_flags_are_there() -> None:
     for flag in ("task", "resume", "experiment_name", "run_name", "load_run", "checkpoint", "headless", "rl_device",
                  "num_envs", "seed", "max_iterations", "sim", "sim_device", "set"):  # fmt: skip
         assert f"--{flag}" in shown
+
+
+class PlainCfg(LeggedRobotCfg):
+    class asset(QminiCfg.asset):
+        pass
+
+    class init_state(QminiCfg.init_state):
+        pass
+
+    class control(QminiCfg.control):
+        pass
+
+
+def test_scripts_serve_robots_without_an_estimator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
+    common = ["--task=plain", f"--log_root={tmp_path}", "--headless", "--num_envs=2", "--rl_device=cpu"]
+    for script, *arguments in (["train", "--max_iterations=1"], ["play", "--steps=3"]):
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", *common, *arguments])
+        importlib.import_module(f"legged_gym.scripts.{script}").main()
+    output = capsys.readouterr().out
+    assert "vx error" in output
+    assert "estimated" not in output
+    assert "not exported: only policies with an estimator can be" in output
+    (folder,) = (tmp_path / "legged_robot").iterdir()
+    assert {"model_0.pt", "config.yaml", "play"} <= {path.name for path in folder.iterdir()}
+    assert not (folder / "play" / "estimate.png").exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -86,9 +87,9 @@ def test_configuration_survives_the_way_through_its_file(tmp_path: Path) -> None
     env_cfg, train_cfg = task_registry.get_cfgs("qmini")
     env_cfg.rewards.scales.alive, env_cfg.commands.ranges.lin_vel_x = 0.75, [0.25, 0.5]
     train_cfg.seed, train_cfg.runner.resume = 9, True
-    runs.save_run_config(str(tmp_path), "qmini", env_cfg, train_cfg, "mujoco")
+    runs.save_run_config(str(tmp_path), "qmini", env_cfg, train_cfg, "warp")
     loaded_env, loaded_train = task_registry.get_cfgs("qmini")
-    assert runs.load_run_config(str(tmp_path), "qmini", loaded_env, loaded_train) == "mujoco"
+    assert runs.load_run_config(str(tmp_path), "qmini", loaded_env, loaded_train) == "warp"
     assert loaded_env.to_dict() == env_cfg.to_dict()
     train_cfg.runner.resume = False
     assert loaded_train.to_dict() == train_cfg.to_dict()
@@ -101,8 +102,8 @@ def test_configuration_survives_the_way_through_its_file(tmp_path: Path) -> None
         (None, "can't read the run's configuration '{path}': No such file"),
         ("task: [", "can't read the run's configuration '{path}': it is not a YAML file"),
         ("just text", "'{path}' is not a run's configuration"),
-        ("{task: other, env: {}, train: {}}", "is a run of the task 'other', not of 'qmini'"),
-        ("{task: qmini, env: {rewards: {scales: {alife: 1.0}}}, train: {}}", "did you mean 'alive'?"),
+        ("{task: other, sim: mujoco, env: {}, train: {}}", "is a run of the task 'other', not of 'qmini'"),
+        ("{task: qmini, sim: mujoco, env: {rewards: {scales: {alife: 1.0}}}, train: {}}", "did you mean 'alive'?"),
     ],
 )
 def test_unfit_configurations_are_told(tmp_path: Path, content: str | None, message: str) -> None:
@@ -114,9 +115,12 @@ def test_unfit_configurations_are_told(tmp_path: Path, content: str | None, mess
     assert message.format(path=path) in str(error.value)
 
 
-def test_git_file_names_the_commit(tmp_path: Path) -> None:
+def test_git_file_names_the_commit_of_every_start(tmp_path: Path) -> None:
     command = ["git", "-C", LEGGED_GYM_ROOT_DIR, "rev-parse", "HEAD"]
     head = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    runs.save_run_config(str(tmp_path), "qmini", *task_registry.get_cfgs("qmini"))
-    assert (tmp_path / "git.txt").read_text().startswith(f"commit {head or 'unknown'}")
+    for _ in range(2):
+        runs.save_run_config(str(tmp_path), "qmini", *task_registry.get_cfgs("qmini"), "mujoco")
+    noted = (tmp_path / "git.txt").read_text()
+    starts = re.findall(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d commit {head or 'unknown'}", noted, re.M)
+    assert len(starts) == 2
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["task"] == "qmini"

@@ -88,3 +88,11 @@ def test_failed_runner_leaves_no_folder(registry: TaskRegistry, env: LeggedRobot
         registry.make_alg_runner(env, "qmini", args)
     assert os.listdir(tmp_path) == []
     env.close()
+
+
+def test_legged_gyms_import_gives_the_registry() -> None:
+    import legged_gym.envs  # noqa: F401 (imports the module of the same name)
+    from legged_gym.utils import task_registry as imported
+
+    assert isinstance(imported, TaskRegistry)
+    assert imported.names == ["qmini"]

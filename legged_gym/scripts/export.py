@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from legged_gym.utils.helpers import get_args, make_parser, run_main
+from legged_gym.utils.helpers import get_args, make_parser, relative, run_main
 
 _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
@@ -26,10 +26,10 @@ def export(args: argparse.Namespace) -> None:
 
     trained = load_trained(args)
     try:
-        print(f"checkpoint {trained.checkpoint}")
+        print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.run, "exported")
         for path in export_policy(trained.runner, trained.env, folder).values():
-            print(f"exported   {path}")
+            print(f"exported   {relative(str(path))}")
     finally:
         trained.env.close()
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import get_args, make_parser, run_main
+from legged_gym.utils.helpers import get_args, make_parser, relative, run_main
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -41,7 +41,7 @@ def play(args: argparse.Namespace) -> None:
 
     trained = load_trained(args, lambda env_cfg: _fix_command(env_cfg, args.command))
     try:
-        print(f"checkpoint {trained.checkpoint}")
+        print(f"checkpoint {relative(trained.checkpoint)}")
         with contextlib.ExitStack() as stack:
             video, viewer = _open_video(trained.env, args, stack), _open_viewer(trained.env, args, stack)
             rollout = _roll_out(trained, args.steps, video, viewer)
@@ -52,8 +52,10 @@ def play(args: argparse.Namespace) -> None:
             return
         if args.overrides or args.command:
             print("not exported, because --set or --command changed what the run was trained with: use export.py")
-            return
-        _export(trained)
+        elif not hasattr(trained.runner, "estimate"):
+            print("not exported: only policies with an estimator can be")
+        else:
+            _export(trained)
     finally:
         trained.env.close()
 
@@ -87,7 +89,12 @@ def _open_viewer(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.E
     if not screen_available():
         print("no screen here: going on without a window (--headless --video out.mp4 records what it would show)")
         return None
-    viewer = Viewer(env)
+    try:
+        viewer = Viewer(env)
+    except RuntimeError as error:
+        # On macOS MuJoCo's viewer wants mjpython in place of python.
+        print(f"no window: {error}")
+        return None
     stack.callback(viewer.close)
     return viewer
 
@@ -128,14 +135,14 @@ def _report(trained: Trained, rollout: Rollout) -> None:
     for name, value in rollout.figures().items():
         print(f"  {name:<32} {value:8.3f}")
     for path in plot_rollout(series, os.path.join(trained.run, "play")):
-        print(f"plot       {path}")
+        print(f"plot       {relative(path)}")
 
 
 def _export(trained: Trained) -> None:
     from legged_gym.utils.export import export_policy
 
     for path in export_policy(trained.runner, trained.env, os.path.join(trained.run, "exported")).values():
-        print(f"exported   {path}")
+        print(f"exported   {relative(str(path))}")
 
 
 def main() -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import add_train_arguments, get_args, make_parser, python_command, run_main
+from legged_gym.utils.helpers import (
+    DEFAULT_SIM,
+    add_train_arguments,
+    get_args,
+    make_parser,
+    python_command,
+    relative,
+    run_main,
+)
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
@@ -39,8 +48,8 @@ def train(args: argparse.Namespace) -> None:
         total, folder = train_cfg.runner.max_iterations, str(runner.logger.log_dir)
         if done >= total:
             raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
-        save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
-        print(f"run: {folder}")
+        save_run_config(folder, args.task, env_cfg, train_cfg, args.sim or DEFAULT_SIM)
+        print(f"run: {relative(folder)}")
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
@@ -52,7 +61,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-    """Return the task's configurations, or on ``--resume`` those that the run was trained with."""
+    """Return the task's configurations, or on ``--resume`` those (and in ``args.sim`` the simulator) of the run."""
     from legged_gym.utils.helpers import update_cfg_from_args
     from legged_gym.utils.runs import experiment_root, find_run, load_run_config
     from legged_gym.utils.task_registry import task_registry
@@ -66,21 +75,23 @@ def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPP
             raise UserError("--load_run and --checkpoint go with --resume")
         return env_cfg, train_cfg
     folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
-    load_run_config(folder, args.task, env_cfg, train_cfg)
+    sim = load_run_config(folder, args.task, env_cfg, train_cfg)
+    args.sim = args.sim or sim
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
     return env_cfg, train_cfg
 
 
 def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
-    scripts = f"{python_command()} legged_gym/scripts"
-    where = f"--task={args.task} --load_run={folder}"
+    python = python_command()
+    tensorboard = os.path.join(os.path.dirname(python), "tensorboard")
+    where = f"--task={args.task} --load_run={relative(folder)}"
     return "\n".join(
         [
-            f"  run    {folder}",
-            f"  play   {scripts}/play.py {where}",
-            f"  go on  {scripts}/train.py {where} --resume --headless --max_iterations=N",
-            f"  watch  {python_command()} -m tensorboard.main --logdir=logs",
+            f"  run    {relative(folder)}",
+            f"  play   {python} legged_gym/scripts/play.py {where}",
+            f"  go on  {python} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
+            f"  watch  {tensorboard} --logdir={relative(os.path.dirname(os.path.dirname(folder)))}",
         ]
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators.looks import add_looks
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.terrain import Terrain
 
@@ -59,6 +60,8 @@ def build_scene(cfg: LeggedRobotCfg, terrain: Terrain | None = None, visuals: bo
     _shape_collisions(spec, cfg.asset.self_collisions == 0)
     dof_names = [joint.name for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_HINGE]
     _add_ground(spec, cfg, terrain)
+    if visuals:
+        add_looks(spec, GROUND)
     _set_options(spec, cfg)
     _add_contact_sensors(spec)
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import mujoco
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.math import quat_rotate_inverse
 from legged_gym.utils.terrain import Terrain
+from legged_gym.utils.threads import available_cores
 
 _WXYZ = [3, 0, 1, 2]
 _XYZW = [1, 2, 3, 0]
@@ -44,7 +43,7 @@ class MujocoSimulator(Simulator):
         self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
         self._describe()
-        threads = cfg.sim.num_threads or len(os.sched_getaffinity(0))
+        threads = cfg.sim.num_threads or available_cores()
         self.batch = Batch(self.scene.model, num_envs, nthread=threads)
         self._bind()
         self._allocate()

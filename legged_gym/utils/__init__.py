@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+# Not lazy like the others: once imported, the module of the same name would hide it.
+from legged_gym.utils.task_registry import task_registry
+
 _HOME = {
-    "task_registry": "task_registry",
     "TaskRegistry": "task_registry",
     "get_args": "helpers",
     "class_to_dict": "helpers",
@@ -30,4 +32,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the names that can be imported from here."""
-    return sorted(_HOME)
+    return sorted([*_HOME, "task_registry"])

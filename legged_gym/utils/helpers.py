@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
 __all__ = [
+    "DEFAULT_SIM",
     "add_train_arguments",
     "class_to_dict",
     "get_args",
     "get_load_path",
     "make_parser",
     "python_command",
+    "relative",
     "resolve_device",
     "run_main",
     "set_seed",
     "update_cfg_from_args",
 ]
+
+
+DEFAULT_SIM = "mujoco"
+"""The simulator that runs anywhere."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,7 +70,7 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     add("--num_envs", type=int, metavar="N", help="how many robots at once")
     add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
     add("--headless", action="store_true", help="open no window")
-    add("--sim", default="mujoco", metavar="NAME", help="simulator (default: %(default)s)")
+    add("--sim", metavar="NAME", help=f"simulator (default: {DEFAULT_SIM}, or on --resume the run's)")
     add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
     add("--rl_device", metavar="DEVICE", help="where the networks run (default: the first GPU, else cpu)")
     add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
@@ -249,8 +255,6 @@ def run_main(main: Callable[[], None]) -> int:
     """
     # rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    # PyTorch's idle threads would spin on the cores that the simulator's threads, or other programs, need.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         main()
     except UserError as error:
@@ -263,9 +267,12 @@ def run_main(main: Callable[[], None]) -> int:
     return 0
 
 
+def relative(path: str) -> str:
+    """Return a path as seen from the working directory if it lies below it, for messages."""
+    seen = os.path.relpath(path)
+    return path if seen.startswith(os.pardir) else seen
+
+
 def python_command() -> str:
     """Return how the user starts this Python, for messages that name a next command."""
-    if os.environ.get("VIRTUAL_ENV"):
-        return "python"
-    relative = os.path.relpath(sys.executable)
-    return sys.executable if relative.startswith("..") else relative
+    return "python" if os.environ.get("VIRTUAL_ENV") else relative(sys.executable)

@@ -127,8 +127,8 @@ def _create_run_folder(root: str, run_name: str) -> str:
             return folder
 
 
-def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str = "mujoco") -> None:
-    """Write the run's configuration and the code's git revision into its folder.
+def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str) -> None:
+    """Write the run's configuration into its folder, and add the code's git revision to what is noted there.
 
     Args:
         folder: The run's folder.
@@ -142,7 +142,8 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     """
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
     write_text(os.path.join(folder, CONFIG_FILE), yaml.safe_dump(config, sort_keys=False))
-    write_text(os.path.join(folder, "git.txt"), _git_report())
+    history = os.path.join(folder, "git.txt")
+    write_text(history, _read_if_there(history) + _git_report())
 
 
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
@@ -171,7 +172,7 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
         train_cfg.update({"runner": {"resume": False, "load_run": "", "checkpoint": -1}})
     except UserError as error:
         raise UserError(f"'{path}' does not fit this version of the code: {error}") from error
-    return str(saved.get("sim", "mujoco"))
+    return str(saved["sim"])
 
 
 def _read_config(path: str) -> dict[str, Any]:
@@ -181,8 +182,8 @@ def _read_config(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or "it is not a YAML file"
         raise UserError(f"can't read the run's configuration '{path}': {reason}") from error
-    if not isinstance(saved, dict) or not {"task", "env", "train"} <= saved.keys():
-        raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'env' and 'train'")
+    if not isinstance(saved, dict) or not {"task", "sim", "env", "train"} <= saved.keys():
+        raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'sim', 'env' and 'train'")
     return saved
 
 
@@ -200,6 +201,13 @@ def write_text(path: str, text: str) -> None:
         raise UserError(f"can't write '{path}': {error.strerror}") from error
 
 
+def _read_if_there(path: str) -> str:
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def git_revision() -> str:
     """Return the code's commit, with ``-dirty`` added if files were changed since; ``unknown`` outside git."""
     commit = _git("rev-parse", "HEAD")
@@ -209,8 +217,9 @@ def git_revision() -> str:
 
 
 def _git_report() -> str:
-    """Describe the code that ran: commit, changed files, and the changes themselves."""
-    return f"commit {git_revision()}\n\n{_git('status', '--short')}\n\n{_git('diff', 'HEAD')}\n"
+    """Describe the code that runs: when, commit, changed files, and the changes themselves."""
+    now = datetime.datetime.now().isoformat(" ", "seconds")
+    return f"{now} commit {git_revision()}\n{_git('status', '--short')}\n{_git('diff', 'HEAD')}\n"
 
 
 def _git(*arguments: str) -> str:

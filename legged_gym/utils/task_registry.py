@@ -86,14 +86,14 @@ class TaskRegistry:
         Raises:
             UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
         """
-        from legged_gym.utils.helpers import set_seed
+        from legged_gym.utils.helpers import DEFAULT_SIM, resolve_device, set_seed
 
         task_class = self.get_task_class(name)
         env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
         env = task_class(
             env_cfg,
-            sim_name=getattr(args, "sim", "mujoco"),
-            sim_device=getattr(args, "sim_device", "cpu"),
+            sim_name=getattr(args, "sim", None) or DEFAULT_SIM,
+            sim_device=resolve_device(getattr(args, "sim_device", "cpu")),
             headless=getattr(args, "headless", True),
             seed=set_seed(train_cfg.seed),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +99,13 @@ class VideoRecorder:
         buffer = self._drawing.model.vis.global_
         buffer.offwidth, buffer.offheight = self._size
         try:
-            self._renderer = mujoco.Renderer(self._drawing.model, self._size[1], self._size[0])
+            with warnings.catch_warnings():
+                # GLFW warns of what then becomes an error anyway.
+                warnings.simplefilter("ignore")
+                self._renderer = mujoco.Renderer(self._drawing.model, self._size[1], self._size[0])
         except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise VideoUnavailableError(f"OpenGL can't draw here (Debian, Ubuntu: libegl1): {reason}") from error
+            reason = " ".join(str(error).split()).split(",")[0]
+            raise VideoUnavailableError(f"can't draw, is libEGL missing (apt install libegl1)? {reason}") from error
 
     def _open_writer(self) -> Any:
         import imageio_ffmpeg

@@ -45,6 +45,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     """
 
     feet_air_time: torch.Tensor
+    _start_positions: torch.Tensor
     _last_touching: torch.Tensor
     _history: torch.Tensor
 

@@ -238,7 +238,7 @@ class LeggedRobotCfg(BaseConfig):
     class viewer:
         ref_env = 0
         """The robot that cameras follow."""
-        pos = [1.2, -1.6, 0.5]
+        pos = [0.9, -1.2, 0.35]
         """Camera position relative to the robot, m."""
         lookat = [0.0, 0.0, -0.1]
         """Point looked at, relative to the robot's base, m."""
