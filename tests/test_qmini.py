@@ -213,6 +213,7 @@ def test_posture_rewards(env: Qmini) -> None:
     env.root_states[:, 3:7] = torch.tensor(
         [[math.sin(half), 0.0, 0.0, math.cos(half)], [0.0, math.sin(half), 0.0, math.cos(half)]]
     )
+    env._update_feet_pose()
     assert env._reward_base_orientation().tolist() == pytest.approx([0.04 + 0.0025, 0.0225], rel=1e-4)
     env.dof_pos[:] = env.default_dof_pos
     env.dof_pos[:, 0] += 0.1

@@ -80,7 +80,11 @@ class Qmini(LeggedRobot):
         """Refer the feet to the ground: height of the frame above it, m, roll and pitch, rad, all (N, 2)."""
         self.feet_states = self.rigid_body_states[:, self.feet_indices]
         self.feet_height = self.feet_states[..., 2] - self.ground.height_at(self.feet_states)
-        self.feet_roll, self.feet_pitch, _ = get_euler_xyz(self.feet_states[..., 3:7])
+        # The base's attitude, (N,), in the same call: it is the number of calls that takes time.
+        quats = torch.cat((self.feet_states[..., 3:7], self.root_states[:, None, 3:7]), dim=1)
+        roll, pitch, _ = get_euler_xyz(quats)
+        self.feet_roll, self.base_roll = roll[:, :-1], roll[:, -1]
+        self.feet_pitch, self.base_pitch = pitch[:, :-1], pitch[:, -1]
 
     def _observation_terms(self) -> list[ObsTerm]:
         """Declare the 43 components of a step; the on-robot controller builds the same ones."""
@@ -156,8 +160,7 @@ class Qmini(LeggedRobot):
 
     def _reward_base_orientation(self) -> torch.Tensor:
         """roll² + (pitch - ``base_pitch_target``)², rad²."""
-        roll, pitch, _ = get_euler_xyz(self.root_states[:, 3:7])
-        return roll.square() + (pitch - self.cfg.rewards.base_pitch_target).square()
+        return self.base_roll.square() + (self.base_pitch - self.cfg.rewards.base_pitch_target).square()
 
     def _reward_hip_close_to_default(self) -> torch.Tensor:
         """Squared deviation of the hip yaw and roll joints, rad²."""
