@@ -162,6 +162,22 @@ def test_reset_idx_resets_only_those(make_qmini: QminiFactory) -> None:
     assert changed.nonzero().ravel().tolist() == [0, 3]
     assert torch.equal(env.root_states[~changed, 2], height[~changed])
     torch.testing.assert_close(env.root_states[changed, 2], torch.full((2,), 0.48), atol=1e-5, rtol=0)
+    env.reset_idx(torch.tensor([], dtype=torch.long))
+    obs, *_ = env.step(0.1 * act(env))
+    history = obs["policy"].view(8, 5, 43)
+    torch.testing.assert_close(history[changed], history[changed, :1].expand(2, 5, 43), atol=0, rtol=0)
+    assert not torch.equal(history[1, 0], history[1, 1]), "the others keep their history"
+
+
+def test_a_diverged_robot_starts_anew(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(3)))
+    env.step(torch.zeros(3, 10))
+    env.sim.batch.qvel[1] = 1e30
+    obs, _, dones, extras = env.step(torch.zeros(3, 10))
+    assert dones.tolist() == [False, True, False]
+    assert not extras["time_outs"].any()
+    assert all(torch.isfinite(group).all() for group in obs.values())
+    torch.testing.assert_close(env.dof_pos[1], env.default_dof_pos[0], atol=1e-5, rtol=0)
 
 
 def test_curriculum_promotes_and_demotes(make_qmini: QminiFactory) -> None:
@@ -245,6 +261,7 @@ def test_logged_figures_are_means_over_the_interval(make_qmini: QminiFactory) ->
     ("key", "value", "message"),
     [
         ("env.num_envs", 0, "must be at least 1"),
+        ("domain_rand.added_mass_range", [-9.0, 1.0], "added_mass_range.*the base weighs only 4.78 kg"),
         ("asset.file", "/nowhere.urdf", "no URDF at '/nowhere.urdf'"),
         ("asset.foot_name", "toe", "'asset.foot_name': no link has 'toe'"),
         ("control.stiffness", {"hip": 20.0}, "no value for joint 'knee_pitch_l'"),
@@ -278,8 +295,23 @@ def test_promotion_counts_from_where_the_robot_started(make_qmini: QminiFactory)
     env.ground.set_levels(torch.tensor([1, 1]))
     env.reset()
     env.commands[:] = torch.tensor([0.1, 0.0, 0.0])
+    env._steps_since_reset[:] = 1000
     start = env.root_states[:, :2].clone()
     env.root_states[:, 0] = start[:, 0] + torch.tensor([2.6, 2.4])
     env.reset_buf = torch.tensor([True, True])
     env._update_terrain_curriculum()
     assert env.terrain_levels.tolist() == [2, 1]
+
+
+def test_a_shortened_first_episode_does_not_demote(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(2, plane=False)
+    cfg.terrain.level_change_probability = 1.0
+    env = make_qmini(cfg)
+    env.ground.set_levels(torch.tensor([2, 2]))
+    env.reset()
+    env.commands[:] = torch.tensor([0.5, 0.0, 0.0])
+    env._steps_since_reset[:] = 10
+    env.root_states[:, 0] += 0.09
+    env.reset_buf, env.time_out_buf = torch.tensor([True, True]), torch.tensor([True, False])
+    env._update_terrain_curriculum()
+    assert env.terrain_levels.tolist() == [2, 1], "0.09 m in 0.2 s is enough at 0.5 m/s; a fall is not"

@@ -212,3 +212,20 @@ def test_unknown_back_end_and_device() -> None:
         make_simulator("mujco")
     with pytest.raises(UserError, match="runs on 'cpu'"):
         MujocoSimulator(small_cfg(1), None, 1, device="cuda:0")
+
+
+def test_a_robot_that_diverged_is_told_once(sim: MujocoSimulator) -> None:
+    drop(sim, steps=5)
+    sim.batch.qvel[2] = 1e30
+    sim.step(torch.zeros(N, 10), refresh=True)
+    assert sim.lost.tolist() == [False, False, True, False, False, False]
+    assert torch.isfinite(sim.rigid_body_states).all()
+    sim.step(torch.zeros(N, 10), refresh=True)
+    assert not sim.lost.any()
+
+
+def test_an_empty_mask_changes_nothing(sim: MujocoSimulator) -> None:
+    drop(sim, steps=5)
+    before = sim.rigid_body_states.clone()
+    sim.set_state(torch.zeros(N, dtype=torch.bool), torch.zeros(N, 13), torch.zeros(N, 10), torch.zeros(N, 10))
+    torch.testing.assert_close(sim.rigid_body_states, before, atol=0, rtol=0)

@@ -62,6 +62,11 @@ class QuadrupedCfg(LeggedRobotCfg):
     class rewards(LeggedRobotCfg.rewards):
         class scales(LeggedRobotCfg.rewards.scales):
             joint_speed = -0.01
+            dof_pos_limits = -1.0
+            dof_vel_limits = -1.0
+            torque_limits = -0.1
+            feet_contact_forces = -0.01
+            stumble = -0.1
 
 
 class Quadruped(LeggedRobot):
@@ -91,6 +96,16 @@ def test_a_quadruped_trains_with_rsl_rls_own_runner(tmp_path: Path, mesh_type: s
     assert all(torch.isfinite(p).all() for p in after)
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert (tmp_path / "run" / "model_1.pt").is_file()
+    env.close()
+
+
+def test_a_joint_without_limits_is_free(tmp_path: Path) -> None:
+    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf().replace("lower='-2.6' upper='2.6' ", ""))
+    cfg = QuadrupedCfg()
+    cfg.asset.file, cfg.env.num_envs = str(tmp_path / "quadruped.urdf"), 1
+    cfg.asset.file = str(tmp_path / "quadruped.urdf")
+    env = Quadruped(cfg)
+    torch.testing.assert_close(env.dof_pos, env.default_dof_pos)
     env.close()
 
 

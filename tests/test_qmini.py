@@ -19,7 +19,7 @@ def env(make_qmini: QminiFactory) -> Qmini:
     task = make_qmini(quiet(small_cfg(2)))
     task.commands[:] = torch.tensor([[0.3, 0.0, 0.2], [0.0, 0.0, 0.0]])
     task._update_clock(task.gait_phase)
-    task._update_feet_pose()
+    task._update_attitudes()
     return task
 
 
@@ -44,7 +44,7 @@ def test_sizes_follow_from_the_terms(env: Qmini) -> None:
 def test_privileged_heights(make_qmini: QminiFactory) -> None:
     env = make_qmini(quiet(small_cfg(2, plane=False)))
     env.ground._heights += 0.03
-    env._compute_observations(env.reset_buf)
+    env._compute_observations()
     heights = env._observations["privileged"][:, -187:]
     expected = (env.root_states[:, 2:3] - 0.5 - env.ground.heights_around(env.root_states)) * 5.0
     torch.testing.assert_close(heights, expected)
@@ -168,7 +168,7 @@ def test_contact_is_seen_one_step_longer(env: Qmini) -> None:
 
 def test_air_time_is_rewarded_on_touch_down_up_to_the_cap(env: Qmini) -> None:
     feet = env.feet_indices
-    env.feet_air_time[:], env._last_touching[:] = 0.0, False
+    env.feet_air_time[:], env._last_touching[:], env._has_touched[:] = 0.0, False, True
     for airborne_steps, expected in ((5, 0.12), (30, 1.2 * 0.45 * 0.5)):
         env.contact_forces[:, feet] = 0.0
         env._last_touching[:] = False
@@ -182,6 +182,15 @@ def test_air_time_is_rewarded_on_touch_down_up_to_the_cap(env: Qmini) -> None:
         assert env._reward_gait_feet_air_time()[0].item() == pytest.approx(expected)
         env._update_feet()
         assert env._reward_gait_feet_air_time()[0].item() == 0.0
+
+
+def test_the_drop_at_the_start_is_no_swing(env: Qmini) -> None:
+    env.contact_forces[:] = 0.0
+    for _ in range(5):
+        env._update_feet()
+    env.contact_forces[:, env.feet_indices, 2] = 50.0
+    env._update_feet()
+    assert env._reward_gait_feet_air_time().tolist() == [0.0, 0.0]
 
 
 def test_tracking_rewards(env: Qmini) -> None:
@@ -213,7 +222,7 @@ def test_posture_rewards(env: Qmini) -> None:
     env.root_states[:, 3:7] = torch.tensor(
         [[math.sin(half), 0.0, 0.0, math.cos(half)], [0.0, math.sin(half), 0.0, math.cos(half)]]
     )
-    env._update_feet_pose()
+    env._update_attitudes()
     assert env._reward_base_orientation().tolist() == pytest.approx([0.04 + 0.0025, 0.0225], rel=1e-4)
     env.dof_pos[:] = env.default_dof_pos
     env.dof_pos[:, 0] += 0.1
@@ -261,7 +270,7 @@ def test_what_ends_an_episode(env: Qmini, link: str, ends: bool) -> None:
 
 def test_start_states_are_in_their_ranges(make_qmini: QminiFactory) -> None:
     env = make_qmini(small_cfg(500))
-    root, dof_pos, dof_vel = env._start_states()
+    root, dof_pos, dof_vel = env._start_states.draw()
     deviation = (dof_pos - env.default_dof_pos).abs().amax(0)
     expected = torch.tensor([0.1, 0.1, 0.2, 0.2, 0.2] * 2)
     assert (deviation <= expected + 1e-6).all() and (deviation > 0.95 * expected).all()

@@ -46,7 +46,6 @@ def test_shape_and_extent(terrain: Terrain) -> None:
     assert terrain.heights.shape == (2 * 20 + 10 * 50 + 1, 2 * 20 + 20 * 50 + 1)
     assert terrain.heights.dtype == np.float32
     assert terrain.origin == (-2.0, -2.0)
-    assert (terrain.size_x, terrain.size_y) == pytest.approx((54.0, 104.0))
     assert terrain.env_origins.shape == (10, 20, 3)
 
 
@@ -202,14 +201,6 @@ def test_height_at_interpolates_and_extends_the_edge(terrain: Terrain) -> None:
     x = np.linspace(45.0, 50.0, 6)
     assert terrain.height_at(x[:, None], x).shape == (6, 6)
     np.testing.assert_allclose(terrain.height_at(45.0 + 0.25 * np.arange(4), 2.5), [0.0, 0.025, 0.05, 0.075], atol=1e-6)
-
-
-def test_plane_is_a_small_field_of_zeros() -> None:
-    terrain = Terrain(make_cfg(mesh_type="plane", terrain_proportions=[]), seed=0)
-    assert terrain.heights.shape == (3, 3) and not terrain.heights.any()
-    assert terrain.origin == (-0.1, -0.1) and terrain.size_x == pytest.approx(0.2)
-    assert not terrain.height_at(12.0, -7.0)
-    assert terrain.env_origins.shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def build_scene(cfg: LeggedRobotCfg, terrain: Terrain | None = None, visuals: bo
     """Make the scene of a task.
 
     Args:
-        cfg: The task's configuration; ``asset``, ``sim`` and ``terrain`` are read.
+        cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
         terrain: The height field; a plane without it.
         visuals: Keep the shapes that are only there to be looked at. Physics is the same, only slower.
 

@@ -17,6 +17,12 @@ from legged_gym.utils.threads import available_cores
 
 _WXYZ = [3, 0, 1, 2]
 _XYZW = [1, 2, 3, 0]
+_RESETTING_WARNINGS = [
+    mujoco.mjtWarning.mjWARN_BADQPOS.value,
+    mujoco.mjtWarning.mjWARN_BADQVEL.value,
+    mujoco.mjtWarning.mjWARN_BADQACC.value,
+]
+"""After these MuJoCo replaces a robot's state."""
 
 
 class MujocoSimulator(Simulator):
@@ -57,6 +63,7 @@ class MujocoSimulator(Simulator):
         self.batch.step(stage=mujoco.mjtStage.mjSTAGE_ACC.value if refresh else mujoco.mjtStage.mjSTAGE_NONE.value)
         if refresh:
             self._read(slice(None))
+            self._find_lost()
         else:
             self._read_joints(slice(None))
 
@@ -70,6 +77,8 @@ class MujocoSimulator(Simulator):
     ) -> None:
         """Put the robots in ``mask`` into given states; see :meth:`Simulator.set_state`."""
         rows = np.flatnonzero(mask.numpy())
+        if rows.size == 0:
+            return
         root = root_states.numpy()[rows]
         if self.scene.free_base:
             self._qpos[rows, :3] = root[:, :3]
@@ -112,7 +121,8 @@ class MujocoSimulator(Simulator):
         joints = [model.joint(name).id for name in self.dof_names]
         self._joints = slice(model.nq - len(joints), model.nq)
         self._dofs = slice(model.nv - len(joints), model.nv)
-        self.dof_pos_limits = torch.tensor(model.jnt_range[joints], dtype=torch.float32)
+        limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
+        self.dof_pos_limits = torch.tensor(limits, dtype=torch.float32)
         self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32)
         self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32)
         self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
@@ -142,6 +152,8 @@ class MujocoSimulator(Simulator):
         # The tensors' own memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
         self._root, self._bodies = self.root_states.numpy(), self.rigid_body_states.numpy()
         self._forces = self.contact_forces.numpy()
+        self.lost = torch.zeros(n, dtype=torch.bool)
+        self._lost, self._num_resets = self.lost.numpy(), np.zeros(n, dtype=np.int32)
         self._dof_pos, self._dof_vel = self.dof_pos.numpy(), self.dof_vel.numpy()
 
     def _read_joints(self, rows: np.ndarray | slice) -> None:
@@ -170,6 +182,12 @@ class MujocoSimulator(Simulator):
             self._forces[:, self._sensed_bodies] = forces
         else:
             self._forces[rows[:, None], self._sensed_bodies] = forces
+
+    def _find_lost(self) -> None:
+        """Mark the robots that MuJoCo put back to its default state because theirs was no longer finite."""
+        num_resets = self.batch.warning[:, _RESETTING_WARNINGS, 1].sum(axis=1)
+        np.not_equal(num_resets, self._num_resets, out=self._lost)
+        self._num_resets = num_resets
 
     def _write_root_velocity(self, rows: np.ndarray, velocity: np.ndarray) -> None:
         """Set a free base's velocity, (n, 6); MuJoCo wants the angular part in the base's own frame."""

@@ -43,6 +43,7 @@ class Simulator(ABC):
     dof_pos, dof_vel   (N, D)         rad, rad/s
     rigid_body_states  (N, B, 13)     like root_states, for each link
     contact_forces     (N, B, 3)      net force of all contacts on each link, N, world frame
+    lost               (N,)           bool: the simulation diverged in this control step and its state was replaced
     ================== ============== ==========================================================
 
     After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them; with ``refresh`` all
@@ -53,6 +54,8 @@ class Simulator(ABC):
     device: str
     dt: float
     """Physics step, s."""
+    capturable = False
+    """Whether a CUDA graph can record what is called in a step."""
     body_names: list[str]
     """Links, the base first, parents before children."""
     dof_names: list[str]
@@ -72,6 +75,7 @@ class Simulator(ABC):
     dof_vel: torch.Tensor
     rigid_body_states: torch.Tensor
     contact_forces: torch.Tensor
+    lost: torch.Tensor
 
     @property
     def num_dof(self) -> int:
@@ -99,7 +103,8 @@ class Simulator(ABC):
 
         A drive closes its loop at some kHz; a D gain held for a whole physics step makes a light foot with little
         armature oscillate. So this part is integrated implicitly: the torque that acts is
-        ``torques - damping * (dof_vel after the step - dof_vel before)``.
+        ``torques - damping * (dof_vel after the step - dof_vel before)``. It may exceed a limit to which the task
+        clipped ``torques`` by that difference, for one physics step.
 
         Args:
             damping: Minus the derivative of each torque by its joint's velocity, N·m·s/rad, (N, D).
@@ -132,6 +137,9 @@ class Simulator(ABC):
     @abstractmethod
     def set_parameters(self, parameters: PhysicsParameters) -> None:
         """Give every robot its physical parameters, in place of the URDF's and of any set before."""
+
+    def check(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
+        """Look after what can go wrong unseen, without waiting for a device; called after every control step."""
 
     @abstractmethod
     def close(self) -> None:

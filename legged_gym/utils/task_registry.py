@@ -94,7 +94,6 @@ class TaskRegistry:
             env_cfg,
             sim_name=getattr(args, "sim", None) or DEFAULT_SIM,
             sim_device=resolve_device(getattr(args, "sim_device", "cpu")),
-            headless=getattr(args, "headless", True),
             seed=set_seed(train_cfg.seed),
         )
         return env, env_cfg

@@ -23,7 +23,7 @@ ROUGHNESS_SPACING = 0.2
 """Distance of the points between which roughness is interpolated, m: about as long as a foot, so it can be stood on."""
 
 START_RADIUS = 0.5
-"""A robot starts on the highest ground within this distance of the tile's centre along x and y, m."""
+"""A tile's origin is as high as the highest ground within this distance of its centre along x and y, m."""
 
 NUM_OBSTACLES = 20
 """Rectangles laid on a tile of discrete obstacles, as in legged_gym."""
@@ -183,17 +183,12 @@ class Terrain:
     linearly from 0 in the first row, which is flat, to 1 in the last, which has the stated heights (a single row has
     1); without it each tile draws its difficulty. Tiles depend only on configuration and seed.
 
-    With mesh_type ``plane`` the field is a few points of height 0, so that sampling heights needs no special case.
-
     Attributes:
         heights: (X, Y) float32, m, border included.
         horizontal_scale: Distance of grid points, m.
         origin: World x and y of ``heights[0, 0]``, m.
-        size_x: Length of the field along x, m, from first to last grid point.
-        size_y: Length of the field along y, m.
         difficulty: (rows, cols), difficulty of each tile.
-        env_origins: (rows, cols, 3) float32, m: centre of each tile, z on the highest ground around it. (1, 1, 3) zeros
-            for a plane.
+        env_origins: (rows, cols, 3) float32, m: centre of each tile, z on the highest ground around it.
     """
 
     def __init__(self, cfg: TerrainCfg, seed: int) -> None:
@@ -210,17 +205,10 @@ class Terrain:
         self.cfg = cfg
         self.seed = seed
         self.horizontal_scale = cfg.horizontal_scale
-        if cfg.mesh_type == "plane":
-            self.heights = np.zeros((3, 3), np.float32)
-            self.difficulty = np.zeros((1, 1))
-            self.env_origins = np.zeros((1, 1, 3), np.float32)
-            self.origin = (-cfg.horizontal_scale, -cfg.horizontal_scale)
-        else:
-            self._border = round(cfg.border_size / cfg.horizontal_scale)
-            self.origin = (-self._border * cfg.horizontal_scale,) * 2
-            self.difficulty = self._difficulties()
-            self.heights, self.env_origins = self._lay_tiles()
-        self.size_x, self.size_y = ((n - 1) * self.horizontal_scale for n in self.heights.shape)
+        self._border = round(cfg.border_size / cfg.horizontal_scale)
+        self.origin = (-self._border * cfg.horizontal_scale,) * 2
+        self.difficulty = self._difficulties()
+        self.heights, self.env_origins = self._lay_tiles()
 
     def tile_type(self, col: int) -> str:
         """Kind of the tiles of a column.
@@ -321,10 +309,8 @@ class Terrain:
 
 def _check(cfg: TerrainCfg) -> None:
     """Raise UserError for values that cannot make a terrain."""
-    _require(cfg.mesh_type in ("plane", "heightfield"), cfg, "mesh_type", "'plane' or 'heightfield'")
+    _require(cfg.mesh_type == "heightfield", cfg, "mesh_type", "'plane' or 'heightfield'")
     _require(0 < cfg.horizontal_scale < np.inf, cfg, "horizontal_scale", "above 0 m")
-    if cfg.mesh_type == "plane":
-        return
     shares = cfg.terrain_proportions
     summed = len(shares) == len(KINDS) and min(shares) >= 0 and abs(sum(shares) - 1.0) <= 1e-6
     _require(summed, cfg, "terrain_proportions", f"{len(KINDS)} shares, none negative, with sum 1: {', '.join(KINDS)}")

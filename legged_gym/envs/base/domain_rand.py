@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.simulators import PhysicsParameters
 
@@ -35,8 +36,17 @@ class DomainRand:
             num_dof: Number of joints, D.
             base_mass: Mass of the base link before randomisation, kg.
             device: Where the tensors live.
+
+        Raises:
+            ConfigError: ``added_mass_range`` could leave a base without mass.
         """
         self.cfg = cfg.domain_rand
+        lightest = base_mass + min(self.cfg.added_mass_range)
+        if self.cfg.randomize_base_mass and lightest <= 0.0:
+            raise ConfigError(
+                f"config key 'domain_rand.added_mass_range' is {self.cfg.added_mass_range}, "
+                f"but the base weighs only {base_mass:.2f} kg"
+            )
         self.device = device
         self.physics = self._draw_physics(cfg, num_envs)
         self.base_mass = base_mass + self.physics.added_mass

@@ -17,7 +17,7 @@ class Ground:
     ================ ============= ======================================================
     tensor           shape         meaning
     ================ ============= ======================================================
-    env_origins      (N, 3)        where each robot starts, m, world frame
+    env_origins      (N, 3)        middle of each robot's tile, around which it starts, m, world frame
     levels, types    (N,)          row and column of each robot's tile
     ================ ============= ======================================================
     """
@@ -33,6 +33,7 @@ class Ground:
         """
         self.cfg, self.device, self.num_envs = cfg.terrain, device, num_envs
         self._prepare_points()
+        self.has_terrain = terrain is not None
         self.has_curriculum = terrain is not None and cfg.terrain.curriculum
         self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
         self.types = torch.zeros(num_envs, dtype=torch.long, device=device)

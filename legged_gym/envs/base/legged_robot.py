@@ -15,9 +15,12 @@ from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.name_matching import joint_values, link_indices
 from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
 from legged_gym.envs.base.reward_sum import RewardSum
+from legged_gym.envs.base.start_states import StartStates
 from legged_gym.envs.base.statistics import Statistics
+from legged_gym.envs.base.step_graph import StepGraph
+from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators import make_simulator
-from legged_gym.utils.math import quat_from_euler_xyz, quat_mul, quat_rotate_inverse
+from legged_gym.utils.math import quat_rotate_inverse
 from legged_gym.utils.terrain import Terrain
 from legged_gym.utils.threads import single_threaded
 
@@ -38,6 +41,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     projected_gravity   (N, 3)    unit vector of gravity, base frame
     measured_dof_pos    (N, D)    joint angles as the encoders see them, with their zero offsets, rad
     actions             (N, D)    last action; ``last_actions`` the one before
+    last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
     torques             (N, D)    of the last physics step, N·m
     feet_contact        (N, F)    bool: the foot touches now or did one step ago
     feet_air_time       (N, F)    seconds since each foot last touched
@@ -46,6 +50,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     feet_air_time: torch.Tensor
     _start_positions: torch.Tensor
+    _has_touched: torch.Tensor
     _last_touching: torch.Tensor
     _history: torch.Tensor
 
@@ -54,7 +59,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         cfg: LeggedRobotCfg,
         sim_name: str = "mujoco",
         sim_device: str = "cpu",
-        headless: bool = True,
         seed: int = 42,
     ) -> None:
         """Create the simulation and reset all robots.
@@ -63,7 +67,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
             cfg: The configuration; a copy is kept.
             sim_name: A key of ``legged_gym.simulators.SIMULATORS``.
             sim_device: Where the simulation runs and the tensors live.
-            headless: Nothing is drawn; viewers ask for it, the task does not.
             seed: Of the terrain and of every random draw.
 
         Raises:
@@ -71,7 +74,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """
         torch.manual_seed(seed)
         cfg = cfg.copy()
-        self.headless = headless
         self.terrain = Terrain(cfg.terrain, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
         self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)
@@ -84,6 +86,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._prepare_rewards()
         self._prepare_observations()
         self.reset()
+        self._graph = StepGraph(self) if self.sim.capturable and cfg.sim.cuda_graph else None
 
     # --- what a runner calls ---------------------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
         self._reset(torch.ones_like(self.reset_buf))
-        self._compute_observations(torch.ones_like(self.reset_buf))
+        self._compute_observations()
         return self._observations
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
@@ -123,13 +126,20 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
             Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,) and, every
             ``env.log_interval`` steps, ``log``.
         """
+        if self._graph is not None:
+            self._graph(actions)
+            self._finish_step()
+            return self._observations, self.rew_buf.clone(), self.reset_buf.clone(), self.extras
         with single_threaded(self.device):
             self._step(actions)
+            self._finish_step()
         return self._observations, self.rew_buf, self.reset_buf, self.extras
 
     def _step(self, actions: torch.Tensor) -> None:
+        """Do what a step does on the device; on a GPU this is recorded once and replayed."""
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
+        self.last_dof_vel.copy_(self.dof_vel)
         self._push_robots()
         for remaining in range(self.cfg.control.decimation - 1, -1, -1):
             self.torques = self._compute_torques(self.actions)
@@ -155,7 +165,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _post_physics_step(self) -> None:
         self._episode_length += 1
-        self.common_step_counter += 1
         self._update_derived()
         self._update_feet()
         self._check_termination()
@@ -164,12 +173,19 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         if self._any(self.reset_buf):
             self._update_terrain_curriculum()
             self._reset(self.reset_buf)
-        self._resample_when_due()
-        self._compute_observations(self.reset_buf)
+        due = self._commands.due(self._episode_length)
+        if self._any(due):
+            self._commands.resample(due)
+        self._compute_observations()
+
+    def _finish_step(self) -> None:
+        """Do what a step does on the host."""
+        self.common_step_counter += 1
         self.extras = {"time_outs": self.time_out_buf.clone()}
         figures = self.statistics.step()
         if figures is not None:
             self.extras["log"] = figures
+        self.sim.check()
 
     def _any(self, mask: torch.Tensor) -> bool:
         """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
@@ -202,6 +218,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         local = quat_rotate_inverse(quat.unsqueeze(1), vectors)
         self.base_lin_vel, self.base_ang_vel, self.projected_gravity = local.unbind(1)
         self.measured_dof_pos = self.dof_pos + self.rand.joint_offset
+        self.base_quat = quat
         self.base_height = self.root_states[:, 2] - self.ground.height_under(self.root_states)
 
     def _update_feet(self) -> None:
@@ -211,11 +228,13 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._last_touching = touching
         self.feet_touchdown = (self.feet_air_time > 0.0) & self.feet_contact
         self.swing_time = self.feet_air_time + self.dt
-        self.feet_air_time = torch.where(self.feet_contact, 0.0, self.swing_time)
+        # The drop at an episode's start is no swing.
+        self._has_touched = self._has_touched | self.feet_contact
+        self.feet_air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
 
     def _check_termination(self) -> None:
         forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
-        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
+        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1) | self.sim.lost
         self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
         self.reset_buf = fallen | self.time_out_buf
 
@@ -234,22 +253,28 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """Move robots whose episode ended to harder or easier ground."""
         if self.ground.has_curriculum:
             distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
-            wanted = self.commands[:, :2].norm(dim=1) * self.cfg.env.episode_length_s
+            # A first episode may have been shortened to spread the robots; a fall always counts as a whole one.
+            full = torch.full_like(distance, self.cfg.env.episode_length_s)
+            seconds = torch.where(self.time_out_buf, self._steps_since_reset * self.dt, full)
+            wanted = self.commands[:, :2].norm(dim=1) * seconds
             self.ground.update_curriculum(self.reset_buf, distance, wanted)
 
     def _reset(self, mask: torch.Tensor) -> None:
         """Start new episodes of the robots in ``mask``, bool, (N,)."""
         self.rand.redraw_motors(mask)
         self._update_gains()
-        self.sim.set_state(mask, *self._start_states())
+        self.sim.set_state(mask, *self._start_states.draw())
         rows = mask.unsqueeze(1)
         self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
         self.actions = torch.where(rows, 0.0, self.actions)
         self.last_actions = torch.where(rows, 0.0, self.last_actions)
         self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
         self._last_touching = self._last_touching & ~rows
+        self._has_touched = self._has_touched & ~rows
         self._episode_length.masked_fill_(mask, 0)
-        self._resample_commands(mask)
+        self._steps_since_reset.masked_fill_(mask, 0)
+        self._fresh |= mask
+        self._commands.resample(mask)
         self._update_derived()
         touching = self.contact_forces[:, self.feet_indices].norm(dim=-1) > self.cfg.rewards.foot_contact_force
         self.feet_contact = torch.where(rows, touching, self.feet_contact)
@@ -260,42 +285,15 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
         self.sim.set_drive_damping(self._d_gains)
 
-    def _start_states(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Draw start states of all robots: base (N, 13), joint angles and velocities (N, D)."""
-        start, n = self.cfg.init_state, self.num_envs
-        root = self._init_root_state.repeat(n, 1)
-        if self.terrain is not None:
-            root[:, :2] += start.position_noise * self._uniform(n, 2)
-        root[:, :3] += self.env_origins
-        root[:, 2] += self.ground.height_at(root) - self.env_origins[:, 2]
-        tilt = quat_from_euler_xyz(*(start.orientation_noise * self._uniform(n, 3)).unbind(1))
-        root[:, 3:7] = quat_mul(root[:, 3:7], tilt)
-        root[:, 7:13] += start.velocity_noise * self._uniform(n, 6)
-        dof_pos = self.default_dof_pos + self._joint_noise * self._uniform(n, self.num_dof)
-        dof_pos = torch.clamp(dof_pos, self.dof_pos_limits[:, 0], self.dof_pos_limits[:, 1])
-        return root, dof_pos, torch.zeros_like(dof_pos)
-
-    def _resample_when_due(self) -> None:
-        due = (self._episode_length % self._resample_interval == 0) & (self._episode_length > 0)
-        if self._any(due):
-            self._resample_commands(due)
-
-    def _resample_commands(self, mask: torch.Tensor) -> None:
-        """Draw new commands of the robots in ``mask``; those inside the dead band become zero."""
-        commands = self._command_low + (self._command_high - self._command_low) * torch.rand_like(self.commands)
-        standing = (commands.abs() <= self._dead_band).all(dim=1)
-        standing |= torch.rand(self.num_envs, device=self.device) < self.cfg.commands.standing_share
-        commands = commands.masked_fill(standing.unsqueeze(1), 0.0)
-        self.commands.copy_(torch.where(mask.unsqueeze(1), commands, self.commands))
-
-    def _compute_observations(self, fresh: torch.Tensor) -> None:
-        """Observe all robots; the history of those in ``fresh`` (bool, (N,)) is filled with this step."""
+    def _compute_observations(self) -> None:
+        """Observe all robots; the history of those that were reset since the last time is filled with this step."""
         clip = self.cfg.normalization.clip_observations
         clean = self.obs_layout.compute().clamp(-clip, clip)
         noisy = self.obs_layout.add_noise(clean) if self.cfg.noise.add_noise else clean
         current = noisy.clamp(-clip, clip).unsqueeze(1)
         shifted = torch.cat((current, self._history[:, :-1]), dim=1)
-        self._history = torch.where(fresh[:, None, None], current, shifted)
+        self._history = torch.where(self._fresh[:, None, None], current, shifted)
+        self._fresh.zero_()
         self.obs_buf = self._history.flatten(1)
         self._observations = TensorDict(self._observation_groups(clean), batch_size=[self.num_envs])
 
@@ -359,27 +357,24 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _init_buffers(self) -> None:
         cfg, n, device = self.cfg, self.num_envs, self.device
-        start, joints = cfg.init_state, self.dof_names
-        angles = joint_values("init_state.default_joint_angles", start.default_joint_angles, joints, exact=True)
+        joints, key = self.dof_names, "init_state.default_joint_angles"
+        angles = joint_values(key, cfg.init_state.default_joint_angles, joints, exact=True)
         self.default_dof_pos = torch.tensor([angles], device=device)
         self.p_gains = torch.tensor(joint_values("control.stiffness", cfg.control.stiffness, joints), device=device)
         self.d_gains = torch.tensor(joint_values("control.damping", cfg.control.damping, joints), device=device)
-        noise = joint_values("init_state.joint_noise", start.joint_noise, joints, missing=0.0)
-        self._joint_noise = torch.tensor(noise, device=device)
-        self._init_root_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=device)
+        self._start_states = StartStates(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, joints)
         self._gravity = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
         self._start_positions = torch.zeros(n, 2, device=device)
         self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
-        self.feet_contact = self.feet_touchdown = self._last_touching
+        self.feet_contact = self.feet_touchdown = self._has_touched = self._last_touching
+        self._fresh = torch.zeros_like(self.reset_buf)
+        self._steps_since_reset = torch.zeros_like(self._episode_length)
+        self.last_dof_vel = torch.zeros_like(self.actions)
         self.swing_time = self.feet_air_time
-        self.commands = torch.zeros(n, cfg.commands.num_commands, device=device)
-        ranges = cfg.commands.ranges
-        bounds = torch.tensor([ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw], device=device)
-        self._command_low, self._command_high = bounds.unbind(1)
-        self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
-        self._resample_interval = max(1, round(cfg.commands.resampling_time / self.dt))
+        self._commands = VelocityCommands(cfg, n, self.dt, device)
+        self.commands = self._commands.values
         self._push_interval = max(1, round(cfg.domain_rand.push_interval_s / self.dt))
         self._push_phase = torch.randint(0, self._push_interval, (n,), device=device)
 
@@ -399,10 +394,5 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._update_derived()
         noise_level = self.cfg.noise.noise_level
         self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
-        self.obs_terms = self.obs_layout.terms
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
-
-    def _uniform(self, *shape: int) -> torch.Tensor:
-        """Draw from ±1."""
-        return 2.0 * torch.rand(*shape, device=self.device) - 1.0

@@ -39,6 +39,7 @@ class LeggedRobotCfg(BaseConfig):
         measured_points_x = [round(0.1 * i - 0.8, 1) for i in range(17)]
         measured_points_y = [round(0.1 * i - 0.5, 1) for i in range(11)]
         """Where heights are sampled, m, in the base's yaw frame."""
+        _free_length = ("measured_points_x", "measured_points_y")
         height_offset = 0.5
         """Sampled heights are seen as ``clip(base z - height_offset - height, ±1)``, m."""
         terrain_length = 5.0
@@ -70,8 +71,6 @@ class LeggedRobotCfg(BaseConfig):
         """Chance that a deserved promotion or demotion happens."""
 
     class commands:
-        num_commands = 3
-        """Forward velocity, lateral velocity, yaw rate."""
         resampling_time = 5.0
         """Seconds between new commands."""
         dead_band = [0.0, 0.0, 0.0]
@@ -176,6 +175,7 @@ class LeggedRobotCfg(BaseConfig):
             orientation = 0.0
             torques = -1e-5
             dof_vel = 0.0
+            dof_acc = -2.5e-7
             base_height = 0.0
             feet_air_time = 1.0
             collision = -1.0
@@ -188,6 +188,8 @@ class LeggedRobotCfg(BaseConfig):
         """Tracking reward = exp(-error² / sigma)."""
         base_height_target = 1.0
         """m above the ground."""
+        soft_limit = 0.9
+        """Share of a joint's limits beyond which the ``*_limits`` rewards count."""
         max_contact_force = 100.0
         """Forces above are penalised, N."""
         foot_contact_force = 2.0
@@ -217,7 +219,6 @@ class LeggedRobotCfg(BaseConfig):
             gravity = 0.05
             dof_pos = 0.01
             dof_vel = 1.5
-            height_measurements = 0.1
 
     class sim:
         dt = 0.005
@@ -234,6 +235,9 @@ class LeggedRobotCfg(BaseConfig):
         """Room for contacts on a GPU, per robot on average: all robots share it."""
         max_constraints = 160
         """Room for constraints on a GPU, of each robot: one per joint, joint limit reached and four per contact."""
+        cuda_graph = True
+        """Record a whole step on a GPU once and replay it. What a task decides in Python, prints or counts is then done
+        once; turn it off to debug."""
 
     class viewer:
         ref_env = 0

@@ -19,6 +19,11 @@ class LeggedRobotRewards:
     projected_gravity: torch.Tensor
     dof_pos: torch.Tensor
     dof_vel: torch.Tensor
+    last_dof_vel: torch.Tensor
+    dof_pos_limits: torch.Tensor
+    dof_vel_limits: torch.Tensor
+    torque_limits: torch.Tensor
+    feet_indices: torch.Tensor
     default_dof_pos: torch.Tensor
     torques: torch.Tensor
     actions: torch.Tensor
@@ -63,6 +68,36 @@ class LeggedRobotRewards:
     def _reward_dof_vel(self) -> torch.Tensor:
         """Sum of squared joint velocities, (rad/s)²."""
         return self.dof_vel.square().sum(1)
+
+    def _reward_dof_acc(self) -> torch.Tensor:
+        """Sum of squared joint accelerations over the control step, (rad/s²)²."""
+        return ((self.dof_vel - self.last_dof_vel) / self.dt).square().sum(1)
+
+    def _reward_dof_pos_limits(self) -> torch.Tensor:
+        """Sum of joint angles beyond ``soft_limit`` of their range, rad."""
+        middle = self.dof_pos_limits.mean(dim=1)
+        half = 0.5 * self.cfg.rewards.soft_limit * (self.dof_pos_limits[:, 1] - self.dof_pos_limits[:, 0])
+        return ((self.dof_pos - middle).abs() - half).clamp(min=0.0).nan_to_num(0.0).sum(1)
+
+    def _reward_dof_vel_limits(self) -> torch.Tensor:
+        """Sum of joint speeds beyond ``soft_limit`` of their limit, at most 1 rad/s each."""
+        excess = self.dof_vel.abs() - self.cfg.rewards.soft_limit * self.dof_vel_limits
+        return excess.clamp(0.0, 1.0).sum(1)
+
+    def _reward_torque_limits(self) -> torch.Tensor:
+        """Sum of torques beyond ``soft_limit`` of their limit, N·m."""
+        excess = self.torques.abs() - self.cfg.rewards.soft_limit * self.torque_limits
+        return excess.clamp(min=0.0).sum(1)
+
+    def _reward_feet_contact_forces(self) -> torch.Tensor:
+        """Sum of the feet's contact forces above ``max_contact_force``, N."""
+        force = self.contact_forces[:, self.feet_indices].norm(dim=-1)
+        return (force - self.cfg.rewards.max_contact_force).clamp(min=0.0).sum(1)
+
+    def _reward_stumble(self) -> torch.Tensor:
+        """1 if a foot hits something steep: its horizontal force is over five times the vertical one."""
+        forces = self.contact_forces[:, self.feet_indices]
+        return (forces[..., :2].norm(dim=-1) > 5.0 * forces[..., 2].abs()).any(dim=1).float()
 
     def _reward_base_height(self) -> torch.Tensor:
         """Squared deviation from ``base_height_target``, m²."""

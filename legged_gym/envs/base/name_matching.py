@@ -21,9 +21,11 @@ def joint_values(
         A value for each joint.
 
     Raises:
-        ConfigError: A joint without a value, or a name that fits no joint.
+        ConfigError: A joint without a value, a name that fits no joint, or a value that is no number.
     """
-    for part in values:
+    for part, value in values.items():
+        if not isinstance(value, int | float):
+            raise ConfigError(f"config key '{key}.{part}' takes a number, got {value!r}")
         if not any(part == joint if exact else part in joint for joint in dof_names):
             raise ConfigError(f"config key '{key}': no joint is called '{part}'; joints: {', '.join(dof_names)}")
     result = []

@@ -67,20 +67,20 @@ class Qmini(LeggedRobot):
         self.leg_phases = torch.stack((left, left + self.cfg.gait.offset), dim=1) % 1.0
         self.feet_stance = (self.leg_phases < self.cfg.gait.stance_ratio) | self.standing.unsqueeze(1)
 
-    def _compute_observations(self, fresh: torch.Tensor) -> None:
+    def _compute_observations(self) -> None:
         # Commands may have changed since the step: the observed clock must go with the observed command.
         self._update_clock(self.gait_phase)
-        super()._compute_observations(fresh)
+        super()._compute_observations()
 
     def _update_feet(self) -> None:
         super()._update_feet()
-        self._update_feet_pose()
+        self._update_attitudes()
 
-    def _update_feet_pose(self) -> None:
-        """Refer the feet to the ground: height of the frame above it, m, roll and pitch, rad, all (N, 2)."""
+    def _update_attitudes(self) -> None:
+        """Update the feet's height above the ground, m, (N, 2), and roll and pitch of feet, (N, 2), and base, (N,)."""
         self.feet_states = self.rigid_body_states[:, self.feet_indices]
         self.feet_height = self.feet_states[..., 2] - self.ground.height_at(self.feet_states)
-        # The base's attitude, (N,), in the same call: it is the number of calls that takes time.
+        # All in one call: it is the number of calls that takes time.
         quats = torch.cat((self.feet_states[..., 3:7], self.root_states[:, None, 3:7]), dim=1)
         roll, pitch, _ = get_euler_xyz(quats)
         self.feet_roll, self.base_roll = roll[:, :-1], roll[:, -1]
@@ -152,11 +152,6 @@ class Qmini(LeggedRobot):
     def _reward_feet_orientation(self) -> torch.Tensor:
         """roll² + pitch² of each foot, rad²."""
         return (self.feet_roll.square() + self.feet_pitch.square()).sum(1)
-
-    def _reward_feet_contact_forces(self) -> torch.Tensor:
-        """Contact force of the feet above ``max_contact_force``, N."""
-        force = self.contact_forces[:, self.feet_indices].norm(dim=-1)
-        return (force - self.cfg.rewards.max_contact_force).clamp(min=0.0).sum(1)
 
     def _reward_base_orientation(self) -> torch.Tensor:
         """roll² + (pitch - ``base_pitch_target``)², rad²."""

@@ -1,0 +1,41 @@
+"""What the robots are asked to do."""
+
+from __future__ import annotations
+
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+
+
+class VelocityCommands:
+    """Draws velocity commands: forward and lateral velocity, m/s, and yaw rate, rad/s, in the base frame."""
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
+        """Start with zero commands.
+
+        Args:
+            cfg: The task's configuration; ``commands`` is read.
+            num_envs: Number of robots, N.
+            dt: Control step, s.
+            device: Where the tensors live.
+        """
+        self.cfg = cfg.commands
+        self.values = torch.zeros(num_envs, 3, device=device)
+        """Present commands, (N, 3), changed in place."""
+        ranges = cfg.commands.ranges
+        bounds = torch.tensor([ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw], device=device)
+        self._low, self._high = bounds.unbind(1)
+        self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
+        self._interval = max(1, round(cfg.commands.resampling_time / dt))
+
+    def due(self, episode_length: torch.Tensor) -> torch.Tensor:
+        """Return which robots get a new command after this many steps, (N,) → bool, (N,)."""
+        return (episode_length % self._interval == 0) & (episode_length > 0)
+
+    def resample(self, mask: torch.Tensor) -> None:
+        """Draw new commands of the robots in ``mask``; those inside the dead band become zero."""
+        drawn = self._low + (self._high - self._low) * torch.rand_like(self.values)
+        standing = (drawn.abs() <= self._dead_band).all(dim=1)
+        standing |= torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
+        drawn = drawn.masked_fill(standing.unsqueeze(1), 0.0)
+        self.values.copy_(torch.where(mask.unsqueeze(1), drawn, self.values))
