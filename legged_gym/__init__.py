@@ -9,6 +9,9 @@ import os
 # It must be set before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
 LEGGED_GYM_ROOT_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 """The checkout: ``resources`` and ``logs`` lie here. Asset paths may start with ``{LEGGED_GYM_ROOT_DIR}``."""
 

@@ -34,6 +34,7 @@ def workplace(tmp_path: Path) -> Path:
     """Return a folder with a damaged and a foreign URDF, a truncated and a foreign checkpoint, and a plain file."""
     (tmp_path / "file").touch()
     (tmp_path / "broken.urdf").write_text("<robot name='r'><link name='base'>")
+    (tmp_path / "encoding.urdf").write_text("<?xml version='1.0' encoding='nonsense'?><robot name='r'/>")
     (tmp_path / "foreign.urdf").write_text("<mujoco/>")
     (tmp_path / "loop.urdf").write_text("<robot name='r'><link name='base'/><joint name='j' type='fixed'/></robot>")
     torch.save({"model_state_dict": {"weight": torch.zeros(3)}}, tmp_path / "foreign.pt")
@@ -51,12 +52,37 @@ CASES = {
     "task": (["train", "--task=gmini"], "unknown task 'gmini': did you mean 'qmini'?"),
     "back-end": (["train", "--sim=mujocco"], "unknown simulator 'mujocco': did you mean 'mujoco'?"),
     "flag": (["train", "--num_env=4"], "unknown argument '--num_env=4': did you mean '--num_envs'"),
-    "flag's value": (["train", "--num_envs=four"], "argument --num_envs: invalid int value: 'four'"),
+    "flag's value": (["train", "--num_envs=four"], "argument --num_envs: must be a whole number, got 'four'"),
     "config key": (["train", "--set=rewards.scales.alife=1"], "did you mean 'rewards.scales.alive'"),
     "config value": (["train", "--set=rewards.scales.alive=lots"], "'rewards.scales.alive' takes a number"),
+    "seed": (["train", "--seed=abc"], "argument --seed: must be a whole number, got 'abc'"),
+    "dict's value": (["train", "--set=init_state.joint_noise={yaw: lots}"], "'init_state.joint_noise.yaw' takes a num"),
+    "gain": (["train", "--set=control.stiffness={hip: a}"], "'control.stiffness.hip' takes a number"),
+    "short range": (["train", "--set=commands.ranges.lin_vel_x=[0.5]"], "lin_vel_x' takes 2 numbers"),
+    "falling range": (["train", "--set=commands.ranges.lin_vel_x=[1,0]"], "must be [lowest, highest], got [1.0, 0.0]"),
+    "short place": (["train", "--set=init_state.pos=[0,0]"], "'init_state.pos' takes 3 numbers"),
+    "short gravity": (["train", "--set=sim.gravity=[0,0]"], "'sim.gravity' takes 3 numbers"),
+    "no decimation": (["train", "--set=control.decimation=0"], "'control.decimation' must be at least 1, got 0"),
+    "schedule": (["train", "--set=algorithm.schedule=x"], "'algorithm.schedule' can't be 'x': valid: adaptive, fixed"),
+    "algorithm": (
+        ["train", PLANE, "--num_envs=1", "--set=algorithm.class_name=nowhere:PPO"],
+        "config key 'algorithm.class_name' is 'nowhere:PPO': No module named 'nowhere'",
+    ),
+    "observations": (
+        ["train", PLANE, "--num_envs=1", "--set=obs_groups.critic=[privilege]"],
+        "'obs_groups.critic': nothing observed is called 'privilege'; did you mean 'privileged'",
+    ),
+    "no observations": (["train", PLANE, "--num_envs=1", "--set=obs_groups.actor=[]"], "'obs_groups.actor' is empty"),
+    "label": (["train", PLANE, "--num_envs=1", "--set=estimator.label=lable"], "did you mean 'label'"),
+    "cheating": (
+        ["train", PLANE, "--num_envs=1", "--set=obs_groups.actor=[label]"],
+        "configuration does not fit 'legged_gym.runners:OnPolicyRunnerEE': The actor reads 'label'",
+    ),
     "zero robots": (["train", "--num_envs=0"], "must be at least 1, got 0"),
     "zero iterations": (["train", "--max_iterations=0"], "must be at least 1, got 0"),
     "missing URDF": (["train", PLANE, "--set=asset.file={tmp}/no.urdf"], "no URDF at '{tmp}/no.urdf'"),
+    "braces": (["train", PLANE, "--set=asset.file={tmp}/{a}.urdf"], "no URDF at '{tmp}/{a}.urdf'"),
+    "unknown encoding": (["train", PLANE, "--set=asset.file={tmp}/encoding.urdf"], "{tmp}/encoding.urdf: unknown enc"),
     "damaged URDF": (["train", PLANE, "--set=asset.file={tmp}/broken.urdf"], "{tmp}/broken.urdf"),
     "foreign URDF": (["train", PLANE, "--set=asset.file={tmp}/foreign.urdf"], "not a URDF"),
     "incomplete URDF": (["train", PLANE, "--set=asset.file={tmp}/loop.urdf"], "{tmp}/loop.urdf"),
@@ -70,6 +96,10 @@ CASES = {
     "nothing to resume": (["train", "--resume"], "no run with a checkpoint in '{tmp}/logs/qmini'"),
     "load_run without resume": (["train", "--load_run=x"], "go with --resume"),
     "resume truncated": (["train", "--resume", "--num_envs=1", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
+    "learning rate on resume": (
+        ["train", "--resume", "--log_root={tmp}/foreign", "--set=train.algorithm.learning_rate=1e-4"],
+        "'algorithm.learning_rate' can't be set on --resume",
+    ),
     "no run to play": (["play", "--headless"], "no run with a checkpoint in '{tmp}/logs/qmini'"),
     "unknown run": (["play", "--log_root={tmp}/foreign", "--load_run=2026-01-01_00-00-0"], "did you mean '2026-01-01_"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
@@ -77,15 +107,21 @@ CASES = {
     "play foreign": (["play", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
     "video folder": (["play", "--video={tmp}/nowhere/out.mp4"], "no writable folder '{tmp}/nowhere'"),
     "video format": (["play", "--video={tmp}/out.avi"], "videos are written as .mp4"),
+    "steps": (["play", "--steps=abc"], "argument --steps: must be a whole number, got 'abc'"),
     "zero steps": (["play", "--steps=0"], "must be at least 1, got 0"),
     "export foreign": (["export", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
+    "plot": (["plot", "--num_envs=4"], "unknown argument '--num_envs=4'"),
+    "nothing to plot": (["plot", "--log_root={tmp}/foreign"], "no TensorBoard events in"),
+    "benchmark": (["benchmark", "--rounds=0"], "argument --rounds: must be at least 1, got 0"),
+    "benchmark's flag": (["benchmark", "--step=4"], "unknown argument '--step=4': did you mean '--steps'"),
+    "benchmark's policy": (["benchmark", "--num_envs=1", "--policy={tmp}/foreign.pt"], "no checkpoint of this project"),
 }
 
 
 def filled(case: str, folder: Path) -> tuple[list[str], str]:
     arguments, message = CASES[case]
     arguments = [argument.replace("{tmp}", str(folder)) for argument in arguments]
-    if not any(argument.startswith("--log_root") for argument in arguments):
+    if arguments[0] != "benchmark" and not any(argument.startswith("--log_root") for argument in arguments):
         arguments.append(f"--log_root={folder / 'logs'}")
     return arguments, message.replace("{tmp}", str(folder))
 

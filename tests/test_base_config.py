@@ -14,6 +14,9 @@ class Parent(BaseConfig):
         number = 1.0
         count = 3
         items = [1.0, 2.0]
+        points = [0.5]
+        layers = [8, 4]
+        _free_length = ("points",)
 
     flag = True
     name = "a"
@@ -48,7 +51,7 @@ def test_unknown_names_are_errors_with_near_ones() -> None:
         cfg.section.numbr = 1.0
     with pytest.raises(ConfigError, match=r"'section.numbr'.*did you mean 'number'"):
         _ = cfg.section.numbr
-    with pytest.raises(ConfigError, match="valid: count, items, number"):
+    with pytest.raises(ConfigError, match="valid: count, items, layers, number, points"):
         cfg.set("section.zzz", 1)
 
 
@@ -58,7 +61,10 @@ def test_unknown_names_are_errors_with_near_ones() -> None:
         ("section.number", "3", 3.0),
         ("section.number", "1e-3", 1e-3),
         ("section.count", "7", 7),
-        ("section.items", "[4, 5.5, 6]", [4.0, 5.5, 6.0]),
+        ("section.items", "[4, 5.5]", [4.0, 5.5]),
+        ("section.points", "[4, 5.5, 6]", [4.0, 5.5, 6.0]),
+        ("section.layers", "[2]", [2]),
+        ("table", "{left: 2, right: 3}", {"left": 2.0, "right": 3.0}),
         ("flag", "false", False),
         ("name", "7", "7"),
         ("table.left", "2.5", 2.5),
@@ -79,8 +85,14 @@ def test_text_becomes_the_settings_type(path: str, text: str, expected: object) 
     [
         ("section.count", "1.5", "takes an integer"),
         ("section.number", "fast", "takes a number"),
-        ("section.items", "[a]", r"items\[0\]' takes a number"),
+        ("section.items", "[a, b]", r"items\[0\]' takes a number"),
         ("section.items", "5", "takes a list"),
+        ("section.items", "[1]", r"'section.items' takes 2 numbers \(such as \[1.0, 2.0\]\), got \[1\]"),
+        ("section.items", "[1, 2, 3]", "takes 2 numbers"),
+        ("section.layers", "[2.5]", r"layers\[0\]' takes an integer"),
+        ("table", "{left: lots}", "'table.left' takes a number"),
+        ("table", "{right: lots}", "'table.right' takes a number"),
+        ("table", "{1: 2.0}", "takes names"),
         ("flag", "1", "takes true or false"),
         ("section", "1", "is a section"),
         ("section.count.deep", "1", "is a value"),
@@ -106,3 +118,8 @@ def test_yaml_round_trip(cfg_class: type[BaseConfig]) -> None:
 def test_update_checks_like_set() -> None:
     with pytest.raises(ConfigError, match="did you mean 'number'"):
         Parent().update({"section": {"numbr": 1.0}})
+    with pytest.raises(ConfigError, match="takes 2 numbers"):
+        Parent().update({"section": {"items": [1.0]}})
+    cfg = Parent()
+    cfg.update({"section": {"points": [1.0, 2.0]}})
+    assert cfg.section.points == [1.0, 2.0]

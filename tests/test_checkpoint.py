@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_round_trip_keeps_everything(trained: tuple[OnPolicyRunnerEE, Path]) -> 
     assert other.load(str(path)) is None
     assert_same(runner.alg.save(), other.alg.save())
     assert other.alg.learning_rate == runner.alg.learning_rate != 1e-3
-    assert other.completed_iterations == other.current_learning_iteration == 3
+    assert other.completed_iterations == other.current_learning_iteration == other.alg.num_updates == 3
     assert other.alg.estimator_learning_rate == runner.alg.estimator_learning_rate < 2e-3
     assert other.env.common_step_counter == 3 * NUM_STEPS
     assert other.logger.state_dict() == runner.logger.state_dict()
@@ -73,7 +74,7 @@ def test_terrain_levels_return(tmp_path: Path) -> None:
 def test_file_holds_what_it_should(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
     checkpoint = torch.load(trained[1], weights_only=True)
     assert checkpoint["format"] == "qmini_rl_gym/1"
-    assert checkpoint["iter"] == checkpoint["num_updates"] == 3
+    assert checkpoint["iter"] == 3
     assert checkpoint["config"]["env"]["env"]["num_envs"] == 8
     assert checkpoint["config"]["train"]["algorithm"]["estimator_cfg"]["batch_size"] == 64
     assert str(Path(__file__).parent.parent) not in str(checkpoint["config"])
@@ -159,6 +160,21 @@ def without(key: str) -> Callable[[dict[str, Any]], Any]:
     return lambda checkpoint: {name: value for name, value in checkpoint.items() if name != key}
 
 
+OPTIMIZER = "estimator_optimizer_state_dict"
+FIT = "optimizer_state_dict' does not fit: "
+ONES = torch.ones(2, 2)
+
+
+def change_optimizer(checkpoint: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    return {**checkpoint, OPTIMIZER: {**checkpoint[OPTIMIZER], key: value}}
+
+
+def change_moments(checkpoint: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Change what the estimator's optimiser remembers of its first parameter."""
+    states = checkpoint[OPTIMIZER]["state"]
+    return change_optimizer(checkpoint, "state", {**states, 0: change(states[0])})
+
+
 BAD_CONTENT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another project's": (
         lambda _: {"model_state_dict": {}, "iter": 3},
@@ -168,6 +184,32 @@ BAD_CONTENT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "later format": (lambda c: {**c, "format": "qmini_rl_gym/2"}, r"format 'qmini_rl_gym/2' instead of"),
     "no optimiser": (without("estimator_optimizer_state_dict"), "'estimator_optimizer_state_dict' is missing"),
     "iteration as text": (lambda c: {**c, "iter": "3"}, "'iter' is missing or of the wrong type"),
+    "negative iteration": (lambda c: {**c, "iter": -3}, "'iter' is -3, no number of iterations"),
+    "no parameters of Adam's": (
+        lambda c: {**c, "optimizer_state_dict": {}},
+        "'optimizer_state_dict' does not fit: 'param_groups'",
+    ),
+    "other parameters of Adam's": (lambda c: {**c, "optimizer_state_dict": c["estimator_optimizer_state_dict"]}, FIT),
+    "Adam's moments of other sizes": (lambda c: change_moments(c, lambda state: {**state, "exp_avg": ONES}), FIT),
+    "no second moments": (lambda c: change_moments(c, lambda state: without("exp_avg_sq")(state)), FIT),
+    "learning rate as text": (
+        lambda c: change_optimizer(c, "param_groups", [{**c[OPTIMIZER]["param_groups"][0], "lr": "high"}]),
+        FIT,
+    ),
+    "no counters": (lambda c: {**c, "env": {}}, "'env.common_step_counter' is missing or of the wrong kind"),
+    "levels as text": (
+        lambda c: {**c, "env": {**c["env"], "terrain_levels": "high"}},
+        "'env.terrain_levels' is missing or of the wrong kind",
+    ),
+    "no levels": (
+        lambda c: {**c, "env": {**c["env"], "terrain_levels": torch.zeros(0, dtype=torch.long)}},
+        "'env.terrain_levels' is missing or of the wrong kind",
+    ),
+    "no totals": (lambda c: {**c, "logger": {}}, "'logger.total_timesteps' is missing or of the wrong kind"),
+    "layer as text": (
+        lambda c: {**c, "actor_state_dict": dict.fromkeys(c["actor_state_dict"], "weights")},
+        "the actor's .* is no tensor there",
+    ),
     "other layers": (
         lambda c: {**c, "critic_state_dict": {"mlp.9.weight": torch.zeros(1)}},
         "does not fit this task: the critic's layers differ",
@@ -217,10 +259,9 @@ def test_missing_file_and_folder_are_refused_in_one_line(tmp_path: Path) -> None
 def assert_refused(path: Path, message: str) -> None:
     """Load it and expect a one-line error that names the file, and a runner that stayed as it was."""
     runner = make_runner(make_env(2))
-    before = {name: {key: value.clone() for key, value in runner.alg.save()[name].items()}
-              for name in ("actor_state_dict", "critic_state_dict", "estimator_state_dict")}  # fmt: skip
+    before = copy.deepcopy(runner.alg.save())
     with pytest.raises(UserError, match=message) as error:
         runner.load(str(path))
     assert str(path) in str(error.value) and "\n" not in str(error.value)
-    assert_same(before, {name: runner.alg.save()[name] for name in before})
-    assert runner.completed_iterations == 0
+    assert_same(before, runner.alg.save())
+    assert runner.completed_iterations == runner.env.common_step_counter == runner.logger.tot_timesteps == 0

@@ -6,27 +6,67 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
+from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
 from legged_gym.utils.curves import plot_curves, read_curves
 from legged_gym.utils.errors import UserError
 
+SECONDS = 36.0
+"""Of an iteration: 0.01 h."""
 
-def write_events(folder: Path, start: int, count: int) -> None:
+
+def write_events(folder: Path, start: int, count: int, began: float = 1000.0) -> None:
+    """Write what a training of some iterations leaves, with rsl_rl's second curve over seconds."""
     writer = SummaryWriter(log_dir=str(folder))
     for step in range(start, start + count):
-        writer.add_scalar("Train/mean_reward", 2.0 * step, step, walltime=1000.0 + 36.0 * step)
-        writer.add_scalar("Estimator/vel_x_mae", 1.0 / (step + 1), step, walltime=1000.0 + 36.0 * step)
+        seconds = SECONDS * (step - start)
+        writer.add_scalar("Train/mean_reward", began + step, step, walltime=began + seconds)
+        writer.add_scalar("Train/mean_reward/time", 7.0, 100_000 + step, walltime=began + 10 * seconds)
+        writer.add_scalar("Estimator/vel_x_mae", 1.0 / (step + 1), step, walltime=began + seconds)
     writer.close()
 
 
-def test_events_of_a_resumed_run_are_joined(tmp_path: Path) -> None:
-    write_events(tmp_path, 0, 5)
-    write_events(tmp_path, 5, 3)
+def captions(run: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Draw a run's curves and return what is written below them."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **kwargs: figures.append(self) or save(self, *args, **kwargs)
+    )
+    plot_curves(str(run), str(run / "curves.png"))
+    (figure,) = figures
+    return {axes.get_xlabel() for axes in figure.axes}
+
+
+def test_a_resumed_run_goes_on_where_it_was_resumed(tmp_path: Path) -> None:
+    """Iterations 0 to 5, killed, then on from a checkpoint at 4, a week later."""
+    write_events(tmp_path, 0, 6)
+    later = 1000.0 + 7 * 24 * 3600.0
+    write_events(tmp_path, 4, 3, began=later)
     steps, hours, values = read_curves(str(tmp_path))["Train/mean_reward"]
-    assert sorted(steps.tolist()) == list(range(8))
-    assert sorted(values.tolist()) == [2.0 * step for step in range(8)]
-    assert max(hours) == pytest.approx(0.07)
+    assert steps.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert values.tolist() == [1000, 1001, 1002, 1003, later + 4, later + 5, later + 6]
+    assert hours.tolist() == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.03, 0.04, 0.05])
+
+
+def test_a_run_that_began_anew_in_its_folder_replaces_all(tmp_path: Path) -> None:
+    write_events(tmp_path, 0, 3)
+    write_events(tmp_path, 0, 2, began=5000.0)
+    steps, hours, values = read_curves(str(tmp_path))["Train/mean_reward"]
+    assert (steps.tolist(), values.tolist()) == ([0, 1], [5000, 5001])
+    assert hours.tolist() == pytest.approx([0.0, 0.01])
+
+
+def test_only_what_is_counted_in_iterations_is_read(tmp_path: Path) -> None:
+    write_events(tmp_path, 0, 3)
+    assert set(read_curves(str(tmp_path))) == {"Train/mean_reward", "Estimator/vel_x_mae"}
+
+
+def test_the_caption_tells_iterations_and_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_events(tmp_path, 0, 6)
+    write_events(tmp_path, 6, 6, began=90_000.0)
+    assert captions(tmp_path, monkeypatch) == {"iteration (12 in 0.10 h)"}
 
 
 def test_a_picture_with_ink_is_written(tmp_path: Path) -> None:
@@ -40,6 +80,13 @@ def test_a_picture_with_ink_is_written(tmp_path: Path) -> None:
 def test_what_can_go_wrong_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no TensorBoard events in"):
         plot_curves(str(tmp_path), str(tmp_path / "curves.png"))
+    with SummaryWriter(log_dir=str(tmp_path)) as writer:
+        writer.add_scalar("Other/figure", 1.0, 0, walltime=0.0)
+    with pytest.raises(UserError, match="hold no learning curves"):
+        plot_curves(str(tmp_path), str(tmp_path / "curves.png"))
     write_events(tmp_path, 0, 1)
     with pytest.raises(UserError, match=r"can't write '.*nowhere"):
         plot_curves(str(tmp_path), str(tmp_path / "nowhere" / "curves.png"))
+    with pytest.raises(UserError, match=r"can't write '.*curves.xyz'.*not supported"):
+        plot_curves(str(tmp_path), str(tmp_path / "curves.xyz"))
+    assert not (tmp_path / "curves.xyz").exists()

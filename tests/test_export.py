@@ -146,11 +146,28 @@ def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
         {"name": "base_lin_vel", "size": 3, "scale": 2.0},
         {"name": "foot_contact", "size": 2, "feet": ["ankle_pitch_l", "ankle_pitch_r"]},
     ]
-    assert metadata["gait"] == {"period": 0.5, "offsets": [0.0, 0.5], "stance_ratio": 0.55}
+    assert metadata["gait"] == {
+        "period": 0.5,
+        "offsets": [0.0, 0.5],
+        "stance_ratio": 0.55,
+        "standing": "clock held at 0 while the command is zero: leg phases 0 and 0.5",
+    }
     assert metadata["commands"]["ang_vel_yaw"] == [-0.6, 0.6]
     assert metadata["iterations"] == 1
     assert len(metadata["git_revision"]) >= 7
     assert 0.0 < metadata["largest_difference"] <= 1e-5
+
+
+def test_joints_without_limits_have_null_in_the_metadata(tmp_path: Path) -> None:
+    env = make_env(2, asset__name="free")
+    env.dof_pos_limits = torch.full_like(env.dof_pos_limits, torch.inf) * torch.tensor([-1.0, 1.0])
+    env.torque_limits = torch.full_like(env.torque_limits, torch.inf)
+    files = export_policy(make_runner(env), env, tmp_path, steps=1)
+    assert {path.name for path in files.values()} == {name.replace("qmini", "free") for name in NAMES}
+    joints = json.loads(files["metadata"].read_text(), parse_constant=pytest.fail)["joints"]
+    assert joints["limits"] == [[None, None]] * 10
+    assert joints["torque_limit"] == [None] * 10
+    assert joints["kp"] == [20.0, 60.0, 30.0, 30.0, 20.0] * 2
 
 
 def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path]) -> None:

@@ -80,7 +80,10 @@ def test_override_wins_over_its_argument() -> None:
         (["--set", "env.num_envs=-1"], "at least 1, got -1"),
         (["--max_iterations=0"], "at least 1, got 0"),
         (["--num_env=4"], "unknown argument '--num_env=4': did you mean '--num_envs'"),
-        (["--num_envs=many"], "invalid int value: 'many'"),
+        (["--num_envs=many"], "argument --num_envs: must be a whole number, got 'many'"),
+        (["--seed=abc"], "argument --seed: must be a whole number, got 'abc'"),
+        (["--set", "control.decimation=0"], "'control.decimation' must be at least 1, got 0"),
+        (["--set", "algorithm.num_mini_batches=0"], "'algorithm.num_mini_batches' must be at least 1, got 0"),
         (["--num_envs"], "expected one argument"),
     ],
 )

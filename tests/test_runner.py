@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 import torch
 from qmini_training import NUM_STEPS, env_config, make_env, make_runner, train_config
-from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.runners import OnPolicyRunner as RslRlRunner
+from rsl_rl.utils import resolve_callable
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensordict import TensorDict
 
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
-from legged_gym.runners import OnPolicyRunnerEE, rsl_rl_config
+from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.logger import Progress, custom_scalars_layout
@@ -39,7 +40,8 @@ def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest
     runner.learn(1)
     assert runner.completed_iterations == 3
     assert {path.name for path in tmp_path.glob("*.pt")} == {"model_0.pt", "model_1.pt", "model_2.pt"}
-    assert [read_checkpoint(tmp_path / f"model_{i}.pt")["iter"] for i in range(3)] == [1, 2, 3]
+    assert [read_checkpoint(tmp_path / f"model_{i}.pt")["iter"] for i in (0, 1, 2)] == [1, 2, 3]
+    assert not (tmp_path / "git").exists(), "git.txt is enough"
 
     log = events(tmp_path)
     tags = log.Tags()["scalars"]
@@ -112,17 +114,87 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
         runner.learn(5)
     assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1]
     resumed = make_runner(make_env(), tmp_path)
-    resumed.load(str(tmp_path / "model_2.pt"))
+    resumed.load(str(tmp_path / "model_1.pt"))
     assert resumed.completed_iterations == 2
     assert resumed.env.common_step_counter == 59
     resumed.learn(1)
     assert read_checkpoint(tmp_path / "model_2.pt")["iter"] == 3
 
 
+def test_every_name_is_the_index_of_the_last_iteration(tmp_path: Path) -> None:
+    runner = make_runner(make_env(2), tmp_path, runner__save_interval=2)
+    runner.learn(5)
+    names = sorted(path.name for path in tmp_path.glob("*.pt"))
+    assert names == ["model_0.pt", "model_2.pt", "model_4.pt"]
+    assert [read_checkpoint(tmp_path / name)["iter"] for name in names] == [1, 3, 5]
+
+
+def plain_runner(env: Qmini, log_dir: Path) -> OnPolicyRunner:
+    """Return the runner that a task without an estimator gets, with nets of one small layer."""
+    cfg = LeggedRobotCfgPPO()
+    assert resolve_callable(cfg.runner_class_name) is OnPolicyRunner
+    cfg.policy.actor_hidden_dims = cfg.policy.critic_hidden_dims = [8]
+    return OnPolicyRunner(env, rsl_rl_config(cfg), str(log_dir), "cpu")
+
+
+def test_plain_policy_goes_on_where_it_was(tmp_path: Path) -> None:
+    runner = plain_runner(make_env(), tmp_path)
+    runner.learn(2)
+    resumed = plain_runner(make_env(), tmp_path)
+    resumed.load(str(tmp_path / "model_1.pt"))
+    assert resumed.completed_iterations == resumed.current_learning_iteration == 2
+    assert resumed.env.common_step_counter == 2 * NUM_STEPS
+    assert resumed.alg.learning_rate == runner.alg.learning_rate
+    for name, parameter in runner.alg.actor.state_dict().items():
+        assert torch.equal(parameter, resumed.alg.actor.state_dict()[name])
+    resumed.learn(1)
+    assert read_checkpoint(tmp_path / "model_2.pt")["env"]["common_step_counter"] == 3 * NUM_STEPS
+    log = events(tmp_path)
+    assert [event.step for event in log.Scalars("Loss/value")] == [0, 1, 2]
+    layout = layout_pb2.Layout.FromString(log.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0])
+    assert "Estimator" not in [category.title for category in layout.category]
+
+
+def test_checkpoint_of_a_plain_policy_has_no_estimator_to_load(tmp_path: Path) -> None:
+    runner = plain_runner(make_env(2), tmp_path)
+    runner.save(str(tmp_path / "plain.pt"))
+    with pytest.raises(UserError, match=r"plain\.pt .*the actor's .*"):
+        make_runner(make_env(2)).load(str(tmp_path / "plain.pt"))
+
+
+class CuriousQmini(Qmini):
+    """Has the names under which rsl_rl looks for the length of a step where curiosity is rewarded."""
+
+    @property
+    def unwrapped(self) -> CuriousQmini:
+        return self
+
+    @property
+    def step_dt(self) -> float:
+        return self.dt
+
+
+def test_random_network_distillation_is_saved_too(tmp_path: Path) -> None:
+    def make() -> OnPolicyRunner:
+        cfg = rsl_rl_config(LeggedRobotCfgPPO())
+        cfg["obs_groups"]["rnd_state"] = ["policy"]
+        cfg["algorithm"]["rnd_cfg"] = {"weight": 0.1, "num_outputs": 2, "predictor_hidden_dims": [4],
+                                       "target_hidden_dims": [4]}  # fmt: skip
+        return OnPolicyRunner(make_env(2, CuriousQmini), cfg, str(tmp_path), "cpu")
+
+    runner = make()
+    runner.learn(1)
+    assert "Loss/rnd" in events(tmp_path).Tags()["scalars"]
+    resumed = make()
+    resumed.load(str(tmp_path / "model_0.pt"))
+    for name, value in runner.alg.rnd.state_dict().items():
+        assert torch.equal(value, resumed.alg.rnd.state_dict()[name])
+
+
 def test_configuration_also_drives_rsl_rl_own_runner(tmp_path: Path) -> None:
     cfg = LeggedRobotCfgPPO()
     cfg.algorithm.num_learning_epochs = 1
-    runner = OnPolicyRunner(make_env(), rsl_rl_config(cfg), str(tmp_path), "cpu")
+    runner = RslRlRunner(make_env(), rsl_rl_config(cfg), str(tmp_path), "cpu")
     layers = [module.out_features for module in runner.alg.critic.mlp if isinstance(module, torch.nn.Linear)]
     assert layers == [*cfg.policy.critic_hidden_dims, 1]
     assert runner.alg.learning_rate == cfg.algorithm.learning_rate
@@ -193,7 +265,7 @@ def _train_as_rank(rank: int, port: int, folder: str) -> None:
     runner.learn(2)
     state = runner.alg.save()
     nets = {name: value for name, value in state.items() if name.endswith("_state_dict") and "optimizer" not in name}
-    torch.save({"nets": nets, "learning_rate": state["learning_rate"]}, Path(folder) / f"rank{rank}.pt")
+    torch.save({"nets": nets, "learning_rate": runner.alg.learning_rate}, Path(folder) / f"rank{rank}.pt")
     torch.distributed.destroy_process_group()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -103,6 +104,9 @@ def test_configuration_survives_the_way_through_its_file(tmp_path: Path) -> None
         ("task: [", "can't read the run's configuration '{path}': it is not a YAML file"),
         ("just text", "'{path}' is not a run's configuration"),
         ("{task: other, sim: mujoco, env: {}, train: {}}", "is a run of the task 'other', not of 'qmini'"),
+        ("{task: qmini, sim: mujoco, env: , train: {}}", "'{path}' is damaged: its section 'env' holds no settings"),
+        ("{task: qmini, sim: mujoco, env: {}, train: 3}", "its section 'train' holds no settings"),
+        ("{task: qmini, sim: mujoco, env: {rewards: }, train: {}}", "'rewards' is a section, got None"),
         ("{task: qmini, sim: mujoco, env: {rewards: {scales: {alife: 1.0}}}, train: {}}", "did you mean 'alive'?"),
     ],
 )
@@ -115,6 +119,7 @@ def test_unfit_configurations_are_told(tmp_path: Path, content: str | None, mess
     assert message.format(path=path) in str(error.value)
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is missing")
 def test_git_file_names_the_commit_of_every_start(tmp_path: Path) -> None:
     command = ["git", "-C", LEGGED_GYM_ROOT_DIR, "rev-parse", "HEAD"]
     head = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -157,17 +157,15 @@ class EstimatorPPO(PPO):
         self.estimator.eval()
 
     def save(self) -> dict[str, Any]:
-        """Return everything that learning needs to go on from here."""
+        """Return the nets and optimisers. The runner adds ``iter``, the number of completed updates."""
         return {
             **super().save(),
             "estimator_state_dict": self._raw_estimator.state_dict(),
             "estimator_optimizer_state_dict": self.estimator_optimizer.state_dict(),
-            "learning_rate": self.learning_rate,
-            "num_updates": self.num_updates,
         }
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
-        """Load what :meth:`save` returned.
+        """Load what :meth:`save` returned and the runner added.
 
         Args:
             loaded_dict: The saved values.
@@ -186,7 +184,7 @@ class EstimatorPPO(PPO):
         if load_cfg.get("optimizer"):
             self.estimator_optimizer.load_state_dict(loaded_dict["estimator_optimizer_state_dict"])
         if load_iteration:
-            self.num_updates = int(loaded_dict["num_updates"])
+            self.num_updates = loaded_dict["iter"]
         return load_iteration
 
     def get_estimator(self) -> MLPModel:

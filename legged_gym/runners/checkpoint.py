@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import pickle
@@ -17,19 +18,19 @@ from legged_gym.utils.errors import UserError
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
 
-_KEYS: dict[str, type | tuple[type, ...]] = {
+_KEYS: dict[str, type] = {
     "actor_state_dict": Mapping,
     "critic_state_dict": Mapping,
-    "estimator_state_dict": Mapping,
     "optimizer_state_dict": Mapping,
-    "estimator_optimizer_state_dict": Mapping,
-    "learning_rate": float,
     "iter": int,
-    "num_updates": int,
     "env": Mapping,
+    "logger": Mapping,
     "config": Mapping,
 }
-"""What every checkpoint holds, and as what."""
+"""What every checkpoint holds, and as what. Algorithms with further nets add to it."""
+
+_TORCH_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError)
+"""What torch raises about bad content: it depends on where the content breaks off."""
 
 
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
@@ -77,34 +78,83 @@ def read_checkpoint(path: str | os.PathLike[str], map_location: str | torch.devi
         raise UserError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} is damaged, or no checkpoint of this project: it holds more than numbers") from error
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        # What torch.load raises depends on where the file breaks off; its first line says most.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is damaged, or no checkpoint: {reason}") from error
-    _check_content(path, data)
+    except _TORCH_ERRORS as error:
+        raise UserError(f"{path} is damaged, or no checkpoint: {_first_line(error)}") from error
+    check_contents(path, data)
     return data
 
 
-def check_parameters(path: str | os.PathLike[str], net: str, saved: Mapping[str, Any], module: torch.nn.Module) -> None:
-    """Check that saved parameters fit a net.
+def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
+    """Check that loaded data is a checkpoint of this project with all that every one holds.
 
     Args:
-        path: Where they come from, for the message.
-        net: Name of the net, for the message.
-        saved: Saved parameters by name.
-        module: The net.
+        path: Where it comes from, for the message.
+        checkpoint: What the file held.
 
     Raises:
-        UserError: A parameter is missing, unknown or of another shape.
+        UserError: It is something else, or an entry is missing or of the wrong type.
     """
-    expected = module.state_dict()
-    if saved.keys() != expected.keys():
-        names = ", ".join(sorted(saved.keys() ^ expected.keys()))
-        raise UserError(f"{path} does not fit this task: the {net}'s layers differ ({names})")
-    for name, parameter in expected.items():
-        there, here = tuple(saved[name].shape), tuple(parameter.shape)
-        if there != here:
-            raise UserError(f"{path} does not fit this task: the {net}'s {name} is {there} there and {here} here")
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
+        found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
+        raise UserError(f"{path} is no checkpoint of this project (format {found!r} instead of '{FORMAT}')")
+    for key, kind in _KEYS.items():
+        if not isinstance(checkpoint.get(key), kind):
+            raise UserError(f"{path} is damaged: its entry '{key}' is missing or of the wrong type")
+    if isinstance(checkpoint["iter"], bool) or checkpoint["iter"] < 0:
+        raise UserError(f"{path} is damaged: its entry 'iter' is {checkpoint['iter']}, no number of iterations")
+
+
+def check_part(
+    path: str | os.PathLike[str],
+    key: str,
+    checkpoint: Mapping[str, Any],
+    part: torch.nn.Module | torch.optim.Optimizer,
+    strict: bool = True,
+) -> None:
+    """Check that an entry of a checkpoint fits the net or optimiser that is to load it.
+
+    Args:
+        path: Where the checkpoint comes from, for the message.
+        key: Name of the entry, ``<net or optimiser>_state_dict``.
+        checkpoint: The checkpoint.
+        part: What is to load the entry; it stays as it is.
+        strict: Whether a net's layers must be exactly those of the entry.
+
+    Raises:
+        UserError: The entry is missing or does not fit.
+    """
+    saved = checkpoint.get(key)
+    if not isinstance(saved, Mapping):
+        raise UserError(f"{path} is damaged or another task's: its entry '{key}' is missing or of the wrong type")
+    if isinstance(part, torch.optim.Optimizer):
+        _check_optimizer(path, key, saved, part)
+    else:
+        _check_parameters(path, key.removesuffix("_state_dict"), saved, part, strict)
+
+
+def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) -> None:
+    """Check that a saved state is made like the one that it is to replace.
+
+    Args:
+        path: Where it comes from, for the message.
+        name: Name of the state, for the message.
+        saved: Saved state: tensors and plain values, possibly in dicts.
+        here: State of the same kind. Tensors may have other sizes, but not another number of dimensions.
+
+    Raises:
+        UserError: An entry is missing or of another kind.
+    """
+    if isinstance(here, Mapping):
+        alike = isinstance(saved, Mapping)
+        for key, value in here.items() if alike else ():
+            check_alike(path, f"{name}.{key}", saved.get(key), value)
+    elif isinstance(here, torch.Tensor):
+        alike = isinstance(saved, torch.Tensor) and saved.dim() == here.dim() and saved.numel() > 0
+        alike = alike and saved.is_floating_point() == here.is_floating_point()
+    else:
+        alike = isinstance(saved, int | float if isinstance(here, float) else type(here))
+    if not alike:
+        raise UserError(f"{path} is damaged or another task's: its entry '{name}' is missing or of the wrong kind")
 
 
 def plain(value: Any) -> Any:
@@ -116,10 +166,37 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _check_content(path: str | os.PathLike[str], data: Any) -> None:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        found = data.get("format") if isinstance(data, dict) else type(data).__name__
-        raise UserError(f"{path} is no checkpoint of this project (format {found!r} instead of '{FORMAT}')")
-    for key, kind in _KEYS.items():
-        if not isinstance(data.get(key), kind):
-            raise UserError(f"{path} is damaged: its entry '{key}' is missing or of the wrong type")
+def _check_parameters(
+    path: str | os.PathLike[str], net: str, saved: Mapping[str, Any], module: torch.nn.Module, strict: bool
+) -> None:
+    expected = module.state_dict()
+    if strict and saved.keys() != expected.keys():
+        names = ", ".join(sorted(map(str, saved.keys() ^ expected.keys())))
+        raise UserError(f"{path} does not fit this task: the {net}'s layers differ ({names})")
+    for name, parameter in expected.items():
+        if name not in saved:
+            continue
+        there, here = getattr(saved[name], "shape", "no tensor"), parameter.shape
+        if there != here:
+            sizes = f"{there if isinstance(there, str) else tuple(there)} there and {tuple(here)} here"
+            raise UserError(f"{path} does not fit this task: the {net}'s {name} is {sizes}")
+
+
+def _check_optimizer(
+    path: str | os.PathLike[str], key: str, saved: Mapping[str, Any], optimizer: torch.optim.Optimizer
+) -> None:
+    # Torch finds out only while loading or at the next step what is wrong, so both are tried, on copies.
+    trial = copy.deepcopy(optimizer)
+    try:
+        trial.load_state_dict(copy.deepcopy(dict(saved)))
+        for group in trial.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+        trial.step()
+    except _TORCH_ERRORS as error:
+        raise UserError(f"{path} is damaged or another task's: '{key}' does not fit: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Say what is wrong: of torch's messages, the first line says most."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.utils.helpers import run_main
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import get_args, make_task_parser, positive, run_main
 
 if TYPE_CHECKING:
     import torch
@@ -19,21 +20,26 @@ if TYPE_CHECKING:
     from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 
+_DESCRIPTION = """\
+Measure where the time goes: raw physics, the environment's step, collection and learning.
+Everything is measured in turns in one run, so that a busy machine slows all of it alike; compare ratios, not rates,
+between machines."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/benchmark.py --num_envs=1024",
+    "python legged_gym/scripts/benchmark.py --policy=logs/qmini/2026-01-31_12-00-00/model_500.pt",
+)
+
+
 def main() -> None:
     """Read the command line, measure and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Everything is measured in turns in one run, so that a busy machine slows all of it alike; "
-        "compare ratios, not rates, between machines.",
-    )
-    parser.add_argument("--task", default="qmini", help="task to measure (default: %(default)s)")
-    parser.add_argument("--num_envs", type=int, default=256, help="robots (default: %(default)s)")
-    parser.add_argument(
-        "--policy", metavar="MODEL.pt", help="checkpoint whose policy acts; without it robots soon fall"
-    )
-    parser.add_argument("--rounds", type=int, default=10, help="turns of each measurement (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=24, help="control steps in a turn (default: %(default)s)")
-    measure(parser.parse_args())
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("--num_envs", type=positive, default=256, metavar="N", help="robots (default: %(default)s)")
+    add("--policy", metavar="MODEL.pt", help="checkpoint whose policy acts; without it robots soon fall")
+    add("--rounds", type=positive, default=10, metavar="N", help="turns of each measurement (default: %(default)s)")
+    add("--steps", type=positive, default=24, metavar="N", help="control steps in a turn (default: %(default)s)")
+    measure(get_args(parser=parser))
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -75,10 +81,15 @@ def _make(args: argparse.Namespace) -> tuple[LeggedRobot, Any]:
 
 
 def _simulator(env: LeggedRobot) -> MujocoSimulator:
-    """Return the back-end, which must be MuJoCo C: raw physics is measured on its models."""
+    """Return the back-end, which must be MuJoCo C: raw physics is measured on its models.
+
+    Raises:
+        UserError: The task runs on another one.
+    """
     from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
-    assert isinstance(env.sim, MujocoSimulator)
+    if not isinstance(env.sim, MujocoSimulator):
+        raise UserError(f"only the simulator 'mujoco' can be measured, the task runs on {type(env.sim).__name__}")
     return env.sim
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import get_args, make_parser, relative, run_main
+from legged_gym.utils.helpers import get_args, make_parser, positive, relative, run_main
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -149,18 +149,11 @@ def main() -> None:
     """Read the command line and play."""
     parser = make_parser("Play a trained policy: figures, plots, video, and export of its networks.", _EXAMPLES)
     add = parser.add_argument
-    add("--steps", type=_positive, default=1000, metavar="N", help="control steps (default: %(default)s)")
+    add("--steps", type=positive, default=1000, metavar="N", help="control steps (default: %(default)s)")
     add("--command", type=float, nargs=3, metavar=("VX", "VY", "WZ"), help="one command for all, m/s, m/s, rad/s")
     add("--video", metavar="FILE.mp4", help="record the first robot, also without a screen")
     add("--no_export", action="store_true", help="do not export the networks")
     play(get_args(parser=parser))
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
 
 
 if __name__ == "__main__":

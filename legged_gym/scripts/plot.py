@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from legged_gym.utils.helpers import get_args, make_parser, run_main
+from legged_gym.utils.helpers import add_run_arguments, get_args, make_task_parser, run_main
 
 _EXAMPLES = (
     "python legged_gym/scripts/plot.py                                          (the newest run)",
@@ -36,7 +36,8 @@ def plot(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the command line and draw."""
-    parser = make_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
+    parser = make_task_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
+    add_run_arguments(parser)
     parser.add_argument("--output", metavar="FILE.png", help="where to (default: curves.png in the run's folder)")
     parser.add_argument("--title", default="", help="above the curves")
     plot(get_args(parser=parser))

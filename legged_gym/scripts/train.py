@@ -29,6 +29,10 @@ _EXAMPLES = (
 )
 
 
+_STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
+"""Settings that a training only starts from; a checkpoint holds what became of them."""
+
+
 def train(args: argparse.Namespace) -> None:
     """Train a new run, or go on with one.
 
@@ -74,11 +78,20 @@ def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPP
         if args.load_run is not None or args.checkpoint is not None:
             raise UserError("--load_run and --checkpoint go with --resume")
         return env_cfg, train_cfg
+    _refuse_starting_values(args.overrides)
     folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
     sim = load_run_config(folder, args.task, env_cfg, train_cfg)
     args.sim = args.sim or sim
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
     return env_cfg, train_cfg
+
+
+def _refuse_starting_values(overrides: list[str]) -> None:
+    """Refuse what could have no effect on ``--resume``."""
+    for override in overrides:
+        key = override.partition("=")[0].removeprefix("train.")
+        if key in _STARTING_VALUES:
+            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint holds what became of it")
 
 
 def _next_steps(args: argparse.Namespace, folder: str) -> str:

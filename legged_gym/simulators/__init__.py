@@ -10,6 +10,7 @@ from legged_gym.utils.errors import UserError, near_names
 
 SIMULATORS = {
     "mujoco": "legged_gym.simulators.mujoco_sim:MujocoSimulator",
+    "warp": "legged_gym.simulators.warp_sim:WarpSimulator",
 }
 """Where each back-end lives. A new one is a file and a line here."""
 
@@ -27,7 +28,11 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
     if name not in SIMULATORS:
         raise UserError(f"unknown simulator '{name}': {near_names(name, SIMULATORS)}")
     module, class_name = SIMULATORS[name].split(":")
-    return getattr(importlib.import_module(module), class_name)(**kwargs)
+    try:
+        simulator = getattr(importlib.import_module(module), class_name)
+    except ImportError as error:
+        raise UserError(f"the simulator '{name}' can't be used here: {error}") from error
+    return simulator(**kwargs)
 
 
 __all__ = ["SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]

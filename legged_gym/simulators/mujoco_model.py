@@ -65,10 +65,9 @@ def build_scene(cfg: LeggedRobotCfg, terrain: Terrain | None = None, visuals: bo
     _set_options(spec, cfg)
     _add_contact_sensors(spec)
     try:
-        model = spec.compile()
+        return _describe(spec.compile(), path, dof_names)
     except ValueError as error:
         raise UserError(f"{path}: {_first_line(error)}") from error
-    return _describe(model, path, dof_names)
 
 
 def asset_path(file: str) -> str:
@@ -77,7 +76,8 @@ def asset_path(file: str) -> str:
     Raises:
         UserError: There is no such file.
     """
-    path = file.format(LEGGED_GYM_ROOT_DIR=LEGGED_GYM_ROOT_DIR)
+    # Not str.format: other braces in a path are part of it.
+    path = file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR)
     if not os.path.isfile(path):
         raise UserError(f"config key 'asset.file': no URDF at '{path}'")
     return path
@@ -94,7 +94,8 @@ def _load_urdf(path: str, visuals: bool) -> mujoco.MjSpec:
         options.set("fusestatic", "false")
         options.set("meshdir", os.path.dirname(path))
         return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
+        # A LookupError is an encoding that Python does not know.
         raise UserError(f"{path}: {_first_line(error)}") from error
 
 

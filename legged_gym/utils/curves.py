@@ -15,7 +15,10 @@ from legged_gym.utils.errors import UserError
 from legged_gym.utils.plots import STYLE
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Iterations, hours since the start, values; all (T,)."""
+"""Iterations, hours of training until then, values; all (T,)."""
+
+_Points = dict[str, np.ndarray]
+"""Iteration, wall time in seconds and value of each point by tag, (T, 3)."""
 
 PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "reward of an episode": ("", {"Train/mean_reward": ""}),
@@ -35,30 +38,49 @@ PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 def read_curves(run: str) -> dict[str, Curve]:
-    """Read all scalars of a run.
+    """Read all scalars of a run that are counted in iterations.
 
     Args:
-        run: The run's folder; the events of a resumed run are joined.
+        run: The run's folder. The events of a resumed run are joined: iterations that were done again count once, and
+            the time between two trainings does not count.
 
     Raises:
         UserError: There are no events in it.
     """
+    paths = glob.glob(os.path.join(glob.escape(run), "events.out.tfevents.*"))
+    files = sorted(filter(None, map(_read_file, paths)), key=lambda points: _span(points, 1)[0])
+    if not files:
+        raise UserError(f"no TensorBoard events in '{run}'")
+    curves: dict[str, list[np.ndarray]] = {}
+    hours = 0.0
+    for index, points in enumerate(files):
+        # A training that was resumed from an earlier checkpoint replaces what had been done after that.
+        end = min((_span(later, 0)[0] for later in files[index + 1 :]), default=np.inf)
+        kept = {tag: rows[rows[:, 0] < end] for tag, rows in points.items() if (rows[:, 0] < end).any()}
+        if not kept:
+            continue
+        start, stop = _span(kept, 1)
+        for tag, rows in kept.items():
+            curves.setdefault(tag, []).append(rows * (1.0, 1.0 / 3600.0, 1.0) + (0.0, hours - start / 3600.0, 0.0))
+        hours += (stop - start) / 3600.0
+    joined = {tag: np.concatenate(parts).T for tag, parts in curves.items()}
+    return {tag: (steps, times, values) for tag, (steps, times, values) in joined.items()}
+
+
+def _read_file(path: str) -> _Points:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    points: dict[str, list[tuple[int, float, float]]] = {}
-    for path in sorted(glob.glob(os.path.join(run, "events.out.tfevents.*"))):
-        events = EventAccumulator(path, size_guidance={"scalars": 0})
-        events.Reload()
-        for tag in events.Tags()["scalars"]:
-            points.setdefault(tag, []).extend((e.step, e.wall_time, e.value) for e in events.Scalars(tag))
-    if not points:
-        raise UserError(f"no TensorBoard events in '{run}'")
-    start = min(rows[0][1] for rows in points.values())
-    curves = {}
-    for tag, rows in points.items():
-        steps, times, values = np.array(rows).T
-        curves[tag] = (steps, (times - start) / 3600.0, values)
-    return curves
+    events = EventAccumulator(path, size_guidance={"scalars": 0})
+    events.Reload()
+    # rsl_rl writes some curves a second time, as "<tag>/time", with seconds in place of iterations.
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.endswith("/time")]
+    return {tag: np.array([(e.step, e.wall_time, e.value) for e in events.Scalars(tag)]) for tag in tags}
+
+
+def _span(points: _Points, column: int) -> tuple[float, float]:
+    """Return the smallest and the largest entry of a column over all tags."""
+    values = np.concatenate([rows[:, column] for rows in points.values()])
+    return float(values.min()), float(values.max())
 
 
 def plot_curves(run: str, path: str, title: str = "") -> None:
@@ -74,8 +96,11 @@ def plot_curves(run: str, path: str, title: str = "") -> None:
     """
     curves = read_curves(run)
     panels = {name: panel for name, panel in PANELS.items() if any(tag in curves for tag in panel[1])}
-    last_step = max(steps[-1] for steps, _, _ in curves.values())
-    hours = max(times[-1] for _, times, _ in curves.values())
+    shown = [curves[tag] for _, tags in panels.values() for tag in tags if tag in curves]
+    if not shown:
+        raise UserError(f"the TensorBoard events in '{run}' hold no learning curves")
+    last_step = max(steps[-1] for steps, _, _ in shown)
+    hours = max(times[-1] for _, times, _ in shown)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.0, 1.9 * ((len(panels) + 1) // 2) + 0.8), layout="constrained")
         grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, squeeze=False)
@@ -90,6 +115,8 @@ def plot_curves(run: str, path: str, title: str = "") -> None:
             figure.savefig(path, dpi=110)
         except OSError as error:
             raise UserError(f"can't write '{path}': {error.strerror}") from error
+        except ValueError as error:
+            raise UserError(f"can't write '{path}': {error}") from error
 
 
 def _draw(axes: Axes, curves: dict[str, Curve]) -> None:

@@ -48,7 +48,7 @@ def export_policy(
     env: LeggedRobot,
     folder: str | os.PathLike[str],
     *,
-    prefix: str = "qmini",
+    prefix: str | None = None,
     steps: int = 100,
     tolerance: float = 1e-5,
 ) -> dict[str, Path]:
@@ -58,7 +58,7 @@ def export_policy(
         runner: Holds the trained nets.
         env: The task they were trained for; it is stepped.
         folder: Where the files go; created if needed. It gets all of them or, on any error, none.
-        prefix: First part of the files' names.
+        prefix: First part of the files' names; None: the robot's name, ``asset.name``.
         steps: Control steps of the rollout that the nets are compared on, at least 1.
         tolerance: Largest difference allowed between ONNX Runtime, TorchScript and PyTorch, in actions and estimates.
 
@@ -71,6 +71,7 @@ def export_policy(
         UserError: The policy has no estimator, or the folder can't be written.
     """
     _check_exportable(runner)
+    prefix = prefix or env.cfg.asset.name
     names = {key: f"{prefix}_{name}" for key, name in _FILES.items()}
     with _staging(Path(folder)) as staging:
         runner.export_policy_to_onnx(str(staging), f"{prefix}.onnx")
@@ -80,13 +81,18 @@ def export_policy(
         if not difference <= tolerance:
             raise ExportError(f"exported nets differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
         metadata = {**policy_metadata(runner, env), "largest_difference": difference, "files": names}
-        (staging / names["metadata"]).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+        (staging / names["metadata"]).write_text(
+            json.dumps(metadata, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
         (staging / names["controller"]).write_text(controller_yaml(env), encoding="utf-8")
     return {key: Path(folder) / name for key, name in names.items()}
 
 
 def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any]:
-    """Return, as plain values in SI units and radians, what one must know to run the policy."""
+    """Return, as plain values in SI units and radians, what one must know to run the policy.
+
+    Joint and torque limits are None where the robot has no limit.
+    """
     cfg = env.cfg
     return {
         "git_revision": git_revision(),
@@ -101,7 +107,11 @@ def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any
         "observation": _observation(env),
         "estimator": _estimator_output(runner, env),
         "actor": {"input": ["observation", "estimator output"], "output": "action of each joint"},
-        "gait": {**_gait(env), "stance_ratio": cfg.gait.stance_ratio},
+        "gait": {
+            **_gait(env),
+            "stance_ratio": cfg.gait.stance_ratio,
+            "standing": f"clock held at 0 while the command is zero: leg phases 0 and {cfg.gait.offset:g}",
+        },
         "commands": {**_command_ranges(env), "low_vel_thresholds": list(cfg.commands.dead_band)},
     }
 
@@ -252,8 +262,12 @@ def _command_ranges(env: LeggedRobot) -> dict[str, list[float]]:
 
 
 def _rounded(values: torch.Tensor | float) -> Any:
-    """Return plain numbers, nested like the tensor, without the noise of float32."""
-    return np.round(np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float), _DIGITS).tolist()
+    """Return plain numbers, nested like the tensor, without the noise of float32; None where there is no limit."""
+    array = np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
+    rounded = np.array(np.round(array, _DIGITS), object)
+    # JSON knows no infinity.
+    rounded[~np.isfinite(array)] = None
+    return rounded.tolist()
 
 
 @contextlib.contextmanager

@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.runs import get_load_path
+from legged_gym.utils.validate import validate
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
 __all__ = [
     "DEFAULT_SIM",
+    "add_run_arguments",
     "add_train_arguments",
     "class_to_dict",
     "get_args",
     "get_load_path",
     "make_parser",
+    "make_task_parser",
+    "positive",
     "python_command",
     "relative",
     "resolve_device",
@@ -52,31 +56,40 @@ class _Parser(argparse.ArgumentParser):
         return args
 
 
-def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that all scripts have.
-
-    Args:
-        description: What the script does.
-        examples: Command lines, shown below the help.
-    """
+def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser that only knows ``--task``; arguments as in :func:`make_parser`."""
     parser = _Parser(
         description=description,
         epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--task", default="qmini", help="which robot and what it learns (default: %(default)s)")
+    return parser
+
+
+def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser with the arguments of all scripts that simulate robots and their policy.
+
+    Args:
+        description: What the script does.
+        examples: Command lines, shown below the help.
+    """
+    parser = make_task_parser(description, examples)
     add = parser.add_argument
-    add("--task", default="qmini", help="what to train (default: %(default)s)")
-    add("--num_envs", type=int, metavar="N", help="how many robots at once")
+    add("--num_envs", type=_whole_number, metavar="N", help="how many robots at once")
     add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
     add("--headless", action="store_true", help="open no window")
     add("--sim", metavar="NAME", help=f"simulator (default: {DEFAULT_SIM}, or on --resume the run's)")
     add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
     add("--rl_device", metavar="DEVICE", help="where the networks run (default: the first GPU, else cpu)")
-    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
-    add("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
-    add("--checkpoint", type=int, metavar="N", help="iteration of the checkpoint (default: the newest)")
-    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add_run_arguments(parser)
+    add(
+        "--checkpoint",
+        type=_whole_number,
+        metavar="N",
+        help="number in model_N.pt (default: the newest)",
+    )
     add(
         "--set",
         action="append",
@@ -89,10 +102,18 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     return parser
 
 
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a run's folder."""
+    add = parser.add_argument
+    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+    add("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+
+
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that only training has."""
     add = parser.add_argument
-    add("--max_iterations", type=int, metavar="N", help="train until the run has this many iterations in all")
+    add("--max_iterations", type=_whole_number, metavar="N", help="train until the run has this many iterations in all")
     add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
     add(
         "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
@@ -143,7 +164,7 @@ def update_cfg_from_args(
         The two configurations.
 
     Raises:
-        UserError: An unknown key, a value that does not fit, or nothing left to do (zero robots or iterations).
+        UserError: An unknown key, or a value that does not fit; see :func:`legged_gym.utils.validate.validate`.
     """
     configs = {"env": env_cfg, "train": train_cfg}
     for owner, key, name in _ARGUMENTS:
@@ -152,10 +173,7 @@ def update_cfg_from_args(
             configs[owner].set(key, value)
     for override in args.overrides:
         _apply_override(override, configs)
-    if env_cfg.env.num_envs < 1:
-        raise UserError(f"the number of robots (num_envs) must be at least 1, got {env_cfg.env.num_envs}")
-    if train_cfg.runner.max_iterations < 1:
-        raise UserError(f"max_iterations must be at least 1, got {train_cfg.runner.max_iterations}")
+    validate(env_cfg, train_cfg)
     return env_cfg, train_cfg
 
 
@@ -203,8 +221,23 @@ def class_to_dict(obj: Any) -> dict[str, Any]:
 
 def _seed(text: str) -> int:
     """Read ``--seed``; -1 is drawn here, once, so that the run's configuration says what it became."""
-    seed = int(text)
+    seed = _whole_number(text)
     return random.SystemRandom().randrange(10_000) if seed == -1 else seed
+
+
+def positive(text: str) -> int:
+    """Read an argument that is a whole number of at least 1, as argparse's ``type``."""
+    number = _whole_number(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got '{text}'") from None
 
 
 def set_seed(seed: int) -> int:
@@ -253,8 +286,6 @@ def run_main(main: Callable[[], None]) -> int:
     Returns:
         The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C.
     """
-    # rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     try:
         main()
     except UserError as error:

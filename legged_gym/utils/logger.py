@@ -17,7 +17,6 @@ import torch
 from rsl_rl.utils.logger import Logger
 from tqdm import tqdm
 
-import legged_gym
 from legged_gym.utils.errors import UserError
 
 Layout = dict[str, dict[str, list[Any]]]
@@ -27,6 +26,13 @@ _LINE_INTERVAL = 10.0
 """Seconds between lines where the output is no terminal."""
 
 _VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
+
+_ESTIMATOR_CHARTS = {
+    "velocity error, m/s": list(_VELOCITY_ERRORS),
+    "contact accuracy": ["Estimator/contact_accuracy"],
+    "loss": ["Loss/estimator"],
+    "learning rate": ["Estimator/learning_rate"],
+}
 
 
 class TrainingLogger(Logger):
@@ -39,9 +45,12 @@ class TrainingLogger(Logger):
         """Take the arguments of :class:`rsl_rl.utils.logger.Logger`."""
         super().__init__(*args, **kwargs)
         self.writer: Any
-        self.git_status_repos = [legged_gym.__file__]
+        # The run's git.txt describes this project's code; rsl_rl's is a released version.
+        self.git_status_repos: list[str] = []
         self._verbose = bool(self.cfg.get("verbose", False))
         self._progress: Progress | None = None
+        self.completed_iterations = 0
+        """Iterations done so far, those before a resume included."""
 
     def init_logging_writer(self) -> None:
         """Open the event file and lay out its dashboard.
@@ -55,7 +64,8 @@ class TrainingLogger(Logger):
         except OSError as error:
             raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
         if hasattr(self.writer, "add_custom_scalars"):
-            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg)))
+            estimates = "estimator_cfg" in self.cfg["algorithm"]
+            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
 
     def log(  # noqa: D417
         self,
@@ -77,6 +87,7 @@ class TrainingLogger(Logger):
             collect_time: Seconds spent on the rollout, and ``learn_time`` on the update.
             loss_dict: What the algorithm's ``update`` returned.
         """
+        self.completed_iterations = it + 1
         if self.writer is None:
             return
         self.ep_extras.append({name: value for name, value in loss_dict.items() if "/" in name})
@@ -104,12 +115,12 @@ class TrainingLogger(Logger):
 
     def state_dict(self) -> dict[str, float]:
         """Return the totals that a resumed run goes on counting: environment steps and seconds."""
-        return {"total_timesteps": self.tot_timesteps, "total_time": self.tot_time}
+        return {"total_timesteps": self.tot_timesteps, "total_time": float(self.tot_time)}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Go on from the totals that :meth:`state_dict` returned."""
-        self.tot_timesteps = int(state.get("total_timesteps", 0))
-        self.tot_time = float(state.get("total_time", 0.0))
+        self.tot_timesteps = int(state["total_timesteps"])
+        self.tot_time = float(state["total_time"])
 
     def _figures(self, losses: dict[str, float], seconds: float) -> str:
         """Say in one line how the training is going."""
@@ -123,6 +134,10 @@ class TrainingLogger(Logger):
         steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
         parts.append(f"{steps / seconds:.0f} steps/s")
         return "  ".join(parts)
+
+    def _store_code_state(self) -> list[str]:
+        """Describe the repositories that were registered with the runner, and leave no empty folder if none was."""
+        return super()._store_code_state() if self.git_status_repos else []
 
     def _quiet(self) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self._verbose else contextlib.redirect_stdout(io.StringIO())
@@ -172,11 +187,12 @@ class Progress:
             self._bar.close()
 
 
-def custom_scalars_layout(reward_scales: Mapping[str, float]) -> Layout:
+def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = True) -> Layout:
     """Return the dashboard's layout.
 
     Args:
         reward_scales: Scale by reward term; terms with scale 0 get no chart.
+        estimates: Whether there is an estimator.
 
     Returns:
         Categories of charts, each a list of expressions that match the names of its curves.
@@ -188,12 +204,7 @@ def custom_scalars_layout(reward_scales: Mapping[str, float]) -> Layout:
             "velocity, m/s": ["Tracking/lin_vel_x_rmse", "Tracking/lin_vel_y_rmse"],
             "yaw rate, rad/s": ["Tracking/ang_vel_rmse"],
         },
-        "Estimator": {
-            "velocity error, m/s": list(_VELOCITY_ERRORS),
-            "contact accuracy": ["Estimator/contact_accuracy"],
-            "loss": ["Loss/estimator"],
-            "learning rate": ["Estimator/learning_rate"],
-        },
+        "Estimator": _ESTIMATOR_CHARTS if estimates else {},
         "Curriculum": {"terrain level": ["Terrain/level"]},
         "Episode ends": {"share": ["Episode/falls", "Episode/time_outs"]},
         "Loss": {name: [f"Loss/{name}"] for name in ("value", "surrogate", "entropy", "learning_rate")},

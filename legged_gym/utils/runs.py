@@ -42,7 +42,7 @@ def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> 
         root: Folder that holds the runs.
         load_run: Name of a run in ``root`` or path of a run's folder; ``""`` or ``-1`` is the newest by its time
             stamp that has a checkpoint.
-        checkpoint: Number of completed iterations; -1 is the newest.
+        checkpoint: Number in the file's name, the index of its last iteration; -1 is the newest.
 
     Returns:
         Path of the file.
@@ -184,6 +184,9 @@ def _read_config(path: str) -> dict[str, Any]:
         raise UserError(f"can't read the run's configuration '{path}': {reason}") from error
     if not isinstance(saved, dict) or not {"task", "sim", "env", "train"} <= saved.keys():
         raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'sim', 'env' and 'train'")
+    for section in ("env", "train"):
+        if not isinstance(saved[section], dict):
+            raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
     return saved
 
 
@@ -232,6 +235,6 @@ def _git(*arguments: str) -> str:
 
 
 def _checkpoints(folder: str) -> list[int]:
-    """List a run's checkpoints by their number of iterations, rising."""
+    """List a run's checkpoints by the number in their names, rising."""
     matches = (_CHECKPOINT.match(name) for name in os.listdir(folder)) if os.path.isdir(folder) else ()
     return sorted(int(match.group(1)) for match in matches if match)

@@ -156,24 +156,56 @@ class TaskRegistry:
     ) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
         """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
         from legged_gym.utils.helpers import update_cfg_from_args
+        from legged_gym.utils.validate import validate
 
         env_cfg = env_cfg.copy() if env_cfg is not None else self._entry(str(name))[1].copy()
         train_cfg = train_cfg.copy() if train_cfg is not None else self._entry(str(name))[2].copy()
         if args is not None:
             update_cfg_from_args(env_cfg, train_cfg, args)
+        else:
+            validate(env_cfg, train_cfg)
         return env_cfg, train_cfg
 
     @staticmethod
     def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir: str | None) -> OnPolicyRunner:
-        from rsl_rl.utils import resolve_callable
-
         from legged_gym.runners.config import rsl_rl_config
 
+        runner_class = cast("type[OnPolicyRunner]", _class("runner_class_name", train_cfg.runner_class_name))
+        _class("algorithm.class_name", train_cfg.algorithm.class_name)
+        _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
         try:
-            runner_class = cast("type[OnPolicyRunner]", resolve_callable(train_cfg.runner_class_name))
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UserError(f"config key 'runner_class_name': {error}") from error
-        return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
+            return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
+        except ValueError as error:
+            # That is how rsl_rl's and our own constructors tell of settings that don't go together.
+            raise UserError(
+                f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
+            ) from error
+
+
+def _class(key: str, name: str) -> object:
+    """Import what a configuration names."""
+    from rsl_rl.utils import resolve_callable
+
+    try:
+        return resolve_callable(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"config key '{key}' is '{name}': {error}") from error
+
+
+def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, observed: set[str]) -> None:
+    """Check that the networks read and learn what there is; an estimator adds its output to what is observed."""
+    cfg = train_cfg.to_dict()
+    sets = {f"obs_groups.{name}": list(groups) for name, groups in cfg["obs_groups"].items()}
+    there = set(observed)
+    if "estimator" in cfg:
+        there.add("estimate")
+        sets["estimator.label"] = [cfg["estimator"]["label"]]
+    for key, groups in sets.items():
+        if not groups:
+            raise UserError(f"config key '{key}' is empty; {near_names('', there)}")
+        for group in groups:
+            if group not in there:
+                raise UserError(f"config key '{key}': nothing observed is called '{group}'; {near_names(group, there)}")
 
 
 task_registry = TaskRegistry()

@@ -28,7 +28,13 @@ class BaseConfig:
     Public class attributes become values of the instance; nested classes become sections, themselves
     :class:`BaseConfig` instances. A subclass's nested class replaces the parent's, so let it inherit from it
     (``class rewards(LeggedRobotCfg.rewards)``) to change only some values.
+
+    A list of numbers with fractions is a vector or a range: :meth:`set` and :meth:`update` keep its length. Lists of
+    names and of integers may grow and shrink.
     """
+
+    _free_length: tuple[str, ...] = ()
+    """Lists of fractional numbers in this section that may have any length all the same."""
 
     def __init__(self, _path: str = "") -> None:
         """Instantiate all nested sections and copy all values. ``_path`` is the section's dotted name."""
@@ -72,11 +78,10 @@ class BaseConfig:
         old = _child(target, name, ".".join(sections))
         if isinstance(old, BaseConfig):
             raise ConfigError(f"config key '{path}' is a section; {near_names('', old.names())}")
-        new = _convert(path, old, value)
         if isinstance(target, dict):
-            target[name] = new
+            target[name] = _convert(path, old, value)
         else:
-            target.__dict__[name] = new
+            target.__dict__[name] = _convert(path, old, value, name in target._free_length)
 
     def update(self, values: dict[str, Any]) -> None:
         """Change many values from a nested dict, with the checks of :meth:`set`."""
@@ -87,7 +92,7 @@ class BaseConfig:
                     raise ConfigError(f"config key '{self._key(name)}' is a section, got {value!r}")
                 old.update(value)
             else:
-                self.__dict__[name] = _convert(self._key(name), old, value)
+                self.__dict__[name] = _convert(self._key(name), old, value, name in self._free_length)
 
     def names(self) -> list[str]:
         """Return the names of all values and sections in here."""
@@ -141,7 +146,7 @@ def _child(parent: BaseConfig | dict[str, Any], name: str, path: str) -> Any:
     return parent[name]
 
 
-def _convert(path: str, old: Any, value: Any) -> Any:
+def _convert(path: str, old: Any, value: Any, free_length: bool = False) -> Any:
     """Return ``value`` as the type of the setting's present value, or say which type is needed."""
     if isinstance(value, str) and not isinstance(old, str):
         try:
@@ -157,9 +162,26 @@ def _convert(path: str, old: Any, value: Any) -> Any:
     if old is not None and type(old) is not type(value) and not _both_sequences(old, value):
         raise ConfigError(f"config key '{path}' takes {_type_name(old)} (such as {old!r}), got {value!r}")
     if isinstance(old, list | tuple) and old:
-        items = [_convert(f"{path}[{i}]", old[min(i, len(old) - 1)], item) for i, item in enumerate(value)]
-        return type(old)(items)
+        return _convert_items(path, old, value, free_length)
+    if isinstance(old, dict):
+        return _convert_entries(path, old, value)
     return copy.deepcopy(value)
+
+
+def _convert_items(path: str, old: list[Any] | tuple[Any, ...], values: Any, free_length: bool) -> Any:
+    """Convert each item like the old one at its place, or like the last one."""
+    if any(isinstance(item, float) for item in old) and not free_length and len(values) != len(old):
+        raise ConfigError(f"config key '{path}' takes {len(old)} numbers (such as {old!r}), got {values!r}")
+    return type(old)(_convert(f"{path}[{i}]", old[min(i, len(old) - 1)], item) for i, item in enumerate(values))
+
+
+def _convert_entries(path: str, old: dict[str, Any], values: dict[Any, Any]) -> dict[str, Any]:
+    """Convert each entry like the old one of its name, or like the first one."""
+    for name in values:
+        if not isinstance(name, str):
+            raise ConfigError(f"config key '{path}' takes names in front of its values, got {name!r}")
+    pattern = next(iter(old.values()), None)
+    return {name: _convert(f"{path}.{name}", old.get(name, pattern), value) for name, value in values.items()}
 
 
 def _both_sequences(old: Any, value: Any) -> bool:

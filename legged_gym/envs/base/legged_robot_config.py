@@ -252,7 +252,7 @@ class LeggedRobotCfgPPO(BaseConfig):
     """Settings of the training."""
 
     seed = 42
-    runner_class_name = "rsl_rl.runners:OnPolicyRunner"
+    runner_class_name = "legged_gym.runners:OnPolicyRunner"
 
     class policy:
         init_noise_std = 1.0
