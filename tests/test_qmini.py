@@ -237,9 +237,11 @@ def test_effort_and_contact_rewards(env: Qmini) -> None:
     assert env._reward_action_rate().tolist() == pytest.approx([2.5, 2.5])
     env.contact_forces[:] = 0.0
     env.contact_forces[0, env.feet_indices[0]] = torch.tensor([0.0, 120.0, 160.0])
+    env.contact_magnitudes = env.contact_forces.norm(dim=-1)
     assert env._reward_feet_contact_forces().tolist() == pytest.approx([60.0, 0.0])
     env.contact_forces[1, env.body_names.index("knee_pitch_l"), 2] = 1.1
     env.contact_forces[1, env.body_names.index("hip_pitch_r"), 2] = 0.9
+    env.contact_magnitudes = env.contact_forces.norm(dim=-1)
     assert env._reward_collision().tolist() == pytest.approx([0.0, 1.0])
     env.base_lin_vel = torch.tensor([[0.0, 0.0, 0.2], [0.0, 0.0, 0.0]])
     env.base_ang_vel = torch.tensor([[0.1, 0.2, 9.0], [0.0, 0.0, 0.0]])
@@ -248,6 +250,7 @@ def test_effort_and_contact_rewards(env: Qmini) -> None:
 
 
 def test_total_is_the_scaled_sum_times_the_step(env: Qmini) -> None:
+    env._update_feet()
     env.reset_buf, env.time_out_buf = torch.tensor([True, True]), torch.tensor([False, True])
     env._compute_reward()
     scales = env.cfg.rewards.scales.to_dict()
@@ -264,6 +267,7 @@ def test_what_ends_an_episode(env: Qmini, link: str, ends: bool) -> None:
     env.contact_forces[:] = 0.0
     env.contact_forces[0, env.body_names.index(link), 0] = 1.5
     env.contact_forces[1, env.body_names.index(link), 0] = 0.5
+    env.contact_magnitudes = env.contact_forces.norm(dim=-1)
     env._check_termination()
     assert env.reset_buf.tolist() == [ends, False]
 

@@ -53,9 +53,8 @@ def measure(args: argparse.Namespace) -> None:
     times: dict[str, list[float]] = {"raw rollout": [], "env.step": [], "collection": [], "learning": []}
     for number in range(args.rounds + 1):
         round_times = {
-            "raw rollout": _time(raw, args.steps),
-            "env.step": _time_steps(env, policy, args.steps),
-            **_time_iteration(runner, args.steps),
+            **_time_steps(raw, env, policy, args.steps),
+            **_time_iteration(runner),
         }
         # The first turn warms up caches and threads.
         for name, seconds in round_times.items() if number else ():
@@ -122,26 +121,30 @@ def _raw_rollout(env: LeggedRobot) -> Callable[[], None]:
     return step
 
 
-def _time(function: Callable[[], None], repeats: int) -> float:
-    """Return the mean seconds of a call."""
-    start = time.perf_counter()
-    for _ in range(repeats):
-        function()
-    return (time.perf_counter() - start) / repeats
+def _time_steps(
+    raw: Callable[[], None], env: LeggedRobot, policy: Callable[[TensorDict], torch.Tensor], steps: int
+) -> dict[str, float]:
+    """Return the mean seconds of a control step of raw physics and of the environment, without the policy's.
 
+    They take turns step by step, so that both meet the same robots and the same moments of a busy machine.
+    """
+    import torch
 
-def _time_steps(env: LeggedRobot, policy: Callable[[TensorDict], torch.Tensor], steps: int) -> float:
-    """Return the mean seconds of the environment's step, without the policy's."""
-    seconds = 0.0
+    seconds = {"raw rollout": 0.0, "env.step": 0.0}
     for _ in range(steps):
         actions = policy(env.get_observations())
         start = time.perf_counter()
-        env.step(actions)
-        seconds += time.perf_counter() - start
-    return seconds / steps
+        raw()
+        middle = time.perf_counter()
+        # As in training.
+        with torch.inference_mode():
+            env.step(actions)
+        seconds["raw rollout"] += (middle - start) / steps
+        seconds["env.step"] += (time.perf_counter() - middle) / steps
+    return seconds
 
 
-def _time_iteration(runner: Any, steps: int) -> dict[str, float]:
+def _time_iteration(runner: Any) -> dict[str, float]:
     """Return seconds a control step of collecting and of learning, of one training iteration."""
     import torch
 

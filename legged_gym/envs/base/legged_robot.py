@@ -43,6 +43,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     actions             (N, D)    last action; ``last_actions`` the one before
     last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
     torques             (N, D)    of the last physics step, N·m
+    contact_magnitudes  (N, B)    net contact force of each link, N
     feet_contact        (N, F)    bool: the foot touches now or did one step ago
     feet_air_time       (N, F)    seconds since each foot last touched
     =================== ========= ==================================================================
@@ -193,8 +194,12 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
         """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
-        target = self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
-        torques = self._p_gains * (target - self.dof_pos) - self._d_gains * self.dof_vel
+        if actions is not self._driven_actions:
+            # Constant over the physics steps of a control step.
+            target = self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
+            self._driven_actions, self._target_torques = actions, self._p_gains * target
+        torques = torch.addcmul(self._target_torques, self._p_gains, self.dof_pos, value=-1.0)
+        torques.addcmul_(self._d_gains, self.dof_vel, value=-1.0)
         return torch.clamp(torques, -self.torque_limits, self.torque_limits)
 
     def _push_robots(self) -> None:
@@ -223,7 +228,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _update_feet(self) -> None:
         """Update contacts and the timers that hang on them."""
-        touching = self.contact_forces[:, self.feet_indices].norm(dim=-1) > self.cfg.rewards.foot_contact_force
+        self.contact_magnitudes = self.contact_forces.norm(dim=-1)
+        touching = self.contact_magnitudes[:, self.feet_indices] > self.cfg.rewards.foot_contact_force
         self.feet_contact = touching | self._last_touching
         self._last_touching = touching
         self.feet_touchdown = (self.feet_air_time > 0.0) & self.feet_contact
@@ -233,7 +239,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self.feet_air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
 
     def _check_termination(self) -> None:
-        forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
+        forces = self.contact_magnitudes[:, self.termination_contact_indices]
         fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1) | self.sim.lost
         self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
         self.reset_buf = fallen | self.time_out_buf
@@ -244,7 +250,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _record_statistics(self) -> None:
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        self.statistics.add("Tracking", (self.commands - velocity).square().mean(0))
+        self.statistics.add("Tracking", (self.commands - velocity).square_().mean(0))
         self.statistics.add("Terrain", self.terrain_levels.float().mean().unsqueeze(0))
         falls = self.reset_buf & ~self.time_out_buf
         self.statistics.add("Episode", torch.stack((falls.sum(), self.time_out_buf.sum())).float())
@@ -283,6 +289,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """Apply the present motors to the nominal gains."""
         self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
+        self._driven_actions = None
         self.sim.set_drive_damping(self._d_gains)
 
     def _compute_observations(self) -> None:
@@ -372,6 +379,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._fresh = torch.zeros_like(self.reset_buf)
         self._steps_since_reset = torch.zeros_like(self._episode_length)
         self.last_dof_vel = torch.zeros_like(self.actions)
+        self._driven_actions: torch.Tensor | None = None
         self.swing_time = self.feet_air_time
         self._commands = VelocityCommands(cfg, n, self.dt, device)
         self.commands = self._commands.values

@@ -29,6 +29,7 @@ class LeggedRobotRewards:
     actions: torch.Tensor
     last_actions: torch.Tensor
     contact_forces: torch.Tensor
+    contact_magnitudes: torch.Tensor
     penalised_contact_indices: torch.Tensor
     feet_touchdown: torch.Tensor
     swing_time: torch.Tensor
@@ -91,7 +92,7 @@ class LeggedRobotRewards:
 
     def _reward_feet_contact_forces(self) -> torch.Tensor:
         """Sum of the feet's contact forces above ``max_contact_force``, N."""
-        force = self.contact_forces[:, self.feet_indices].norm(dim=-1)
+        force = self.contact_magnitudes[:, self.feet_indices]
         return (force - self.cfg.rewards.max_contact_force).clamp(min=0.0).sum(1)
 
     def _reward_stumble(self) -> torch.Tensor:
@@ -110,7 +111,7 @@ class LeggedRobotRewards:
 
     def _reward_collision(self) -> torch.Tensor:
         """Count the penalised links in contact."""
-        forces = self.contact_forces[:, self.penalised_contact_indices].norm(dim=-1)
+        forces = self.contact_magnitudes[:, self.penalised_contact_indices]
         return (forces > self.cfg.rewards.contact_force_threshold).sum(1).float()
 
     def _reward_action_rate(self) -> torch.Tensor:

@@ -6,83 +6,109 @@ import warnings
 from typing import TYPE_CHECKING
 
 import torch
+from tensordict import TensorDict
+
+from legged_gym.utils.patience import tell_if_slow
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
 _WARM_UP = 3
-"""Steps that run as they are, so that libraries are loaded and every attribute has its tensor."""
+"""Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
 
 
 class StepGraph:
     """Runs ``task._step``: kernel by kernel at first, then from a recording of it.
 
     A recording reads and writes fixed memory, while a step's code binds attributes to new tensors. So the task's
-    tensors that a step replaces get memory of their own, into which the recording ends by copying the new values.
+    tensors that a step replaces get memory of their own, into which every step ends by copying the new values.
     What a step decides in Python is decided once, when it is recorded.
     """
 
     def __init__(self, task: LeggedRobot) -> None:
-        """Prepare to record a task on a CUDA device."""
+        """Prepare to record the steps of ``task``."""
         self._task = task
-        self._steps = 0
+        self._countdown = _WARM_UP
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._replaced: list[str] = []
         self._memory: dict[str, torch.Tensor] = {}
-
-    def __call__(self, actions: torch.Tensor) -> None:
-        """Do one step with ``actions``, (N, D)."""
-        self._steps += 1
-        if self._steps <= _WARM_UP:
-            before = self._tensors()
-            self._task._step(actions)
-            self._replaced = [name for name, tensor in self._tensors().items() if before.get(name) is not tensor]
-            return
-        if self._steps == _WARM_UP + 1:
-            self._record(actions)
-        if self._graph is None:
-            self._task._step(actions)
-            return
-        # Somebody may have bound an attribute anew since, a reset for instance.
-        for name, memory in self._memory.items():
-            if getattr(self._task, name) is not memory:
-                memory.copy_(getattr(self._task, name))
-                setattr(self._task, name, memory)
-        self._actions.copy_(actions)
-        self._graph.replay()
-        # A runner keeps observations, rewards and dones until after the next step.
-        self._task._observations = self._observations.clone()
+        self._actions = torch.zeros(task.num_envs, task.num_actions, device=task.device)
+        self._observations: TensorDict
+        if task.cfg.sim.compile_step:
+            self._compile()
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _record(self, actions: torch.Tensor) -> None:
+    def __call__(self, actions: torch.Tensor) -> None:
+        """Do one step with ``actions``, (N, D)."""
+        self._actions.copy_(actions)
+        self._take_over()
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._countdown > 0 or not self._record():
+            self._countdown -= 1
+            with tell_if_slow("compiling the task's step, which takes half a minute at the first start"):
+                self._step()
+        # A runner keeps observations until after the next step.
+        self._task._observations = self._observations.clone()
+
+    def _compile(self) -> None:
+        """Fuse the many small kernels of the task's own code into few; the simulator's stay as they are."""
         task = self._task
-        self._memory = {name: getattr(task, name).clone() for name in self._replaced}
-        self._actions = actions.to(task.device).clone()
+        try:
+            torch.compile(torch.neg)(self._actions)
+        except Exception as error:
+            # Whatever it is, a C compiler or a driver that is missing, the task runs without.
+            reason = str(error).strip().split("\n")[0]
+            warnings.warn(f"steps run slower, as torch.compile does not work here: {reason}", stacklevel=4)
+            return
+        warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores", module="torch._inductor")
+        for name in ("step", "set_state", "set_root_velocity", "set_drive_damping"):
+            setattr(task.sim, name, torch.compiler.disable(getattr(task.sim, name)))
+        for name in ("_push_robots", "_compute_torques", "_post_physics_step"):
+            setattr(task, name, torch.compile(getattr(task, name), dynamic=False))
+
+    def _take_over(self) -> None:
+        """Collect what somebody else, a reset for instance, has bound to the task since the last step."""
         for name, memory in self._memory.items():
-            setattr(task, name, memory)
+            value = getattr(self._task, name)
+            if isinstance(value, torch.Tensor) and value is not memory:
+                memory.copy_(value)
+                setattr(self._task, name, memory)
+
+    def _step(self) -> None:
+        """Do a step and copy what it left in new tensors to where the next one will look for it."""
+        task = self._task
+        before = self._tensors()
+        task._step(self._actions)
+        self._observations = task._observations
+        after = self._tensors()
+        replaced = {name: tensor for name, tensor in after.items() if before.get(name) is not tensor}
+        for name in replaced.keys() - self._memory.keys():
+            self._memory[name] = replaced[name].clone()
+        # An attribute may have got another one's old tensor, which is about to be overwritten.
+        old = {id(memory) for memory in self._memory.values()}
+        values = [tensor.clone() if id(tensor) in old else tensor for tensor in replaced.values()]
+        torch._foreach_copy_([self._memory[name] for name in replaced], values)
+        for name in replaced:
+            setattr(task, name, self._memory[name])
+
+    def _record(self) -> bool:
+        """Record a step and replay it once; return False, having warned, if this task's steps can't be recorded."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                task._step(self._actions)
-                self._observations = task._observations
-                self._write_back()
+                self._step()
         except RuntimeError as error:
             reason = str(error).split("\n")[0]
-            warnings.warn(f"steps run slower, as this task's can't be recorded as a CUDA graph: {reason}", stacklevel=4)
-            self._memory.clear()
-        else:
-            self._graph = graph
-        for name, memory in self._memory.items():
-            setattr(task, name, memory)
-
-    def _write_back(self) -> None:
-        """Copy what the step left in new tensors to where its next one will look for it."""
-        new = [getattr(self._task, name) for name in self._memory]
-        # An attribute may have got another one's old tensor, which is about to be overwritten.
-        old = {id(memory) for memory in self._memory.values()}
-        values = [tensor.clone() if id(tensor) in old else tensor for tensor in new]
-        torch._foreach_copy_(list(self._memory.values()), values)
+            warnings.warn(f"steps run slower, as they can't be recorded as a CUDA graph: {reason}", stacklevel=4)
+            # What was bound while recording was never computed.
+            for name, memory in self._memory.items():
+                setattr(self._task, name, memory)
+            self._countdown = 1 << 62
+            return False
+        self._graph = graph
+        graph.replay()
+        return True
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in vars(self._task).items() if isinstance(value, torch.Tensor)}

@@ -1,0 +1,360 @@
+"""MuJoCo Warp: all robots at once on an NVIDIA GPU (or, for tests, on the processor)."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.simulators.simulator import PhysicsParameters, Simulator
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.patience import tell_if_slow
+from legged_gym.utils.terrain import Terrain
+
+try:
+    import mujoco_warp as mjw
+    import warp as wp
+
+    from legged_gym.simulators import warp_kernels as kernels
+    from legged_gym.simulators.warp_rows import make_rows
+    from legged_gym.simulators.warp_solver import NewtonSolver
+    from legged_gym.simulators.warp_terrain import HeightFieldContacts
+except ImportError as error:
+    raise UserError(f"the warp simulator needs MuJoCo Warp ({error}): pip install -e '.[warp]'") from error
+
+_CHECK_INTERVAL = 240
+"""Control steps between looks for overflows."""
+
+_OVERFLOWS = (
+    "contacts were lost because their buffer was full: raise config key 'sim.max_contacts' (now {contacts})",
+    "constraints were lost because their buffer was full: raise config key 'sim.max_constraints' (now {constraints})",
+    "contacts were lost because a link touched too many cells: raise config key 'terrain.horizontal_scale'",
+    "simulation blew up and was stopped: lower config key 'sim.dt' or the gains and forces that act on it",
+)
+"""What the entries of the overflow counter mean."""
+
+_PER_ROBOT = (
+    "geom_friction", "body_mass", "body_inertia", "body_ipos", "dof_frictionloss", "dof_damping", "dof_armature",
+    "body_subtreemass", "body_invweight0", "dof_invweight0",
+)  # fmt: skip
+"""Model fields with a row for each robot: those that are set, then those that MuJoCo derives from them."""
+
+
+class WarpSimulator(Simulator):
+    """Steps all robots on one device, one MuJoCo Warp world each, with model fields of its own.
+
+    Nothing here waits for the device, and on a GPU everything that repeats is replayed from CUDA graphs. Work is
+    queued on PyTorch's current stream; while a caller captures that stream into a graph of its own, it is recorded
+    there instead.
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cuda:0") -> None:
+        """Build the scene, allocate all worlds and make sure that the kernels are compiled.
+
+        Args:
+            cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
+            terrain: The height field; a plane without it.
+            num_envs: Number of robots, N.
+            device: A CUDA device of PyTorch's, or ``cpu``, which is slow.
+
+        Raises:
+            UserError: No such device, or a URDF that can't be read.
+        """
+        self._wp_device = _find_device(device)
+        self.scene = build_scene(cfg, terrain)
+        self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
+        self._max_contacts, self._max_constraints = cfg.sim.max_contacts, cfg.sim.max_constraints
+        self._describe()
+        self._create_worlds(terrain)
+        self._allocate()
+        self._unchecked = 0
+        # MuJoCo Warp's own solver loops inside a graph, which PyTorch's recording does not survive.
+        self.capturable = self._wp_device.is_cuda and self._solver is not None
+        self._graphs: dict[str, wp.Graph] = {}
+        self._captures: list[wp.Graph] = []
+        self._positions_current = self._velocities_current = False
+        with tell_if_slow("compiling MuJoCo Warp's kernels, which takes a minute or two at the first start"):
+            self._warm_up()
+
+    def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
+        """Advance all robots by one physics step; see :meth:`Simulator.step`."""
+        # Torques hold their velocity feedback of now; the damping takes it back and adds that of the step's end.
+        torch.addcmul(torques, self._drive_damping, self.dof_vel, out=self._joint_torque)
+        self._advance()
+        if refresh:
+            self._forward()
+            self._read(self._everyone)
+
+    def set_drive_damping(self, damping: torch.Tensor) -> None:
+        """Integrate this much velocity feedback implicitly; see :meth:`Simulator.set_drive_damping`."""
+        self._drive_damping.copy_(damping)
+        torch.add(self._joint_damping, self._drive_damping, out=self._dof_damping)
+
+    def set_state(
+        self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
+    ) -> None:
+        """Put the robots in ``mask`` into given states; see :meth:`Simulator.set_state`."""
+        data = self._data
+        self._launch(
+            kernels.write_state,
+            self.num_envs,
+            [mask, root_states, dof_pos, dof_vel, self.scene.free_base],
+            [data.qpos, data.qvel, data.qfrc_applied, data.qacc, data.qacc_warmstart],
+        )
+        self._positions_current = False
+        self._forward()
+        self._read(mask)
+
+    def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
+        """Replace the base's velocity of some robots; see :meth:`Simulator.set_root_velocity`."""
+        if self.scene.free_base:
+            outputs = [self._data.qpos, self._data.qvel]
+            self._launch(kernels.write_root_velocity, self.num_envs, [mask, velocity], outputs)
+            self._velocities_current = False
+
+    def set_parameters(self, parameters: PhysicsParameters) -> None:
+        """Write each robot's parameters into its own model fields and update what MuJoCo derives from them."""
+        nominal, base = self.scene.model, int(self.scene.body_ids[0])
+        fields = {name: wp.to_torch(getattr(self._model, name)) for name in _PER_ROBOT}
+        fields["geom_friction"][:, self.scene.ground_id, 0] = parameters.friction
+        mass = self.base_mass + parameters.added_mass
+        fields["body_mass"][:, base] = mass
+        inertia = torch.tensor(nominal.body_inertia[base], dtype=torch.float32, device=self.device)
+        fields["body_inertia"][:, base] = inertia * (mass / self.base_mass).unsqueeze(1)
+        com = torch.tensor(nominal.body_ipos[base], dtype=torch.float32, device=self.device)
+        fields["body_ipos"][:, base] = com + parameters.added_com
+        fields["dof_frictionloss"][:, self._dofs] = parameters.joint_friction.unsqueeze(1)
+        fields["dof_armature"][:, self._dofs] = parameters.joint_armature.unsqueeze(1)
+        self._joint_damping.copy_(parameters.joint_damping.unsqueeze(1))
+        self.set_drive_damping(self._drive_damping)
+        with self._on_stream():
+            mjw.set_const(self._model, self._data)
+        self._positions_current = False
+
+    def check(self) -> None:
+        """Warn once about each kind of overflow; looks seldom and never waits; see :meth:`Simulator.check`."""
+        self._unchecked += 1
+        if self._unchecked < _CHECK_INTERVAL:
+            return
+        self._unchecked = 0
+        # What was copied at the last look has long arrived.
+        self._warn(self._overflows_seen.tolist())
+        self._count_overflows()
+        self._overflows_seen.copy_(self._overflows, non_blocking=True)
+
+    def overflows(self) -> list[int]:
+        """Return how often a robot's contacts, constraints and height-field contacts did not fit; waits for it.
+
+        Robots are counted, once for each look of :meth:`check`.
+        """
+        self._count_overflows()
+        return self._overflows.tolist()
+
+    def close(self) -> None:
+        """Drop the worlds and what was captured."""
+        self._graphs.clear()
+        self._captures.clear()
+        del self._model, self._data
+
+    # --- physics -------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Do one physics step; what depends on positions only is not computed twice for one state."""
+        if not self._positions_current:
+            self._run("step", self._step_from_positions)
+        elif not self._velocities_current:
+            self._run("step from new velocities", self._step_from_velocities)
+        else:
+            self._run("step from forces", self._step_from_forces)
+        self._positions_current = False
+
+    def _forward(self) -> None:
+        """Compute everything that follows from the present state and torques."""
+        self._run("forward", self._compute_forward)
+        self._positions_current = self._velocities_current = True
+
+    def _compute_forward(self) -> None:
+        self._compute_positions()
+        self._compute_acceleration(ahead=False)
+
+    def _step_from_positions(self) -> None:
+        self._compute_positions()
+        self._step_from_forces()
+
+    def _step_from_velocities(self) -> None:
+        # Constraints also hold velocities.
+        self._make_constraints()
+        self._step_from_forces()
+
+    def _step_from_forces(self) -> None:
+        self._compute_acceleration(ahead=True)
+        if self._solver is not None:
+            self._solver.advance()
+        else:
+            mjw.euler(self._model, self._data)
+
+    def _compute_positions(self) -> None:
+        model, data = self._model, self._data
+        mjw.fwd_kinematics(model, data)
+        mjw.crb(model, data)
+        if self._contacts is not None:
+            self._contacts.detect()
+        else:
+            mjw.collision(model, data)
+        self._make_constraints()
+
+    def _make_constraints(self) -> None:
+        if self._solver is not None:
+            make_rows(self._model, self._data)
+        else:
+            mjw.make_constraint(self._model, self._data)
+
+    def _compute_acceleration(self, ahead: bool) -> None:
+        mjw.fwd_velocity(self._model, self._data)
+        if self._solver is not None:
+            self._solver.solve(ahead)
+        else:
+            mjw.fwd_acceleration(self._model, self._data, factorize=True)
+            mjw.solve(self._model, self._data)
+
+    def _read(self, mask: torch.Tensor) -> None:
+        """Bring the state tensors of the robots in ``mask`` up to what was computed last."""
+        data, contact, forces = self._data, self._data.contact, self.contact_forces
+        self._launch(
+            kernels.read_bodies,
+            (self.num_envs, self.num_bodies),
+            [mask, data.xpos, data.xquat, data.cvel, data.subtree_com, self._diverged],
+            [self.root_states, self.rigid_body_states, forces, self.lost],
+        )
+        inputs = [mask, data.nacon, contact.worldid, contact.geom, contact.frame, contact.friction]
+        inputs += [contact.efc_address, data.efc.force, self._model.geom_bodyid]
+        self._launch(kernels.add_contact_forces, data.naconmax, inputs, [forces])
+
+    # --- preparation ---------------------------------------------------------------------------------------------
+
+    def _describe(self) -> None:
+        model, device = self.scene.model, self.device
+        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
+        joints = [model.joint(name).id for name in self.dof_names]
+        self._dofs = slice(model.nv - len(joints), model.nv)
+        self.dof_pos_limits = torch.tensor(model.jnt_range[joints], dtype=torch.float32, device=device)
+        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32, device=device)
+        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32, device=device)
+        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
+
+    def _create_worlds(self, terrain: Terrain | None) -> None:
+        n, scene = self.num_envs, self.scene
+        with wp.ScopedDevice(self._wp_device):
+            self._model = mjw.put_model(scene.model, batch_sizes=dict.fromkeys(_PER_ROBOT, n))
+            self._data = mjw.make_data(scene.model, nworld=n, nconmax=self._max_contacts, njmax=self._max_constraints)
+            self._diverged = wp.zeros(n, dtype=bool)
+            # These are much faster than MuJoCo Warp's own, which does for every other scene.
+            self._contacts = self._solver = None
+            if terrain is not None and HeightFieldContacts.supports(scene):
+                self._contacts = HeightFieldContacts(scene, terrain, self._model, self._data)
+            if NewtonSolver.supports(scene.model):
+                self._solver = NewtonSolver(scene.model, self._model, self._data, self._diverged)
+        # Overflows are counted here; a printed line for each would flood the terminal.
+        self._model.opt.warn_overflow = 0
+
+    def _allocate(self) -> None:
+        n, bodies, dofs, device = self.num_envs, len(self.body_names), len(self.dof_names), self.device
+        first_position = self.scene.model.nq - dofs
+        self.dof_pos = wp.to_torch(self._data.qpos)[:, first_position:]
+        self.dof_vel = wp.to_torch(self._data.qvel)[:, self._dofs]
+        self.root_states = torch.zeros(n, 13, device=device)
+        self.rigid_body_states = torch.zeros(n, bodies, 13, device=device)
+        self.contact_forces = torch.zeros(n, bodies, 3, device=device)
+        self.lost = torch.zeros(n, dtype=torch.bool, device=device)
+        self._joint_torque = wp.to_torch(self._data.qfrc_applied)[:, self._dofs]
+        self._dof_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs]
+        self._drive_damping = torch.zeros(n, dofs, device=device)
+        self._joint_damping = self._dof_damping[:, :1].clone()
+        self._everyone = torch.ones(n, dtype=torch.bool, device=device)
+        self._overflows = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, device=device)
+        self._overflows_seen = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, pin_memory=self._wp_device.is_cuda)
+        self._warned = [False] * len(_OVERFLOWS)
+
+    def _warm_up(self) -> None:
+        """Run every kernel once, which compiles it, and return to the start."""
+        data = self._data
+        changed = (data.qpos, data.qvel, data.qacc, data.qacc_warmstart, data.overflow, self._diverged)
+        with self._on_stream():
+            start = [wp.clone(array) for array in changed]
+            self._step_from_positions()
+            for array, value in zip(changed, start, strict=True):
+                wp.copy(array, value)
+        self._forward()
+        self._read(self._everyone)
+        self._count_overflows()
+        self._overflows.zero_()
+        wp.synchronize_device(self._wp_device)
+
+    # --- device --------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _on_stream(self) -> Iterator[None]:
+        """Queue Warp's work on PyTorch's current stream, also while somebody captures it."""
+        if not self._wp_device.is_cuda:
+            with wp.ScopedDevice(self._wp_device):
+                yield
+            return
+        stream = wp.stream_from_torch(torch.device(self.device))
+        with wp.ScopedStream(stream, sync_enter=False):
+            if not torch.cuda.is_current_stream_capturing():
+                yield
+                return
+            with wp.ScopedCapture(stream=stream, external=True) as capture:
+                yield
+        # The caller's graph uses the kernels that were loaded for it.
+        self._captures.append(capture.graph)
+
+    def _run(self, name: str, function: Callable[[], None]) -> None:
+        """Queue the work of ``function``; on a GPU it is captured the first time and replayed afterwards."""
+        if not self._wp_device.is_cuda or torch.cuda.is_current_stream_capturing():
+            with self._on_stream():
+                function()
+            return
+        if name not in self._graphs:
+            # On Warp's own stream, because PyTorch's default one can't be captured.
+            with wp.ScopedDevice(self._wp_device), wp.ScopedCapture() as capture:
+                function()
+            self._graphs[name] = capture.graph
+        with self._on_stream():
+            wp.capture_launch(self._graphs[name])
+
+    def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list, outputs: list) -> None:
+        """Queue a kernel; PyTorch's tensors among its arguments are taken as they are."""
+        arguments = [wp.from_torch(a.detach()) if isinstance(a, torch.Tensor) else a for a in (*inputs, *outputs)]
+        with self._on_stream():
+            wp.launch(kernel, dim=dim, inputs=arguments)
+
+    def _count_overflows(self) -> None:
+        self._launch(kernels.count_overflows, self.num_envs, [self._data.overflow], [self._overflows])
+
+    def _warn(self, counts: list[int]) -> None:
+        for kind, count in enumerate(counts):
+            if count and not self._warned[kind]:
+                text = _OVERFLOWS[kind].format(contacts=self._max_contacts, constraints=self._max_constraints)
+                warnings.warn(f"{count} times a robot's {text}", stacklevel=3)
+                self._warned[kind] = True
+
+
+def _find_device(name: str) -> wp.Device:
+    """Return Warp's name of a PyTorch device.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    wp.config.log_level = wp.LOG_WARNING
+    wp.init()
+    device = torch.device(name)
+    if device.type == "cuda" and not (torch.cuda.is_available() and wp.is_cuda_available()):
+        raise UserError(f"the warp simulator found no NVIDIA GPU for '{name}' (--sim_device); --sim=mujoco needs none")
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"the warp simulator runs on 'cuda' devices, not on '{name}' (--sim_device)")
+    return wp.device_from_torch(device)

@@ -1,0 +1,408 @@
+"""The MuJoCo Warp back-end against MuJoCo C: on the GPU where there is one, otherwise on Warp's CPU device."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+from conftest import quiet, small_cfg
+
+from legged_gym.envs import Qmini
+from legged_gym.simulators import PhysicsParameters, make_simulator
+from legged_gym.simulators.mujoco_sim import MujocoSimulator
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.terrain import Terrain
+
+mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
+wp = pytest.importorskip("warp")
+
+from legged_gym.simulators.warp_sim import WarpSimulator  # noqa: E402
+
+DEVICE = os.environ.get("WARP_TEST_DEVICE", "cuda:0" if torch.cuda.is_available() else "cpu")
+N = 6
+
+Pair = tuple[WarpSimulator, MujocoSimulator]
+
+
+def parameters(device: str, n: int = N) -> PhysicsParameters:
+    generator = torch.Generator().manual_seed(3)
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return (low + (high - low) * torch.rand(*shape, generator=generator)).to(device)
+
+    return PhysicsParameters(
+        friction=uniform(0.2, 1.2, n),
+        added_mass=uniform(-1.0, 3.0, n),
+        added_com=uniform(-0.02, 0.02, n, 3),
+        joint_friction=uniform(0.0, 0.01, n),
+        joint_damping=uniform(0.0, 0.01, n),
+        joint_armature=uniform(1e-3, 1e-2, n),
+    )
+
+
+@pytest.fixture(scope="module", params=["plane", "heightfield"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Both back-ends with the same robots, their drives damped."""
+    cfg = small_cfg(N, plane=request.param == "plane")
+    terrain = None if request.param == "plane" else Terrain(cfg.terrain, seed=0)
+    sims = WarpSimulator(cfg, terrain, N, DEVICE), MujocoSimulator(cfg, terrain, N)
+    prepare(sims)
+    yield sims
+    for sim in sims:
+        sim.close()
+
+
+def prepare(pair: Pair) -> None:
+    for sim in pair:
+        sim.set_parameters(parameters(sim.device))
+        sim.set_drive_damping(torch.full((N, sim.num_dof), 0.8, device=sim.device))
+
+
+def place(pair: Pair, root: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor) -> None:
+    for sim in pair:
+        everyone = torch.ones(N, dtype=torch.bool, device=sim.device)
+        sim.set_state(everyone, *(x.to(sim.device) for x in (root, dof_pos, dof_vel)))
+
+
+def crouch(pair: Pair, seed: int, steps: int = 40) -> None:
+    """Let the C robots fall onto their feet and give both back-ends the state in which that ends."""
+    torch.manual_seed(seed)
+    c_sim = pair[1]
+    root = torch.zeros(N, 13)
+    root[:, 0], root[:, 1] = torch.linspace(2.0, 8.0, N), 3.0
+    root[:, 2], root[:, 6] = 0.43, 1.0
+    root[:, 7:] = 0.2 * torch.randn(N, 6)
+    angles = stance(c_sim) + 0.05 * torch.randn(N, c_sim.num_dof)
+    place(pair, root, angles, torch.zeros_like(angles))
+    for step in range(steps):
+        c_sim.step(drive(c_sim), refresh=step == steps - 1)
+    place(pair, c_sim.root_states.clone(), c_sim.dof_pos.clone(), c_sim.dof_vel.clone())
+
+
+def stance(sim: MujocoSimulator | WarpSimulator) -> torch.Tensor:
+    angles = small_cfg().init_state.default_joint_angles
+    return torch.tensor([[angles[name] for name in sim.dof_names]], device=sim.device)
+
+
+def drive(sim: MujocoSimulator | WarpSimulator) -> torch.Tensor:
+    return 40.0 * (stance(sim) - sim.dof_pos) - 0.8 * sim.dof_vel
+
+
+def close(ours: torch.Tensor, reference: torch.Tensor, atol: float, rtol: float = 0.0) -> None:
+    torch.testing.assert_close(ours.cpu(), reference, atol=atol, rtol=rtol)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_accelerations_and_forces_agree_with_mujoco(pair: Pair, seed: int) -> None:
+    """One physics step changes joint velocities by rad/s, which agree within 1 % or 0.06; forces within 2 % or 2 N.
+
+    Three times that on a height field: there a capsule touches in up to two points, MuJoCo's in one for each triangle
+    below it. Where it makes no difference, as for most robots, they agree as on a plane.
+    """
+    crouch(pair, seed)
+    warp_sim, c_sim = pair
+    assert (c_sim.contact_forces[:, :, 2].sum(1) > 20.0).sum() >= N // 2, "the test needs contacts"
+    before = c_sim.dof_vel.clone()
+    torques = 5.0 * torch.randn(N, c_sim.num_dof)
+    for sim in pair:
+        sim.step(torques.to(sim.device), refresh=True)
+    assert (c_sim.dof_vel - before).abs().max() > 0.5, "the test needs accelerations"
+    looser = 3.0 if warp_sim.scene.model.nhfield else 1.0
+    close(warp_sim.contact_forces, c_sim.contact_forces, atol=2.0 * looser, rtol=0.02)
+    close(warp_sim.root_states[:, 7:], c_sim.root_states[:, 7:], atol=0.02 * looser, rtol=0.01)
+    close(warp_sim.dof_vel, c_sim.dof_vel, atol=0.06 * looser, rtol=0.01)
+    assert (warp_sim.dof_vel.cpu() - c_sim.dof_vel).abs().median() < 1e-3
+
+
+def test_a_control_step_agrees_with_mujoco(pair: Pair) -> None:
+    """Four physics steps under a PD law: positions within 0.5 mm and mrad, velocities within 3 cm/s and 0.1 rad/s.
+
+    Six times that on a height field, for the reason given above.
+    """
+    crouch(pair, seed=5)
+    for step in range(4):
+        for sim in pair:
+            sim.step(drive(sim), refresh=step == 3)
+    warp_sim, c_sim = pair
+    looser = 6.0 if warp_sim.scene.model.nhfield else 1.0
+    close(warp_sim.dof_pos, c_sim.dof_pos, atol=5e-4 * looser)
+    close(warp_sim.rigid_body_states[..., :7], c_sim.rigid_body_states[..., :7], atol=5e-4 * looser)
+    close(warp_sim.rigid_body_states[..., 7:10], c_sim.rigid_body_states[..., 7:10], atol=0.03 * looser)
+    close(warp_sim.dof_vel, c_sim.dof_vel, atol=0.1 * looser)
+
+
+def test_contacts_of_a_flat_height_field_are_those_of_a_plane() -> None:
+    """Robots of all postures, lying ones too: the same points and depths on Warp's field and on MuJoCo C's plane."""
+    cfg = small_cfg(N, plane=False)
+    cfg.terrain.border_size = 20.0
+    pair = WarpSimulator(cfg, Terrain(cfg.terrain, seed=0), N, DEVICE), MujocoSimulator(small_cfg(N), None, N)
+    prepare(pair)
+    torch.manual_seed(0)
+    root = torch.zeros(N, 13)
+    root[:, 0], root[:, 1] = torch.linspace(-10.0, -8.0, N), -8.0
+    root[:, 2], root[:, 3:7] = 0.3, torch.nn.functional.normalize(torch.randn(N, 4), dim=1)
+    angles = stance(pair[1]).repeat(N, 1)
+    place(pair, root, angles, torch.zeros_like(angles))
+    for step in range(60):
+        pair[1].step(drive(pair[1]), refresh=step == 59)
+    place(pair, pair[1].root_states.clone(), pair[1].dof_pos.clone(), pair[1].dof_vel.clone())
+    assert (pair[1].contact_forces[:, 0].norm(dim=1) > 1.0).any(), "the test needs a robot that lies on its body"
+    ours = sorted(warp_contacts(pair[0]))
+    theirs = sorted(
+        (i, int(contact.geom2), *contact.pos, contact.dist) for i in range(N) for contact in forward(pair[1], i).contact
+    )
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=1e-5)
+    for sim in pair:
+        sim.close()
+
+
+def warp_contacts(sim: WarpSimulator) -> list[tuple[float, ...]]:
+    """Return robot, geom, position and distance of all contacts."""
+    contact, number = sim._data.contact, int(sim._data.nacon.numpy()[0])
+    columns = contact.worldid.numpy(), contact.geom.numpy()[:, 1], *contact.pos.numpy().T, contact.dist.numpy()
+    return [tuple(float(column[k]) for column in columns) for k in range(number) if columns[-1][k] < 0.0]
+
+
+def forward(sim: MujocoSimulator, i: int) -> mujoco.MjData:
+    data = sim.batch.get_data(i)
+    mujoco.mj_forward(sim.batch.get_model(i), data)
+    return data
+
+
+def test_robots_on_a_slope_agree_with_mujoco() -> None:
+    """On a slope of 0.3, which they slide down, the total force agrees within 3 % or 2 N."""
+    cfg = small_cfg(N, plane=False)
+    terrain = Terrain(cfg.terrain, seed=0)
+    slope = 0.3
+    x = np.arange(terrain.heights.shape[0])[:, None] * cfg.terrain.horizontal_scale
+    terrain.heights[:] = slope * (x - 5.0)
+    pair = WarpSimulator(cfg, terrain, N, DEVICE), MujocoSimulator(cfg, terrain, N)
+    prepare(pair)
+    for sim in pair:
+        values = parameters(sim.device)
+        values.friction[:] = 0.1
+        sim.set_parameters(values)
+    root = torch.zeros(N, 13)
+    root[:, 0] = terrain.origin[0] + 5.0 + torch.linspace(0.0, 2.0, N)
+    root[:, 2], root[:, 6] = slope * torch.linspace(0.0, 2.0, N) + 0.46, 1.0
+    angles = stance(pair[1]).repeat(N, 1)
+    place(pair, root, angles, torch.zeros_like(angles))
+    for step in range(50):
+        pair[1].step(drive(pair[1]), refresh=step == 49)
+    assert (pair[1].root_states[:, 7] < -0.02).all(), "the test needs robots that slide"
+    place(pair, pair[1].root_states.clone(), pair[1].dof_pos.clone(), pair[1].dof_vel.clone())
+    ours, theirs = pair[0].contact_forces.sum(1).cpu(), pair[1].contact_forces.sum(1)
+    torch.testing.assert_close(ours, theirs, atol=2.0, rtol=0.03)
+    for sim in pair:
+        sim.step(drive(sim), refresh=True)
+    close(pair[0].root_states, pair[1].root_states, atol=0.05)
+    for sim in pair:
+        sim.close()
+
+
+def test_all_tensors_are_of_one_instant(pair: Pair) -> None:
+    crouch(pair, seed=7)
+    sim = pair[0]
+    for step in range(3):
+        sim.step(drive(sim), refresh=step == 2)
+    # The same state computed from scratch; only the solver's first guess differs.
+    states = sim.rigid_body_states.clone()
+    everyone = torch.ones(N, dtype=torch.bool, device=DEVICE)
+    sim.set_state(everyone, sim.root_states.clone(), sim.dof_pos.clone(), sim.dof_vel.clone())
+    close(sim.rigid_body_states, states.cpu(), atol=1e-4)
+    close(sim.root_states, states[:, 0].cpu(), atol=1e-4)
+
+
+def test_rows_and_solution_equal_mujoco_warps(pair: Pair) -> None:
+    """The back-end's own kernels against the general ones that they stand in for, from a cold start."""
+    crouch(pair, seed=4)
+    sim = pair[0]
+    model, data = sim._model, sim._data
+    assert sim._solver is not None
+    results = []
+    for make_constraints, solve in (
+        (sim._make_constraints, lambda: sim._solver.solve(ahead=True)),
+        (lambda: mjw.make_constraint(model, data), lambda: solve_in_general(sim)),
+    ):
+        wp.to_torch(data.qacc).zero_()
+        wp.to_torch(data.qacc_warmstart).zero_()
+        with wp.ScopedDevice(DEVICE):
+            make_constraints()
+            solve()
+        addresses = data.contact.efc_address.numpy()[:, 0]
+        contacts = [(int(world), int(addresses[k])) for k, world in enumerate(data.contact.worldid.numpy())]
+        contacts = contacts[: int(data.nacon.numpy()[0])]
+        rows = [
+            [getattr(data.efc, name).numpy()[world, row : row + 4] for world, row in contacts]
+            for name in ("J", "D", "aref", "frictionloss", "force")
+        ]
+        results.append((*map(np.array, rows), data.qacc.numpy()))
+    assert len(results[0][0]) > N, "the test needs contacts"
+    for ours, theirs, atol in zip(*results, (1e-5, 1e-3, 1e-2, 0.0, 0.02, 0.1), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=atol, rtol=1e-4)
+
+
+def solve_in_general(sim: WarpSimulator) -> None:
+    mjw.fwd_acceleration(sim._model, sim._data, factorize=True)
+    mjw.solve(sim._model, sim._data)
+
+
+def test_set_state_touches_only_the_mask_and_refreshes_it(pair: Pair) -> None:
+    crouch(pair, seed=8)
+    sim = pair[0]
+    sim.step(drive(sim), refresh=True)
+    mask = torch.zeros(N, dtype=torch.bool, device=DEVICE)
+    mask[1], mask[4] = True, True
+    root, joints = torch.randn(N, 13, device=DEVICE), 0.1 * torch.randn(N, sim.num_dof, device=DEVICE)
+    root[:, 3:7] /= root[:, 3:7].norm(dim=1, keepdim=True)
+    root[:, 2] += 5.0
+    names = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces")
+    tensors = [getattr(sim, name) for name in names]
+    before = [tensor.clone() for tensor in tensors]
+    sim.set_state(mask, root, joints, -joints)
+    assert all(getattr(sim, name) is tensor for name, tensor in zip(names, tensors, strict=True)), "replaced a tensor"
+    for tensor, old in zip(tensors, before, strict=True):
+        torch.testing.assert_close(tensor[~mask], old[~mask], atol=0, rtol=0)
+    torch.testing.assert_close(sim.root_states[mask], root[mask], atol=2e-5, rtol=0)
+    torch.testing.assert_close(sim.dof_pos[mask], joints[mask])
+    torch.testing.assert_close(sim.dof_vel[mask], -joints[mask])
+    assert (sim.contact_forces[mask] == 0.0).all()
+
+
+def test_root_velocity_acts_and_is_in_the_world_frame(pair: Pair) -> None:
+    """After a push, right after a refresh, both back-ends still agree."""
+    crouch(pair, seed=9)
+    velocity = 0.5 * torch.randn(N, 6)
+    mask = torch.arange(N) % 2 == 0
+    torques = torch.randn(N, 10)
+    for sim in pair:
+        sim.step(torques.to(sim.device), refresh=True)
+        sim.set_root_velocity(mask.to(sim.device), velocity.to(sim.device))
+        sim.step(torques.to(sim.device), refresh=True)
+    close(pair[0].root_states[:, 7:], pair[1].root_states[:, 7:], atol=0.03, rtol=0.02)
+    close(pair[0].dof_vel, pair[1].dof_vel, atol=0.05, rtol=0.02)
+
+
+def test_parameters_and_derived_fields_equal_mujocos(pair: Pair) -> None:
+    warp_sim, c_sim = pair
+    for name in (
+        "geom_friction", "body_mass", "body_inertia", "body_ipos", "dof_frictionloss", "dof_damping", "dof_armature",
+        "body_subtreemass", "body_invweight0", "dof_invweight0",
+    ):  # fmt: skip
+        ours = getattr(warp_sim._model, name).numpy()
+        reference = np.stack([getattr(c_sim.batch.get_model(i), name) for i in range(N)])
+        assert ours.shape[0] == N, f"{name} is shared by all robots"
+        np.testing.assert_allclose(ours.reshape(reference.shape), reference, rtol=2e-4, atol=1e-7, err_msg=name)
+
+
+def test_overflows_are_warned_about_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    crouch(pair, seed=1)
+    root, joints, speeds = pair[1].root_states.clone(), pair[1].dof_pos.clone(), pair[1].dof_vel.clone()
+    monkeypatch.setattr("legged_gym.simulators.warp_sim._CHECK_INTERVAL", 1)
+    for setting, too_few in (("max_contacts", 1), ("max_constraints", 12)):
+        cfg = small_cfg(N)
+        setattr(cfg.sim, setting, too_few)
+        sim = make_simulator("warp", cfg=cfg, terrain=None, num_envs=N, device=DEVICE)
+        everyone = torch.ones(N, dtype=torch.bool, device=DEVICE)
+        sim.set_state(everyone, root.to(DEVICE), joints.to(DEVICE), speeds.to(DEVICE))
+        with pytest.warns(UserWarning, match=rf"sim\.{setting}' \(now {too_few}\)"):
+            for _ in range(4):
+                sim.step(torch.zeros(N, 10, device=DEVICE), refresh=True)
+                sim.check()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            sim.check()
+        sim.close()
+
+
+def test_a_task_runs_on_it() -> None:
+    cfg = small_cfg(N)
+    cfg.env.episode_length_s, cfg.sim.compile_step = 0.2, False
+    env = Qmini(cfg, sim_name="warp", sim_device=DEVICE)
+    for _ in range(25):
+        obs, rewards, _, _ = env.step(0.3 * torch.randn(N, env.num_actions, device=DEVICE))
+        assert torch.isfinite(rewards).all()
+        assert all(torch.isfinite(group).all() for group in obs.values())
+    assert env.sim.overflows() == [0, 0, 0, 0]
+    assert (env.root_states[:, 2] > 0.2).all(), "robots fell through the ground"
+    env.close()
+
+
+def test_clear_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no NVIDIA GPU for 'cuda:0'"):
+            WarpSimulator(small_cfg(1), None, 1)
+    with pytest.raises(UserError, match="runs on 'cuda' devices"):
+        WarpSimulator(small_cfg(1), None, 1, device="meta")
+    monkeypatch.setitem(sys.modules, "mujoco_warp", None)
+    monkeypatch.delitem(sys.modules, "legged_gym.simulators.warp_sim")
+    with pytest.raises(UserError, match=r"pip install -e '\.\[warp\]'"):
+        importlib.import_module("legged_gym.simulators.warp_sim")
+
+
+def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("legged_gym.simulators.warp_sim._CHECK_INTERVAL", 1)
+    sim = WarpSimulator(small_cfg(N), None, N, DEVICE)
+    torques = torch.zeros(N, 10, device=DEVICE)
+    torques[2] = float("nan")
+    with pytest.warns(UserWarning, match="blew up"):
+        for _ in range(3):
+            sim.step(torques, refresh=True)
+            sim.check()
+    for tensor in (sim.dof_pos, sim.dof_vel, sim.root_states, sim.rigid_body_states, sim.contact_forces):
+        assert torch.isfinite(tensor[[0, 1, 3, 4, 5]]).all()
+    assert torch.isfinite(sim.dof_pos).all()
+    assert (sim.dof_vel[2] == 0.0).all()
+    assert sim.lost.tolist() == [i == 2 for i in range(N)]
+    sim.step(torch.zeros_like(torques), refresh=True)
+    assert not sim.lost.any()
+    sim.close()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_recorded_step_does_what_its_kernels_do() -> None:
+    envs = []
+    for recorded in (False, True):
+        cfg = quiet(small_cfg(64))
+        cfg.env.episode_length_s = 0.3
+        cfg.sim.cuda_graph = cfg.sim.compile_step = recorded
+        envs.append(Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1))
+        envs[-1].commands[:, 0] = 0.3
+    generator = torch.Generator("cuda").manual_seed(0)
+    for step in range(40):
+        actions = 0.3 * torch.randn(64, 10, device="cuda", generator=generator)
+        results = [env.step(actions) for env in envs]
+        for (name, eager), recorded in zip(results[0][0].items(), results[1][0].values(), strict=True):
+            # Commands and clocks are drawn at random after a reset.
+            if step < 14:
+                torch.testing.assert_close(eager, recorded, atol=2e-2, rtol=1e-2, msg=f"{name} in step {step}")
+        torch.testing.assert_close(results[0][2], results[1][2])
+        torch.testing.assert_close(envs[0].episode_length_buf, envs[1].episode_length_buf)
+    kept = results[1][0]["policy"].clone()
+    envs[1].step(actions)
+    torch.testing.assert_close(results[1][0]["policy"], kept, atol=0, rtol=0)
+    for env in envs:
+        env.close()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_step_never_waits_for_the_gpu() -> None:
+    cfg = small_cfg(64)
+    cfg.sim.compile_step = False
+    env = Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1)
+    actions = torch.zeros(64, 10, device="cuda")
+    env.step(actions)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(6):
+            env.step(actions)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    env.close()
