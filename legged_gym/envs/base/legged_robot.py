@@ -14,6 +14,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.name_matching import joint_values, link_indices
 from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
+from legged_gym.envs.base.pushes import Pushes
 from legged_gym.envs.base.reward_sum import RewardSum
 from legged_gym.envs.base.start_states import StartStates
 from legged_gym.envs.base.statistics import Statistics
@@ -52,6 +53,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     feet_air_time: torch.Tensor
     _start_positions: torch.Tensor
     _has_touched: torch.Tensor
+    _driven_actions: torch.Tensor | None = None
+    _target_torques: torch.Tensor
     _last_touching: torch.Tensor
     _history: torch.Tensor
 
@@ -203,18 +206,10 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         return torch.clamp(torques, -self.torque_limits, self.torque_limits)
 
     def _push_robots(self) -> None:
-        """Kick robots whose moment has come by a random change of velocity."""
-        rand = self.cfg.domain_rand
-        if not rand.push_robots:
-            return
-        due = (self._episode_length + self._push_phase) % self._push_interval == 0
-        if not self._any(due):
-            return
-        velocity = self.root_states[:, 7:13].clone()
-        kick = 2.0 * torch.rand(self.num_envs, 2, device=self.device) - 1.0
-        velocity[:, 0] += kick[:, 0] * rand.max_push_vel_x
-        velocity[:, 1] += kick[:, 1] * rand.max_push_vel_y
-        self.sim.set_root_velocity(due, velocity)
+        if self.cfg.domain_rand.push_robots:
+            due = self._pushes.due(self._episode_length)
+            if self._any(due):
+                self.sim.set_root_velocity(due, self._pushes.kick(self.root_states[:, 7:13]))
 
     def _update_derived(self) -> None:
         """Express the base's state in its own frame."""
@@ -379,12 +374,10 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._fresh = torch.zeros_like(self.reset_buf)
         self._steps_since_reset = torch.zeros_like(self._episode_length)
         self.last_dof_vel = torch.zeros_like(self.actions)
-        self._driven_actions: torch.Tensor | None = None
         self.swing_time = self.feet_air_time
         self._commands = VelocityCommands(cfg, n, self.dt, device)
         self.commands = self._commands.values
-        self._push_interval = max(1, round(cfg.domain_rand.push_interval_s / self.dt))
-        self._push_phase = torch.randint(0, self._push_interval, (n,), device=device)
+        self._pushes = Pushes(cfg, n, self.dt, device)
 
     def _prepare_rewards(self) -> None:
         """Find the method of every reward with a scale, and declare what is logged."""

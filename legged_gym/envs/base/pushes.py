@@ -1,0 +1,35 @@
+"""Kicks against the base, each robot's at moments of its own."""
+
+from __future__ import annotations
+
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+
+
+class Pushes:
+    """Decides who is pushed and how hard."""
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
+        """Draw each robot's moment within the interval.
+
+        Args:
+            cfg: The task's configuration; ``domain_rand`` is read.
+            num_envs: Number of robots, N.
+            dt: Control step, s.
+            device: Where the tensors live.
+        """
+        rand = cfg.domain_rand
+        self._interval = max(1, round(rand.push_interval_s / dt))
+        self._moment = torch.randint(0, self._interval, (num_envs,), device=device)
+        self._strongest = torch.tensor([rand.max_push_vel_x, rand.max_push_vel_y], device=device)
+
+    def due(self, episode_length: torch.Tensor) -> torch.Tensor:
+        """Return who is pushed after this many steps, (N,) → bool, (N,)."""
+        return (episode_length + self._moment) % self._interval == 0
+
+    def kick(self, velocity: torch.Tensor) -> torch.Tensor:
+        """Return base velocities, (N, 6), changed by random horizontal kicks, world frame."""
+        kicked = velocity.clone()
+        kicked[:, :2] += (2.0 * torch.rand_like(kicked[:, :2]) - 1.0) * self._strongest
+        return kicked
