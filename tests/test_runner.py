@@ -121,6 +121,22 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "model_2.pt")["iter"] == 3
 
 
+class ImpatientQmini(StoppedQmini):
+    """Presses Ctrl-C again while the checkpoint is being written."""
+
+    def training_state(self) -> dict[str, Any]:
+        if self.common_step_counter == 59:
+            signal.raise_signal(signal.SIGINT)
+        return super().training_state()
+
+
+def test_a_second_ctrl_c_does_not_spoil_the_checkpoint(tmp_path: Path) -> None:
+    runner = make_runner(make_env(task=ImpatientQmini), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        runner.learn(5)
+    assert read_checkpoint(tmp_path / "model_1.pt")["iter"] == 2
+
+
 def test_every_name_is_the_index_of_the_last_iteration(tmp_path: Path) -> None:
     runner = make_runner(make_env(2), tmp_path, runner__save_interval=2)
     runner.learn(5)

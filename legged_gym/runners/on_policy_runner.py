@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -73,7 +76,8 @@ class OnPolicyRunner(RslRlRunner):
         except KeyboardInterrupt:
             if self.logger.writer is not None:
                 last = max(self.completed_iterations - 1, 0)
-                self.save(os.path.join(str(self.logger.log_dir), f"model_{last}.pt"))
+                with _ignoring_ctrl_c():
+                    self.save(os.path.join(str(self.logger.log_dir), f"model_{last}.pt"))
             raise
         finally:
             self.logger.stop_logging_writer()
@@ -165,6 +169,19 @@ class OnPolicyRunner(RslRlRunner):
             "world_size": world_size,
         }
         torch.distributed.init_process_group(backend="gloo", rank=self.gpu_global_rank, world_size=world_size)
+
+
+@contextlib.contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Let an impatient second Ctrl-C not spoil what the first one saves; threads can't, and need not, do this."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _quiet_unless(verbose: bool) -> contextlib.AbstractContextManager[Any]:
