@@ -1,9 +1,10 @@
-"""The bookkeeping around a recorded step; the recording itself needs a GPU and is tested in test_warp_sim.py."""
+"""Recorded steps: the bookkeeping around them anywhere, the recording itself where there is a GPU."""
 
 from __future__ import annotations
 
+import pytest
 import torch
-from conftest import small_cfg
+from conftest import quiet, small_cfg
 
 from legged_gym.envs import Qmini
 from legged_gym.envs.base.step_graph import StepGraph
@@ -55,3 +56,66 @@ def test_attributes_keep_their_memory() -> None:
     assert not any(value.is_inference() for value in before.values()), "could not be changed outside a rollout"
     for env in (plain, fixed):
         env.close()
+
+
+def test_what_can_not_be_compiled_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(function: object, **_: object) -> object:
+        def call(*_: object) -> None:
+            raise RuntimeError("no C compiler\nand more")
+
+        return call
+
+    plain, fixed = make_envs()
+    monkeypatch.setattr(torch, "compile", failing)
+    assert fixed._graph is not None
+    fixed._graph._compile()
+    with pytest.warns(UserWarning, match="torch.compile failed on this task or here: no C compiler$"):
+        ours = run(fixed, 20, seed=5)
+    for one, other in zip(ours, run(plain, 20, seed=5), strict=True):
+        torch.testing.assert_close(one, other, atol=0, rtol=0)
+    for env in (plain, fixed):
+        env.close()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_recorded_step_does_what_its_kernels_do() -> None:
+    pytest.importorskip("mujoco_warp")
+    envs = []
+    for recorded in (False, True):
+        cfg = quiet(small_cfg(64))
+        cfg.env.episode_length_s = 0.3
+        cfg.sim.cuda_graph = cfg.sim.compile_step = recorded
+        envs.append(Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1))
+        envs[-1].commands[:, 0] = 0.3
+    generator = torch.Generator("cuda").manual_seed(0)
+    for step in range(40):
+        actions = 0.3 * torch.randn(64, 10, device="cuda", generator=generator)
+        results = [env.step(actions) for env in envs]
+        for (name, eager), recorded in zip(results[0][0].items(), results[1][0].values(), strict=True):
+            # Commands and clocks are drawn at random after a reset.
+            if step < 14:
+                torch.testing.assert_close(eager, recorded, atol=2e-2, rtol=1e-2, msg=f"{name} in step {step}")
+        torch.testing.assert_close(results[0][2], results[1][2])
+        torch.testing.assert_close(envs[0].episode_length_buf, envs[1].episode_length_buf)
+    kept = results[1][0]["policy"].clone()
+    envs[1].step(actions)
+    torch.testing.assert_close(results[1][0]["policy"], kept, atol=0, rtol=0)
+    for env in envs:
+        env.close()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_step_never_waits_for_the_gpu() -> None:
+    pytest.importorskip("mujoco_warp")
+    cfg = small_cfg(64)
+    cfg.sim.compile_step = False
+    env = Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1)
+    actions = torch.zeros(64, 10, device="cuda")
+    env.step(actions)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(6):
+            env.step(actions)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    env.close()

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from conftest import quiet, small_cfg
+from conftest import small_cfg
 
 from legged_gym.envs import Qmini
 from legged_gym.simulators import PhysicsParameters, make_simulator
@@ -364,45 +364,3 @@ def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.Monke
     sim.step(torch.zeros_like(torques), refresh=True)
     assert not sim.lost.any()
     sim.close()
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_a_recorded_step_does_what_its_kernels_do() -> None:
-    envs = []
-    for recorded in (False, True):
-        cfg = quiet(small_cfg(64))
-        cfg.env.episode_length_s = 0.3
-        cfg.sim.cuda_graph = cfg.sim.compile_step = recorded
-        envs.append(Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1))
-        envs[-1].commands[:, 0] = 0.3
-    generator = torch.Generator("cuda").manual_seed(0)
-    for step in range(40):
-        actions = 0.3 * torch.randn(64, 10, device="cuda", generator=generator)
-        results = [env.step(actions) for env in envs]
-        for (name, eager), recorded in zip(results[0][0].items(), results[1][0].values(), strict=True):
-            # Commands and clocks are drawn at random after a reset.
-            if step < 14:
-                torch.testing.assert_close(eager, recorded, atol=2e-2, rtol=1e-2, msg=f"{name} in step {step}")
-        torch.testing.assert_close(results[0][2], results[1][2])
-        torch.testing.assert_close(envs[0].episode_length_buf, envs[1].episode_length_buf)
-    kept = results[1][0]["policy"].clone()
-    envs[1].step(actions)
-    torch.testing.assert_close(results[1][0]["policy"], kept, atol=0, rtol=0)
-    for env in envs:
-        env.close()
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_a_step_never_waits_for_the_gpu() -> None:
-    cfg = small_cfg(64)
-    cfg.sim.compile_step = False
-    env = Qmini(cfg, sim_name="warp", sim_device="cuda:0", seed=1)
-    actions = torch.zeros(64, 10, device="cuda")
-    env.step(actions)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(6):
-            env.step(actions)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    env.close()

@@ -28,9 +28,13 @@ import warp as wp
 
 wp.set_module_options({"enable_backward": False})
 
-_SMALL = 64
-"""Rows up to which a world is solved by the small kernel, which leaves room for more worlds at once."""
+_ROWS = (64,)
+"""Constraint rows up to which a world is solved by a smaller kernel, which leaves room for more worlds at once.
+
+A further kernel for up to 32 rows made steps slower, by 4 %: half of all robots have more."""
 _THREADS = 32
+"""Of a world. More wait for each other: 64 took an eighth longer, 128 half as long again."""
+_MANY = 1 << 30
 _DENSE_OR_AUTO = mujoco.mjtJacobian.mjJAC_AUTO
 _LINE_SLOPE = wp.constant(0.01)
 """The line search ends when the slope has fallen to this share of its start."""
@@ -64,14 +68,14 @@ class NewtonSolver:
                 column = model.M_colind[address]
                 entries[row, column] = entries[column, row] = address
         self._entries = wp.array(entries.ravel(), dtype=int)
-        bounds = [0, data.njmax_pad] if data.njmax_pad <= _SMALL else [0, _SMALL, data.njmax_pad]
-        self._kernels = [
-            _newton(size, more, fewer if fewer else -1, more == data.njmax_pad)
-            for fewer, more in itertools.pairwise(bounds)
-        ]
+        # The last one takes all that is left, also worlds that have more rows than there is room for.
+        rows = [*(rows for rows in _ROWS if rows < data.njmax_pad), data.njmax_pad]
+        limits = [-1, *rows[:-1], _MANY]
         device = data.qacc.device
-        self._side_stream = wp.Stream(device) if device.is_cuda else None
-
+        self._launches = [
+            (_newton(size, number), fewer, more, wp.Stream(device) if device.is_cuda else None)
+            for number, (fewer, more) in zip(rows, itertools.pairwise(limits), strict=True)
+        ]
         self._damped = wp.zeros_like(data.qacc)
         self._diverged = diverged
 
@@ -97,14 +101,15 @@ class NewtonSolver:
             data.qfrc_applied, data.efc.J, data.efc.D, data.efc.aref, data.efc.frictionloss,
         ]  # fmt: skip
         outputs = [data.qacc, self._damped, data.efc.force]
-        small, *large = self._kernels
-        # The few worlds with many rows take as long as all others together, so let both run at the same time.
-        with wp.ScopedStream(self._side_stream):
-            for kernel in large:
-                wp.launch_tiled(kernel, dim=data.nworld, inputs=inputs, outputs=outputs, block_dim=_THREADS)
-        wp.launch_tiled(small, dim=data.nworld, inputs=inputs, outputs=outputs, block_dim=_THREADS)
-        if self._side_stream is not None:
-            wp.wait_stream(self._side_stream)
+        # All at the same time: a world with many rows takes as long as thousands with few.
+        for kernel, fewer, more, stream in self._launches:
+            with wp.ScopedStream(stream):
+                wp.launch_tiled(
+                    kernel, dim=data.nworld, inputs=[fewer, more, *inputs], outputs=outputs, block_dim=_THREADS
+                )
+        for *_, stream in self._launches:
+            if stream is not None:
+                wp.wait_stream(stream)
 
     def advance(self) -> None:
         """Move all worlds on by one step with what :meth:`solve` found."""
@@ -160,15 +165,17 @@ def _sane(value: float) -> float:
 
 
 @functools.cache
-def _newton(size: int, max_rows: int, min_rows: int, is_last: bool) -> wp.Kernel:
-    """Build the kernel for worlds of ``size`` degrees of freedom with more than ``min_rows`` constraint rows.
+def _newton(size: int, max_rows: int) -> wp.Kernel:
+    """Build the kernel for worlds of ``size`` degrees of freedom with up to ``max_rows`` constraint rows.
 
-    Worlds with more than ``max_rows`` are left to another kernel, unless this is the last one.
+    It leaves worlds alone that don't have more than ``fewer`` and up to ``more`` rows.
     """
-    flat, width = size * size, size + 1
+    flat = size * size
 
     @wp.kernel(module="unique", enable_backward=False, module_options={"enable_mathdx_gemm": False})
     def newton(
+        fewer: int,
+        more: int,
         ahead: bool,
         entries: wp.array[int],
         opt_tolerance: wp.array[float],
@@ -191,9 +198,7 @@ def _newton(size: int, max_rows: int, min_rows: int, is_last: bool) -> wp.Kernel
     ) -> None:
         world = wp.tid()
         rows = num_rows[world]
-        if rows <= min_rows:
-            return
-        if wp.static(not is_last) and rows > max_rows:
+        if rows <= fewer or rows > more:
             return
         index = wp.tile_load(entries, shape=flat, storage="shared")
         mass = wp.tile_reshape(
@@ -205,9 +210,7 @@ def _newton(size: int, max_rows: int, min_rows: int, is_last: bool) -> wp.Kernel
         tolerance = opt_tolerance[0] * trace
 
         row = wp.tile_arange(max_rows, dtype=int)
-        # One column more than needed: threads that each read a row then don't wait for the same memory bank.
-        padded = wp.tile_load(jacobian[world], shape=(max_rows, width), storage="shared")
-        jac = wp.tile_view(padded, offset=(0, 0), shape=(max_rows, size))
+        jac = wp.tile_load(jacobian[world], shape=(max_rows, size), storage="shared")
         jac_t = wp.tile_transpose(jac)
         stiffness = wp.tile_map(_known, wp.tile_load(row_stiffness[world], shape=max_rows), row, rows)
         reference = wp.tile_map(_known, wp.tile_load(row_reference[world], shape=max_rows), row, rows)

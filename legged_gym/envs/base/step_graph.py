@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _WARM_UP = 3
 """Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
+_TASK_METHODS = ("_push_robots", "_compute_torques", "_post_physics_step")
+"""What is compiled: together all of a task's own code in a step."""
+_SIMULATOR_METHODS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
+"""What the compiler must not look into."""
 
 
 class StepGraph:
@@ -33,6 +37,7 @@ class StepGraph:
         self._memory: dict[str, torch.Tensor] = {}
         self._actions = torch.zeros(task.num_envs, task.num_actions, device=task.device)
         self._observations: TensorDict
+        self._compiled = False
         if task.cfg.sim.compile_step:
             self._compile()
 
@@ -47,25 +52,39 @@ class StepGraph:
         elif self._countdown > 0 or not self._record():
             self._countdown -= 1
             with tell_if_slow("compiling the task's step, which takes half a minute at the first start"):
-                self._step()
+                self._step_by_kernels()
         # A runner keeps observations until after the next step.
         self._task._observations = self._observations.clone()
 
+    def _step_by_kernels(self) -> None:
+        before = self._tensors()
+        try:
+            self._step()
+        except Exception as error:
+            if not self._compiled:
+                raise
+            # What the compiler can't do must not keep a task from running; what is wrong with it shows again.
+            reason = str(error).strip().split("\n")[0]
+            warnings.warn(f"steps run slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)
+            self._undo_compile()
+            for name, tensor in before.items():
+                setattr(self._task, name, tensor)
+            self._step()
+
     def _compile(self) -> None:
         """Fuse the many small kernels of the task's own code into few; the simulator's stay as they are."""
-        task = self._task
-        try:
-            torch.compile(torch.neg)(self._actions)
-        except Exception as error:
-            # Whatever it is, a C compiler or a driver that is missing, the task runs without.
-            reason = str(error).strip().split("\n")[0]
-            warnings.warn(f"steps run slower, as torch.compile does not work here: {reason}", stacklevel=4)
-            return
+        task, self._compiled = self._task, True
         warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores", module="torch._inductor")
-        for name in ("step", "set_state", "set_root_velocity", "set_drive_damping"):
+        for name in _SIMULATOR_METHODS:
             setattr(task.sim, name, torch.compiler.disable(getattr(task.sim, name)))
-        for name in ("_push_robots", "_compute_torques", "_post_physics_step"):
+        for name in _TASK_METHODS:
             setattr(task, name, torch.compile(getattr(task, name), dynamic=False))
+
+    def _undo_compile(self) -> None:
+        self._compiled = False
+        for owner, names in ((self._task, _TASK_METHODS), (self._task.sim, _SIMULATOR_METHODS)):
+            for name in names:
+                delattr(owner, name)
 
     def _take_over(self) -> None:
         """Collect what somebody else, a reset for instance, has bound to the task since the last step."""
@@ -85,9 +104,9 @@ class StepGraph:
         replaced = {name: tensor for name, tensor in after.items() if before.get(name) is not tensor}
         for name in replaced.keys() - self._memory.keys():
             self._memory[name] = replaced[name].clone()
-        # An attribute may have got another one's old tensor, which is about to be overwritten.
-        old = {id(memory) for memory in self._memory.values()}
-        values = [tensor.clone() if id(tensor) in old else tensor for tensor in replaced.values()]
+        # An attribute may have got another one's old tensor, or a view of it, which is about to be overwritten.
+        old = {memory.untyped_storage().data_ptr() for memory in self._memory.values()}
+        values = [t.clone() if t.untyped_storage().data_ptr() in old else t for t in replaced.values()]
         torch._foreach_copy_([self._memory[name] for name in replaced], values)
         for name in replaced:
             setattr(task, name, self._memory[name])
