@@ -18,8 +18,8 @@ NUM_ENVS, NUM_STEPS, NUM_OBS, NUM_ACTIONS = 4, 3, 6, 2
 class LinearEnv(VecEnv):
     """Draws observations at random; the label is a fixed linear function of them."""
 
-    def __init__(self) -> None:
-        self.num_envs, self.num_actions, self.device, self.cfg = NUM_ENVS, NUM_ACTIONS, "cpu", {}
+    def __init__(self, device: str = "cpu") -> None:
+        self.num_envs, self.num_actions, self.device, self.cfg = NUM_ENVS, NUM_ACTIONS, device, {}
         self.max_episode_length = 10
         self.episode_length_buf = torch.zeros(NUM_ENVS, dtype=torch.long)
         self.weights = torch.randn(NUM_OBS, 5)
@@ -27,18 +27,20 @@ class LinearEnv(VecEnv):
     def get_observations(self) -> TensorDict:
         policy = torch.randn(NUM_ENVS, NUM_OBS)
         groups = {"policy": policy, "privileged": torch.randn(NUM_ENVS, 2), "label": policy @ self.weights}
-        return TensorDict(groups, batch_size=[NUM_ENVS])
+        return TensorDict(groups, batch_size=[NUM_ENVS]).to(self.device)
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
-        done = torch.zeros(NUM_ENVS, dtype=torch.bool)
+        done = torch.zeros(NUM_ENVS, dtype=torch.bool, device=self.device)
         return self.get_observations(), -actions.square().sum(dim=1), done, {"time_outs": done}
 
 
-def make(estimator: dict[str, Any] | None = None, critic: dict[str, Any] | None = None, **ppo: Any) -> EstimatorPPO:
+def make(
+    estimator: dict[str, Any] | None = None, critic: dict[str, Any] | None = None, device: str = "cpu", **ppo: Any
+) -> EstimatorPPO:
     torch.manual_seed(0)
-    env = LinearEnv()
+    env = LinearEnv(device)
     mlp = {"class_name": "rsl_rl.models:MLPModel", "hidden_dims": [8]}
-    gaussian = {"class_name": "rsl_rl.modules:GaussianDistribution", "init_std": 1.0}
+    gaussian = {"class_name": "legged_gym.algorithms.gaussian:Gaussian", "init_std": 1.0}
     cfg = {
         "num_steps_per_env": NUM_STEPS,
         "multi_gpu": None,
@@ -55,12 +57,12 @@ def make(estimator: dict[str, Any] | None = None, critic: dict[str, Any] | None 
             **ppo,
         },
     }
-    return EstimatorPPO.construct_algorithm(env.get_observations(), env, cfg, "cpu")
+    return EstimatorPPO.construct_algorithm(env.get_observations(), env, cfg, device)
 
 
 def collect(alg: EstimatorPPO, env: LinearEnv | None = None) -> None:
     """Fill the storage with one rollout."""
-    env = env or LinearEnv()
+    env = env or LinearEnv(alg.device)
     obs = env.get_observations()
     with torch.inference_mode():
         for _ in range(NUM_STEPS):

@@ -7,6 +7,9 @@ that the actor acted on (the probability ratio starts at 1) and PPO's loss never
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +18,15 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.env import VecEnv
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
-from rsl_rl.utils import compile_model, reduce_gradients_in_buckets
+from rsl_rl.utils import compile_model
 from tensordict import TensorDict
 from torch import nn
+
+from legged_gym.algorithms.device_adam import DeviceAdam
+from legged_gym.algorithms.estimator_update import EstimatorUpdate
+from legged_gym.algorithms.policy_update import PolicyUpdate
+from legged_gym.algorithms.recorded import Recorded
+from legged_gym.utils.errors import UserError
 
 ESTIMATE = "estimate"
 """Name of the observation group that holds the estimator's output."""
@@ -60,6 +69,8 @@ class EstimatorPPO(PPO):
     estimator: MLPModel
     """The estimator, compiled if that was asked for."""
 
+    optimizer: torch.optim.Optimizer
+    learning_rate: float
     num_updates: int
     """Completed updates, which are the completed iterations; the estimator's learning rate follows it."""
 
@@ -69,6 +80,8 @@ class EstimatorPPO(PPO):
         critic: MLPModel,
         storage: RolloutStorage,
         estimator_cfg: EstimatorCfg | dict[str, Any] | None = None,
+        tf32: bool = True,
+        cuda_graph: bool = True,
         **ppo_cfg: Any,
     ) -> None:
         """Set up PPO, then the estimator with its optimiser.
@@ -78,6 +91,8 @@ class EstimatorPPO(PPO):
             critic: Value function; likewise.
             storage: Rollout storage whose observations hold the estimator's input groups, its label and ``estimate``.
             estimator_cfg: Settings of the estimator.
+            tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
+            cuda_graph: Record mini-batches on a GPU and replay them.
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)
@@ -88,8 +103,14 @@ class EstimatorPPO(PPO):
         self.estimator_cfg = cfg
         self._raw_estimator = _make_estimator(storage.observations[0], cfg).to(self.device)
         self.estimator = self._raw_estimator
-        self.estimator_optimizer = torch.optim.Adam(self.estimator.parameters(), lr=cfg.learning_rate)
+        self.estimator_optimizer = DeviceAdam(self.estimator.parameters(), cfg.learning_rate)
+        if type(self.optimizer) is torch.optim.Adam:
+            self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
+        self._tf32, self._cuda_graph = tf32, cuda_graph
+        self._side_stream = torch.cuda.Stream(self.device) if torch.device(self.device).type == "cuda" else None
+        self._last_obs: TensorDict | None = None
+        self._prepare_updates()
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> EstimatorPPO:
@@ -111,11 +132,16 @@ class EstimatorPPO(PPO):
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Estimate, then sample actions ``(N, num_actions)``; the estimate is stored with the transition."""
-        return super().act(self.with_estimate(obs))
+        with self._matmul_precision():
+            return super().act(self.with_estimate(obs))
 
     def compute_returns(self, obs: TensorDict) -> None:
         """Compute returns and advantages; ``obs`` are those after the last step."""
-        super().compute_returns(self.with_estimate(obs))
+        if self._last_obs is None:
+            self._last_obs = obs.clone()
+        self._last_obs.copy_(obs)
+        with self._matmul_precision():
+            self._returns()
 
     def with_estimate(self, obs: TensorDict) -> TensorDict:
         """Return the observations with the group ``estimate`` added; ``obs`` itself stays as it is."""
@@ -124,20 +150,36 @@ class EstimatorPPO(PPO):
         return obs
 
     def update(self) -> dict[str, float]:
-        """Update actor and critic, then the estimator, from the stored rollout.
+        """Update actor and critic, and the estimator, from the stored rollout.
 
         Returns:
             rsl_rl's mean losses, ``estimator`` (mean squared error), and the errors of the estimates that the actor
             was given in this rollout: ``Estimator/vel_{x,y,z}_mae`` in m/s, ``Estimator/contact_accuracy`` in 0…1;
             ``Estimator/learning_rate``.
+
+        Raises:
+            UserError: The training diverged: a loss is no finite number any more.
         """
-        # PPO.update only rewinds the storage, so the rollout is still there for the estimator.
-        losses = super().update()
-        losses["estimator"] = self._update_estimator()
-        losses.update(self._estimate_errors())
-        losses["Estimator/learning_rate"] = self.estimator_learning_rate
-        self.num_updates += 1
-        return losses
+        errors = self._estimate_errors()
+        with self._matmul_precision(), self._beside() as aside:
+            losses = self._update_policy()
+            # Its many small kernels find room between PPO's large ones.
+            with aside:
+                losses["estimator"] = self._estimator_update.run()
+        figures = _read({**losses, **errors})
+        figures["Estimator/learning_rate"] = self.estimator_learning_rate
+        self._finish_update(figures)
+        return figures
+
+    def update_policy(self) -> dict[str, float]:
+        """Only update actor and critic; return rsl_rl's mean losses."""
+        with self._matmul_precision():
+            return _read(self._update_policy())
+
+    def update_estimator(self) -> float:
+        """Only update the estimator; return the mean squared error."""
+        with self._matmul_precision():
+            return float(self._estimator_update.run())
 
     @property
     def estimator_learning_rate(self) -> float:
@@ -179,12 +221,14 @@ class EstimatorPPO(PPO):
         if load_cfg is None:
             load_cfg = dict.fromkeys(("actor", "critic", "optimizer", "iteration", "rnd"), True)
         load_iteration = super().load(loaded_dict, load_cfg, strict)
+        self.learning_rate = float(self.learning_rate)
         if load_cfg.get("actor"):
             self._raw_estimator.load_state_dict(loaded_dict["estimator_state_dict"], strict=strict)
         if load_cfg.get("optimizer"):
             self.estimator_optimizer.load_state_dict(loaded_dict["estimator_optimizer_state_dict"])
         if load_iteration:
             self.num_updates = loaded_dict["iter"]
+        self._prepare_updates()
         return load_iteration
 
     def get_estimator(self) -> MLPModel:
@@ -195,6 +239,7 @@ class EstimatorPPO(PPO):
         """Compile all nets with ``torch.compile`` unless ``mode`` is None."""
         super().compile(mode)
         self.estimator = compile_model(self._raw_estimator, mode)
+        self._prepare_updates()
 
     def broadcast_parameters(self) -> None:
         """Give all processes the first one's parameters."""
@@ -202,40 +247,96 @@ class EstimatorPPO(PPO):
         for tensor in self._raw_estimator.state_dict().values():
             torch.distributed.broadcast(tensor, src=0)
 
-    def _update_estimator(self) -> float:
-        """Run the estimator's epochs over the stored rollout and return the mean squared error."""
-        cfg = self.estimator_cfg
-        for group in self.estimator_optimizer.param_groups:
-            group["lr"] = self.estimator_learning_rate
-        samples = self.storage.observations.select(*cfg.input_groups, cfg.label).flatten(0, 1)
-        # Summed where it is computed: reading each batch's loss would make a GPU wait for every batch.
-        squared_error = torch.zeros((), device=self.device)
-        for _ in range(cfg.num_epochs):
-            for indices in torch.randperm(len(samples), device=self.device).split(cfg.batch_size):
-                batch = samples[indices]
-                loss = nn.functional.mse_loss(self.estimator(batch), batch[cfg.label])
-                self.estimator_optimizer.zero_grad()
-                loss.backward()
-                if self.is_multi_gpu:
-                    parameters = self.estimator.parameters()
-                    reduce_gradients_in_buckets(parameters, self.gpu_world_size, self.grad_reduce_bucket_mb)
-                self.estimator_optimizer.step()
-                squared_error += loss.detach() * len(indices)
-        return float(squared_error) / (cfg.num_epochs * len(samples))
+    def _prepare_updates(self) -> None:
+        """Start new recordings: nets or optimisers have moved."""
+        self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph)
+        self._policy_update = None
+        if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
+            self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph)
+        self._returns = Recorded(self._compute_returns, self.device, self._cuda_graph)
 
-    def _estimate_errors(self) -> dict[str, float]:
+    def _compute_returns(self) -> None:
+        # rsl_rl binds the advantages to a new tensor; recorded mini-batches look for them where they were.
+        assert self._last_obs is not None
+        memory = self.storage.advantages
+        super().compute_returns(self.with_estimate(self._last_obs))
+        self.storage.advantages = memory.copy_(self.storage.advantages)
+
+    def _update_policy(self) -> dict[str, Any]:
+        """Update actor and critic; on a GPU the losses may still be being computed."""
+        if self._policy_update is None:
+            return super().update()
+        losses = self._policy_update.run()
+        obs = self.storage.observations.flatten(0, 1)
+        for model in (self.actor, self.critic):
+            model.update_normalization(obs)
+            if self.is_multi_gpu:
+                _average_statistics(model, self.gpu_world_size)
+        self.storage.clear()
+        return dict(zip(self._policy_update.names, losses, strict=True))
+
+    def _finish_update(self, figures: dict[str, float]) -> None:
+        self.num_updates += 1
+        if self._policy_update is not None:
+            self.learning_rate = float(self._policy_update.rate)
+        broken = [name for name, value in figures.items() if not math.isfinite(value)]
+        if broken:
+            raise UserError(
+                f"the training diverged in iteration {self.num_updates}: {', '.join(broken)} became infinite or not a "
+                "number. Go on from the last checkpoint with --resume, or lower 'algorithm.learning_rate'"
+            )
+
+    @contextlib.contextmanager
+    def _beside(self) -> Iterator[contextlib.AbstractContextManager[Any]]:
+        """Yield a context whose work on a GPU runs at the same time as what was queued since, and wait for it."""
+        if self._side_stream is None:
+            yield contextlib.nullcontext()
+            return
+        stream = torch.cuda.current_stream(self.device)
+        self._side_stream.wait_stream(stream)
+        yield torch.cuda.stream(self._side_stream)
+        stream.wait_stream(self._side_stream)
+
+    @contextlib.contextmanager
+    def _matmul_precision(self) -> Iterator[None]:
+        """Multiply matrices as configured, here only: a task's own may need all digits."""
+        if self._side_stream is None:
+            yield
+            return
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if self._tf32 else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    def _estimate_errors(self) -> dict[str, torch.Tensor]:
         """Compare the estimates that the actor was given with the truth, over the stored rollout."""
         cfg = self.estimator_cfg
         estimate = self.storage.observations[ESTIMATE].flatten(0, 1)
         label = self.storage.observations[cfg.label].flatten(0, 1)
         axes = len(_VELOCITY_AXES)
-        errors = (estimate - label)[:, :axes].abs().mean(dim=0) / cfg.velocity_scale
-        names = [f"Estimator/vel_{axis}_mae" for axis in _VELOCITY_AXES]
+        velocity = (estimate - label)[:, :axes].abs().mean(dim=0) / cfg.velocity_scale
+        errors = {f"Estimator/vel_{axis}_mae": error for axis, error in zip(_VELOCITY_AXES, velocity, strict=True)}
         if label.shape[1] > axes:
             contacts = (estimate[:, axes:] > _CONTACT_THRESHOLD) == (label[:, axes:] > _CONTACT_THRESHOLD)
-            errors = torch.cat((errors, contacts.float().mean().reshape(1)))
-            names.append("Estimator/contact_accuracy")
-        return dict(zip(names, errors.tolist(), strict=True))
+            errors["Estimator/contact_accuracy"] = contacts.float().mean()
+        return errors
+
+
+def _read(figures: dict[str, Any]) -> dict[str, float]:
+    """Bring 0-d tensors (and numbers) from the device, all at once."""
+    tensors = {name: value for name, value in figures.items() if isinstance(value, torch.Tensor)}
+    values = torch.stack([value.float() for value in tensors.values()]).tolist()
+    return {**figures, **dict(zip(tensors, values, strict=True))}
+
+
+def _average_statistics(model: MLPModel, world_size: int) -> None:
+    """Give all processes the average of their observation statistics."""
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            torch.distributed.all_reduce(buffer)
+            buffer /= world_size
 
 
 def _make_estimator(obs: TensorDict, cfg: EstimatorCfg) -> MLPModel:

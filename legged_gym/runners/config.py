@@ -29,7 +29,7 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         "actor": {
             **_mlp(policy["actor_hidden_dims"], policy["activation"]),
             "distribution_cfg": {
-                "class_name": "rsl_rl.modules:GaussianDistribution",
+                "class_name": "legged_gym.algorithms.gaussian:Gaussian",
                 "init_std": policy["init_noise_std"],
             },
         },

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from rsl_rl.env import VecEnv
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import nn
@@ -40,6 +42,12 @@ class OnPolicyRunnerEE(OnPolicyRunner):
     """Trains, saves, loads and plays an explicit estimator and an actor together."""
 
     alg: EstimatorPPO
+
+    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
+        """Build the nets; see :class:`OnPolicyRunner`."""
+        # rsl_rl's search for NaN waits for a GPU in every step; the update finds them, too, an iteration later.
+        train_cfg = {"check_for_nan": torch.device(device).type == "cpu", **train_cfg}
+        super().__init__(env, train_cfg, log_dir, device)
 
     def get_inference_policy(self, device: str | None = None) -> EstimatorPolicy:
         """Return the callable that maps observations to actions ``(N, num_actions)`` through both nets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
+import math
 import re
 import statistics
 import sys
@@ -41,6 +42,9 @@ class TrainingLogger(Logger):
     Entries of the losses whose names hold a ``/`` are curves of their own, under that name.
     """
 
+    cur_reward_sum: torch.Tensor
+    cur_episode_length: torch.Tensor
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments of :class:`rsl_rl.utils.logger.Logger`."""
         super().__init__(*args, **kwargs)
@@ -51,6 +55,7 @@ class TrainingLogger(Logger):
         self._progress: Progress | None = None
         self.completed_iterations = 0
         """Iterations done so far, those before a resume included."""
+        self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def init_logging_writer(self) -> None:
         """Open the event file and lay out its dashboard.
@@ -66,6 +71,33 @@ class TrainingLogger(Logger):
         if hasattr(self.writer, "add_custom_scalars"):
             estimates = "estimator_cfg" in self.cfg["algorithm"]
             self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
+
+    def process_env_step(
+        self,
+        rewards: torch.Tensor,
+        dones: torch.Tensor,
+        extras: dict[str, Any],
+        intrinsic_rewards: torch.Tensor | None = None,
+    ) -> None:
+        """Keep a step's figures on the device: asking it which episodes ended would make every step wait.
+
+        Args:
+            rewards: (N,).
+            dones: Which episodes ended, (N,).
+            extras: ``log`` holds what the environment reports, by name.
+            intrinsic_rewards: Rewards for curiosity, (N,), if there are any.
+        """
+        if self.writer is None or intrinsic_rewards is not None:
+            super().process_env_step(rewards, dones, extras, intrinsic_rewards)
+            return
+        if "log" in extras:
+            self.ep_extras.append(extras["log"])
+        self.cur_reward_sum += rewards
+        self.cur_episode_length += 1
+        ended = dones > 0
+        self._ended.append((ended, torch.stack((self.cur_reward_sum, self.cur_episode_length))))
+        self.cur_reward_sum = torch.where(ended, 0.0, self.cur_reward_sum)
+        self.cur_episode_length = torch.where(ended, 0.0, self.cur_episode_length)
 
     def log(  # noqa: D417
         self,
@@ -90,7 +122,8 @@ class TrainingLogger(Logger):
         self.completed_iterations = it + 1
         if self.writer is None:
             return
-        self.ep_extras.append({name: value for name, value in loss_dict.items() if "/" in name})
+        self._collect_episodes()
+        self._record_extras(it, {name: value for name, value in loss_dict.items() if "/" in name})
         losses = {name: value for name, value in loss_dict.items() if "/" not in name}
         with self._quiet():
             super().log(
@@ -121,6 +154,34 @@ class TrainingLogger(Logger):
         """Go on from the totals that :meth:`state_dict` returned."""
         self.tot_timesteps = int(state["total_timesteps"])
         self.tot_time = float(state["total_time"])
+
+    def _collect_episodes(self) -> None:
+        """Fetch rewards and lengths of the episodes that ended in this iteration."""
+        if self._ended:
+            ended = torch.stack([mask for mask, _ in self._ended])
+            totals = torch.stack([values for _, values in self._ended], dim=1)
+            rewards, lengths = totals[:, ended].tolist()
+            self.rewbuffer.extend(rewards)
+            self.lenbuffer.extend(lengths)
+            self._ended.clear()
+
+    def _record_extras(self, it: int, figures: dict[str, float]) -> None:
+        """Write the environment's figures, averaged over their reports, and further ones."""
+        names = list(dict.fromkeys(name for report in self.ep_extras for name in report))
+        if names:
+            reports = [
+                [torch.as_tensor(report.get(name, math.nan), device=self.device).float().mean() for name in names]
+                for report in self.ep_extras
+            ]
+            means = torch.stack([torch.stack(report) for report in reports]).nanmean(dim=0).tolist()
+            figures = {**dict(zip(names, means, strict=True)), **figures}
+        if self._verbose:
+            # rsl_rl's page shows them, and writes them.
+            self.ep_extras[:] = [figures]
+            return
+        for name, value in figures.items():
+            self.writer.add_scalar(name if "/" in name else f"Episode/{name}", value, it)
+        self.ep_extras.clear()
 
     def _figures(self, losses: dict[str, float], seconds: float) -> str:
         """Say in one line how the training is going."""

@@ -1,0 +1,92 @@
+"""The estimator's regression on a stored rollout, in recorded mini-batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from legged_gym.algorithms.device_adam import DeviceAdam
+from legged_gym.algorithms.gradients import GradientAverage
+from legged_gym.algorithms.recorded import Recorded
+
+if TYPE_CHECKING:
+    from legged_gym.algorithms.estimator_ppo import EstimatorPPO
+
+
+class EstimatorUpdate:
+    """Fits the estimator of an :class:`EstimatorPPO` to the labels in its storage."""
+
+    def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True) -> None:
+        """Prepare for one storage.
+
+        Args:
+            alg: The algorithm.
+            optimizer: The estimator's optimiser.
+            record: Whether to record mini-batches on a GPU.
+        """
+        self._alg, self._optimizer = alg, optimizer
+        self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
+        self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)
+        self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
+        self._squared_error = torch.zeros((), device=alg.device)
+        self._average: GradientAverage | None = None
+        if alg.is_multi_gpu:
+            self._average = GradientAverage(alg.estimator.parameters(), alg.gpu_world_size)
+        self._differentiate = Recorded(lambda: self._differentiate_at(self._indices), alg.device, record)
+        self._apply = Recorded(self._step, alg.device, record)
+        self._both = Recorded(self._differentiate_and_apply, alg.device, record)
+
+    def run(self) -> torch.Tensor:
+        """Go through all epochs.
+
+        Returns:
+            The mean squared error, 0-d. On a GPU it may still be being computed.
+        """
+        cfg, device = self._alg.estimator_cfg, self._alg.device
+        self._squared_error.zero_()
+        self._optimizer.rate.fill_(self._alg.estimator_learning_rate)
+        for _ in range(cfg.num_epochs):
+            for indices in torch.randperm(self._num_samples, device=device).split(self._batch_size):
+                self._run_batch(indices)
+        return self._squared_error / (cfg.num_epochs * self._num_samples)
+
+    def _run_batch(self, indices: torch.Tensor) -> None:
+        if len(indices) < self._batch_size:
+            # The last one, which a recording of whole batches does not fit.
+            self._differentiate_at(indices)
+            self._exchange()
+            self._step()
+            return
+        self._indices.copy_(indices)
+        if self._average is None:
+            self._both()
+            return
+        self._differentiate()
+        self._exchange()
+        self._apply()
+
+    def _exchange(self) -> None:
+        if self._average is not None:
+            self._average.exchange()
+
+    def _differentiate_and_apply(self) -> None:
+        self._differentiate_at(self._indices)
+        self._step()
+
+    def _differentiate_at(self, indices: torch.Tensor) -> None:
+        """Compute the gradients of the mean squared error of some samples."""
+        cfg = self._alg.estimator_cfg
+        samples = self._alg.storage.observations.select(*cfg.input_groups, cfg.label).flatten(0, 1)[indices]
+        loss = nn.functional.mse_loss(self._alg.estimator(samples), samples[cfg.label])
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._squared_error += loss.detach() * len(indices)
+        if self._average is not None:
+            self._average.pack()
+
+    def _step(self) -> None:
+        if self._average is not None:
+            self._average.unpack()
+        self._optimizer.step()

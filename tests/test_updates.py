@@ -1,0 +1,125 @@
+"""The recorded updates against rsl_rl's own, and what they are made of."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from rsl_rl.algorithms import PPO
+from test_estimator_ppo import collect, make, mirror
+
+from legged_gym.algorithms import EstimatorPPO
+from legged_gym.algorithms.device_adam import DeviceAdam
+from legged_gym.utils.errors import UserError
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Qmini's": {},
+    "fixed rate": {"schedule": "fixed"},
+    "falling rate": {"desired_kl": 1e-7, "learning_rate": 5e-3},
+    "rising rate": {"desired_kl": 1e3},
+    "plain value loss": {"use_clipped_value_loss": False},
+    "normalised mini-batches": {"normalize_advantage_per_mini_batch": True},
+    "mirrored samples": {"symmetry_cfg": {"data_augmentation_func": mirror, "use_data_augmentation": True}},
+    "mirror loss": {
+        "symmetry_cfg": {"data_augmentation_func": mirror, "use_mirror_loss": True, "mirror_loss_coeff": 0.5}
+    },
+}
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+def both(device: str, **settings: Any) -> tuple[EstimatorPPO, EstimatorPPO]:
+    """Make two algorithms with the same nets and the same rollout, in float32 all through."""
+    ours = make(device=device, tf32=False, **copy.deepcopy(settings))
+    collect(ours)
+    theirs = make(device=device, **copy.deepcopy(settings))
+    theirs.storage = copy.deepcopy(ours.storage)
+    # rsl_rl's own optimiser, too.
+    theirs.optimizer = torch.optim.Adam(
+        [*theirs.actor.parameters(), *theirs.critic.parameters()], lr=theirs.learning_rate
+    )
+    return ours, theirs
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_update_is_that_of_rsl_rl(name: str, device: str) -> None:
+    # On a GPU, most mini-batches of the second update are replayed.
+    ours, theirs = both(device, **SETTINGS[name])
+    for _ in range(2):
+        torch.manual_seed(1)
+        our_losses = ours.update_policy()
+        ours.learning_rate = float(ours.optimizer.param_groups[0]["lr"])
+        torch.manual_seed(1)
+        their_losses = PPO.update(theirs)
+        assert our_losses.keys() == their_losses.keys()
+        assert our_losses == pytest.approx(their_losses, rel=1e-4, abs=1e-6)
+        assert ours.learning_rate == pytest.approx(theirs.learning_rate, rel=1e-6)
+    for ours_net, their_net in ((ours.actor, theirs.actor), (ours.critic, theirs.critic)):
+        for one, other in zip(ours_net.parameters(), their_net.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_adaptive_rate_moves_both_ways() -> None:
+    rates = {}
+    for name in ("falling rate", "rising rate"):
+        alg = make(**SETTINGS[name])
+        before = alg.learning_rate
+        collect(alg)
+        alg.update()
+        rates[name] = alg.learning_rate / before
+    assert rates["falling rate"] < 1.0 < rates["rising rate"]
+
+
+def test_curiosity_and_other_optimisers_are_left_to_rsl_rl() -> None:
+    alg = make(optimizer="sgd")
+    collect(alg)
+    before = [parameter.detach().clone() for parameter in alg.actor.parameters()]
+    losses = alg.update()
+    assert {"value", "surrogate", "entropy", "estimator"} <= losses.keys()
+    assert any(not torch.equal(a, b) for a, b in zip(before, alg.actor.parameters(), strict=True))
+
+
+def test_adam_exchanges_its_state_with_a_plain_one() -> None:
+    torch.manual_seed(0)
+    nets = [torch.nn.Linear(3, 2) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    ours, plain = DeviceAdam(nets[0].parameters(), 0.01), torch.optim.Adam(nets[1].parameters(), lr=0.01)
+
+    def step(net: torch.nn.Linear, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        net(torch.ones(1, 3)).square().sum().backward()
+        optimizer.step()
+
+    for net, optimizer in zip(nets, (ours, plain), strict=True):
+        step(net, optimizer)
+    ours_before, plain_before = copy.deepcopy(ours.state_dict()), copy.deepcopy(plain.state_dict())
+    plain_before["param_groups"][0]["lr"] = 0.02
+    ours.load_state_dict(plain_before)
+    plain.load_state_dict({**ours_before, "param_groups": plain_before["param_groups"]})
+    assert float(ours.rate) == pytest.approx(0.02)
+    for net, optimizer in zip(nets, (ours, plain), strict=True):
+        step(net, optimizer)
+    torch.testing.assert_close(nets[0].weight, nets[1].weight)
+
+
+def test_adam_refuses_state_of_another_size() -> None:
+    optimizer = DeviceAdam(torch.nn.Linear(3, 2).parameters(), 0.01)
+    other = torch.nn.Linear(4, 2)
+    foreign = torch.optim.Adam(other.parameters())
+    other(torch.ones(1, 4)).sum().backward()
+    foreign.step()
+    with pytest.raises(ValueError, match="exp_avg is"):
+        optimizer.load_state_dict(foreign.state_dict())
+
+
+def test_divergence_is_told_in_a_sentence() -> None:
+    alg = make()
+    collect(alg)
+    alg.storage.rewards.fill_(float("nan"))
+    alg.storage.returns.fill_(float("nan"))
+    with pytest.raises(UserError, match="diverged in iteration 1: value"):
+        alg.update()
