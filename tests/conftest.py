@@ -33,6 +33,7 @@ def quiet(cfg: QminiCfg) -> QminiCfg:
     for name in rand.names():
         if name.startswith(("randomize_", "push_robots")):
             setattr(rand, name, False)
+    rand.action_delay_range = rand.observation_delay_range = [0.0, 0.0]
     cfg.init_state.joint_noise = {}
     cfg.init_state.velocity_noise = cfg.init_state.orientation_noise = 0.0
     return cfg

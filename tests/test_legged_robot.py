@@ -115,6 +115,7 @@ def test_commands_in_the_dead_band_become_zero(make_qmini: QminiFactory) -> None
     cfg = small_cfg(512)
     cfg.commands.ranges.lin_vel_x = [-0.1, 0.1]
     cfg.commands.ranges.ang_vel_yaw = [-0.2, 0.2]
+    cfg.commands.standing_share = 0.0
     env = make_qmini(cfg)
     standing = (env.commands == 0.0).all(1)
     inside = (env.commands.abs() <= torch.tensor([0.05, 0.05, 0.1])).all(1)

@@ -133,6 +133,7 @@ def test_physics_ranges_and_what_the_critic_sees(make_qmini: QminiFactory) -> No
 def test_gait_clock(make_qmini: QminiFactory) -> None:
     cfg = quiet(small_cfg(64))
     cfg.commands.ranges.lin_vel_x = [0.3, 0.6]
+    cfg.commands.standing_share = 0.0
     env = make_qmini(cfg)
     right_leads = env.leg_phases[:, 0] == 0.5
     assert 0.2 < right_leads.float().mean() < 0.8
@@ -196,7 +197,10 @@ def test_the_drop_at_the_start_is_no_swing(env: Qmini) -> None:
 def test_tracking_rewards(env: Qmini) -> None:
     env.base_lin_vel = torch.tensor([[0.1, 0.5, 0.0], [0.0, -0.1, 0.0]])
     env.base_ang_vel = torch.tensor([[0.0, 0.0, 0.6], [0.0, 0.0, 0.0]])
+    env.cfg.rewards.lin_vel_y_tolerance = 0.2
     assert env._reward_tracking_lin_vel_x().tolist() == pytest.approx([math.exp(-1.0), 1.0])
+    assert env._reward_tracking_lin_vel_x_fine().tolist() == pytest.approx([math.exp(-0.04 / 0.005), 1.0], rel=1e-4)
+    assert env._reward_tracking_ang_vel_fine().tolist() == pytest.approx([math.exp(-0.16 / 0.03), 1.0], rel=1e-4)
     assert env._reward_tracking_lin_vel_y().tolist() == pytest.approx([math.exp(-0.09 / 0.04), 1.0])
     assert env._reward_tracking_ang_vel().tolist() == pytest.approx([math.exp(-1.0), 1.0])
 

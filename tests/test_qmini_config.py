@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from legged_gym.envs import QminiCfg, QminiCfgPPO
+from legged_gym.envs import QminiPublishedCfg, QminiPublishedCfgPPO
 from legged_gym.envs.base.base_config import BaseConfig
 
 REWARDS = {
@@ -184,7 +184,7 @@ def value(cfg: BaseConfig, key: str) -> object:
     return found
 
 
-@pytest.mark.parametrize(("cfg_class", "figures"), [(QminiCfg, ENVIRONMENT), (QminiCfgPPO, TRAINING)])
+@pytest.mark.parametrize(("cfg_class", "figures"), [(QminiPublishedCfg, ENVIRONMENT), (QminiPublishedCfgPPO, TRAINING)])
 def test_figures_are_the_published_ones(cfg_class: type[BaseConfig], figures: dict[str, dict[str, object]]) -> None:
     cfg = cfg_class()
     expected = {f"{section}.{name}": number for section, entries in figures.items() for name, number in entries.items()}
@@ -192,12 +192,12 @@ def test_figures_are_the_published_ones(cfg_class: type[BaseConfig], figures: di
 
 
 def test_there_are_these_rewards_and_no_others() -> None:
-    assert QminiCfg().rewards.scales.to_dict() == REWARDS
+    assert QminiPublishedCfg().rewards.scales.to_dict() == REWARDS
 
 
 def test_noise_is_on_nothing_else() -> None:
-    assert set(QminiCfg().noise.noise_scales.names()) == {"ang_vel", "gravity", "dof_pos", "dof_vel"}
+    assert set(QminiPublishedCfg().noise.noise_scales.names()) == {"ang_vel", "gravity", "dof_pos", "dof_vel"}
 
 
 def test_seed() -> None:
-    assert QminiCfgPPO().seed == 42
+    assert QminiPublishedCfgPPO().seed == 42

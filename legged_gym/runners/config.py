@@ -19,7 +19,7 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     """
     cfg = train_cfg.to_dict()
     policy = cfg["policy"]
-    algorithm = {"rnd_cfg": None, "symmetry_cfg": None, **cfg["algorithm"]}
+    algorithm = {"rnd_cfg": None, "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
     if "estimator" in cfg:
         algorithm["estimator_cfg"] = cfg["estimator"]
     return {
@@ -35,6 +35,18 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         },
         "critic": _mlp(policy["critic_hidden_dims"], policy["activation"]),
         "algorithm": algorithm,
+    }
+
+
+def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:
+    coefficient = settings["mirror_loss_coeff"]
+    if not (settings["data_augmentation"] or coefficient):
+        return None
+    return {
+        "data_augmentation_func": settings["function"],
+        "use_data_augmentation": settings["data_augmentation"],
+        "use_mirror_loss": coefficient != 0.0,
+        "mirror_loss_coeff": coefficient,
     }
 
 

@@ -56,6 +56,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     for key, choices in _CHOICES.items():
         if key in values and values[key].lower() not in choices:
             raise UserError(f"config key '{key}' can't be '{values[key]}': {near_names(values[key], choices)}")
+    _check_delays(values)
     _check_logger(values.get("runner.logger", "tensorboard"))
     _check_batches(values)
 
@@ -81,6 +82,19 @@ def _check(values: dict[str, Any], keys: tuple[str, ...], valid: Callable[[Any],
         items = value if isinstance(value, list | tuple) else [value]
         if value is not None and not all(map(valid, items)):
             raise UserError(f"config key '{key}' must be {expected}, got {value}")
+
+
+def _check_delays(values: dict[str, Any]) -> None:
+    """Only the last action and the last step's sensor values are kept for those that come late."""
+    if "sim.dt" not in values or "control.decimation" not in values:
+        return
+    longest = values["control.decimation"] * values["sim.dt"]
+    for key in ("domain_rand.action_delay_range", "domain_rand.observation_delay_range"):
+        low, high = values.get(key, (0.0, 0.0))
+        if not 0.0 <= low <= high <= longest + 1e-9:
+            raise UserError(
+                f"config key '{key}' must lie between 0 and a control step, {longest:g} s, got {[low, high]}"
+            )
 
 
 def _check_logger(logger: str) -> None:

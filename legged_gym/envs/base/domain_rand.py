@@ -24,6 +24,8 @@ class DomainRand:
     torque_multiplier    (N, D)  of the torque that the gains give
     joint_offset         (N, D)  measured minus true joint angle, rad
     base_mass            (N,)    mass of the base link, kg
+    action_delay         (N,)    time until an action reaches the motors, s
+    observation_delay    (N,)    age of what the sensors tell, s
     ==================== ======= ===========================================
     """
 
@@ -54,6 +56,8 @@ class DomainRand:
         self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.torque_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.joint_offset = torch.zeros(num_envs, num_dof, device=device)
+        self.action_delay = torch.zeros(num_envs, device=device)
+        self.observation_delay = torch.zeros(num_envs, device=device)
 
     def redraw_motors(self, mask: torch.Tensor) -> None:
         """Give the robots in ``mask`` (bool, (N,)) other motors."""
@@ -64,6 +68,20 @@ class DomainRand:
             self._redraw(self.torque_multiplier, cfg.torque_multiplier_range, mask)
         if cfg.randomize_joint_offset:
             self._redraw(self.joint_offset, cfg.joint_offset_range, mask)
+        if self.delays_actions:
+            self._redraw(self.action_delay, cfg.action_delay_range, mask)
+        if self.delays_observations:
+            self._redraw(self.observation_delay, cfg.observation_delay_range, mask)
+
+    @property
+    def delays_actions(self) -> bool:
+        """Whether any action may be late."""
+        return max(self.cfg.action_delay_range) > 0.0
+
+    @property
+    def delays_observations(self) -> bool:
+        """Whether any sensor may be late."""
+        return max(self.cfg.observation_delay_range) > 0.0
 
     def privileged(self) -> torch.Tensor:
         """Return all randomised values as the critic sees them, (N, 8 + 4 D)."""
@@ -104,4 +122,5 @@ class DomainRand:
 
     def _redraw(self, values: torch.Tensor, bounds: list[float], mask: torch.Tensor) -> None:
         low, high = bounds
-        values.copy_(torch.where(mask.unsqueeze(1), low + (high - low) * torch.rand_like(values), values))
+        rows = mask.view(-1, *[1] * (values.dim() - 1))
+        values.copy_(torch.where(rows, low + (high - low) * torch.rand_like(values), values))

@@ -57,6 +57,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     _target_torques: torch.Tensor
     _last_touching: torch.Tensor
     _history: torch.Tensor
+    _last_clean: torch.Tensor
 
     def __init__(
         self,
@@ -145,9 +146,9 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel.copy_(self.dof_vel)
         self._push_robots()
-        for remaining in range(self.cfg.control.decimation - 1, -1, -1):
-            self.torques = self._compute_torques(self.actions)
-            self.sim.step(self.torques, refresh=remaining == 0)
+        for step in range(self.cfg.control.decimation):
+            self.torques = self._compute_torques(self._arrived_actions(step))
+            self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
         self._post_physics_step()
 
     def training_state(self) -> dict[str, Any]:
@@ -194,6 +195,14 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     def _any(self, mask: torch.Tensor) -> bool:
         """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
         return mask.is_cuda or bool(mask.any())
+
+    def _arrived_actions(self, step: int) -> torch.Tensor:
+        """Return the actions that the motors follow in a physics step of the control step, (N, D)."""
+        if not self.rand.delays_actions:
+            return self.actions
+        # A delay ends with the physics step that is nearest to it.
+        late = self.rand.action_delay > (step + 0.5) * self.cfg.sim.dt
+        return torch.where(late.unsqueeze(1), self.last_actions, self.actions)
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
         """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
@@ -291,13 +300,23 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """Observe all robots; the history of those that were reset since the last time is filled with this step."""
         clip = self.cfg.normalization.clip_observations
         clean = self.obs_layout.compute().clamp(-clip, clip)
-        noisy = self.obs_layout.add_noise(clean) if self.cfg.noise.add_noise else clean
+        sensed = self._delay(clean) if self.rand.delays_observations else clean
+        noisy = self.obs_layout.add_noise(sensed) if self.cfg.noise.add_noise else sensed
         current = noisy.clamp(-clip, clip).unsqueeze(1)
         shifted = torch.cat((current, self._history[:, :-1]), dim=1)
         self._history = torch.where(self._fresh[:, None, None], current, shifted)
         self._fresh.zero_()
         self.obs_buf = self._history.flatten(1)
         self._observations = TensorDict(self._observation_groups(clean), batch_size=[self.num_envs])
+
+    def _delay(self, clean: torch.Tensor) -> torch.Tensor:
+        """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
+        before = torch.where(self._fresh.unsqueeze(1), clean, self._last_clean)
+        self._last_clean = clean
+        return self.obs_layout.delay(clean, before, self.rand.observation_delay / self.dt)
+
+    def _joint_deviation(self) -> torch.Tensor:
+        return self.measured_dof_pos - self.default_dof_pos
 
     def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the observation groups by name; ``clean`` is the noise-free step, (N, O).
@@ -322,11 +341,11 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
         return [
             ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity),
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True),
             ObsTerm("commands", lambda: self.commands, command_scales),
-            ObsTerm("dof_pos", lambda: self.measured_dof_pos - self.default_dof_pos, scales.dof_pos, noise.dof_pos),
-            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel),
+            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
+            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
             ObsTerm("actions", lambda: self.actions),
         ]
 
@@ -397,3 +416,4 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
+        self._last_clean = self._history[:, 0]

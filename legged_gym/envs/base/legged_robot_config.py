@@ -158,6 +158,10 @@ class LeggedRobotCfg(BaseConfig):
         randomize_joint_offset = False
         joint_offset_range = [0.0, 0.0]
         """Error of each joint's zero, rad, redrawn at every reset."""
+        action_delay_range = [0.0, 0.0]
+        """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
+        observation_delay_range = [0.0, 0.0]
+        """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
         push_robots = False
         push_interval_s = 5.0
         """Each robot is pushed once in this time, at a moment of its own."""
@@ -278,6 +282,16 @@ class LeggedRobotCfgPPO(BaseConfig):
         lam = 0.95
         desired_kl = 0.01
         max_grad_norm = 1.0
+
+    class symmetry:
+        """Left-right symmetry by rsl_rl's extension."""
+
+        function = ""
+        """``module:function`` that appends mirrored samples: ``f(env, obs, actions) -> (obs, actions)``."""
+        data_augmentation = False
+        """Learn from mirrored samples, too."""
+        mirror_loss_coeff = 0.0
+        """Weight of a loss that asks for mirrored actions in mirrored situations; 0: none."""
 
     class obs_groups:
         actor = ["policy"]

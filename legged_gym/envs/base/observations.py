@@ -19,6 +19,8 @@ class ObsTerm:
     """One number, or one for each component."""
     noise: float = 0.0
     """Uniform ± noise in the value's own unit."""
+    sensed: bool = False
+    """Whether it comes from a sensor, whose values may be late."""
 
 
 class ObservationLayout:
@@ -41,14 +43,17 @@ class ObservationLayout:
             raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
         scales: list[float] = []
         noises: list[float] = []
+        sensed: list[float] = []
         for term, size in zip(terms, self.sizes, strict=True):
             scale = [term.scale] * size if isinstance(term.scale, int | float) else list(term.scale)
             if len(scale) != size:
                 raise ValueError(f"observation term '{term.name}' has size {size} but {len(scale)} scales")
             scales += scale
             noises += [noise_level * term.noise * abs(s) for s in scale]
+            sensed += [float(term.sensed)] * size
         self.scale_vec = torch.tensor(scales, device=device)
         self.noise_vec = torch.tensor(noises, device=device)
+        self.sensed_vec = torch.tensor(sensed, device=device)
 
     @property
     def size(self) -> int:
@@ -64,6 +69,16 @@ class ObservationLayout:
     def compute(self) -> torch.Tensor:
         """Return the scaled, noise-free observation, (N, O)."""
         return torch.cat([term.value() for term in self.terms], dim=1).mul_(self.scale_vec)
+
+    def delay(self, present: torch.Tensor, before: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """Return the observation whose sensors lag behind, between two steps linearly, (N, O).
+
+        Args:
+            present: The observation of now, (N, O).
+            before: That of one control step ago, (N, O).
+            share: How late each robot's sensors are, in control steps, 0…1, (N,).
+        """
+        return torch.lerp(present, before, share.unsqueeze(1) * self.sensed_vec)
 
     def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
         """Return the observation with uniform noise, (N, O)."""

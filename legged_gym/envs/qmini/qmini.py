@@ -91,11 +91,11 @@ class Qmini(LeggedRobot):
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
         command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
         return [
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity),
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True),
             ObsTerm("commands", lambda: self.commands, command_scales),
-            ObsTerm("dof_pos", lambda: self.measured_dof_pos - self.default_dof_pos, scales.dof_pos, noise.dof_pos),
-            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel),
+            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
+            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
             ObsTerm("actions", lambda: self.actions),
             ObsTerm("gait_clock", self._clock_signal),
         ]
@@ -117,6 +117,11 @@ class Qmini(LeggedRobot):
         error = self.commands[:, 0] - self.base_lin_vel[:, 0]
         return torch.exp(-error.square() / self.cfg.rewards.lin_vel_sigma)
 
+    def _reward_tracking_lin_vel_x_fine(self) -> torch.Tensor:
+        """exp(-e_vx² / fine sigma)."""
+        error = self.commands[:, 0] - self.base_lin_vel[:, 0]
+        return torch.exp(-error.square() / self.cfg.rewards.lin_vel_sigma_fine)
+
     def _reward_tracking_lin_vel_y(self) -> torch.Tensor:
         """exp(-e_vy² / sigma) with a tolerance for the sway that walking needs."""
         error = (self.commands[:, 1] - self.base_lin_vel[:, 1]).abs() - self.cfg.rewards.lin_vel_y_tolerance
@@ -126,6 +131,11 @@ class Qmini(LeggedRobot):
         """exp(-e_wz² / sigma)."""
         error = self.commands[:, 2] - self.base_ang_vel[:, 2]
         return torch.exp(-error.square() / self.cfg.rewards.ang_vel_sigma)
+
+    def _reward_tracking_ang_vel_fine(self) -> torch.Tensor:
+        """exp(-e_wz² / fine sigma)."""
+        error = self.commands[:, 2] - self.base_ang_vel[:, 2]
+        return torch.exp(-error.square() / self.cfg.rewards.ang_vel_sigma_fine)
 
     def _reward_alive(self) -> torch.Tensor:
         """1."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
-class QminiCfg(LeggedRobotCfg):
-    """Qmini's task."""
+class QminiPublishedCfg(LeggedRobotCfg):
+    """Qmini's task with the figures that were published; what :class:`QminiCfg` changes is said there."""
 
     class env(LeggedRobotCfg.env):
         history_length = 5
@@ -113,6 +113,9 @@ class QminiCfg(LeggedRobotCfg):
         """Lateral sway that costs nothing, m/s."""
         ang_vel_sigma = 0.16
         """Yaw rate tracking = exp(-error² / this), (rad/s)²."""
+        lin_vel_sigma_fine = 0.005
+        ang_vel_sigma_fine = 0.03
+        """The same for the ``_fine`` terms, which still tell small errors apart."""
         base_height_target = 0.41
         base_pitch_target = 0.05
         """Wanted lean of the base, rad."""
@@ -132,8 +135,47 @@ class QminiCfg(LeggedRobotCfg):
             dof_vel = 1.5
 
 
-class QminiCfgPPO(LeggedRobotCfgPPO):
-    """Qmini's training: PPO with the explicit estimator."""
+class QminiCfg(QminiPublishedCfg):
+    """Qmini's task, made for a robot that is pushed, slips, stumbles and hears of things late."""
+
+    class terrain(QminiPublishedCfg.terrain):
+        terrain_proportions = [0.15, 0.4, 0.1, 0.1, 0.25]
+        platform_size = 1.5
+        slope_max = 0.15
+        roughness_max = 0.03
+        step_height_max = 0.04
+        obstacle_height_max = 0.04
+        level_change_probability = 0.5
+
+    class commands(QminiPublishedCfg.commands):
+        standing_share = 0.1
+
+        class ranges(QminiPublishedCfg.commands.ranges):
+            lin_vel_x = [-0.6, 0.7]
+            ang_vel_yaw = [-0.8, 0.8]
+
+    class domain_rand(QminiPublishedCfg.domain_rand):
+        push_interval_s = 3.0
+        max_push_vel_x = 0.5
+        max_push_vel_y = 0.5
+        action_delay_range = [0.0, 0.02]
+        observation_delay_range = [0.0, 0.02]
+
+    class rewards(QminiPublishedCfg.rewards):
+        class scales(QminiPublishedCfg.rewards.scales):
+            tracking_lin_vel_x = 1.0
+            tracking_lin_vel_x_fine = 1.0
+            tracking_ang_vel = 0.8
+            tracking_ang_vel_fine = 0.8
+            tracking_lin_vel_y = 0.3
+            action_rate = -0.02
+            torques = -1e-4
+
+        lin_vel_y_tolerance = 0.1
+
+
+class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
+    """Qmini's training as published: PPO with the explicit estimator."""
 
     runner_class_name = "legged_gym.runners:OnPolicyRunnerEE"
 
@@ -164,4 +206,18 @@ class QminiCfgPPO(LeggedRobotCfgPPO):
         """Observation group that holds the truth."""
 
     class runner(LeggedRobotCfgPPO.runner):
+        experiment_name = "qmini_published"
+
+
+class QminiCfgPPO(QminiPublishedCfgPPO):
+    """Qmini's training: every sample is also learned from as seen in a mirror."""
+
+    class algorithm(QminiPublishedCfgPPO.algorithm):
+        entropy_coef = 0.005
+
+    class symmetry(QminiPublishedCfgPPO.symmetry):
+        function = "legged_gym.envs.qmini.qmini_mirror:mirror"
+        data_augmentation = True
+
+    class runner(QminiPublishedCfgPPO.runner):
         experiment_name = "qmini"

@@ -1,0 +1,120 @@
+"""Qmini seen in a mirror that stands along its x-z plane: left becomes right.
+
+Joint vectors swap sides and change sign in every entry, because the joints of both legs turn about mirrored axes.
+Velocities and gravity change sign in y, angular velocities in x and z; what belongs to a foot or a leg's phase changes
+places. Sizes of things (friction, masses, gains) keep their sign.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+import torch
+from tensordict import TensorDict
+
+from legged_gym.envs.qmini.qmini import Qmini
+
+_Reflection = tuple[list[int], list[float]]
+"""Where each mirrored component comes from, and its sign."""
+
+_VECTOR: _Reflection = ([0, 1, 2], [1.0, -1.0, 1.0])
+"""A position, velocity or direction."""
+_ROTATION: _Reflection = ([0, 1, 2], [-1.0, 1.0, -1.0])
+"""An angular velocity."""
+_COMMAND: _Reflection = ([0, 1, 2], [1.0, -1.0, -1.0])
+_PAIR: _Reflection = ([1, 0], [1.0, 1.0])
+"""A value of each leg."""
+
+_ACTIONS = "actions"
+_KNOWN: weakref.WeakKeyDictionary[Qmini, dict[str, tuple[torch.Tensor, torch.Tensor]]] = weakref.WeakKeyDictionary()
+"""Order and signs by task and name: a recorded update must find the same tensors again."""
+
+
+def mirror(
+    env: Qmini, obs: TensorDict | None, actions: torch.Tensor | None
+) -> tuple[TensorDict | None, torch.Tensor | None]:
+    """Append the mirrored samples; this is what rsl_rl's symmetry extension calls.
+
+    Args:
+        env: The task, whose layout of observations is read.
+        obs: Observation groups, each (B, ...); None if only actions are wanted.
+        actions: Actions, (B, 10), or None.
+
+    Returns:
+        Observations and actions of twice the batch size, the originals first; None for what was None.
+    """
+    if obs is not None:
+        mirrored = {name: _apply(_reflection(env, name), obs[name]) for name in map(str, obs.keys())}
+        obs = TensorDict.cat([obs, TensorDict(mirrored, batch_size=obs.batch_size)])
+    if actions is not None:
+        actions = torch.cat([actions, _apply(_reflection(env, _ACTIONS), actions)])
+    return obs, actions
+
+
+def _apply(reflection: tuple[torch.Tensor, torch.Tensor], values: torch.Tensor) -> torch.Tensor:
+    order, signs = reflection
+    return values[..., order] * signs
+
+
+def _reflection(env: Qmini, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return order and signs of an observation group, of the estimate (like its label), or of actions."""
+    known = _KNOWN.setdefault(env, {})
+    if name not in known:
+        parts = {"policy": _policy, "privileged": _privileged, "label": _label, "estimate": _label, _ACTIONS: _actions}
+        order, signs = _join(parts[name](env))
+        known[name] = torch.tensor(order, device=env.device), torch.tensor(signs, device=env.device)
+    return known[name]
+
+
+def _actions(env: Qmini) -> list[_Reflection]:
+    return [_joints(env, -1.0)]
+
+
+def _policy(env: Qmini) -> list[_Reflection]:
+    return _step(env) * env.history_length
+
+
+def _label(env: Qmini) -> list[_Reflection]:
+    return [_VECTOR, _PAIR]
+
+
+def _step(env: Qmini) -> list[_Reflection]:
+    """Return the reflections of one step's terms, in their order."""
+    known = {
+        "base_ang_vel": _ROTATION,
+        "projected_gravity": _VECTOR,
+        "commands": _COMMAND,
+        "dof_pos": _joints(env, -1.0),
+        "dof_vel": _joints(env, -1.0),
+        "actions": _joints(env, -1.0),
+        "gait_clock": _join([_PAIR, _PAIR]),
+    }
+    return [known[term.name] for term in env.obs_layout.terms]
+
+
+def _privileged(env: Qmini) -> list[_Reflection]:
+    """Return the reflections of the critic's further knowledge, in the order in which the task lists it."""
+    scalar: _Reflection = ([0], [1.0])
+    motors = [_joints(env, 1.0)] * 3 + [_joints(env, -1.0)]
+    parts = [*_step(env), _VECTOR, scalar, scalar, _VECTOR, *[scalar] * 3, *motors]
+    if env.cfg.terrain.measure_heights:
+        rows, columns = len(env.cfg.terrain.measured_points_x), len(env.cfg.terrain.measured_points_y)
+        order = [row * columns + columns - 1 - column for row in range(rows) for column in range(columns)]
+        parts.append((order, [1.0] * len(order)))
+    return parts
+
+
+def _joints(env: Qmini, sign: float) -> _Reflection:
+    """Return the reflection of a vector of joints: ``..._l`` and ``..._r`` change places."""
+    other = {"l": "r", "r": "l"}
+    order = [env.dof_names.index(name[:-1] + other[name[-1]]) for name in env.dof_names]
+    return order, [sign] * len(order)
+
+
+def _join(parts: list[_Reflection]) -> _Reflection:
+    order: list[int] = []
+    signs: list[float] = []
+    for part_order, part_signs in parts:
+        order += [len(signs) + index for index in part_order]
+        signs += part_signs
+    return order, signs
