@@ -211,6 +211,9 @@ def test_gait_rewards(env: Qmini) -> None:
     assert env._reward_gait_match().tolist() == pytest.approx([0.5, 1.0])
     env.feet_height = torch.tensor([[0.2, 0.125], [0.2, 0.2]])
     assert env._reward_gait_feet_swing_height().tolist() == pytest.approx([0.02**2, 0.0])
+    env.leg_phases = torch.tensor([[STANCE, SWING], [0.0, 0.5]])
+    wanted = 0.095 + 0.05 * math.sin(math.pi * (SWING - 0.55) / 0.45)
+    assert env._reward_gait_feet_swing_profile().tolist() == pytest.approx([(0.125 - wanted) ** 2, 0.0], rel=1e-4)
     env.feet_states[:] = 0.0
     env.feet_states[0, 0, 7:10] = torch.tensor([0.1, 0.2, 0.2])
     env.feet_contact = torch.tensor([[True, False], [False, False]])

@@ -155,6 +155,13 @@ class Qmini(LeggedRobot):
         wanted = self.cfg.rewards.foot_height + self.cfg.rewards.swing_height
         return ((self.feet_height - wanted).square() * ~self.feet_stance).sum(1)
 
+    def _reward_gait_feet_swing_profile(self) -> torch.Tensor:
+        """Squared deviation of the feet that the clock wants in swing from half a sine of ``swing_height``, m²."""
+        ratio = self.cfg.gait.stance_ratio
+        progress = ((self.leg_phases - ratio) / (1.0 - ratio)).clamp(min=0.0)
+        wanted = self.cfg.rewards.foot_height + self.cfg.rewards.swing_height * (math.pi * progress).sin()
+        return ((self.feet_height - wanted).square() * ~self.feet_stance).sum(1)
+
     def _reward_contact_no_vel(self) -> torch.Tensor:
         """Squared velocity of feet in contact, (m/s)²."""
         return (self.feet_states[..., 7:10].square().sum(-1) * self.foot_contacts).sum(1)
