@@ -13,6 +13,7 @@ import torch
 from qmini_training import NUM_STEPS, make_env, make_runner
 
 from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.runners.last_state import LastState
 from legged_gym.utils.errors import UserError
 
 
@@ -265,3 +266,20 @@ def assert_refused(path: Path, message: str) -> None:
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     assert_same(before, runner.alg.save())
     assert runner.completed_iterations == runner.env.common_step_counter == runner.logger.tot_timesteps == 0
+
+
+def test_last_state_is_a_copy_on_the_host_that_is_renewed_now_and_then(tmp_path: Path) -> None:
+    weights = torch.ones(3)
+    state = LastState(interval=60.0)
+    assert state.iteration is None
+    state.keep(4, lambda: {"nets": {"weights": weights}, "groups": [{"lr": 0.1, "params": [0, 1]}], "iter": 5})
+    weights.zero_()
+    state.keep(5, lambda: {"nets": {"weights": weights}})
+    assert state.iteration == 4
+    state.write(str(tmp_path / "model_4.pt"))
+    saved = torch.load(tmp_path / "model_4.pt", weights_only=True)
+    assert saved["nets"]["weights"].tolist() == [1.0, 1.0, 1.0]
+    assert (saved["groups"], saved["iter"]) == ([{"lr": 0.1, "params": [0, 1]}], 5)
+    state.interval = 0.0
+    state.keep(6, lambda: {"nets": {"weights": weights}})
+    assert state.iteration == 6

@@ -167,4 +167,4 @@ def test_help_shows_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_get_args_reads_the_training_arguments() -> None:
     args = helpers.get_args([])
     assert isinstance(args, argparse.Namespace)
-    assert (args.task, args.sim, args.sim_device, args.headless) == ("qmini", None, "cpu", False)
+    assert (args.task, args.sim, args.sim_device, args.headless) == ("qmini", None, None, False)

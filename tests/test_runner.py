@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from qmini_training import NUM_STEPS, env_config, make_env, make_runner, train_config
+from qmini_training import NUM_STEPS, make_env, make_runner, train_config
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from rsl_rl.utils import resolve_callable
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -270,30 +268,17 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
     assert re.search(r"50% \|.*\| 2/4  figures  ETA 0:00:40", stream.getvalue())
 
 
-def _train_as_rank(rank: int, port: int, folder: str) -> None:
-    os.environ.update(
-        WORLD_SIZE="2", RANK=str(rank), LOCAL_RANK=str(rank), MASTER_ADDR="localhost", MASTER_PORT=str(port)
-    )
-    torch.set_num_threads(1)
-    # Other draws on every rank: only the broadcast and the averaged gradients can make the nets equal.
-    env = Qmini(env_config(4), seed=rank)
-    runner = make_runner(env, Path(folder) / str(rank))
-    runner.learn(2)
-    state = runner.alg.save()
-    nets = {name: value for name, value in state.items() if name.endswith("_state_dict") and "optimizer" not in name}
-    torch.save({"nets": nets, "learning_rate": runner.alg.learning_rate}, Path(folder) / f"rank{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_learn_the_same_nets(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_train_as_rank, (port, str(tmp_path)), nprocs=2)
-    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
-    assert first["learning_rate"] == second["learning_rate"]
-    for net, parameters in first["nets"].items():
-        for name, parameter in parameters.items():
-            assert torch.equal(parameter, second["nets"][net][name]), f"{net}: {name}"
-    assert (tmp_path / "0" / "model_1.pt").exists()
-    assert not (tmp_path / "1").exists(), "only the first rank writes"
+def test_speed_is_of_the_median_iteration_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = make_runner(make_env(8)).logger
+    logger.gpu_world_size = 2
+    clock = iter((100.0, 102.0, 103.0, 109.0))
+    monkeypatch.setattr("legged_gym.utils.logger.time.perf_counter", lambda: next(clock))
+    seen: list[int] = []
+    logger.after_iteration = seen.append
+    speeds = []
+    for iteration in range(4):
+        logger.log(iteration, 0, 4, 1.0, 1.0, {}, 1e-3, torch.ones(1), None)
+        speeds.append(logger.steps_per_second)
+    assert speeds[:2] == [None, 2 * 8 * NUM_STEPS / 2.0]
+    assert speeds[-1] == 2 * 8 * NUM_STEPS / 2.0
+    assert seen == [0, 1, 2, 3]

@@ -61,21 +61,34 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -
             temporary.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | os.PathLike[str], map_location: str | torch.device | None = None) -> dict[str, Any]:
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return what is in a checkpoint's file.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
+
+
+def read_checkpoint(
+    path: str | os.PathLike[str], map_location: str | torch.device | None = None, contents: bytes | None = None
+) -> dict[str, Any]:
     """Read a checkpoint that :func:`write_checkpoint` wrote.
 
     Args:
         path: The file.
         map_location: Device for the tensors; None: where they were.
+        contents: What is in the file, if that is known already.
 
     Raises:
         UserError: There is no such file, it is damaged, or it is not a checkpoint of this project.
     """
+    contents = read_file(path) if contents is None else contents
     try:
-        with open(path, "rb") as file:
-            data = torch.load(file, map_location=map_location, weights_only=True)
-    except OSError as error:
-        raise UserError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
+        data = torch.load(io.BytesIO(contents), map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} is damaged, or no checkpoint of this project: it holds more than numbers") from error
     except _TORCH_ERRORS as error:

@@ -14,7 +14,10 @@ import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
-from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, write_checkpoint
+from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, read_file, write_checkpoint
+from legged_gym.runners.last_state import LastState
+from legged_gym.utils import distributed
+from legged_gym.utils.helpers import relative
 from legged_gym.utils.logger import TrainingLogger
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
@@ -28,6 +31,9 @@ class OnPolicyRunner(RslRlRunner):
     are written whole or not at all, and reading one never runs code. A resumed run starts with the iteration after
     the last completed one, and Ctrl-C leaves a checkpoint. ``model_<i>.pt`` is the state after iteration i, counted
     from 0, as rsl_rl names it.
+
+    Under ``torchrun`` every process has a runner, which joins the others, and the first one logs and saves. If one is
+    lost, another one saves the state after the last completed iteration.
     """
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
@@ -39,6 +45,9 @@ class OnPolicyRunner(RslRlRunner):
                 of rsl_rl's output.
             log_dir: Where to write events and checkpoints; None: nowhere.
             device: Where to learn.
+
+        Raises:
+            UserError: The other processes of a distributed training can't be found.
         """
         with _quiet_unless(train_cfg.get("verbose", False)):
             super().__init__(env, train_cfg, log_dir, device)
@@ -52,6 +61,11 @@ class OnPolicyRunner(RslRlRunner):
             gpu_global_rank=self.gpu_global_rank,
             device=device,
         )
+        self._last_state = LastState()
+        self._newest: tuple[int, str] | None = None
+        if self.is_distributed and log_dir is not None:
+            self.logger.after_iteration = self._after_iteration
+            distributed.on_end(self._save_last_state)
 
     @property
     def completed_iterations(self) -> int:
@@ -92,8 +106,15 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The file can't be written.
         """
+        with self._last_state.writing:
+            write_checkpoint(path, self._checkpoint(infos))
+        self._newest = self.completed_iterations, path
+        self.logger.save_model(path, self.completed_iterations)
+
+    def _checkpoint(self, infos: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
         env_cfg = self.env.cfg.to_dict() if hasattr(self.env.cfg, "to_dict") else self.env.cfg
-        checkpoint = {
+        return {
             **self.alg.save(),
             "iter": self.completed_iterations,
             "infos": infos,
@@ -101,8 +122,23 @@ class OnPolicyRunner(RslRlRunner):
             "logger": self.logger.state_dict(),
             "config": {"env": plain(env_cfg), "train": plain(self.cfg)},
         }
-        write_checkpoint(path, checkpoint)
-        self.logger.save_model(path, self.completed_iterations)
+
+    def _after_iteration(self, iteration: int) -> None:
+        """Be ready for the loss of another process."""
+        distributed.note_progress()
+        self._last_state.keep(iteration, self._checkpoint)
+
+    def _save_last_state(self) -> str:
+        """Save what can be saved when the training ends unawares, from another thread, and say what that is."""
+        iteration, folder = self._last_state.iteration, str(self.logger.log_dir)
+        if iteration is None:
+            return "  no iteration was completed, so there is nothing to save"
+        completed, path = self._newest or (0, "")
+        if completed <= iteration:
+            completed, path = iteration + 1, os.path.join(folder, f"model_{iteration}.pt")
+            self._last_state.write(path)
+        self.logger.flush()
+        return f"  saved  {relative(path)}, the state after {completed} iterations"
 
     def load(
         self,
@@ -113,8 +149,11 @@ class OnPolicyRunner(RslRlRunner):
     ) -> dict[str, Any] | None:
         """Load a checkpoint. Nothing is changed unless all of it fits.
 
+        In a distributed training all processes have to call it: they get what the first one reads, its environment's
+        counters and curriculum included.
+
         Args:
-            path: The file.
+            path: The file, which only the first process needs to have.
             load_cfg: Which of ``actor`` (with its estimator), ``critic``, ``optimizer`` (all), ``iteration``, ``rnd``
                 and ``env`` (counters and curriculum) to load; None: all.
             strict: Whether the nets' layers must match exactly.
@@ -126,7 +165,8 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The file is missing, damaged, foreign, or made for other nets or another task.
         """
-        checkpoint = read_checkpoint(path, map_location or self.device)
+        contents = distributed.bytes_from_first(lambda: read_file(path))
+        checkpoint = read_checkpoint(path, map_location or self.device, contents)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
                 for key, part in parts.items():
@@ -155,20 +195,17 @@ class OnPolicyRunner(RslRlRunner):
         return parts
 
     def _configure_multi_gpu(self) -> None:
-        """Join the other processes of a distributed training: over NCCL on GPUs, over gloo on CPUs."""
-        world_size = int(os.getenv("WORLD_SIZE", "1"))
-        if world_size == 1 or torch.device(self.device).type != "cpu":
-            super()._configure_multi_gpu()
-            return
-        self.gpu_world_size, self.is_distributed = world_size, True
-        self.gpu_local_rank = int(os.getenv("LOCAL_RANK", "0"))
-        self.gpu_global_rank = int(os.getenv("RANK", "0"))
-        self.cfg["multi_gpu"] = {
-            "global_rank": self.gpu_global_rank,
-            "local_rank": self.gpu_local_rank,
-            "world_size": world_size,
-        }
-        torch.distributed.init_process_group(backend="gloo", rank=self.gpu_global_rank, world_size=world_size)
+        """Join the other processes of a distributed training: rsl_rl knows no other way than NCCL."""
+        here = distributed.join(self.device)
+        self.is_distributed = here.size > 1
+        self.gpu_world_size, self.gpu_local_rank, self.gpu_global_rank = here.size, here.local_rank, here.rank
+        self.cfg["multi_gpu"] = None
+        if self.is_distributed:
+            self.cfg["multi_gpu"] = {
+                "global_rank": here.rank,
+                "local_rank": here.local_rank,
+                "world_size": here.size,
+            }
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from legged_gym.utils import distributed
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import (
     DEFAULT_SIM,
@@ -15,10 +16,13 @@ from legged_gym.utils.helpers import (
     make_parser,
     python_command,
     relative,
+    resolve_device,
     run_main,
 )
 
 if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 _EXAMPLES = (
@@ -26,6 +30,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --num_envs=4096 --max_iterations=3000 --run_name=long",
     "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
     "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
+    "torchrun --nproc_per_node=4 legged_gym/scripts/train.py --sim=warp --num_envs=4096 --headless    (4 GPUs)",
 )
 
 
@@ -34,12 +39,20 @@ _STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimat
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a new run, or go on with one.
+    """Train a new run, or go on with one; under ``torchrun`` together with the other processes.
 
     Raises:
         UserError: The command line asks for something impossible; then nothing is left behind.
     """
     import legged_gym.envs  # noqa: F401 (registers the tasks)
+
+    with distributed.joined(resolve_device(args.rl_device)) as here:
+        # What differs between the command lines of several machines can't be trained together.
+        args = argparse.Namespace(**distributed.from_first(lambda: vars(args)))
+        _train(args, here)
+
+
+def _train(args: argparse.Namespace, here: distributed.World) -> None:
     from legged_gym.utils.runs import save_run_config
     from legged_gym.utils.task_registry import task_registry
 
@@ -52,38 +65,70 @@ def train(args: argparse.Namespace) -> None:
         total, folder = train_cfg.runner.max_iterations, str(runner.logger.log_dir)
         if done >= total:
             raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
-        save_run_config(folder, args.task, env_cfg, train_cfg, args.sim or DEFAULT_SIM)
-        print(f"run: {relative(folder)}")
+        if here.is_first:
+            save_run_config(folder, args.task, env_cfg, train_cfg, args.sim or DEFAULT_SIM)
+        print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
+        distributed.on_end(lambda: _next_steps(args, folder))
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
             print(f"\nstopped\n{_next_steps(args, folder)}")
             raise
-        print(f"\ntrained {total} iterations\n{_next_steps(args, folder)}")
+        print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
     finally:
         env.close()
 
 
+def _team(here: distributed.World, num_envs: int) -> str:
+    """Say who trains, if that is not this process alone."""
+    if here.size == 1:
+        return ""
+    machines = here.size // here.local_size
+    where = f" on {machines} machines" if machines > 1 else ""
+    return f"\n{here.size} processes{where}, {num_envs} robots each: {here.size * num_envs} robots"
+
+
+def _pace(runner: OnPolicyRunner, here: distributed.World) -> str:
+    """Say how fast the training was; rsl_rl's own runner does not know."""
+    speed = getattr(runner.logger, "steps_per_second", None)
+    together = f" of all {here.size} processes together" if here.size > 1 else ""
+    return "" if speed is None else f", {speed:.0f} steps/s{together} (median iteration, without the start)"
+
+
 def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-    """Return the task's configurations, or on ``--resume`` those (and in ``args.sim`` the simulator) of the run."""
-    from legged_gym.utils.helpers import update_cfg_from_args
-    from legged_gym.utils.runs import experiment_root, find_run, load_run_config
+    """Return the first process's configurations (and in ``args.sim`` its simulator): a run's may lie there only."""
     from legged_gym.utils.task_registry import task_registry
 
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+
+    def choose() -> dict[str, Any]:
+        _choose_configs(args, env_cfg, train_cfg)
+        return {"env": env_cfg.to_dict(), "train": train_cfg.to_dict(), "sim": args.sim}
+
+    chosen = distributed.from_first(choose)
+    env_cfg.update(chosen["env"])
+    train_cfg.update(chosen["train"])
+    args.sim = chosen["sim"]
+    return env_cfg, train_cfg
+
+
+def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
+    """Leave the task's configurations as they are, or on ``--resume`` take over the run's, and its simulator."""
+    from legged_gym.utils.helpers import update_cfg_from_args
+    from legged_gym.utils.runs import experiment_root, find_run, load_run_config
+
     probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
     update_cfg_from_args(probe_env, probe_train, args)
     wanted = probe_train.runner
     if not wanted.resume:
         if args.load_run is not None or args.checkpoint is not None:
             raise UserError("--load_run and --checkpoint go with --resume")
-        return env_cfg, train_cfg
+        return
     _refuse_starting_values(args.overrides)
     folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
     sim = load_run_config(folder, args.task, env_cfg, train_cfg)
     args.sim = args.sim or sim
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
-    return env_cfg, train_cfg
 
 
 def _refuse_starting_values(overrides: list[str]) -> None:
@@ -97,13 +142,18 @@ def _refuse_starting_values(overrides: list[str]) -> None:
 def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
     python = python_command()
-    tensorboard = os.path.join(os.path.dirname(python), "tensorboard")
+    here = distributed.world()
+    tensorboard, torchrun = (os.path.join(os.path.dirname(python), name) for name in ("tensorboard", "torchrun"))
+    start = python
+    if here.size > 1:
+        machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
+        start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
     where = f"--task={args.task} --load_run={relative(folder)}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",
             f"  play   {python} legged_gym/scripts/play.py {where}",
-            f"  go on  {python} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
+            f"  go on  {start} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
             f"  watch  {tensorboard} --logdir={relative(os.path.dirname(os.path.dirname(folder)))}",
         ]
     )
@@ -111,6 +161,7 @@ def _next_steps(args: argparse.Namespace, folder: str) -> str:
 
 def main() -> None:
     """Read the command line and train."""
+    distributed.tidy_output()
     parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
     add_train_arguments(parser)
     train(get_args(parser=parser))

@@ -14,6 +14,9 @@ SIMULATORS = {
 }
 """Where each back-end lives. A new one is a file and a line here."""
 
+ON_GPU = ("warp",)
+"""Those that run on a GPU if there is one."""
+
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
     """Create a back-end by name.
@@ -35,4 +38,4 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
     return simulator(**kwargs)
 
 
-__all__ = ["SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]
+__all__ = ["ON_GPU", "SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]

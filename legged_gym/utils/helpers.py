@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from legged_gym.utils.distributed import is_first_to_say, world
 from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.runs import get_load_path
 from legged_gym.utils.validate import validate
@@ -77,12 +78,17 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     """
     parser = make_task_parser(description, examples)
     add = parser.add_argument
-    add("--num_envs", type=_whole_number, metavar="N", help="how many robots at once")
+    add("--num_envs", type=_whole_number, metavar="N", help="how many robots at once; under torchrun, in each process")
     add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
     add("--headless", action="store_true", help="open no window")
     add("--sim", metavar="NAME", help=f"simulator (default: {DEFAULT_SIM}, or on --resume the run's)")
-    add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
-    add("--rl_device", metavar="DEVICE", help="where the networks run (default: the first GPU, else cpu)")
+    add("--sim_device", metavar="DEVICE", help="where it runs (default: as --rl_device for warp, cpu for mujoco)")
+    add(
+        "--rl_device",
+        metavar="DEVICE",
+        help="where the networks run: cpu, cuda:1, or cuda, which under torchrun is each process's own GPU "
+        "(default: cuda if there is one, else cpu)",
+    )
     add_run_arguments(parser)
     add(
         "--checkpoint",
@@ -264,20 +270,31 @@ def set_seed(seed: int) -> int:
 
 
 def resolve_device(device: str | None) -> str:
-    """Return a PyTorch device's name: the one given if it is there, by default the first GPU or else the CPU.
+    """Return a PyTorch device's name: the one given if it is there, by default a GPU or else the CPU.
+
+    ``cuda`` is the first GPU, or under ``torchrun`` the one with the process's number on its machine.
 
     Raises:
-        UserError: No such device.
+        UserError: No such device, or several processes would share it.
     """
     import torch
 
+    here = world()
     if device is None:
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if here.local_size > 1 and device.startswith("cuda:"):
+        raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
+    full_name = f"cuda:{here.local_rank}" if device == "cuda" else device
     try:
-        torch.empty(0, device=device)
+        torch.empty(0, device=full_name)
     except (RuntimeError, AssertionError) as error:
+        gpus = torch.cuda.device_count()
+        if 0 < gpus < here.local_size:
+            raise UserError(
+                f"{here.local_size} processes on a machine with {gpus} GPUs: --nproc_per_node={gpus}"
+            ) from error
         raise UserError(f"no device '{device}' here: {str(error).splitlines()[0]}") from error
-    return device
+    return full_name
 
 
 def run_main(main: Callable[[], None]) -> int:
@@ -290,10 +307,13 @@ def run_main(main: Callable[[], None]) -> int:
         main()
     except UserError as error:
         sys.stdout.flush()
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        message = " ".join(str(error).split())
+        if is_first_to_say(message):
+            print("error:", message, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        if is_first_to_say("stopped"):
+            print("\nstopped", file=sys.stderr)
         return 130
     return 0
 

@@ -6,12 +6,13 @@ import contextlib
 import datetime
 import io
 import math
+import operator
 import re
 import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import torch
@@ -56,6 +57,25 @@ class TrainingLogger(Logger):
         self.completed_iterations = 0
         """Iterations done so far, those before a resume included."""
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.after_iteration: Callable[[int], None] | None = None
+        """Called with the index of each completed iteration, in every process."""
+        self._completed_at: list[float] = []
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Steps of all robots of all processes in a second of whole iterations, saving and logging included.
+
+        The median over this session's iterations, from the second on: the first one starts everything up. None if
+        there was no second one.
+        """
+        if len(self._completed_at) < 2:
+            return None
+        return self._steps / statistics.median(map(operator.sub, self._completed_at[1:], self._completed_at))
+
+    @property
+    def _steps(self) -> int:
+        """Steps of all robots of all processes in an iteration."""
+        return self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
 
     def init_logging_writer(self) -> None:
         """Open the event file and lay out its dashboard.
@@ -120,6 +140,9 @@ class TrainingLogger(Logger):
             loss_dict: What the algorithm's ``update`` returned.
         """
         self.completed_iterations = it + 1
+        self._completed_at.append(time.perf_counter())
+        if self.after_iteration is not None:
+            self.after_iteration(it)
         if self.writer is None:
             return
         self._collect_episodes()
@@ -145,6 +168,11 @@ class TrainingLogger(Logger):
         if hasattr(self.writer, "close"):
             self.writer.close()
         self.writer = None
+
+    def flush(self) -> None:
+        """Let the event file hold all that was recorded."""
+        if hasattr(self.writer, "flush"):
+            self.writer.flush()
 
     def state_dict(self) -> dict[str, float]:
         """Return the totals that a resumed run goes on counting: environment steps and seconds."""
@@ -192,8 +220,7 @@ class TrainingLogger(Logger):
         errors = [losses[name] for name in _VELOCITY_ERRORS if name in losses]
         if errors:
             parts.append(f"estimator {statistics.mean(errors):.3f} m/s")
-        steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
-        parts.append(f"{steps / seconds:.0f} steps/s")
+        parts.append(f"{self._steps / seconds:.0f} steps/s")
         return "  ".join(parts)
 
     def _store_code_state(self) -> list[str]:

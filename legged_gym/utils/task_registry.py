@@ -86,15 +86,18 @@ class TaskRegistry:
         Raises:
             UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
         """
-        from legged_gym.utils.helpers import DEFAULT_SIM, resolve_device, set_seed
+        from legged_gym.utils.distributed import seed_of_rank
+        from legged_gym.utils.helpers import DEFAULT_SIM, set_seed
 
         task_class = self.get_task_class(name)
         env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
+        sim_name = getattr(args, "sim", None) or DEFAULT_SIM
         env = task_class(
             env_cfg,
-            sim_name=getattr(args, "sim", None) or DEFAULT_SIM,
-            sim_device=resolve_device(getattr(args, "sim_device", "cpu")),
-            seed=set_seed(train_cfg.seed),
+            sim_name=sim_name,
+            sim_device=_sim_device(sim_name, getattr(args, "sim_device", None)),
+            # The training's seed is checked, then each process gets one of its own from it.
+            seed=set_seed(seed_of_rank(set_seed(train_cfg.seed))),
         )
         return env, env_cfg
 
@@ -107,6 +110,8 @@ class TaskRegistry:
         log_root: str | None = "default",
     ) -> tuple[OnPolicyRunner, LeggedRobotCfgPPO]:
         """Make the runner that trains or plays, and load a checkpoint if ``runner.resume`` says so.
+
+        Under ``torchrun`` all processes have to call it. The first one's folder and checkpoint are everybody's.
 
         Args:
             env: The environment.
@@ -123,6 +128,7 @@ class TaskRegistry:
         Raises:
             UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
         """
+        from legged_gym.utils import distributed
         from legged_gym.utils.helpers import resolve_device
         from legged_gym.utils.runs import experiment_root, get_load_path, new_run_folder
 
@@ -130,17 +136,19 @@ class TaskRegistry:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
         _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
         settings, device = train_cfg.runner, resolve_device(getattr(args, "rl_device", None))
+        here = distributed.join(device)
         if log_root == "default":
             log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
         if settings.resume:
             if log_root is None:
                 raise ValueError("runner.resume needs a log_root to find the run in")
-            path = get_load_path(log_root, settings.load_run, settings.checkpoint)
+            path = distributed.from_first(lambda: get_load_path(log_root, settings.load_run, settings.checkpoint))
             runner = self._runner(env, train_cfg, device, os.path.dirname(path))
             runner.load(path)
             return runner, train_cfg
-        with contextlib.nullcontext() if log_root is None else new_run_folder(log_root, settings.run_name) as folder:
-            return self._runner(env, train_cfg, device, folder), train_cfg
+        nowhere = log_root is None or not here.is_first
+        with contextlib.nullcontext() if nowhere else new_run_folder(str(log_root), settings.run_name) as folder:
+            return self._runner(env, train_cfg, device, distributed.from_first(lambda: folder)), train_cfg
 
     def _entry(self, name: str) -> tuple[type[LeggedRobot], LeggedRobotCfg, LeggedRobotCfgPPO]:
         if name not in self._tasks:
@@ -180,6 +188,19 @@ class TaskRegistry:
             raise UserError(
                 f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
             ) from error
+
+
+def _sim_device(sim_name: str, device: str | None) -> str:
+    """Return where a simulator is to run, and make it the place for what is created without naming one."""
+    import torch
+
+    from legged_gym.simulators import ON_GPU
+    from legged_gym.utils.helpers import resolve_device
+
+    device = resolve_device(device or (None if sim_name in ON_GPU else "cpu"))
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    return device
 
 
 def _class(key: str, name: str) -> object:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import torch
 
+from legged_gym.utils.distributed import world
+
 
 def available_cores() -> int:
-    """Return how many cores this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use: fewer than the machine has if others train there with it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // world().local_size)
 
 
 @contextlib.contextmanager
