@@ -148,12 +148,6 @@ def test_a_lost_process_ends_the_training_with_a_checkpoint(fate: str, message: 
     assert checkpoint["env"]["common_step_counter"] == completed * NUM_STEPS
 
 
-def test_a_mistake_is_told_once(tmp_path: Path) -> None:
-    done = train(tmp_path, "--task=gmini")
-    assert done.returncode == 1
-    assert done.stderr.count("error: unknown task 'gmini': did you mean 'qmini'?") == 1
-
-
 def place(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     for name in names:
@@ -200,6 +194,13 @@ def test_each_process_has_its_own_seed_and_device(monkeypatch: pytest.MonkeyPatc
     assert resolve_device("cpu") == "cpu"
     with pytest.raises(UserError, match="2 processes can't share 'cuda:0': say 'cuda'"):
         resolve_device("cuda:0")
+
+
+def test_the_same_mistake_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = torch.distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    place(monkeypatch, **{**THIRD, "MASTER_ADDR": "localhost", "MASTER_PORT": str(server.port)})
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    assert [distributed.is_first_to_say(text) for text in ("a", "a", "b")] == [True, False, True]
 
 
 def test_alone_everything_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:

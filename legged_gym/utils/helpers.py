@@ -312,7 +312,7 @@ def run_main(main: Callable[[], None]) -> int:
             print("error:", message, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        if is_first_to_say("stopped"):
+        if world().is_first:
             print("\nstopped", file=sys.stderr)
         return 130
     return 0
