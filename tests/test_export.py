@@ -152,7 +152,7 @@ def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
         "stance_ratio": 0.55,
         "standing": "clock held at 0 while the command is zero: leg phases 0 and 0.5",
     }
-    assert metadata["commands"]["ang_vel_yaw"] == [-0.6, 0.6]
+    assert metadata["commands"]["ang_vel_yaw"] == [-0.8, 0.8]
     assert metadata["iterations"] == 1
     assert len(metadata["git_revision"]) >= 7
     assert 0.0 < metadata["largest_difference"] <= 1e-5
@@ -184,9 +184,9 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             "gait_period": 0.5,
             "gait_offsets": [0.0, 0.5],
             "low_vel_thresholds": [0.05, 0.05, 0.1],
-            "lin_vel_x_range": [-0.5, 0.6],
+            "lin_vel_x_range": [-0.6, 0.7],
             "lin_vel_y_range": [0.0, 0.0],
-            "ang_vel_yaw_range": [-0.6, 0.6],
+            "ang_vel_yaw_range": [-0.8, 0.8],
         },
     }
 

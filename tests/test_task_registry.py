@@ -95,4 +95,4 @@ def test_legged_gyms_import_gives_the_registry() -> None:
     from legged_gym.utils import task_registry as imported
 
     assert isinstance(imported, TaskRegistry)
-    assert imported.names == ["qmini"]
+    assert imported.names == ["qmini", "qmini_published"]

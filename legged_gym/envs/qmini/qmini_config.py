@@ -164,13 +164,13 @@ class QminiCfg(QminiPublishedCfg):
     class rewards(QminiPublishedCfg.rewards):
         class scales(QminiPublishedCfg.rewards.scales):
             tracking_lin_vel_x_fine = 1.0
-            tracking_ang_vel_fine = 1.2
+            tracking_ang_vel_fine = 2.0
             tracking_lin_vel_y = 0.3
-            gait_match = 1.0
+            gait_match = 1.5
             gait_feet_swing_height = 0.0
             gait_feet_swing_profile = -300.0
             contact_no_vel = -1.0
-            action_rate = -0.05
+            action_rate = -0.1
             torques = -1e-4
 
         lin_vel_y_tolerance = 0.1
