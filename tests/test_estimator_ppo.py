@@ -136,14 +136,30 @@ def test_ppo_loss_does_not_reach_the_estimator() -> None:
 def test_estimator_update_leaves_actor_and_critic_alone() -> None:
     alg = make({"batch_size": 5})
     collect(alg)
-    before: list[tuple[list[torch.Tensor], list[torch.Tensor]]] = []
-    alg.estimator_optimizer.register_step_pre_hook(lambda *_: before.append((copies(alg.actor), copies(alg.critic))))
-    estimator = copies(alg.estimator)
-    alg.update()
-    assert len(before) == 3, "12 samples in batches of 5 are 3 batches"
-    assert same(before[0][0], alg.actor)
-    assert same(before[0][1], alg.critic)
+    steps: list[None] = []
+    alg.estimator_optimizer.register_step_pre_hook(lambda *_: steps.append(None))
+    estimator, actor, critic = copies(alg.estimator), copies(alg.actor), copies(alg.critic)
+    alg.update_estimator()
+    assert len(steps) == 3, "12 samples in batches of 5 are 3 batches"
+    assert same(actor, alg.actor)
+    assert same(critic, alg.critic)
     assert not same(estimator, alg.estimator)
+
+
+def test_both_updates_together_do_what_they_do_alone() -> None:
+    apart, together = make({"batch_size": 5}), make({"batch_size": 5})
+    for alg in (apart, together):
+        torch.manual_seed(2)
+        collect(alg)
+    # The order of the samples is drawn by PPO first.
+    torch.manual_seed(4)
+    order = torch.get_rng_state()
+    together.update()
+    torch.set_rng_state(order)
+    apart.update_policy()
+    assert same(copies(apart.actor), together.actor)
+    assert same(copies(apart.critic), together.critic)
+    assert not same(copies(apart.estimator), together.estimator)
 
 
 def test_estimator_loss_is_the_mean_squared_error_of_the_rollout() -> None:

@@ -8,8 +8,9 @@ that the actor acted on (the probability ratio starts at 1) and PPO's loss never
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,12 +162,21 @@ class EstimatorPPO(PPO):
             UserError: The training diverged: a loss is no finite number any more.
         """
         errors = self._estimate_errors()
+        estimator = self._estimator_update
+        parts = estimator.batches()
+        share = -(-estimator.num_batches // (self.num_learning_epochs * self.num_mini_batches))
         with self._matmul_precision(), self._beside() as aside:
-            losses = self._update_policy()
-            # Its many small kernels find room between PPO's large ones.
+
+            def between() -> None:
+                # Its many small kernels find room between PPO's large ones, and several processes exchange the
+                # gradients of both by turns.
+                with aside:
+                    _exhaust(itertools.islice(parts, share))
+
+            losses = self._update_policy(between)
             with aside:
-                losses["estimator"] = self._estimator_update.run()
-        figures = _read({**losses, **errors})
+                _exhaust(parts)
+        figures = _read({**losses, "estimator": estimator.loss, **errors})
         figures["Estimator/learning_rate"] = self.estimator_learning_rate
         self._finish_update(figures)
         return figures
@@ -179,7 +189,8 @@ class EstimatorPPO(PPO):
     def update_estimator(self) -> float:
         """Only update the estimator; return the mean squared error."""
         with self._matmul_precision():
-            return float(self._estimator_update.run())
+            _exhaust(self._estimator_update.batches())
+            return float(self._estimator_update.loss)
 
     @property
     def estimator_learning_rate(self) -> float:
@@ -262,18 +273,21 @@ class EstimatorPPO(PPO):
         super().compute_returns(self.with_estimate(self._last_obs))
         self.storage.advantages = memory.copy_(self.storage.advantages)
 
-    def _update_policy(self) -> dict[str, Any]:
-        """Update actor and critic; on a GPU the losses may still be being computed."""
-        if self._policy_update is None:
+    def _update_policy(self, between: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Update actor and critic, calling ``between`` after each mini-batch; a GPU may still be at it afterwards."""
+        policy = self._policy_update
+        if policy is None:
             return super().update()
-        losses = self._policy_update.run()
+        for _ in policy.batches():
+            between()
+        self._update_normalizers()
+        self.storage.clear()
+        return dict(zip(policy.names, policy.losses, strict=True))
+
+    def _update_normalizers(self) -> None:
         obs = self.storage.observations.flatten(0, 1)
         for model in (self.actor, self.critic):
             model.update_normalization(obs)
-            if self.is_multi_gpu:
-                _average_statistics(model, self.gpu_world_size)
-        self.storage.clear()
-        return dict(zip(self._policy_update.names, losses, strict=True))
 
     def _finish_update(self, figures: dict[str, float]) -> None:
         self.num_updates += 1
@@ -331,12 +345,9 @@ def _read(figures: dict[str, Any]) -> dict[str, float]:
     return {**figures, **dict(zip(tensors, values, strict=True))}
 
 
-def _average_statistics(model: MLPModel, world_size: int) -> None:
-    """Give all processes the average of their observation statistics."""
-    for buffer in model.buffers():
-        if buffer.is_floating_point():
-            torch.distributed.all_reduce(buffer)
-            buffer /= world_size
+def _exhaust(parts: Iterable[None]) -> None:
+    for _ in parts:
+        pass
 
 
 def _make_estimator(obs: TensorDict, cfg: EstimatorCfg) -> MLPModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,19 +39,24 @@ class EstimatorUpdate:
         self._apply = Recorded(self._step, alg.device, record)
         self._both = Recorded(self._differentiate_and_apply, alg.device, record)
 
-    def run(self) -> torch.Tensor:
-        """Go through all epochs.
+    @property
+    def num_batches(self) -> int:
+        """Mini-batches in an update, those of all epochs."""
+        return self._alg.estimator_cfg.num_epochs * -(-self._num_samples // self._batch_size)
 
-        Returns:
-            The mean squared error, 0-d. On a GPU it may still be being computed.
-        """
-        cfg, device = self._alg.estimator_cfg, self._alg.device
+    @property
+    def loss(self) -> torch.Tensor:
+        """Mean squared error in the last update, 0-d; on a GPU it may still be being computed."""
+        return self._squared_error / (self._alg.estimator_cfg.num_epochs * self._num_samples)
+
+    def batches(self) -> Iterator[None]:
+        """Go through all mini-batches and epochs, with a pause after each."""
         self._squared_error.zero_()
         self._optimizer.rate.fill_(self._alg.estimator_learning_rate)
-        for _ in range(cfg.num_epochs):
-            for indices in torch.randperm(self._num_samples, device=device).split(self._batch_size):
+        for _ in range(self._alg.estimator_cfg.num_epochs):
+            for indices in torch.randperm(self._num_samples, device=self._alg.device).split(self._batch_size):
                 self._run_batch(indices)
-        return self._squared_error / (cfg.num_epochs * self._num_samples)
+                yield
 
     def _run_batch(self, indices: torch.Tensor) -> None:
         if len(indices) < self._batch_size:

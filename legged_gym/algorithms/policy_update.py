@@ -6,6 +6,7 @@ stays there until the end, and on a GPU a mini-batch is one recorded CUDA graph.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,12 +61,13 @@ class PolicyUpdate:
         """The present learning rate, 0-d."""
         return self._optimizer.rate
 
-    def run(self) -> torch.Tensor:
-        """Go through all mini-batches and epochs.
+    @property
+    def losses(self) -> torch.Tensor:
+        """Mean losses of the last update, in the order of :attr:`names`; on a GPU they may still be being computed."""
+        return self._losses / (self._alg.num_learning_epochs * self._alg.num_mini_batches)
 
-        Returns:
-            The mean losses, in the order of :attr:`names`. On a GPU they may still be being computed.
-        """
+    def batches(self) -> Iterator[None]:
+        """Go through all mini-batches and epochs, with a pause after each."""
         alg = self._alg
         self._losses.zero_()
         self._optimizer.rate.fill_(alg.learning_rate)
@@ -77,7 +79,7 @@ class PolicyUpdate:
                 if self._average is not None:
                     self._average.exchange()
                     self._parts[1]()
-        return self._losses / (alg.num_learning_epochs * alg.num_mini_batches)
+                yield
 
     def _differentiate_and_apply(self) -> None:
         self._differentiate()
