@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.image
@@ -27,14 +28,14 @@ def write_events(folder: Path, start: int, count: int, began: float = 1000.0) ->
     writer.close()
 
 
-def captions(run: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Draw a run's curves and return what is written below them."""
+def captions(run: Path, monkeypatch: pytest.MonkeyPatch, others: Sequence[str] = ()) -> set[str]:
+    """Draw curves of a run and of others beside it, and return what is written below them."""
     figures: list[Figure] = []
     save = Figure.savefig
     monkeypatch.setattr(
         Figure, "savefig", lambda self, *args, **kwargs: figures.append(self) or save(self, *args, **kwargs)
     )
-    plot_curves(str(run), str(run / "curves.png"))
+    plot_curves(str(run), str(run / "curves.png"), others=others)
     (figure,) = figures
     return {axes.get_xlabel() for axes in figure.axes}
 
@@ -63,10 +64,10 @@ def test_only_what_is_counted_in_iterations_is_read(tmp_path: Path) -> None:
     assert set(read_curves(str(tmp_path))) == {"Train/mean_reward", "Estimator/vel_x_mae"}
 
 
-def test_the_caption_tells_iterations_and_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_caption_tells_iterations_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_events(tmp_path, 0, 6)
     write_events(tmp_path, 6, 6, began=90_000.0)
-    assert captions(tmp_path, monkeypatch) == {"iteration (12 in 0.10 h)"}
+    assert captions(tmp_path, monkeypatch) == {"iteration (12 in 6.0 min)"}
 
 
 def test_a_picture_with_ink_is_written(tmp_path: Path) -> None:
@@ -75,6 +76,15 @@ def test_a_picture_with_ink_is_written(tmp_path: Path) -> None:
     image = matplotlib.image.imread(tmp_path / "curves.png")
     assert image.shape[1] > 500
     assert image[..., :3].min() < 0.5
+
+
+def test_runs_are_drawn_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_events(first, 0, 6)
+    write_events(second, 0, 3)
+    assert captions(first, monkeypatch, [str(second)]) == {"iteration (solid: 6 in 3.0 min, dashed: 3 in 1.2 min)"}
+    with pytest.raises(UserError, match="at most 3 runs can be compared with another one, got 4"):
+        plot_curves(str(first), str(tmp_path / "curves.png"), others=[str(second)] * 4)
 
 
 def test_what_can_go_wrong_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from legged_gym.utils.helpers import add_run_arguments, get_args, make_task_pars
 _EXAMPLES = (
     "python legged_gym/scripts/plot.py                                          (the newest run)",
     "python legged_gym/scripts/plot.py --load_run=2026-01-31_12-00-00 --output=curves.png --title='first try'",
+    "python legged_gym/scripts/plot.py --load_run=2026-01-31_12-00-00 --compare 2026-02-01_09-00-00",
 )
 
 
@@ -26,11 +27,10 @@ def plot(args: argparse.Namespace) -> None:
     from legged_gym.utils.task_registry import task_registry
 
     _, train_cfg = task_registry.get_cfgs(args.task)
-    run = find_run(
-        experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root), args.load_run or ""
-    )
+    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    run = find_run(root, args.load_run or "")
     path = args.output or os.path.join(run, "curves.png")
-    plot_curves(run, path, args.title)
+    plot_curves(run, path, args.title, [find_run(root, other) for other in args.compare])
     print(f"plot       {path}")
 
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser = make_task_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
     add_run_arguments(parser)
     parser.add_argument("--output", metavar="FILE.png", help="where to (default: curves.png in the run's folder)")
+    parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three runs to draw beside it")
     parser.add_argument("--title", default="", help="above the curves")
     plot(get_args(parser=parser))
 

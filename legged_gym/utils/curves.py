@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +19,9 @@ Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _Points = dict[str, np.ndarray]
 """Iteration, wall time in seconds and value of each point by tag, (T, 3)."""
+
+_LINE_STYLES = ("-", "--", ":", "-.")
+"""Of the first run, the second, and so on."""
 
 PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "reward of an episode": ("", {"Train/mean_reward": ""}),
@@ -83,33 +86,36 @@ def _span(points: _Points, column: int) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def plot_curves(run: str, path: str, title: str = "") -> None:
-    """Draw a run's learning curves over its iterations, saying how many hours those took.
+def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()) -> None:
+    """Draw a run's learning curves over its iterations, saying how long those took.
 
     Args:
         run: The run's folder.
         path: The picture to write, PNG.
         title: Above the panels.
+        others: Folders of up to three further runs, drawn in other line styles.
 
     Raises:
-        UserError: The run has no events, or the picture can't be written.
+        UserError: A run has no events, there are too many, or the picture can't be written.
     """
-    curves = read_curves(run)
-    panels = {name: panel for name, panel in PANELS.items() if any(tag in curves for tag in panel[1])}
-    shown = [curves[tag] for _, tags in panels.values() for tag in tags if tag in curves]
-    if not shown:
+    if len(others) >= len(_LINE_STYLES):
+        raise UserError(f"at most {len(_LINE_STYLES) - 1} runs can be compared with another one, got {len(others)}")
+    runs = [read_curves(folder) for folder in (run, *others)]
+    panels = {name: panel for name, panel in PANELS.items() if any(tag in runs[0] for tag in panel[1])}
+    if not panels:
         raise UserError(f"the TensorBoard events in '{run}' hold no learning curves")
-    last_step = max(steps[-1] for steps, _, _ in shown)
-    hours = max(times[-1] for _, times, _ in shown)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.0, 1.9 * ((len(panels) + 1) // 2) + 0.8), layout="constrained")
         grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, squeeze=False)
         for axes, (name, (unit, tags)) in zip(grid.ravel(), panels.items(), strict=False):
-            _draw(axes, {label: curves[tag] for tag, label in tags.items() if tag in curves})
+            for curves, style in zip(runs, _LINE_STYLES, strict=False):
+                _draw(axes, {label: curves[tag] for tag, label in tags.items() if tag in curves}, style)
+            if len(tags) > 1:
+                axes.legend()
             axes.set_title(name)
             axes.set_ylabel(unit)
         for axes in grid[-1]:
-            axes.set_xlabel(f"iteration ({last_step + 1:.0f} in {hours:.2f} h)")
+            axes.set_xlabel(_caption(runs))
         figure.suptitle(title)
         try:
             figure.savefig(path, dpi=110)
@@ -119,13 +125,26 @@ def plot_curves(run: str, path: str, title: str = "") -> None:
             raise UserError(f"can't write '{path}': {error}") from error
 
 
-def _draw(axes: Axes, curves: dict[str, Curve]) -> None:
-    """Draw curves of one panel, each value faintly and their running mean on top."""
+def _caption(runs: Sequence[Mapping[str, Curve]]) -> str:
+    """Say how many iterations each run has and how long they took."""
+    names = ("",) if len(runs) == 1 else ("solid: ", "dashed: ", "dotted: ", "dash-dotted: ")
+    parts = []
+    for name, curves in zip(names, runs, strict=False):
+        last = max(steps[-1] for steps, _, _ in curves.values())
+        hours = max(times[-1] for _, times, _ in curves.values())
+        duration = f"{hours:.1f} h" if hours >= 1.0 else f"{60.0 * hours:.1f} min"
+        parts.append(f"{name}{last + 1:.0f} in {duration}")
+    return f"iteration ({', '.join(parts)})"
+
+
+def _draw(axes: Axes, curves: dict[str, Curve], style: str) -> None:
+    """Draw curves of one panel: the first run's values faintly, and every run's running mean."""
     for index, (label, (steps, _, values)) in enumerate(curves.items()):
         width = max(1, len(values) // 60)
         kernel = np.ones(width) / width
         color = f"C{index}"
-        axes.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
-        axes.plot(steps[width - 1 :], np.convolve(values, kernel, mode="valid"), color=color, label=label)
-    if len(curves) > 1:
-        axes.legend()
+        first = style == _LINE_STYLES[0]
+        if first:
+            axes.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+        mean = np.convolve(values, kernel, mode="valid")
+        axes.plot(steps[width - 1 :], mean, style, color=color, label=label if first else None)
