@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 from rsl_rl.algorithms import PPO
-from test_estimator_ppo import collect, make, mirror
+from test_estimator_ppo import NUM_STEPS, LinearEnv, collect, make, mirror
 
 from legged_gym.algorithms import EstimatorPPO
 from legged_gym.algorithms.device_adam import DeviceAdam
+from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.utils.errors import UserError
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -61,6 +62,43 @@ def test_update_is_that_of_rsl_rl(name: str, device: str) -> None:
     for ours_net, their_net in ((ours.actor, theirs.actor), (ours.critic, theirs.critic)):
         for one, other in zip(ours_net.parameters(), their_net.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_recorded_rollout_is_that_of_rsl_rl(device: str) -> None:
+    recorded, plain = make(device=device, tf32=False), make(device=device, tf32=False, cuda_graph=False)
+    recorded._recorder = RolloutRecorder(recorded.storage, recorded._begin_transition, recorded.gamma)
+    # On a GPU, the later rollouts are replayed.
+    for seed in range(3):
+        obs = [LinearEnv(device).get_observations() for _ in range(NUM_STEPS + 1)]
+        ended = torch.tensor([False, True, True, False], device=device)
+        timed_out = torch.tensor([False, True, False, False], device=device)
+        for alg in (recorded, plain):
+            torch.manual_seed(seed)
+            with torch.inference_mode():
+                for step in range(NUM_STEPS):
+                    actions = alg.act(obs[step])
+                    rewards = actions.sum(dim=1) + step
+                    alg.process_env_step(obs[step + 1], rewards, ended, {"time_outs": timed_out})
+                alg.compute_returns(obs[-1])
+            assert alg.storage.step == NUM_STEPS
+            alg.storage.clear()
+        for name in ("actions", "rewards", "dones", "values", "actions_log_prob", "returns", "advantages"):
+            torch.testing.assert_close(getattr(recorded.storage, name), getattr(plain.storage, name))
+        for ours, theirs in zip(
+            recorded.storage.distribution_params or (), plain.storage.distribution_params or (), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs)
+        for name in map(str, plain.storage.observations.keys()):
+            torch.testing.assert_close(recorded.storage.observations[name], plain.storage.observations[name])
+
+
+def test_recorded_rollout_does_not_overflow() -> None:
+    alg = make()
+    alg._recorder = RolloutRecorder(alg.storage, alg._begin_transition, alg.gamma)
+    collect(alg)
+    with pytest.raises(OverflowError, match="storage is full"):
+        collect(alg)
 
 
 def test_adaptive_rate_moves_both_ways() -> None:

@@ -27,6 +27,7 @@ from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
+from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.utils.errors import UserError
 
 ESTIMATE = "estimate"
@@ -134,7 +135,18 @@ class EstimatorPPO(PPO):
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Estimate, then sample actions ``(N, num_actions)``; the estimate is stored with the transition."""
         with self._matmul_precision():
+            if self._recorder is not None:
+                return self._recorder.act(obs)
             return super().act(self.with_estimate(obs))
+
+    def process_env_step(
+        self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict[str, torch.Tensor]
+    ) -> None:
+        """Store a step; see :meth:`rsl_rl.algorithms.PPO.process_env_step`."""
+        if self._recorder is not None:
+            self._recorder.store(rewards, dones, extras.get("time_outs"))
+            return
+        super().process_env_step(obs, rewards, dones, extras)
 
     def compute_returns(self, obs: TensorDict) -> None:
         """Compute returns and advantages; ``obs`` are those after the last step."""
@@ -265,6 +277,13 @@ class EstimatorPPO(PPO):
         if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
             self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph)
         self._returns = Recorded(self._compute_returns, self.device, self._cuda_graph)
+        self._recorder = None
+        if self._policy_update is not None and self._side_stream is not None and self._cuda_graph:
+            self._recorder = RolloutRecorder(self.storage, self._begin_transition, self.gamma)
+
+    def _begin_transition(self, obs: TensorDict) -> RolloutStorage.Transition:
+        super().act(self.with_estimate(obs))
+        return self.transition
 
     def _compute_returns(self) -> None:
         # rsl_rl binds the advantages to a new tensor; recorded mini-batches look for them where they were.

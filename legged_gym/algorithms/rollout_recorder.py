@@ -1,0 +1,100 @@
+"""Acting and storing on a GPU as two recordings: some hundred small kernels a step, launched by the device itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
+
+from legged_gym.algorithms.recorded import Recorded
+
+
+class RolloutRecorder:
+    """Does what ``PPO.act`` and ``PPO.process_env_step`` do, from fixed memory into fixed memory.
+
+    The step of the rollout at which a transition is stored is counted on the device, too.
+    """
+
+    def __init__(
+        self, storage: RolloutStorage, act: Callable[[TensorDict], RolloutStorage.Transition], gamma: float
+    ) -> None:
+        """Prepare for one storage.
+
+        Args:
+            storage: Where transitions go; its distribution parameters may not exist yet.
+            act: Fills a transition's part from before the step: actions, values, log probabilities, distribution
+                parameters and observations.
+            gamma: Discount factor, for rewards after a time-out.
+        """
+        self._storage, self._act, self._gamma = storage, act, gamma
+        self._step = torch.zeros(1, dtype=torch.long, device=storage.device)
+        self._rewards = torch.zeros(storage.num_envs, device=storage.device)
+        self._dones = torch.zeros(storage.num_envs, dtype=torch.bool, device=storage.device)
+        self._time_outs = torch.zeros_like(self._dones)
+        self._obs: TensorDict | None = None
+        self._transition = RolloutStorage.Transition()
+        self._acting = Recorded(self._fill, storage.device)
+        self._storing = Recorded(self._store, storage.device)
+
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Return actions for observations, (N, A), in memory that the next call overwrites."""
+        if self._obs is None:
+            # A tensor of inference mode could not be overwritten outside of it.
+            with torch.inference_mode(False):
+                self._obs = obs.clone()
+        names = list(self._obs.keys())
+        torch._foreach_copy_([self._obs[name] for name in names], [obs[name] for name in names])
+        self._acting()
+        assert self._transition.actions is not None
+        return self._transition.actions
+
+    def store(self, rewards: torch.Tensor, dones: torch.Tensor, time_outs: torch.Tensor | None) -> None:
+        """Store the transition that :meth:`act` began.
+
+        Args:
+            rewards: (N,).
+            dones: Which episodes ended, (N,).
+            time_outs: Which of them only because their time was up, (N,); None: none.
+
+        Raises:
+            OverflowError: The storage is full.
+        """
+        storage = self._storage
+        if storage.step >= storage.num_transitions_per_env:
+            raise OverflowError("the rollout storage is full; clear() it before storing more")
+        if storage.step == 0:
+            self._step.zero_()
+        self._rewards.copy_(rewards)
+        self._dones.copy_(dones)
+        if time_outs is not None:
+            self._time_outs.copy_(time_outs)
+        self._storing()
+        storage.step += 1
+
+    def _fill(self) -> None:
+        assert self._obs is not None
+        self._transition = self._act(self._obs)
+
+    def _store(self) -> None:
+        storage, transition = self._storage, self._transition
+        bootstrapped = self._rewards + self._gamma * transition.values.squeeze(1) * self._time_outs
+        if storage.distribution_params is None:
+            shape = storage.num_transitions_per_env
+            storage.distribution_params = tuple(
+                torch.zeros(shape, *p.shape, device=p.device) for p in transition.distribution_params
+            )
+        observed = transition.observations
+        pairs = [(storage.observations[name], observed[name]) for name in map(str, observed.keys())]
+        pairs += [
+            (storage.actions, transition.actions),
+            (storage.rewards, bootstrapped.unsqueeze(1)),
+            (storage.dones, self._dones.unsqueeze(1).to(storage.dones.dtype)),
+            (storage.values, transition.values),
+            (storage.actions_log_prob, transition.actions_log_prob.view(-1, 1)),
+            *zip(storage.distribution_params, transition.distribution_params, strict=True),
+        ]
+        for memory, values in pairs:
+            memory.index_copy_(0, self._step, values.unsqueeze(0))
+        self._step += 1
