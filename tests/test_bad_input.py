@@ -121,6 +121,8 @@ CASES = {
 def filled(case: str, folder: Path) -> tuple[list[str], str]:
     arguments, message = CASES[case]
     arguments = [argument.replace("{tmp}", str(folder)) for argument in arguments]
+    if arguments[0] == "train":
+        arguments.insert(1, "--sim=mujoco")
     if arguments[0] != "benchmark" and not any(argument.startswith("--log_root") for argument in arguments):
         arguments.append(f"--log_root={folder / 'logs'}")
     return arguments, message.replace("{tmp}", str(folder))
