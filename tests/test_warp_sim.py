@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -23,6 +24,7 @@ from legged_gym.utils.terrain import Terrain
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
 wp = pytest.importorskip("warp")
 
+from legged_gym.simulators.warp_progress import counting_compilations  # noqa: E402
 from legged_gym.simulators.warp_sim import WarpSimulator  # noqa: E402
 
 DEVICE = os.environ.get("WARP_TEST_DEVICE", "cuda:0" if torch.cuda.is_available() else "cpu")
@@ -350,6 +352,39 @@ def test_clear_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "legged_gym.simulators.warp_sim")
     with pytest.raises(UserError, match=r"pip install -e '\.\[warp\]'"):
         importlib.import_module("legged_gym.simulators.warp_sim")
+
+
+@wp.kernel
+def _double(values: wp.array(dtype=float)) -> None:
+    values[wp.tid()] *= 2.0
+
+
+def test_compiled_modules_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path))
+    logger, level = wp.get_logger(), wp.config.log_level
+    values = wp.ones(3, dtype=float, device=DEVICE)
+    module = wp.get_module(__name__)
+    numbers = []
+    for _ in range(2):
+        module.unload()
+        with counting_compilations() as compiled:
+            wp.launch(_double, dim=3, inputs=[values], device=DEVICE)
+        numbers.append(compiled.number)
+    assert numbers == [1, 0], "the second time it comes from the cache"
+    assert values.numpy().tolist() == [4.0, 4.0, 4.0]
+    assert (wp.get_logger(), wp.config.log_level) == (logger, level)
+
+
+def test_warnings_are_passed_on_while_counting(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting_compilations(), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        wp.get_logger().warning("mind the gap")
+        wp.get_logger().error("fell into the gap")
+        wp.get_logger().info("all is well")
+    captured = capsys.readouterr()
+    assert "mind the gap" in captured.err
+    assert "fell into the gap" in captured.err
+    assert "all is well" not in captured.out + captured.err
 
 
 def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
