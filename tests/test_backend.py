@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import small_cfg
 
 from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.scripts import train
 from legged_gym.utils.backend import choose_backend, default_num_envs, learning_device
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import get_args
+from legged_gym.utils.runs import save_run_config
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, extra: bool) -> None:
@@ -25,19 +28,19 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, extra: bool) -> None:
 @pytest.mark.parametrize(
     ("gpu", "extra", "argv", "few", "chosen", "said"),
     [
-        (True, True, [], False, ("warp", "cuda:0", "cuda:0"), "simulator: warp (on cuda:0)\n"),
+        (True, True, [], False, ("warp", "cuda", "cuda"), "simulator: warp (on an NVIDIA GPU)\n"),
         (False, True, [], False, ("mujoco", "cpu", "cpu"), "no NVIDIA GPU was found; --sim=warp needs one"),
-        (True, False, [], False, ("mujoco", "cpu", "cuda:0"), "to use the GPU: pip install -e '.[warp]'"),
+        (True, False, [], False, ("mujoco", "cpu", "cuda"), "to use the GPU: pip install -e '.[warp]'"),
         (True, True, [], True, ("mujoco", "cpu", "cpu"), "ready sooner with few robots than --sim=warp"),
         (False, True, [], True, ("mujoco", "cpu", "cpu"), ""),
         (True, False, [], True, ("mujoco", "cpu", "cpu"), ""),
-        (True, True, ["--sim=mujoco"], False, ("mujoco", "cpu", "cuda:0"), ""),
-        (True, True, ["--sim=warp"], True, ("warp", "cuda:0", "cuda:0"), ""),
+        (True, True, ["--sim=mujoco"], False, ("mujoco", "cpu", "cuda"), ""),
+        (True, True, ["--sim=warp"], True, ("warp", "cuda", "cuda"), ""),
         (True, True, ["--sim=warp", "--sim_device=cuda:1"], False, ("warp", "cuda:1", "cuda:1"), ""),
         (True, True, ["--sim_device=cuda:1"], False, ("warp", "cuda:1", "cuda:1"), "--sim_device=cuda:1"),
-        (True, True, ["--sim_device=cpu"], False, ("mujoco", "cpu", "cuda:0"), "--sim_device=cpu"),
+        (True, True, ["--sim_device=cpu"], False, ("mujoco", "cpu", "cuda"), "--sim_device=cpu"),
         (False, True, ["--sim=warp", "--sim_device=cpu"], False, ("warp", "cpu", "cpu"), ""),
-        (True, True, ["--rl_device=cpu"], False, ("warp", "cuda:0", "cpu"), "simulator: warp"),
+        (True, True, ["--rl_device=cpu"], False, ("warp", "cuda", "cpu"), "simulator: warp"),
     ],
 )
 def test_choice(
@@ -80,7 +83,7 @@ def test_choosing_does_not_import_the_simulator(monkeypatch: pytest.MonkeyPatch)
 
 def test_networks_run_beside_the_simulation_or_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, gpu=True, extra=True)
-    assert [learning_device(device) for device in ("cuda:3", "cpu")] == ["cuda:3", "cuda:0"]
+    assert [learning_device(device) for device in ("cuda:3", "cpu")] == ["cuda:3", "cuda"]
     machine(monkeypatch, gpu=False, extra=True)
     assert learning_device("cpu") == "cpu"
 
@@ -95,3 +98,21 @@ def test_an_environment_without_a_command_line_runs_anywhere(monkeypatch: pytest
     env, _ = task_registry.make_env("qmini", env_cfg=small_cfg(1))
     assert (type(env.sim).__name__, env.device) == ("MujocoSimulator", "cpu")
     env.close()
+
+
+def test_a_new_training_takes_the_devices_number_of_robots() -> None:
+    for device, robots in (("cpu", 256), ("cuda:0", 4096)):
+        env_cfg, _ = train._configs(get_args(["--sim=warp", f"--sim_device={device}"]))
+        assert env_cfg.env.num_envs == robots
+
+
+def test_a_resumed_training_keeps_its_simulator_and_robots(tmp_path: Path) -> None:
+    env_cfg, train_cfg = task_registry.get_cfgs("qmini")
+    env_cfg.env.num_envs = 7
+    folder = tmp_path / "qmini" / "2026-01-01_00-00-00"
+    folder.mkdir(parents=True)
+    save_run_config(str(folder), "qmini", env_cfg, train_cfg, "warp")
+    (folder / "model_0.pt").touch()
+    args = get_args(["--resume", "--sim_device=cuda:0", f"--log_root={tmp_path}"])
+    env_cfg, _ = train._configs(args)
+    assert (args.sim, env_cfg.env.num_envs) == ("warp", 7)

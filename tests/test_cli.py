@@ -204,13 +204,6 @@ def test_plot_draws_the_newest_run(log_root: Path) -> None:
     assert (only_run(log_root) / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_benchmark_prints_a_table() -> None:
-    done = run("benchmark", "--num_envs=4", "--rounds=1", "--steps=2")
-    assert done.returncode == 0, done.stderr
-    for measured in ("raw rollout", "env.step", "collection", "learning", "iteration"):
-        assert re.search(rf"^{re.escape(measured)} +\d+\.\d\d +[\d,]+ +\d+\.\d\d$", done.stdout, re.M), done.stdout
-
-
 @pytest.mark.parametrize("script", ["train", "play", "export", "plot", "benchmark"])
 def test_help_needs_no_heavy_imports(script: str) -> None:
     code = (

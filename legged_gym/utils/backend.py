@@ -16,6 +16,8 @@ DEFAULT_SIM = "mujoco"
 """The simulator that runs anywhere."""
 GPU_SIM = "warp"
 """The simulator for NVIDIA GPUs."""
+DEFAULT_GPU = "cuda"
+"""The GPU of a process that was told no number; :func:`legged_gym.utils.helpers.resolve_device` knows which."""
 
 
 def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
@@ -41,18 +43,13 @@ def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
         args.rl_device = args.sim_device if few_robots else learning_device(args.sim_device)
 
 
-def default_gpu() -> str:
-    """Return the GPU that this process uses if none is named."""
-    return "cuda:0"
-
-
 def learning_device(sim_device: str) -> str:
-    """Return where the networks run by default: beside the simulation, or if that has no GPU, on the first one."""
+    """Return where the networks run by default: beside the simulation, or if that has no GPU, on any there is."""
     import torch
 
     if sim_device.startswith("cuda") or not torch.cuda.is_available():
         return sim_device
-    return default_gpu()
+    return DEFAULT_GPU
 
 
 def default_num_envs(env_cfg: LeggedRobotCfg, sim_device: str) -> int:
@@ -72,7 +69,7 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
         return DEFAULT_SIM, "" if missing or not installed else f"ready sooner with few robots than --sim={GPU_SIM}"
     if not installed:
         return DEFAULT_SIM, f"to use the GPU: pip install -e '.[{GPU_SIM}]'"
-    return GPU_SIM, f"on {default_gpu()}"
+    return GPU_SIM, "on an NVIDIA GPU"
 
 
 def _simulation_device(sim: str) -> str:
@@ -81,7 +78,7 @@ def _simulation_device(sim: str) -> str:
     missing = _missing_gpu()
     if missing:
         raise UserError(f"--sim={GPU_SIM} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
-    return default_gpu()
+    return DEFAULT_GPU
 
 
 def _missing_gpu() -> str:

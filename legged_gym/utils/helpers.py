@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from legged_gym.utils.backend import DEFAULT_SIM, GPU_SIM, choose_backend
+from legged_gym.utils.backend import DEFAULT_GPU, DEFAULT_SIM, GPU_SIM, choose_backend
 from legged_gym.utils.distributed import is_first_to_say, world
 from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.runs import get_load_path
@@ -107,7 +107,7 @@ def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"simulator (default: to train, {GPU_SIM} where there are an NVIDIA GPU and MuJoCo Warp, otherwise "
         f"{DEFAULT_SIM}; on --resume the run's)",
     )
-    add("--sim_device", metavar="DEVICE", help=f"where it runs (default: cuda:0 for {GPU_SIM}, else cpu)")
+    add("--sim_device", metavar="DEVICE", help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM}, else cpu)")
     add(
         "--rl_device",
         metavar="DEVICE",
@@ -302,10 +302,10 @@ def resolve_device(device: str | None) -> str:
 
     here = world()
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = DEFAULT_GPU if torch.cuda.is_available() else "cpu"
     if here.local_size > 1 and device.startswith("cuda:"):
         raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
-    full_name = f"cuda:{here.local_rank}" if device == "cuda" else device
+    full_name = f"cuda:{here.local_rank}" if device == DEFAULT_GPU else device
     try:
         torch.empty(0, device=full_name)
     except (RuntimeError, AssertionError) as error:

@@ -139,7 +139,9 @@ class TaskRegistry:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
         _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
         settings = train_cfg.runner
-        device = resolve_device(getattr(args, "rl_device", None) or learning_device(env.device))
+        device = getattr(args, "rl_device", None) or learning_device(env.device)
+        if device != env.device:
+            device = resolve_device(device)
         here = distributed.join(device)
         if log_root == "default":
             log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
