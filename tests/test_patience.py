@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 
@@ -38,7 +39,7 @@ def test_a_file_gets_one_line_and_one_at_the_end(monkeypatch: pytest.MonkeyPatch
         wait_for("counting sheep …\n", stream)
         looks += [1, 2, 3]
         time.sleep(0.1)
-    assert stream.getvalue() == "counting sheep …\ndone, 3 sheep, 0 s\n"
+    assert re.fullmatch("counting sheep …\ndone, 3 sheep, \\d+ s\n", stream.getvalue())
 
 
 def test_a_terminal_shows_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +48,11 @@ def test_a_terminal_shows_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys, "stdout", stream)
     sheep: list[int] = []
     with tell_if_slow("counting sheep", seconds=0.0, so_far=lambda: f"{len(sheep)} sheep"):
-        wait_for("counting sheep … 0 sheep, 0 s", stream)
+        wait_for("counting sheep … 0 sheep, ", stream)
         sheep.append(1)
         wait_for("\r\033[Kcounting sheep … 1 sheep", stream)
     assert "\n" not in stream.getvalue()[:-1], "it is one line"
-    assert stream.getvalue().endswith("\r\033[Kcounting sheep: done, 1 sheep, 0 s\n")
+    assert re.search(r"\r\033\[Kcounting sheep: done, 1 sheep, \d+ s\n$", stream.getvalue())
 
 
 def test_what_fails_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
