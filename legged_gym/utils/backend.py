@@ -73,11 +73,13 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
 
 
 def _simulation_device(sim: str) -> str:
-    if sim != GPU_SIM:
+    from legged_gym.simulators import ON_GPU
+
+    if sim not in ON_GPU:
         return "cpu"
     missing = _missing_gpu()
     if missing:
-        raise UserError(f"--sim={GPU_SIM} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
+        raise UserError(f"--sim={sim} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
     return DEFAULT_GPU
 
 
