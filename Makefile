@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 TASK ?= qmini
-NUM_ENVS ?= 256
+NUM_ENVS ?=
 ITERATIONS ?= 150
 ARGS ?=
 
 BIN := $(VENV)/bin
+# Without a GPU its simulator is only needed to test it.
+GPU := $(wildcard /dev/nvidiactl)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
@@ -15,7 +17,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
-	@echo '                  (NUM_ENVS=$(NUM_ENVS) ITERATIONS=$(ITERATIONS) TASK=$(TASK) ARGS="--seed=1 ...")'
+	@echo '                  (NUM_ENVS=256, on a GPU 4096; ITERATIONS=$(ITERATIONS); TASK=$(TASK); ARGS="--seed=1 ...")'
 	@echo 'make play         play the newest run, write plots and export its networks'
 	@echo 'make tensorboard  watch the runs in a browser'
 	@echo 'make test         set up, then run all tests'
@@ -26,7 +28,7 @@ setup: $(VENV)/.installed
 	@echo 'ready: $(VENV)'
 
 train: $(VENV)/.installed
-	$(BIN)/python legged_gym/scripts/train.py --task=$(TASK) --headless --num_envs=$(NUM_ENVS) --max_iterations=$(ITERATIONS) $(ARGS)
+	$(BIN)/python legged_gym/scripts/train.py --task=$(TASK) --headless $(if $(NUM_ENVS),--num_envs=$(NUM_ENVS)) --max_iterations=$(ITERATIONS) $(ARGS)
 
 play: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/play.py --task=$(TASK) $(ARGS)
@@ -53,12 +55,12 @@ $(VENV)/bin/python:
 # Without an NVIDIA GPU, PyTorch's own index has a build that is some gigabytes smaller. Where that index can't be
 # reached, the usual one serves as well.
 $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
-	@if [ "$$(uname -s)" = Linux ] && ! [ -e /dev/nvidiactl ]; then \
+	@if [ "$$(uname -s)" = Linux ] && [ -z "$(GPU)" ]; then \
 	  echo 'PyTorch: trying the CPU build'; \
 	  $(PIP) install -q --retries 0 --timeout 15 --no-deps -c constraints.txt --index-url $(TORCH_CPU) torch 2>/dev/null \
 	    || echo 'PyTorch: taking the usual build'; fi
 	@echo 'installing the dependencies into $(VENV), which takes some minutes'
-	$(PIP) install -q -c constraints.txt -e .
+	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
 
 # Tests that draw need libEGL; they say so and are skipped where it is missing.

@@ -28,6 +28,6 @@ setup(
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb"],
-        "test": ["pytest>=8", "ruff", "mypy"],
+        "test": ["pytest>=8", "ruff", "mypy", "mujoco-warp>=4.0,<5"],
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from legged_gym.envs import LeggedRobot, Qmini, QminiCfg
 
 # With nets and batches this small, threads only wait for each other.
 torch.set_num_threads(1)
+
+# On a processor each of Warp's kernels runs a few times: optimising takes ten seconds and saves less than one.
+if not torch.cuda.is_available() and importlib.util.find_spec("warp") is not None:
+    import warp
+
+    warp.config.optimization_level = 0
 
 QminiFactory = Callable[..., Qmini]
 

@@ -114,13 +114,21 @@ CASES = {
     "nothing to plot": (["plot", "--log_root={tmp}/foreign"], "no TensorBoard events in"),
     "benchmark": (["benchmark", "--rounds=0"], "argument --rounds: must be at least 1, got 0"),
     "benchmark's flag": (["benchmark", "--step=4"], "unknown argument '--step=4': did you mean '--steps'"),
-    "benchmark's policy": (["benchmark", "--num_envs=1", "--policy={tmp}/foreign.pt"], "no checkpoint of this project"),
+    "benchmark's robots": (["benchmark", "--num_envs", "4", "0"], "argument --num_envs: must be at least 1, got 0"),
+    "benchmark's file": (["benchmark", "--json={tmp}/nowhere/x.json"], "can't write '{tmp}/nowhere/x.json'"),
+    "benchmark's task": (["benchmark", "--task=gmini"], "unknown task 'gmini': did you mean 'qmini'?"),
+    "benchmark's policy": (
+        ["benchmark", "--sim=mujoco", "--num_envs=1", "--policy={tmp}/foreign.pt"],
+        "no checkpoint of this project",
+    ),
 }
 
 
 def filled(case: str, folder: Path) -> tuple[list[str], str]:
     arguments, message = CASES[case]
     arguments = [argument.replace("{tmp}", str(folder)) for argument in arguments]
+    if arguments[0] == "train":
+        arguments.insert(1, "--sim=mujoco")
     if arguments[0] != "benchmark" and not any(argument.startswith("--log_root") for argument in arguments):
         arguments.append(f"--log_root={folder / 'logs'}")
     return arguments, message.replace("{tmp}", str(folder))

@@ -22,7 +22,7 @@ def registry() -> TaskRegistry:
 
 @pytest.fixture
 def env(registry: TaskRegistry) -> LeggedRobot:
-    return registry.make_env("qmini", get_args(["--num_envs=2", "--set", "terrain.mesh_type=plane"]))[0]
+    return registry.make_env("qmini", get_args(["--sim=mujoco", "--num_envs=2", "--set", "terrain.mesh_type=plane"]))[0]
 
 
 def test_every_caller_gets_copies() -> None:
@@ -45,7 +45,7 @@ def test_unknown_task_names_the_near_one(registry: TaskRegistry) -> None:
 def test_environment_takes_configuration_and_arguments(registry: TaskRegistry) -> None:
     given = QminiCfg()
     given.terrain.mesh_type, given.env.num_envs = "plane", 5
-    env, cfg = registry.make_env("qmini", get_args(["--num_envs=2"]), given)
+    env, cfg = registry.make_env("qmini", get_args(["--sim=mujoco", "--num_envs=2"]), given)
     assert (env.num_envs, cfg.env.num_envs, given.env.num_envs) == (2, 2, 5)
     env.close()
 

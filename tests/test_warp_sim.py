@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import torch
 from conftest import small_cfg
 
-from legged_gym.envs import Qmini, QminiPublishedCfg
+from legged_gym.envs import Qmini
 from legged_gym.simulators import PhysicsParameters, make_simulator
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 from legged_gym.utils.errors import UserError
@@ -23,12 +24,11 @@ from legged_gym.utils.terrain import Terrain
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
 wp = pytest.importorskip("warp")
 
+from legged_gym.simulators.warp_progress import counting_compilations  # noqa: E402
 from legged_gym.simulators.warp_sim import WarpSimulator  # noqa: E402
 
 DEVICE = os.environ.get("WARP_TEST_DEVICE", "cuda:0" if torch.cuda.is_available() else "cpu")
 N = 6
-
-GROUND_SIZES = ("slope_max", "roughness_max", "step_height_max", "obstacle_height_max")
 
 Pair = tuple[WarpSimulator, MujocoSimulator]
 
@@ -53,9 +53,6 @@ def parameters(device: str, n: int = N) -> PhysicsParameters:
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """Both back-ends with the same robots, their drives damped."""
     cfg = small_cfg(N, plane=request.param == "plane")
-    # The gentler ground: on sharp edges MuJoCo C finds a contact in each triangle, Warp one for each sphere.
-    for name in ("terrain_proportions", "platform_size", *GROUND_SIZES):
-        setattr(cfg.terrain, name, getattr(QminiPublishedCfg.terrain, name))
     terrain = None if request.param == "plane" else Terrain(cfg.terrain, seed=0)
     sims = WarpSimulator(cfg, terrain, N, DEVICE), MujocoSimulator(cfg, terrain, N)
     prepare(sims)
@@ -82,13 +79,27 @@ def crouch(pair: Pair, seed: int, steps: int = 40) -> None:
     c_sim = pair[1]
     root = torch.zeros(N, 13)
     root[:, 0], root[:, 1] = torch.linspace(2.0, 8.0, N), 3.0
-    root[:, 2], root[:, 6] = 0.43, 1.0
+    root[:, 2], root[:, 6] = 0.43 + highest_ground(c_sim, root[:, :2]), 1.0
     root[:, 7:] = 0.2 * torch.randn(N, 6)
     angles = stance(c_sim) + 0.05 * torch.randn(N, c_sim.num_dof)
     place(pair, root, angles, torch.zeros_like(angles))
     for step in range(steps):
         c_sim.step(drive(c_sim), refresh=step == steps - 1)
     place(pair, c_sim.root_states.clone(), c_sim.dof_pos.clone(), c_sim.dof_vel.clone())
+
+
+def highest_ground(sim: MujocoSimulator, places: torch.Tensor) -> torch.Tensor:
+    """Return how high the ground rises within 0.2 m of some places, (n, 2), away from the world's origin, m."""
+    model = sim.scene.model
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    grid = np.linspace(-0.2, 0.2, 9)
+    above, down, touched = 10.0, np.array([0.0, 0.0, -1.0]), np.zeros(1, dtype=np.int32)
+
+    def height(x: float, y: float) -> float:
+        return above - mujoco.mj_ray(model, data, np.array([x, y, above]), down, None, 1, -1, touched)
+
+    return torch.tensor([max(height(x + dx, y + dy) for dx in grid for dy in grid) for x, y in places.tolist()])
 
 
 def stance(sim: MujocoSimulator | WarpSimulator) -> torch.Tensor:
@@ -350,6 +361,39 @@ def test_clear_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "legged_gym.simulators.warp_sim")
     with pytest.raises(UserError, match=r"pip install -e '\.\[warp\]'"):
         importlib.import_module("legged_gym.simulators.warp_sim")
+
+
+@wp.kernel
+def _double(values: wp.array(dtype=float)) -> None:
+    values[wp.tid()] *= 2.0
+
+
+def test_compiled_modules_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path))
+    logger, level = wp.get_logger(), wp.config.log_level
+    values = wp.ones(3, dtype=float, device=DEVICE)
+    module = wp.get_module(__name__)
+    numbers = []
+    for _ in range(2):
+        module.unload()
+        with counting_compilations() as compiled:
+            wp.launch(_double, dim=3, inputs=[values], device=DEVICE)
+        numbers.append(compiled.number)
+    assert numbers == [1, 0], "the second time it comes from the cache"
+    assert values.numpy().tolist() == [4.0, 4.0, 4.0]
+    assert (wp.get_logger(), wp.config.log_level) == (logger, level)
+
+
+def test_warnings_are_passed_on_while_counting(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting_compilations(), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        wp.get_logger().warning("mind the gap")
+        wp.get_logger().error("fell into the gap")
+        wp.get_logger().info("all is well")
+    captured = capsys.readouterr()
+    assert "mind the gap" in captured.err
+    assert "fell into the gap" in captured.err
+    assert "all is well" not in captured.out + captured.err
 
 
 def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:

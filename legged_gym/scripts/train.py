@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from legged_gym.utils import distributed
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import (
-    DEFAULT_SIM,
     add_train_arguments,
+    choose_backend,
     get_args,
     make_parser,
     python_command,
@@ -66,7 +66,7 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
         if done >= total:
             raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
         if here.is_first:
-            save_run_config(folder, args.task, env_cfg, train_cfg, args.sim or DEFAULT_SIM)
+            save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
         distributed.on_end(lambda: _next_steps(args, folder))
         try:
@@ -113,7 +113,8 @@ def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPP
 
 
 def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
-    """Leave the task's configurations as they are, or on ``--resume`` take over the run's, and its simulator."""
+    """Give a new run the task's configurations, or on ``--resume`` the run's; ``args`` gets simulator and devices."""
+    from legged_gym.utils.backend import default_num_envs
     from legged_gym.utils.helpers import update_cfg_from_args
     from legged_gym.utils.runs import experiment_root, find_run, load_run_config
 
@@ -123,11 +124,14 @@ def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg
     if not wanted.resume:
         if args.load_run is not None or args.checkpoint is not None:
             raise UserError("--load_run and --checkpoint go with --resume")
+        choose_backend(args)
+        env_cfg.env.num_envs = default_num_envs(env_cfg, args.sim_device)
         return
     _refuse_starting_values(args.overrides)
     folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
     sim = load_run_config(folder, args.task, env_cfg, train_cfg)
     args.sim = args.sim or sim
+    choose_backend(args)
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
 
 

@@ -15,7 +15,7 @@ SIMULATORS = {
 """Where each back-end lives. A new one is a file and a line here."""
 
 ON_GPU = ("warp",)
-"""Those that run on a GPU if there is one."""
+"""Those that run on a GPU unless the command line says otherwise."""
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:

@@ -20,6 +20,7 @@ try:
     import warp as wp
 
     from legged_gym.simulators import warp_kernels as kernels
+    from legged_gym.simulators.warp_progress import counting_compilations
     from legged_gym.simulators.warp_rows import make_rows
     from legged_gym.simulators.warp_solver import NewtonSolver
     from legged_gym.simulators.warp_terrain import HeightFieldContacts
@@ -77,7 +78,8 @@ class WarpSimulator(Simulator):
         self._graphs: dict[str, wp.Graph] = {}
         self._captures: list[wp.Graph] = []
         self._positions_current = self._velocities_current = False
-        with tell_if_slow("compiling MuJoCo Warp's kernels, which takes a minute or two at the first start"):
+        what = "compiling MuJoCo Warp's kernels, which takes a minute or two at the first start"
+        with counting_compilations() as compiled, tell_if_slow(what, so_far=lambda: f"{compiled.number} modules"):
             self._warm_up()
 
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
@@ -285,6 +287,7 @@ class WarpSimulator(Simulator):
         changed = (data.qpos, data.qvel, data.qacc, data.qacc_warmstart, data.overflow, self._diverged)
         with self._on_stream():
             start = [wp.clone(array) for array in changed]
+            mjw.set_const(self._model, self._data)
             self._step_from_positions()
             for array, value in zip(changed, start, strict=True):
                 wp.copy(array, value)

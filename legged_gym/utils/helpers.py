@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from legged_gym.utils.backend import DEFAULT_GPU, DEFAULT_SIM, GPU_SIM, choose_backend
 from legged_gym.utils.distributed import is_first_to_say, world
 from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.runs import get_load_path
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SIM",
     "add_run_arguments",
+    "add_set_argument",
+    "add_sim_arguments",
     "add_train_arguments",
+    "choose_backend",
     "class_to_dict",
     "get_args",
     "get_load_path",
@@ -36,10 +40,6 @@ __all__ = [
     "set_seed",
     "update_cfg_from_args",
 ]
-
-
-DEFAULT_SIM = "mujoco"
-"""The simulator that runs anywhere."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,17 +78,15 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     """
     parser = make_task_parser(description, examples)
     add = parser.add_argument
-    add("--num_envs", type=_whole_number, metavar="N", help="how many robots at once; under torchrun, in each process")
+    add(
+        "--num_envs",
+        type=_whole_number,
+        metavar="N",
+        help="how many robots at once, under torchrun in each process (default: the task's, for a processor or a GPU)",
+    )
     add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
     add("--headless", action="store_true", help="open no window")
-    add("--sim", metavar="NAME", help=f"simulator (default: {DEFAULT_SIM}, or on --resume the run's)")
-    add("--sim_device", metavar="DEVICE", help="where it runs (default: as --rl_device for warp, cpu for mujoco)")
-    add(
-        "--rl_device",
-        metavar="DEVICE",
-        help="where the networks run: cpu, cuda:1, or cuda, which under torchrun is each process's own GPU "
-        "(default: cuda if there is one, else cpu)",
-    )
+    add_sim_arguments(parser)
     add_run_arguments(parser)
     add(
         "--checkpoint",
@@ -96,7 +94,31 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
         metavar="N",
         help="number in model_N.pt (default: the newest)",
     )
+    add_set_argument(parser)
+    return parser
+
+
+def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name the simulator and the devices; :func:`choose_backend` fills in the open ones."""
+    add = parser.add_argument
     add(
+        "--sim",
+        metavar="NAME",
+        help=f"simulator (default: to train, {GPU_SIM} where there are an NVIDIA GPU and MuJoCo Warp, otherwise "
+        f"{DEFAULT_SIM}; on --resume the run's)",
+    )
+    add("--sim_device", metavar="DEVICE", help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM}, else cpu)")
+    add(
+        "--rl_device",
+        metavar="DEVICE",
+        help="where the networks run: cpu, cuda:1, or cuda, which under torchrun is each process's own GPU "
+        "(default: where the simulator runs, or to train cuda if there is one)",
+    )
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``, which changes any value of the configurations."""
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -105,7 +127,6 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
         help="change a value of the environment's or the training's configuration, e.g. rewards.scales.alive=0.5 or "
         "algorithm.gamma=0.98; may be given many times",
     )
-    return parser
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -281,10 +302,10 @@ def resolve_device(device: str | None) -> str:
 
     here = world()
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = DEFAULT_GPU if torch.cuda.is_available() else "cpu"
     if here.local_size > 1 and device.startswith("cuda:"):
         raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
-    full_name = f"cuda:{here.local_rank}" if device == "cuda" else device
+    full_name = f"cuda:{here.local_rank}" if device == DEFAULT_GPU else device
     try:
         torch.empty(0, device=full_name)
     except (RuntimeError, AssertionError) as error:

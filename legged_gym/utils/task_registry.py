@@ -76,7 +76,8 @@ class TaskRegistry:
 
         Args:
             name: The task.
-            args: Command line; its values go into the configuration, last.
+            args: Command line; its values go into the configuration, last. Simulator and devices that it leaves open
+                are chosen and filled in; without it MuJoCo C on the processor is taken.
             env_cfg: Configuration instead of the registered one; it is not changed.
             train_cfg: Where the seed comes from, instead of the registered one; it is not changed.
 
@@ -87,15 +88,16 @@ class TaskRegistry:
             UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
         """
         from legged_gym.utils.distributed import seed_of_rank
-        from legged_gym.utils.helpers import DEFAULT_SIM, set_seed
+        from legged_gym.utils.helpers import DEFAULT_SIM, choose_backend, set_seed
 
         task_class = self.get_task_class(name)
         env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
-        sim_name = getattr(args, "sim", None) or DEFAULT_SIM
+        if args is not None:
+            choose_backend(args)
         env = task_class(
             env_cfg,
-            sim_name=sim_name,
-            sim_device=_sim_device(sim_name, getattr(args, "sim_device", None)),
+            sim_name=DEFAULT_SIM if args is None else args.sim,
+            sim_device=_sim_device("cpu" if args is None else args.sim_device),
             # The training's seed is checked, then each process gets one of its own from it.
             seed=set_seed(seed_of_rank(set_seed(train_cfg.seed))),
         )
@@ -129,13 +131,17 @@ class TaskRegistry:
             UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
         """
         from legged_gym.utils import distributed
+        from legged_gym.utils.backend import learning_device
         from legged_gym.utils.helpers import resolve_device
         from legged_gym.utils.runs import experiment_root, get_load_path, new_run_folder
 
         if name is None and train_cfg is None:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
         _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
-        settings, device = train_cfg.runner, resolve_device(getattr(args, "rl_device", None))
+        settings = train_cfg.runner
+        device = getattr(args, "rl_device", None) or learning_device(env.device)
+        if device != env.device:
+            device = resolve_device(device)
         here = distributed.join(device)
         if log_root == "default":
             log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
@@ -190,14 +196,13 @@ class TaskRegistry:
             ) from error
 
 
-def _sim_device(sim_name: str, device: str | None) -> str:
+def _sim_device(device: str) -> str:
     """Return where a simulator is to run, and make it the place for what is created without naming one."""
     import torch
 
-    from legged_gym.simulators import ON_GPU
     from legged_gym.utils.helpers import resolve_device
 
-    device = resolve_device(device or (None if sim_name in ON_GPU else "cpu"))
+    device = resolve_device(device)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
     return device

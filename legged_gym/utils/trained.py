@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import update_cfg_from_args
+from legged_gym.utils.helpers import choose_backend, update_cfg_from_args
 from legged_gym.utils.runs import experiment_root, get_load_path, load_run_config
 from legged_gym.utils.task_registry import task_registry
 
@@ -39,8 +39,8 @@ class Trained:
 def load_trained(args: argparse.Namespace, prepare: Callable[[LeggedRobotCfg], None] | None = None) -> Trained:
     """Load the checkpoint that the command line names into an environment configured as in its training.
 
-    The environment has few robots, no observation noise and no pushes, and tiles of random difficulty. What the
-    command line says comes last.
+    The environment has few robots, no observation noise and no pushes, and tiles of random difficulty; it runs on
+    MuJoCo C, where few robots are ready within seconds. What the command line says comes last.
 
     Args:
         args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose.
@@ -60,6 +60,7 @@ def load_trained(args: argparse.Namespace, prepare: Callable[[LeggedRobotCfg], N
     if prepare is not None:
         prepare(env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, args)
+    choose_backend(args, few_robots=True)
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     try:
         runner, _ = task_registry.make_alg_runner(env, args.task, args, train_cfg, log_root=None)

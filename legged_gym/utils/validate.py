@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
 _COUNTS = (
-    "env.num_envs", "env.history_length", "env.log_interval", "control.decimation", "sim.solver_iterations",
+    "env.num_envs", "env.num_envs_gpu", "env.history_length", "env.log_interval", "control.decimation",
+    "sim.solver_iterations",
     "runner.max_iterations", "runner.num_steps_per_env", "runner.save_interval",
     "policy.actor_hidden_dims", "policy.critic_hidden_dims", "algorithm.num_mini_batches",
     "algorithm.num_learning_epochs",

@@ -13,7 +13,9 @@ class LeggedRobotCfg(BaseConfig):
 
     class env:
         num_envs = 256
-        """Robots simulated at once. 256 is for trying out; 4096 is advised for training on a GPU."""
+        """Robots simulated at once."""
+        num_envs_gpu = 4096
+        """Robots of a new training on a GPU, unless the command line says how many."""
         env_spacing = 3.0
         """Distance between robots on a plane, m."""
         episode_length_s = 20.0

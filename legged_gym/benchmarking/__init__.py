@@ -1,0 +1,1 @@
+"""Measuring how fast simulation and learning are."""

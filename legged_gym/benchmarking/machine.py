@@ -1,0 +1,65 @@
+"""What a measurement was made on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import torch
+
+from legged_gym.utils.runs import git_revision
+from legged_gym.utils.threads import available_cores
+
+_PACKAGES = ("torch", "mujoco", "warp-lang", "mujoco-warp", "rsl-rl-lib")
+
+
+def describe_machine(sim: str, device: str) -> dict[str, str]:
+    """Return what the figures depend on beside the code, by name.
+
+    Args:
+        sim: Name of the simulator.
+        device: Where it runs.
+    """
+    parts = {"simulator": f"{sim} on {device}", "processor": f"{_processor()}, {available_cores()} cores"}
+    if device.startswith("cuda"):
+        parts |= {"GPU": torch.cuda.get_device_name(device), "driver": _driver(), "CUDA": str(torch.version.cuda)}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            parts[name] = importlib.metadata.version(name)
+    return {**parts, "Python": platform.python_version(), "commit": git_revision()}
+
+
+def memory_in_use(device: str) -> dict[str, int]:
+    """Return the bytes that all programs hold on a GPU now, and the most that PyTorch had for tensors."""
+    free, total = torch.cuda.mem_get_info(device)
+    return {"in use": total - free, "PyTorch's peak": torch.cuda.max_memory_allocated(device)}
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        if match:
+            return match.group(1)
+    return platform.processor() or platform.machine()
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver."""
+    with contextlib.suppress(OSError):
+        version = driver_version(Path("/proc/driver/nvidia/version").read_text())
+        if version:
+            return version
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return driver_version(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
+    return "unknown"
+
+
+def driver_version(text: str) -> str:
+    """Find the driver's version in what it or ``nvidia-smi`` says of itself; empty if there is none."""
+    match = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
+    return match.group() if match else ""

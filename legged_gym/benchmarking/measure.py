@@ -1,0 +1,270 @@
+"""Where the time of a training goes, measured on the objects that train."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from rsl_rl.algorithms import PPO
+from tqdm import tqdm
+
+from legged_gym.benchmarking.machine import describe_machine, memory_in_use
+from legged_gym.benchmarking.physics import PHYSICS, make_physics
+from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.envs import task_registry
+from legged_gym.utils.errors import UserError
+
+ENV_STEP = "env.step"
+COLLECTION = "collection"
+RETURNS = "returns"
+UPDATE = "update, both nets"
+POLICY_UPDATE = "PPO update"
+ESTIMATOR_UPDATE = "estimator update"
+RSL_RL_UPDATE = "rsl_rl's PPO.update"
+ITERATION = "whole iteration"
+ENTRIES = (
+    PHYSICS, ENV_STEP, COLLECTION, RETURNS, UPDATE, POLICY_UPDATE, ESTIMATOR_UPDATE, RSL_RL_UPDATE, ITERATION,
+)  # fmt: skip
+"""All that may be measured, in the order of the table."""
+STEPPING = (PHYSICS, ENV_STEP, COLLECTION, ITERATION)
+"""What moves the robots."""
+
+_GPU_WARM_UP = 6
+"""Iterations before measuring: what repeats is recorded as CUDA graphs after some calls."""
+
+
+@dataclass
+class Measurement:
+    """What was measured with one number of robots."""
+
+    num_envs: int
+    steps_per_iteration: int
+    """Control steps of an iteration."""
+    rounds: int
+    machine: dict[str, str]
+    """What it was measured on."""
+    physics: str = ""
+    """What stands for physics only."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Median of the rounds by name: of a control step up to ``collection``, of an iteration after it, s."""
+    startup: dict[str, float] = field(default_factory=dict)
+    """When a stage of the start was reached, s from its beginning."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes on the GPU in training: all that is in use there, and the most that PyTorch had for tensors."""
+
+    def step_seconds(self, name: str) -> float:
+        """Return what an entry takes of a control step, s."""
+        per_step = name in (PHYSICS, ENV_STEP, COLLECTION)
+        return self.seconds[name] if per_step else self.seconds[name] / self.steps_per_iteration
+
+    def rate(self, name: str) -> float:
+        """Return how many steps of one robot a second would hold if there were nothing else, 1/s."""
+        return self.num_envs / self.step_seconds(name)
+
+    def ratio(self, name: str) -> float:
+        """Return an entry's rate as a share of that of physics only."""
+        return self.rate(name) / self.rate(PHYSICS)
+
+
+def measure(args: argparse.Namespace, num_envs: int, started: float) -> Measurement:
+    """Train a little and measure.
+
+    Args:
+        args: The benchmark's command line.
+        num_envs: Number of robots.
+        started: ``time.perf_counter()`` when the start began.
+
+    Raises:
+        UserError: No such task, policy or device, or not enough memory.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            benchmark = Benchmark(args, num_envs, folder, started)
+            try:
+                return benchmark.run()
+            finally:
+                benchmark.env.close()
+        except torch.OutOfMemoryError as error:
+            raise UserError(f"{num_envs} robots do not fit into the GPU's memory") from error
+
+
+class Benchmark:
+    """A task and its runner, measured in rounds."""
+
+    def __init__(self, args: argparse.Namespace, num_envs: int, folder: str, started: float) -> None:
+        """Make what is measured, and train for one iteration."""
+        self._args, self._started = args, started
+        env_cfg, _ = task_registry.get_cfgs(args.task)
+        env_cfg.env.num_envs = num_envs
+        self.env, _ = task_registry.make_env(args.task, args, env_cfg)
+        self._runner, _ = task_registry.make_alg_runner(self.env, args.task, args, log_root=folder)
+        self._alg, self._device = self._runner.alg, self._runner.device
+        if args.policy:
+            self._runner.load(args.policy, {"actor": True, "critic": True})
+        gpus = [device for device in (self.env.device, self._device) if device.startswith("cuda")]
+        self._gpu = gpus[0] if gpus else None
+        self._watch = Stopwatch(self._gpu or "cpu")
+        self._result = Measurement(
+            num_envs=self.env.num_envs,
+            steps_per_iteration=self._runner.cfg["num_steps_per_env"],
+            rounds=args.rounds,
+            machine=describe_machine(args.sim, self.env.device),
+        )
+        self._start()
+        self._physics = make_physics(self.env, self._watch)
+        self._result.physics = self._physics.description
+        self._plain_adam = torch.optim.Adam(
+            [*self._alg.actor.parameters(), *self._alg.critic.parameters()], lr=self._alg.learning_rate
+        )
+
+    def run(self) -> Measurement:
+        """Measure round by round, so that a busy machine slows all of it alike, and return the medians."""
+        rounds: dict[str, list[float]] = {}
+        progress = tqdm(range(1 + self._args.rounds), f"{self.env.num_envs} robots", disable=None, leave=False)
+        for number in progress:
+            seconds = self._round()
+            # The first one warms up caches and threads.
+            for name, value in seconds.items() if number else ():
+                rounds.setdefault(name, []).append(value)
+        rounds[ITERATION] = self._iterations()
+        self._result.seconds = {name: statistics.median(rounds[name]) for name in ENTRIES if name in rounds}
+        return self._result
+
+    def _start(self) -> None:
+        """Note when a training would have got how far, and on a GPU train until nothing is recorded any more."""
+        env = self.env
+        self._reached("task and nets made")
+        with torch.inference_mode():
+            env.step(torch.zeros(env.num_envs, env.num_actions, device=env.device))
+        self._reached("first step done")
+        with self._undone():
+            self._train(1)
+        self._reached("first iteration done")
+        if self._gpu:
+            with self._undone():
+                self._train(_GPU_WARM_UP)
+            self._result.memory = memory_in_use(self._gpu)
+
+    def _reached(self, stage: str) -> None:
+        self._watch.wait()
+        self._result.startup[stage] = time.perf_counter() - self._started
+
+    def _round(self) -> dict[str, float]:
+        """Measure all but whole iterations once; return seconds by name, of steps their mean."""
+        self._alg.train_mode()
+        self._measure_steps()
+        with self._undone():
+            self._measure_iteration()
+        for name, update in self._separate_updates().items():
+            self._watch.wait()
+            with self._undone(), self._watch.measure(name):
+                update()
+        seconds = {name: statistics.mean(spans) for name, spans in self._watch.read().items()}
+        seconds[COLLECTION] /= self._result.steps_per_iteration
+        return seconds
+
+    @torch.inference_mode()
+    def _measure_steps(self) -> None:
+        """Measure physics and the environment's step, without the time that the policy takes."""
+        env, alg = self.env, self._alg
+        obs = env.get_observations().to(self._device)
+        for _ in range(self._args.steps):
+            actions = alg.act(obs).to(env.device)
+            self._physics.before_step()
+            with self._watch.measure(ENV_STEP):
+                obs = env.step(actions)[0]
+            obs = obs.to(self._device)
+        alg.transition.clear()
+        self._physics.after_steps()
+
+    def _measure_iteration(self) -> None:
+        """Measure a rollout and what is learned from it, as the runner does them but without its bookkeeping."""
+        env, alg, device = self.env, self._alg, self._device
+        alg.storage.clear()
+        self._watch.wait()
+        with torch.inference_mode():
+            obs = env.get_observations().to(device)
+            with self._watch.measure(COLLECTION):
+                for _ in range(self._result.steps_per_iteration):
+                    obs, rewards, dones, extras = env.step(alg.act(obs).to(env.device))
+                    obs, rewards, dones = obs.to(device), rewards.to(device), dones.to(device)
+                    alg.process_env_step(obs, rewards, dones, extras)
+            with self._watch.measure(RETURNS):
+                alg.compute_returns(obs)
+        with self._watch.measure(UPDATE):
+            alg.update()
+
+    def _separate_updates(self) -> dict[str, Callable[[], Any]]:
+        """Return what can learn again from the rollout in the storage."""
+        updates: dict[str, Callable[[], Any]] = {}
+        if hasattr(self._alg, "update_policy"):
+            updates[POLICY_UPDATE] = self._alg.update_policy
+        if hasattr(self._alg, "update_estimator"):
+            updates[ESTIMATOR_UPDATE] = self._alg.update_estimator
+        if self._args.rsl_rl:
+            updates[RSL_RL_UPDATE] = self._rsl_rl_update
+        return updates
+
+    def _rsl_rl_update(self) -> None:
+        """Do rsl_rl's own update of actor and critic, with its own optimiser."""
+        optimizer = self._alg.optimizer
+        self._alg.optimizer = self._plain_adam
+        try:
+            PPO.update(self._alg)
+        finally:
+            self._alg.optimizer = optimizer
+
+    def _iterations(self) -> list[float]:
+        """Let the runner train, bookkeeping and TensorBoard included; return the seconds of its iterations."""
+        return [end - start for start, end in itertools.pairwise(self._train(self._args.rounds + 1))]
+
+    def _train(self, iterations: int) -> list[float]:
+        """Train with the runner and return when each iteration ended, s."""
+        ends: list[float] = []
+        logger = self._runner.logger
+        log = logger.log
+
+        def timed_log(*args: Any, **kwargs: Any) -> None:
+            log(*args, **kwargs)
+            self._watch.wait()
+            ends.append(time.perf_counter())
+
+        logger.log = timed_log
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._runner.learn(iterations, init_at_random_ep_len=True)
+        finally:
+            logger.log = log
+        return ends
+
+    @contextlib.contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Forget what the block learns: all rounds are to meet the same policy."""
+        tensors = list(_tensors(self._alg.save()))
+        values, rate = [tensor.clone() for tensor in tensors], self._alg.learning_rate
+        yield
+        with torch.no_grad():
+            for tensor, value in zip(tensors, values, strict=True):
+                tensor.copy_(value)
+        self._alg.learning_rate = rate
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in nested containers."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
