@@ -75,6 +75,16 @@ def find_run(root: str, load_run: str | int = "") -> str:
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), runs)}")
 
 
+def shipped_policy(task: str) -> str | None:
+    """Return the folder of the policy that comes with the project, ``resources/policies/<task>``, if there is one.
+
+    It holds the exported networks with their metadata and the controller's file, and as a run's folder does, the
+    checkpoint (``model.pt``) with its ``config.yaml``.
+    """
+    folder = os.path.join(LEGGED_GYM_ROOT_DIR, "resources", "policies", task)
+    return folder if os.path.isdir(folder) else None
+
+
 @contextlib.contextmanager
 def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
     """Create a run's folder, and take it away again if the block fails before anything was written to it.
