@@ -70,12 +70,13 @@ def _fix_command(env_cfg: LeggedRobotCfg, command: list[float] | None) -> None:
 
 
 def _open_video(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.ExitStack) -> VideoRecorder | None:
-    from legged_gym.utils.video import VideoRecorder, VideoUnavailableError
+    from legged_gym.utils.drawing import RobotDrawing
+    from legged_gym.utils.video import REACH, VideoRecorder, VideoUnavailableError
 
     if not args.video:
         return None
     try:
-        return stack.enter_context(VideoRecorder(env, args.video))
+        return stack.enter_context(VideoRecorder(lambda: RobotDrawing(env, REACH), env.dt, args.video))
     except VideoUnavailableError as error:
         print(f"no video: {error}")
         return None

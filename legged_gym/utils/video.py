@@ -1,4 +1,4 @@
-"""Videos without a screen, from the state tensors of any back-end."""
+"""Videos without a screen, of anything that can be drawn."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import ctypes
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.utils.drawing import Drawing
 
 
 class VideoUnavailableError(Exception):
@@ -31,7 +32,7 @@ def prepare_offscreen() -> None:
 
 
 _FRAMES_PER_SECOND = 25.0
-_REACH = 20.0
+REACH = 20.0
 """Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
 
 
@@ -41,11 +42,14 @@ class VideoRecorder:
     The file appears when the block ends without an error.
     """
 
-    def __init__(self, env: LeggedRobot, path: str, width: int = 960, height: int = 544) -> None:
+    def __init__(
+        self, make_drawing: Callable[[], Drawing], dt: float, path: str, width: int = 960, height: int = 544
+    ) -> None:
         """Get ready to draw.
 
         Args:
-            env: The environment; ``cfg.viewer`` says which robot, and from where it is seen.
+            make_drawing: Makes a drawing of the simulation as it is now; called again when the robot strays from it.
+            dt: Time between two calls of :meth:`add_step`, s.
             path: The video, ``.mp4``.
             width: Pixels, a multiple of 16.
             height: Pixels, a multiple of 16.
@@ -56,15 +60,19 @@ class VideoRecorder:
         """
         check_video_path(path)
         self._path, self._part = path, f"{path}.part.mp4"
-        self._env = env
-        self._steps_per_frame = max(1, round(1.0 / (_FRAMES_PER_SECOND * env.dt)))
+        self._make_drawing, self._dt = make_drawing, dt
+        self._steps_per_frame = max(1, round(1.0 / (_FRAMES_PER_SECOND * dt)))
         self._steps = 0
         self._size = (width, height)
         self._open_renderer()
         self._writer = self._open_writer()
 
-    def add_step(self) -> None:
-        """Draw the present state if it is time for a frame; call this after each control step."""
+    def add_step(self, caption: Sequence[str] = ()) -> None:
+        """Draw the present state if it is time for a frame; call this after each control step.
+
+        Args:
+            caption: Lines of text in the picture's upper left corner.
+        """
         self._steps += 1
         if self._steps % self._steps_per_frame:
             return
@@ -73,7 +81,12 @@ class VideoRecorder:
             self._open_renderer()
         self._drawing.update()
         self._renderer.update_scene(self._drawing.data, self._drawing.camera)
-        self._writer.send(self._renderer.render())
+        frame = self._renderer.render()
+        if caption:
+            from legged_gym.utils.captions import add_caption
+
+            frame = add_caption(frame, caption)
+        self._writer.send(frame)
 
     def __enter__(self) -> VideoRecorder:
         """Return the recorder."""
@@ -93,9 +106,7 @@ class VideoRecorder:
     def _open_renderer(self) -> None:
         import mujoco
 
-        from legged_gym.utils.drawing import RobotDrawing
-
-        self._drawing = RobotDrawing(self._env, _REACH)
+        self._drawing = self._make_drawing()
         buffer = self._drawing.model.vis.global_
         buffer.offwidth, buffer.offheight = self._size
         try:
@@ -111,7 +122,7 @@ class VideoRecorder:
         import imageio_ffmpeg
 
         try:
-            fps = 1.0 / (self._steps_per_frame * self._env.dt)
+            fps = 1.0 / (self._steps_per_frame * self._dt)
             writer = imageio_ffmpeg.write_frames(self._part, self._size, fps=fps, quality=7)
             writer.send(None)
         except RuntimeError as error:
