@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class ExamSettings:
     sim: str = "mujoco"
     sim_device: str = "cpu"
     trials: int = 72
-    """Trials of each suite."""
+    """Usual number of trials in a suite."""
     seed: int = 1
     longest: float = float("inf")
     """No trial lasts longer than this, s."""
@@ -76,7 +77,7 @@ def make_batches(suites: Sequence[Suite], settings: ExamSettings) -> list[Batch]
 
 
 def examine(
-    policy: Policy, batch: Batch, settings: ExamSettings, progress: Callable[[int], None] = lambda steps: None
+    policy: Policy, batch: Batch, settings: ExamSettings, progress: Callable[[float], Any] = lambda seconds: None
 ) -> tuple[list[Record], Stage]:
     """Let a policy take the suites of a batch.
 
@@ -84,7 +85,7 @@ def examine(
         policy: The policy.
         batch: The suites.
         settings: How the exam is held.
-        progress: Told the number of a robot's control steps that were done.
+        progress: Told how many seconds of a robot's time were simulated.
 
     Returns:
         A record of each suite, and what is needed to draw them.
@@ -156,7 +157,8 @@ def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
 
 
 def _make_task(policy: Policy, batch: Batch, settings: ExamSettings) -> ExamTask:
-    cfg = exam_config(settings.task, policy, len(batch.suites) * settings.trials, batch.on_plane)
+    num_envs = sum(suite.trials(settings.trials) for suite in batch.suites)
+    cfg = exam_config(settings.task, policy, num_envs, batch.on_plane)
     settings.adjust(cfg)
     task = exam_class(task_registry.get_task_class(settings.task))
     env = task(cfg, settings.sim, settings.sim_device, settings.seed)
@@ -178,10 +180,13 @@ def _draw(env: ExamTask, batch: Batch, settings: ExamSettings) -> list[Trials]:
         velocity=_START_SHARE * init.velocity_noise,
         tilt=_START_SHARE * init.orientation_noise,
     )
-    return [draw_trials(suite, settings.trials, settings.seed, env.dt, batch.seconds, start) for suite in batch.suites]
+    return [
+        draw_trials(suite, suite.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
+        for suite in batch.suites
+    ]
 
 
-def _run(env: ExamTask, policy: Policy, blocks: list[Trials], progress: Callable[[int], None]) -> Recorder:
+def _run(env: ExamTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
     recorder = Recorder(env, blocks[0].steps, _robot_mass(env.cfg))
     env.begin(blocks)
     for step in range(blocks[0].steps):
@@ -189,7 +194,7 @@ def _run(env: ExamTask, policy: Policy, blocks: list[Trials], progress: Callable
         recorder.add(step, estimate, actions)
         env.prepare_step(step)
         recorder.end(step, env.step(actions)[2])
-        progress(env.num_envs)
+        progress(env.num_envs * env.dt)
     return recorder
 
 

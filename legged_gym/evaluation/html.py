@@ -38,7 +38,7 @@ td.best { font-weight: 700; }
 tr.group td { border-top: 2px solid var(--line); }
 .unit { display: block; font-weight: 400; color: var(--faint); font-size: 11px; }
 figure { margin: 12px 0; }
-figure img { max-width: 100%; }
+figure > img { width: 100%; }
 .strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 4px; }
 .strip div { text-align: center; font-size: 11px; color: var(--faint); }
 .strip img { width: 100%; display: block; border-radius: 4px; }

@@ -33,6 +33,8 @@ class Suite:
     plans: tuple[Plan, ...]
     """Trial i has the plan i, counted round."""
     seconds: float = 10.0
+    share: float = 1.0
+    """Of the usual number of trials."""
     grounds: tuple[str, ...] = (PLANE,)
     """``plane``, or names of :data:`legged_gym.evaluation.grounds.GROUNDS`; trials take turns."""
     friction: Range = (1.0, 1.0)
@@ -54,6 +56,10 @@ class Suite:
     """Seconds from a policy's answer to when the motors get it."""
     observation_delay: Range = (0.0, 0.0)
     """Seconds from when something is true to when a policy observes it."""
+
+    def trials(self, usual: int) -> int:
+        """Return the suite's number of trials, given the usual one."""
+        return max(1, round(self.share * usual))
 
     @property
     def delayed(self) -> bool:
@@ -119,7 +125,7 @@ SUITES: tuple[Suite, ...] = (
           payload=(-0.5, 2.0), p_gain=(0.9, 1.1), d_gain=(0.9, 1.1), zero_offset=0.02, push=0.3,
           action_delay=(0.0, 0.02), observation_delay=(0.0, 0.02)),
     Suite("start_stop", "walk, stand, walk and sudden reverse, 3 s each", _START_AND_STOP, seconds=12.0),
-    Suite("stand", "standing for a minute", _STAND, seconds=60.0),
+    Suite("stand", "standing for a minute", _STAND, seconds=60.0, share=0.25),
 )  # fmt: skip
 """The exam, in the order of its report."""
 

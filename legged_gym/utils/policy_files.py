@@ -18,6 +18,10 @@ from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.policies import ACTOR_FILE, ESTIMATOR_FILE, Policy, PolicySource
 from legged_gym.utils.policy_contract import exported_contract, trained_contract
 
+_NETS = ("rsl_rl.models:MLPModel",)
+_DISTRIBUTIONS = ("legged_gym.algorithms.gaussian:Gaussian", "rsl_rl.modules:GaussianDistribution")
+"""What the actor of a checkpoint may be made of; nothing that a file names is imported."""
+
 
 class CheckpointPolicy(Policy):
     """A policy from a training's checkpoint."""
@@ -55,7 +59,7 @@ class CheckpointPolicy(Policy):
         train, actor_state = checkpoint["config"]["train"], checkpoint["actor_state_dict"]
         groups, settings = list(train["obs_groups"]["actor"]), dict(train["actor"])
         kinds = (settings.pop("class_name"), settings.pop("distribution_cfg")["class_name"])
-        if kinds != ("rsl_rl.models:MLPModel", "rsl_rl.modules:GaussianDistribution"):
+        if kinds[0] not in _NETS or kinds[1] not in _DISTRIBUTIONS:
             raise UserError(f"{self.path}: only plain networks with Gaussian noise can be loaded, not {kinds}")
         # Without exploring, the distribution is its mean, the network's own output.
         actor_state = {name: value for name, value in actor_state.items() if not name.startswith("distribution.")}
