@@ -146,6 +146,8 @@ class ExamTask(LeggedRobot):
         rand.stiffness_multiplier.copy_(self._side_by_side("p_gain").unsqueeze(1))
         rand.damping_multiplier.copy_(self._side_by_side("d_gain").unsqueeze(1))
         rand.joint_offset.copy_(self._side_by_side("zero_offset"))
+        self._action_delay.copy_(self._side_by_side("action_delay"))
+        self._observation_delay.copy_(self._side_by_side("observation_delay"))
 
     def _set_starts(self) -> None:
         grounds = [ground for block in self._blocks for ground in block.grounds]
@@ -183,6 +185,13 @@ class ExamTask(LeggedRobot):
         self._pushes = PlannedPushes(cfg, n, self.dt, device)
         self._start_states = PlannedStarts(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, self.dof_names)
         self._right_leads = torch.zeros(n, dtype=torch.bool, device=device)
+        self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
+
+    def _reset(self, mask: torch.Tensor) -> None:
+        super()._reset(mask)
+        # In place of those that were just drawn.
+        self.rand.action_delay.copy_(self._action_delay)
+        self.rand.observation_delay.copy_(self._observation_delay)
 
     def _prepare_observations(self) -> None:
         super()._prepare_observations()

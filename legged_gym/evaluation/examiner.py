@@ -147,13 +147,13 @@ def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
     for name in cfg.to_dict()["domain_rand"]:
         if name.startswith("randomize_"):
             setattr(rand, name, False)
-        elif name.endswith("_delay_range"):
-            setattr(rand, name, [0.0, 0.0])
         elif name.startswith("joint_") and name != "joint_offset_range" and joints_differ:
             # No motor is without friction and inertia: the middle of what training expects.
             setattr(rand, name, [sum(getattr(rand, name)) / 2.0] * 2)
     rand.randomize_joint_dynamics = joints_differ
+    # Whether there are any is decided by the configuration; how strong and how late, by each robot's trial.
     rand.push_robots = True
+    rand.action_delay_range = rand.observation_delay_range = [0.0, cfg.control.decimation * cfg.sim.dt]
 
 
 def _make_task(policy: Policy, batch: Batch, settings: ExamSettings) -> ExamTask:

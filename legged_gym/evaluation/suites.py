@@ -61,11 +61,6 @@ class Suite:
         """Return the suite's number of trials, given the usual one."""
         return max(1, round(self.share * usual))
 
-    @property
-    def delayed(self) -> bool:
-        """Whether there is any delay."""
-        return max(self.action_delay + self.observation_delay) > 0.0
-
 
 def _steady(*commands: tuple[float, float]) -> tuple[Plan, ...]:
     """Return plans of one command each, given by forward velocity and yaw rate."""

@@ -100,7 +100,11 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
     sources = [find_policy(spec, args.task, root) for spec in args.policies or [None]]
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
-    return [load_policy(source, resolve_device(args.rl_device or args.sim_device)) for source in sources]
+    policies = [load_policy(source, resolve_device(args.rl_device or args.sim_device)) for source in sources]
+    for policy in policies:
+        if not policy.contract:
+            print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
+    return policies
 
 
 def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:

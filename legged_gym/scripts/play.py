@@ -50,7 +50,9 @@ def play(args: argparse.Namespace) -> None:
         _report(trained, rollout)
         if args.no_export:
             return
-        if args.overrides or args.command:
+        if trained.shipped:
+            print(f"networks   {relative(trained.run)}")
+        elif args.overrides or args.command:
             print("not exported, because --set or --command changed what the run was trained with: use export.py")
         elif not hasattr(trained.runner, "estimate"):
             print("not exported: only policies with an estimator can be")
@@ -135,7 +137,7 @@ def _report(trained: Trained, rollout: Rollout) -> None:
     print(f"{trained.env.num_envs} robots for {seconds:.1f} s each; velocity errors are root mean squares:")
     for name, value in rollout.figures().items():
         print(f"  {name:<32} {value:8.3f}")
-    for path in plot_rollout(series, os.path.join(trained.run, "play")):
+    for path in plot_rollout(series, os.path.join(trained.results, "play")):
         print(f"plot       {relative(path)}")
 
 

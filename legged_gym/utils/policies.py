@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.runs import find_run, get_load_path, shipped_policy
+from legged_gym.utils.helpers import relative
+from legged_gym.utils.runs import SHIPPED, get_load_path, has_runs, shipped_policy
 
 if TYPE_CHECKING:
     import torch
 
     from legged_gym.utils.policy_contract import Contract
-
-SHIPPED = "shipped"
-"""What stands for the policy that comes with the project."""
 
 ESTIMATOR_FILE, ACTOR_FILE = "_estimator.onnx", "_actor.onnx"
 """Last parts of the exported networks' names."""
@@ -88,14 +86,17 @@ def find_policy(spec: str | None, task: str, root: str, checkpoint: int = -1) ->
 
 def _find(spec: str | None, task: str, root: str, checkpoint: int) -> PolicySource:
     shipped = shipped_policy(task)
-    if spec is None and shipped is not None and not _has_runs(root):
-        return PolicySource(SHIPPED, shipped, f"no run of your own in '{root}': taking the shipped policy")
+    if spec is None and shipped is not None and not has_runs(root):
+        note = f"no run of your own in '{relative(root)}': taking the policy that came with the project"
+        return PolicySource(SHIPPED, shipped, note)
     if spec == SHIPPED:
         if shipped is None:
-            raise UserError(f"no policy is shipped for the task '{task}'")
+            raise UserError(f"no policy came with the project for the task '{task}'")
         return PolicySource(SHIPPED, shipped)
     if spec is not None and os.path.isfile(spec):
         return _of_checkpoint(spec)
+    if spec is not None and spec.endswith(".pt"):
+        raise UserError(f"no checkpoint '{spec}'")
     if spec is not None and _exported(spec):
         folder = Path(spec).resolve()
         name = folder.parent.name if folder.name == "exported" else folder.name
@@ -106,14 +107,6 @@ def _find(spec: str | None, task: str, root: str, checkpoint: int) -> PolicySour
 def _of_checkpoint(path: str) -> PolicySource:
     file = Path(path).resolve()
     return PolicySource(f"{file.parent.name}/{file.stem}", path)
-
-
-def _has_runs(root: str) -> bool:
-    try:
-        find_run(root)
-    except UserError:
-        return False
-    return True
 
 
 def _exported(folder: str) -> bool:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
 CONFIG_FILE = "config.yaml"
+SHIPPED = "shipped"
+"""What stands for the policy that comes with the project, in place of a run's name."""
+SHIPPED_CHECKPOINT = "model.pt"
+"""Its checkpoint, in the folder that :func:`shipped_policy` returns."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
@@ -73,6 +77,15 @@ def find_run(root: str, load_run: str | int = "") -> str:
         if os.path.isdir(folder):
             return folder
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), runs)}")
+
+
+def has_runs(root: str) -> bool:
+    """Return whether a folder holds a run with a checkpoint."""
+    try:
+        find_run(root)
+    except UserError:
+        return False
+    return True
 
 
 def shipped_policy(task: str) -> str | None:
