@@ -17,7 +17,7 @@ _STRIP_SIZE = (272, 304)
 """Width and height of a film strip's frames, pixels."""
 
 _FILM_SIZE = (640, 368)
-_FILM_SECONDS = 4.0
+_FILM_SECONDS = 3.0
 """How much of each trial a film shows at most."""
 
 _REACH = 6.0

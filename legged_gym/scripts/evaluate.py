@@ -173,7 +173,7 @@ def main() -> None:
     add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/exams)")
-    add("--video", metavar="FILE.mp4", help="film a trial of each suite")
+    add("--video", metavar="FILE.mp4", help="film a trial of each suite, which takes some seconds a suite")
     add("--sim", default=DEFAULT_SIM, metavar="NAME", help="simulator (default: %(default)s)")
     add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
     add("--rl_device", metavar="DEVICE", help="where the networks run (default: there, too)")
