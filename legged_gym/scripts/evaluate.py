@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from legged_gym.evaluation.suites import SUITES, select_suites
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import DEFAULT_SIM, get_args, make_task_parser, positive, relative, run_main
+from legged_gym.utils.helpers import (
+    add_set_argument,
+    add_sim_arguments,
+    choose_backend,
+    get_args,
+    make_task_parser,
+    positive,
+    relative,
+    run_main,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +39,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/evaluate.py                                              (the newest run)",
     "python legged_gym/scripts/evaluate.py new=logs/qmini/2026-01-31_12-00-00/model_900.pt old=policy/ --quick",
     "python legged_gym/scripts/evaluate.py --suites flat,push_0.6 --trials 180 --video out.mp4",
-    "python legged_gym/scripts/evaluate.py --sim warp --sim_device cuda:0 --trials 360",
+    "python legged_gym/scripts/evaluate.py --sim warp --trials 360                         (on a GPU)",
 )
 
 _TRIALS, _QUICK_TRIALS, _QUICK_SECONDS = 72, 18, 4.0
@@ -53,6 +62,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.video:
         check_video_path(args.video)
     prepare_offscreen()
+    choose_backend(args, few_robots=True)
     from legged_gym.evaluation.exam import hold_exam
     from legged_gym.evaluation.examiner import ExamSettings
     from legged_gym.evaluation.results import ExamResult
@@ -100,7 +110,7 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
     sources = [find_policy(spec, args.task, root) for spec in args.policies or [None]]
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
-    policies = [load_policy(source, resolve_device(args.rl_device or args.sim_device)) for source in sources]
+    policies = [load_policy(source, resolve_device(args.rl_device)) for source in sources]
     for policy in policies:
         if not policy.contract:
             print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
@@ -174,15 +184,10 @@ def main() -> None:
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/exams)")
     add("--video", metavar="FILE.mp4", help="film a trial of each suite, which takes some seconds a suite")
-    add("--sim", default=DEFAULT_SIM, metavar="NAME", help="simulator (default: %(default)s)")
-    add("--sim_device", default="cpu", metavar="DEVICE", help="where it runs (default: %(default)s)")
-    add("--rl_device", metavar="DEVICE", help="where the networks run (default: there, too)")
     add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
     add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
-    add(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-        help="change a value of the environment's configuration; it is noted in the results",
-    )  # fmt: skip
+    add_sim_arguments(parser)
+    add_set_argument(parser)
     evaluate(get_args(parser=parser))
 
 
