@@ -28,6 +28,7 @@ NAMES = {
     "qmini_metadata.json",
     "qmini_controller.yaml",
 }
+JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +126,7 @@ def test_nets_that_answer_nan_are_not_exported(env: Qmini, tmp_path: Path) -> No
 
 def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
     metadata: dict[str, Any] = json.loads(files["metadata"].read_text())
-    legs = [f"{joint}_{side}" for side in "lr" for joint in
-            ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")]  # fmt: skip
-    assert metadata["joints"]["names"] == legs
+    assert metadata["joints"]["names"] == [f"{joint}_{side}" for side in "lr" for joint in JOINTS]
     assert metadata["joints"]["default_angle"] == [0.35, 0.0, -1.45, 1.15, -1.18, -0.35, 0.0, 1.45, -1.15, 1.18]
     assert metadata["joints"]["kp"] == [20.0, 60.0, 30.0, 30.0, 20.0] * 2
     assert metadata["joints"]["kd"] == [0.75, 2.0, 1.0, 1.0, 0.75] * 2
@@ -187,6 +186,24 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             "lin_vel_x_range": [-0.6, 0.7],
             "lin_vel_y_range": [0.0, 0.0],
             "ang_vel_yaw_range": [-0.8, 0.8],
+        },
+        "Policy": {
+            "joint_names": [f"{joint}_{side}" for side in "lr" for joint in JOINTS],
+            "foot_names": ["ankle_pitch_l", "ankle_pitch_r"],
+            "control_dt": 0.02,
+            "action_scale": 0.25,
+            "history_length": 5,
+            "observation_terms": [
+                "base_ang_vel",
+                "projected_gravity",
+                "commands",
+                "dof_pos",
+                "dof_vel",
+                "actions",
+                "gait_clock",
+            ],
+            "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
+            "velocity_scale": 2.0,
         },
     }
 
