@@ -8,20 +8,25 @@ from types import SimpleNamespace
 
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 
 from legged_gym.deploy.controller import Sensors
+from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE
+from legged_gym.evaluation.suites import PLANE
 from legged_gym.simulators.mujoco_model import build_scene
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import rough_slope
+from legged_gym.utils.errors import UserError, near_names
 
 _CONTACT_FORCE = 1.0
 """A link other than a foot touches above this, N."""
 
+_STANCE = 0.2
+"""How far around the base's place the feet may be at the start, m."""
+
 FOOT_FORCE = 2.0
 """A foot touches above this, N."""
 
-_FIELD_SCALE = 0.1
-"""Distance of an uneven ground's grid points, m."""
+_MARGIN = 2.0
+"""Uneven ground goes this much further than the robot is told to walk, m."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,10 @@ class WorldSettings:
     """Mass added to the base, kg; its inertia grows in proportion, as in training."""
     com_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Added to the base's centre of mass, m."""
-    roughness: float = 0.0
-    """Uneven ground, ± m; 0 is a plane."""
-    reach: float = 20.0
-    """Uneven ground goes this far from the start in all directions, m."""
+    ground: str = PLANE
+    """``plane``, or a key of :data:`legged_gym.evaluation.grounds.GROUNDS`."""
+    reach: float = 8.0
+    """How far from the start the robot may walk, m."""
     joint_armature: float = 5.5e-3
     """Reflected inertia of the rotors, kg·m². Like the next two, the middle of what training draws."""
     joint_damping: float = 5.5e-3
@@ -90,14 +95,13 @@ class Truth:
 class World:
     """Steps one robot."""
 
-    def __init__(self, settings: WorldSettings, joint_names: list[str], foot_names: list[str], seed: int = 0) -> None:
+    def __init__(self, settings: WorldSettings, joint_names: list[str], foot_names: list[str]) -> None:
         """Build the scene.
 
         Args:
             settings: Body and ground.
             joint_names: Joints in the controller's order, D.
             foot_names: Links that may touch the ground, in the controller's order.
-            seed: Of uneven ground.
 
         Raises:
             UserError: The URDF can't be read or lacks a joint or a foot, or a setting makes no sense.
@@ -105,7 +109,7 @@ class World:
         _check(settings)
         self.settings = settings
         self.cfg = _scene_cfg(settings)
-        self.terrain = _uneven_ground(settings, seed) if settings.roughness > 0.0 else None
+        self.terrain = _uneven_ground(settings) if settings.ground != PLANE else None
         self.scene = build_scene(self.cfg, self.terrain)
         self.model = self.scene.model
         self._find(joint_names, foot_names)
@@ -117,21 +121,35 @@ class World:
         """Of the robot with its payload, kg."""
         return float(self.model.body_subtreemass[self._base])
 
-    def place(self, dof_pos: np.ndarray, yaw: float = 0.0, height: float = 0.0) -> None:
-        """Put the robot at rest onto the ground at the world's origin.
+    def place(
+        self,
+        dof_pos: np.ndarray,
+        position: ArrayLike = (0.0, 0.0),
+        attitude: ArrayLike = (0.0, 0.0, 0.0),
+        velocity: ArrayLike = (0.0,) * 6,
+        height: float = 0.0,
+    ) -> None:
+        """Put the robot onto the ground.
 
         Args:
             dof_pos: Joint angles, rad, (D,).
-            yaw: Heading, rad.
+            position: Of the base, m, world frame, (2,).
+            attitude: Roll, pitch and yaw of the base, rad, (3,).
+            velocity: Of the base, linear, m/s, and angular, rad/s, world frame, (6,).
             height: Of the lowest sole above the highest ground nearby, m.
         """
-        mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[:3] = 0.0
-        self.data.qpos[3:7] = [math.cos(0.5 * yaw), 0.0, 0.0, math.sin(0.5 * yaw)]
-        self.data.qpos[self._qpos] = dof_pos
-        mujoco.mj_kinematics(self.model, self.data)
-        self.data.qpos[2] = height + self._highest_ground() - self._lowest_point()
-        mujoco.mj_forward(self.model, self.data)
+        data, place = self.data, np.asarray(position, float)
+        mujoco.mj_resetData(self.model, data)
+        data.qpos[:3] = [*place, 0.0]
+        # Capital letters turn about the world's axes, in this order.
+        mujoco.mju_euler2Quat(data.qpos[3:7], np.asarray(attitude, float), "XYZ")
+        data.qpos[self._qpos] = dof_pos
+        mujoco.mj_kinematics(self.model, data)
+        data.qpos[2] = height + self._highest_ground(place) - self._lowest_point()
+        linear, angular = np.split(np.asarray(velocity, float), 2)
+        data.qvel[:3] = linear
+        data.qvel[3:6] = data.xmat[self._base].reshape(3, 3).T @ angular
+        mujoco.mj_forward(self.model, data)
 
     def sense(self) -> Sensors:
         """Return what perfect sensors would measure now."""
@@ -212,15 +230,13 @@ class World:
         centre, half = model.geom_aabb[soles, :3], model.geom_aabb[soles, 3:]
         return float((self.data.geom_xpos[soles, 2] + (up * centre).sum(1) - (abs(up) * half).sum(1)).min())
 
-    def _highest_ground(self) -> float:
-        if self.terrain is None:
-            return 0.0
-        middle = self.terrain.heights.shape[0] // 2
-        near = slice(middle - 5, middle + 6)
-        return float(self.terrain.heights[near, near].max())
+    def _highest_ground(self, position: np.ndarray) -> float:
+        """Return the height of the highest ground that a foot could meet there, m."""
+        steps = np.arange(-_STANCE, _STANCE + 0.01, 0.05)
+        return max(self.ground_height(position + np.array((x, y))) for x in steps for y in steps)
 
-    def _ground_height(self, position: np.ndarray) -> float:
-        """Return the ground's height at the grid point nearest to a position, m."""
+    def ground_height(self, position: np.ndarray) -> float:
+        """Return the ground's height at the grid point nearest to a position, m, (2 or more,)."""
         if self.terrain is None:
             return 0.0
         cell = np.rint((position[:2] - self.terrain.origin) / self.terrain.horizontal_scale).astype(int)
@@ -232,18 +248,19 @@ class World:
         for index, body in enumerate(self._feet):
             mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
             position = self.data.xpos[body]
-            below = np.array([0.0, 0.0, self._ground_height(position) - position[2]])
+            below = np.array([0.0, 0.0, self.ground_height(position) - position[2]])
             result[index] = (velocity[3:] + np.cross(velocity[:3], below))[:2]
         return result
 
 
-def _uneven_ground(settings: WorldSettings, seed: int) -> Field:
-    """Make a field of random heights like those of training's rough tiles, with the start in its middle."""
-    cells = max(round(settings.reach / _FIELD_SCALE), 1)
-    shape = (2 * cells + 1, 2 * cells + 1)
-    heights = rough_slope(shape, _FIELD_SCALE, 0.0, settings.roughness, 0.0, np.random.default_rng(seed))
-    corner = -cells * _FIELD_SCALE
-    return Field(heights, _FIELD_SCALE, (corner, corner))
+def _uneven_ground(settings: WorldSettings) -> Field:
+    """Make the exam's ground of that name, with the world's origin in its middle; it is always the same."""
+    if settings.ground not in GROUNDS:
+        raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *GROUNDS])}")
+    half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
+    seed = list(GROUNDS).index(settings.ground)
+    heights = GROUNDS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
+    return Field(heights, SCALE, (-half * SCALE, -half * SCALE))
 
 
 def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
@@ -259,7 +276,7 @@ def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
 
 
 def _check(settings: WorldSettings) -> None:
-    for name in ("friction", "roughness", "joint_armature", "joint_damping", "joint_friction"):
+    for name in ("friction", "joint_armature", "joint_damping", "joint_friction"):
         value = getattr(settings, name)
         if not 0.0 <= value < math.inf:
             raise UserError(f"{name.replace('_', ' ')} must be 0 or more, got {value:g}")

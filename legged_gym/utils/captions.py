@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_MARGIN, _PADDING = 12, 8
+_MARGIN, _PADDING, _GAP = 12, 8, 14
 _LINES_PER_PICTURE = 30.0
 
 
@@ -17,22 +17,42 @@ def add_caption(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
     Args:
         picture: RGB, (height, width, 3), uint8.
-        lines: One or more.
+        lines: One or more; tabs divide them into columns, the first aligned left, the others right.
 
     Returns:
         A new picture of the same size.
     """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image, "RGBA")
-    font = _font(round(image.height / _LINES_PER_PICTURE))
-    text, corner = "\n".join(lines), (_MARGIN + _PADDING, _MARGIN + _PADDING)
-    left, top, right, bottom = draw.multiline_textbbox(corner, text, font=font)
-    panel = (left - _PADDING, top - _PADDING, right + _PADDING, bottom + _PADDING)
+    size = round(image.height / _LINES_PER_PICTURE)
+    font, pitch = _font(size), 1.3 * size
+    rows = [line.split("\t") for line in lines]
+    widths = _column_widths(rows, font)
+    corner = _MARGIN + _PADDING
+    right = corner + sum(widths) + _GAP * (len(widths) - 1) + _PADDING
+    panel = (_MARGIN, _MARGIN, right, corner + pitch * len(rows) + _PADDING)
     draw.rounded_rectangle(panel, radius=6, fill=(20, 26, 32, 170))
-    draw.multiline_text(corner, text, font=font, fill=(245, 245, 245, 255))
+    for number, row in enumerate(rows):
+        for column, text in enumerate(row):
+            end = corner + sum(widths[: column + 1]) + _GAP * column
+            at, anchor = (end, "ra") if column else (corner, "la")
+            draw.text((at, corner + pitch * number), text, font=font, fill=(245, 245, 245, 255), anchor=anchor)
     return np.asarray(image)
 
 
+def _column_widths(rows: Sequence[Sequence[str]], font: ImageFont.FreeTypeFont) -> list[float]:
+    """Return the widest text of each column; a line without columns only widens the panel."""
+    columns = max(map(len, rows))
+    widths = [
+        max((font.getlength(row[i]) for row in rows if len(row) > max(1, i)), default=0.0) for i in range(columns)
+    ]
+    widest = max((font.getlength(row[0]) for row in rows if len(row) == 1), default=0.0)
+    widths[-1] += max(0.0, widest - sum(widths) - _GAP * (columns - 1))
+    return widths
+
+
 @functools.cache
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # As it is whenever a size is asked for.
+    return font
