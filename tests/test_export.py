@@ -15,6 +15,8 @@ import yaml
 from qmini_training import make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.deploy.controller import Controller, Sensors
+from legged_gym.deploy.policy_files import load_policy
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunnerEE
 from legged_gym.utils.errors import UserError
@@ -206,6 +208,27 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             "velocity_scale": 2.0,
         },
     }
+
+
+def test_controller_runs_by_the_exported_files_alone(
+    files: dict[str, Path], runner: OnPolicyRunnerEE, env: Qmini
+) -> None:
+    loaded = load_policy(files["controller"].parent)
+    assert loaded.config.joint_names == env.dof_names
+    assert {name: getattr(loaded.config, name) for name in ("control_dt", "action_scale", "history_length")} == {
+        "control_dt": 0.02, "action_scale": 0.25, "history_length": 5
+    }  # fmt: skip
+    controller, quat = Controller(loaded), np.array([1.0, 0.0, 0.0, 0.0])
+    pose = np.array(loaded.config.default_angles)
+    controller.update(Sensors(quat, np.array([0.1, 0.2, 0.3]), pose + 0.1, np.zeros(10)), (0.4, 0.0, 0.3))
+    step = torch.zeros(43)
+    step[0:3] = torch.tensor([0.025, 0.05, 0.075])
+    step[5], step[6], step[8], step[9:19] = -1.0, 0.8, 0.075, 0.1
+    step[41], step[42] = 1.0, -1.0
+    with torch.inference_mode():
+        obs = env.get_observations()[:1].clone()
+        obs["policy"] = step.repeat(1, 5)
+        np.testing.assert_allclose(controller.action, runner.get_inference_policy()(obs)[0], atol=1e-5)
 
 
 def test_files_hold_no_path_of_this_machine(files: dict[str, Path]) -> None:
