@@ -264,7 +264,7 @@ def _uneven_ground(settings: WorldSettings) -> Field:
 
 
 def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
-    """Return what ``build_scene`` reads."""
+    """Return what ``build_scene`` and drawings read."""
     return SimpleNamespace(
         asset=SimpleNamespace(file=settings.urdf, fix_base_link=False, self_collisions=1),
         init_state=SimpleNamespace(pos=[0.0, 0.0, 0.0], rot=[0.0, 0.0, 0.0, 1.0]),
@@ -272,6 +272,7 @@ def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
             dt=settings.dt, gravity=[0.0, 0.0, -9.81], solver_iterations=100, line_search_iterations=50
         ),
         terrain=SimpleNamespace(friction=settings.friction),
+        viewer=SimpleNamespace(pos=[0.9, -1.2, 0.35], lookat=[0.0, 0.0, -0.1]),
     )
 
 

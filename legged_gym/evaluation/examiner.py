@@ -16,6 +16,7 @@ from legged_gym.evaluation.exam_task import ExamTask, exam_class
 from legged_gym.evaluation.grounds import prepare_terrain
 from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.recorder import Recorder
+from legged_gym.evaluation.samples import Stage
 from legged_gym.evaluation.suites import PLANE, Suite
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
 from legged_gym.simulators.mujoco_model import build_scene
@@ -23,7 +24,6 @@ from legged_gym.utils.errors import UserError
 from legged_gym.utils.policies import Policy
 from legged_gym.utils.policy_contract import apply_contract
 from legged_gym.utils.task_registry import task_registry
-from legged_gym.utils.terrain import Terrain
 from legged_gym.utils.threads import single_threaded
 
 _MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
@@ -101,15 +101,6 @@ def examine(
         return recorder.records(blocks), Stage(env.cfg, env.terrain, list(env.dof_names))
     finally:
         env.close()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is needed to draw a record."""
-
-    cfg: LeggedRobotCfg
-    terrain: Terrain | None
-    dof_names: list[str]
 
 
 def exam_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> LeggedRobotCfg:

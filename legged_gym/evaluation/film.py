@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,6 @@ _STRIP_SIZE = (272, 304)
 """Width and height of a film strip's frames, pixels."""
 
 _FILM_SIZE = (640, 368)
-_FILM_SECONDS = 3.0
-"""How much of each trial a film shows at most."""
-
 _REACH = 6.0
 """Terrain further away than this is not drawn, m."""
 
@@ -93,40 +91,52 @@ def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
     return frames, [f"{row * sample.record.dt:.2f} s" for row in rows]
 
 
-def make_film(named_samples: Sequence[tuple[str, Sample]], path: str) -> None:
+def make_film(named_samples: Sequence[tuple[str, Sample]], path: str, seconds: float = 3.0) -> None:
     """Film samples one after the other, with command and velocity in the picture.
 
     Args:
         named_samples: Samples with the names of their policies.
         path: The video, ``.mp4``.
+        seconds: How much of each trial is shown at most.
 
     Raises:
         UserError: The video can't be written there.
         VideoUnavailableError: Nothing can be drawn or encoded here.
     """
     form = "film {percentage:3.0f}% |{bar:20}| {elapsed}<{remaining}"
-    with VideoFile(path, _FILM_SIZE, FRAMES_PER_SECOND) as file:
-        for name, sample in tqdm(named_samples, bar_format=form, dynamic_ncols=True):
-            rows = _film_rows(sample)
+    scenes = [(name, sample, _film_rows(sample, seconds)) for name, sample in named_samples]
+    # Where the output is no terminal, each update is a line of its own.
+    interval = 0.2 if sys.stderr.isatty() else 15.0
+    total = sum(len(rows) for _, _, rows in scenes)
+    with (
+        VideoFile(path, _FILM_SIZE, FRAMES_PER_SECOND) as file,
+        tqdm(total=total, bar_format=form, dynamic_ncols=True, mininterval=interval) as bar,
+    ):
+        for name, sample, rows in scenes:
             with _Projector(sample, _FILM_SIZE, int(rows[0]), closer=1.0, smoothing=0.8) as projector:
                 for row in rows:
                     file.add(projector.picture(int(row), _caption(name, sample, int(row))))
+                    bar.update()
 
 
-def _film_rows(sample: Sample) -> np.ndarray:
+def _film_rows(sample: Sample, seconds: float) -> np.ndarray:
     """Return the rows to show: of a trial that ended in a fall the last ones, else those after the start."""
     per_frame = max(1, round(1.0 / (FRAMES_PER_SECOND * sample.record.dt)))
-    length, (_, last) = round(_FILM_SECONDS / sample.record.dt), sample.strip
-    end = last + 1 if sample.fell else min(length, sample.record.steps)
+    steps, (_, last) = sample.record.steps, sample.strip
+    length = round(min(seconds / sample.record.dt, steps))
+    end = last + 1 if sample.fell else length
     return np.arange(max(0, end - length), end, per_frame)
 
 
 def _caption(name: str, sample: Sample, row: int) -> list[str]:
     record = sample.record
-    wanted = record.commands[row, 0]
-    speed, turn = record.lin_vel[row, 0, 0], record.yaw_rate[row, 0]
+    rows = {
+        "command": record.commands[row, 0],
+        "measured": np.array([*record.lin_vel[row, 0, :2], record.yaw_rate[row, 0]]),
+        "estimated": np.zeros(0) if record.estimate is None else record.estimate[row, 0, :2],
+    }
     return [
-        f"{name}   {sample.suite.title}   {row * record.dt:.1f} s",
-        f"command   {wanted[0]:+.2f} m/s   {wanted[2]:+.2f} rad/s",
-        f"measured  {speed:+.2f} m/s   {turn:+.2f} rad/s",
+        f"{name}, {sample.suite.title}",
+        "\t".join((f"{row * record.dt:.1f} s", "forward m/s", "left m/s", "turn rad/s")),
+        *("\t".join((title, *(f"{value:+.2f}" for value in values))) for title, values in rows.items() if values.size),
     ]

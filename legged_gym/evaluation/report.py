@@ -17,10 +17,10 @@ from legged_gym.evaluation.suites import Suite
 from legged_gym.evaluation.table import COLUMNS, COMPARED, LETTERS
 from legged_gym.utils.video import VideoUnavailableError
 
-_PLOTTED = ("flat", "push_0.6", "start_stop")
+_PLOTTED = ("flat", "push_0.6", "start_stop", "drive")
 """Suites whose samples are plotted over time."""
 
-_FILMED = ("flat", "rough_4cm", "stairs_2cm", "start_stop")
+_FILMED = ("flat", "rough_4cm", "stairs_2cm", "start_stop", "drive")
 """Suites with a film strip even if nobody fell."""
 
 _MOST_FALLS_SHOWN = 4

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from legged_gym.evaluation import motion
-from legged_gym.evaluation.examiner import Stage
 from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.suites import Suite
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg
 
 _BEFORE_FALL, _OF_WALK = 1.4, 1.0
 """What a film strip shows: the seconds before a fall, or of walking (two strides)."""
 
 _WALK_FROM = 4.0
 """Second from which walking is shown."""
+
+
+class StageCfg(SceneCfg, Protocol):
+    """What a drawing reads of a task's configuration."""
+
+    @property
+    def viewer(self) -> Any:
+        """``pos``, ``lookat``."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is needed to draw a record."""
+
+    cfg: StageCfg
+    terrain: HeightField | None
+    dof_names: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,27 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
         raise
 
 
+def output_folder(given: str | None, root: str) -> contextlib.AbstractContextManager[str]:
+    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
+
+    Args:
+        given: What the user named with ``--out``; created if needed.
+        root: Else a new folder is created in this one, with a time stamp for its name.
+
+    Raises:
+        UserError: The folder can't be created or written.
+    """
+    if not given:
+        return new_run_folder(root)
+    try:
+        os.makedirs(given, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't create the folder '{given}' (--out): {error.strerror}") from error
+    if not os.access(given, os.W_OK):
+        raise UserError(f"can't write into the folder '{given}' (--out)")
+    return contextlib.nullcontext(given)
+
+
 def _existing_part(path: str) -> str:
     """Return ``path`` or the nearest folder above it that exists."""
     path = os.path.abspath(path)
