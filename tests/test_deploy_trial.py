@@ -10,11 +10,16 @@ import pytest
 from deploy_policies import POSE, write_policy
 from test_deploy_world import URDF
 
+from legged_gym.deploy import plan as planning
+from legged_gym.deploy import trial as trials
 from legged_gym.deploy.controller import Controller, MotorCommand, Sensors
 from legged_gym.deploy.plan import TrialPlan, draw_plans
 from legged_gym.deploy.policy_files import PolicyFiles, load_policy
 from legged_gym.deploy.pool import cut_record, join_records, run_trials
 from legged_gym.deploy.trial import Trial
+from legged_gym.deploy.world import WorldSettings
+from legged_gym.envs import QminiCfg
+from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import measure
 from legged_gym.evaluation.suites import Suite, select_suites
@@ -197,6 +202,21 @@ def test_plans_are_the_exams_trials(policy: PolicyFiles) -> None:
         assert (plan.ground, plan.friction) == (drawn.grounds[index], drawn.friction[index])
         assert plan.observation_delay == pytest.approx(drawn.observation_delay[index])
     assert len({plan.friction for plan in plans}) == 5
+
+
+def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
+    cfg = QminiCfg()
+    scales = cfg.noise.noise_scales
+    sensors = (trials._GYRO_NOISE, trials._TILT_NOISE, trials._ANGLE_NOISE, trials._VELOCITY_NOISE)
+    assert sensors == (scales.ang_vel, scales.gravity, scales.dof_pos, scales.dof_vel)
+    init = cfg.init_state
+    noise = joint_values("init_state.joint_noise", init.joint_noise, policy.config.joint_names, missing=0.0)
+    assert planning._start_noise(policy.config).dof_pos.tolist() == pytest.approx([0.5 * value for value in noise])
+    assert planning._start_noise(policy.config).velocity == 0.5 * init.velocity_noise
+    assert planning._start_noise(policy.config).tilt == 0.5 * init.orientation_noise
+    rand, body = cfg.domain_rand, WorldSettings(URDF)
+    for name in ("joint_armature", "joint_damping", "joint_friction"):
+        assert getattr(body, name) == pytest.approx(sum(getattr(rand, f"{name}_range")) / 2.0)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(folder: Path, policy: PolicyFiles) -> None:

@@ -71,13 +71,7 @@ def draw_plans(suite: Suite, config: ControllerConfig, count: int, seed: int) ->
         count: Number of trials.
         seed: Of all that is random.
     """
-    joints = [_PITCH_JOINT_NOISE if "pitch" in name else _JOINT_NOISE for name in config.joint_names]
-    start = StartNoise(
-        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
-        velocity=_START_SHARE * _VELOCITY_NOISE,
-        tilt=_START_SHARE * _TILT_NOISE,
-    )
-    drawn = draw_trials(suite, count, seed, config.control_dt, suite.seconds, start)
+    drawn = draw_trials(suite, count, seed, config.control_dt, suite.seconds, _start_noise(config))
     return [
         TrialPlan(
             dt=config.control_dt, commands=drawn.commands[:-1, i], kicks=drawn.kicks[:, i], ground=drawn.grounds[i],
@@ -89,3 +83,12 @@ def draw_plans(suite: Suite, config: ControllerConfig, count: int, seed: int) ->
         )
         for i in range(count)
     ]  # fmt: skip
+
+
+def _start_noise(config: ControllerConfig) -> StartNoise:
+    joints = [_PITCH_JOINT_NOISE if "pitch" in name else _JOINT_NOISE for name in config.joint_names]
+    return StartNoise(
+        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
+        velocity=_START_SHARE * _VELOCITY_NOISE,
+        tilt=_START_SHARE * _TILT_NOISE,
+    )

@@ -50,7 +50,7 @@ class WorldSettings:
     """Reflected inertia of the rotors, kg·m². Like the next two, the middle of what training draws."""
     joint_damping: float = 5.5e-3
     """N·m·s/rad."""
-    joint_friction: float = 5e-3
+    joint_friction: float = 5.05e-3
     """N·m."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -67,8 +66,9 @@ def evaluate(args: argparse.Namespace) -> None:
     from legged_gym.evaluation.examiner import ExamSettings
     from legged_gym.evaluation.results import ExamResult
     from legged_gym.utils.helpers import resolve_device
+    from legged_gym.utils.runs import output_folder
 
-    with _output_folder(args) as folder:
+    with output_folder(args.out, "exams", args.log_root) as folder:
         policies = _load_policies(args)
         settings = ExamSettings(
             task=args.task,
@@ -130,22 +130,6 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
             raise UserError("--set can only change the environment here: how a policy was trained is past")
 
     return adjust
-
-
-def _output_folder(args: argparse.Namespace) -> contextlib.AbstractContextManager[str]:
-    """Return a context with the folder of the results; a new one goes away again if nothing is written to it."""
-    from legged_gym import LEGGED_GYM_ROOT_DIR
-    from legged_gym.utils.runs import new_run_folder
-
-    if not args.out:
-        return new_run_folder(os.path.join(args.log_root or os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), "exams"))
-    try:
-        os.makedirs(args.out, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't create the folder '{args.out}' (--out): {error.strerror}") from error
-    if not os.access(args.out, os.W_OK):
-        raise UserError(f"can't write into the folder '{args.out}' (--out)")
-    return contextlib.nullcontext(args.out)
 
 
 def _report(result: ExamResult, samples: Sequence[Samples], folder: str, video: str | None) -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import get_args, make_task_parser, positive, relative, run_main
 
@@ -102,8 +101,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], suites=(),
     )  # fmt: skip
     session = Session(folder, args.urdf or find_urdf(folder), result, args.workers or available_cores())
-    log_root = args.log_root or os.path.join(LEGGED_GYM_ROOT_DIR, "logs")
-    with output_folder(args.out, os.path.join(log_root, "sim2sim")) as out:
+    with output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(suites)
         except KeyboardInterrupt:

@@ -126,18 +126,19 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
         raise
 
 
-def output_folder(given: str | None, root: str) -> contextlib.AbstractContextManager[str]:
+def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
     """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
 
     Args:
         given: What the user named with ``--out``; created if needed.
-        root: Else a new folder is created in this one, with a time stamp for its name.
+        kind: Else a new folder with a time stamp for its name is created in this one …
+        log_root: … beside the experiments; see :func:`experiment_root`.
 
     Raises:
         UserError: The folder can't be created or written.
     """
     if not given:
-        return new_run_folder(root)
+        return new_run_folder(experiment_root(kind, log_root))
     try:
         os.makedirs(given, exist_ok=True)
     except OSError as error:
