@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,8 @@ class Sensors:
     """Joint angles, rad, (D,)."""
     dof_vel: np.ndarray
     """rad/s, (D,)."""
+    gravity_error: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    """Added to the direction of gravity that the policy sees, (3,); the cut-out looks at the attitude alone."""
 
 
 @dataclass
@@ -139,7 +141,7 @@ class Controller:
     def _find_terms(self, folder: str) -> list[Callable[[Sensors], np.ndarray]]:
         known: dict[str, Callable[[Sensors], np.ndarray]] = {
             "base_ang_vel": lambda sensors: sensors.gyro,
-            "projected_gravity": lambda sensors: projected_gravity(sensors.quat),
+            "projected_gravity": lambda sensors: projected_gravity(sensors.quat) + sensors.gravity_error,
             "commands": lambda sensors: self.command,
             "dof_pos": lambda sensors: sensors.dof_pos - self.config.default_angles,
             "dof_vel": lambda sensors: sensors.dof_vel,
