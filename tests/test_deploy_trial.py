@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +237,20 @@ def test_errors_of_workers_reach_the_user(folder: Path, policy: PolicyFiles) -> 
     plans = [make_plan(policy, seconds=0.1, payload=-9.0)] * 2
     with pytest.raises(UserError, match="a payload of -9 kg leaves nothing"):
         list(run_trials(str(folder), URDF, plans, 2))
+
+
+class Deadly(TrialPlan):
+    """A plan that ends the process which is given it, as a lack of memory would."""
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        os._exit(9)
+
+
+def test_processes_that_die_are_one_clear_error(folder: Path, policy: PolicyFiles) -> None:
+    plan = make_plan(policy, seconds=0.1)
+    deadly = Deadly(**{field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)})
+    with pytest.raises(UserError, match=r"a process with trials died, .* Try fewer \(--workers\)"):
+        list(run_trials(str(folder), URDF, [plan, deadly], 2))
 
 
 def test_records_are_joined_and_cut(policy: PolicyFiles) -> None:

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.policy_files import PolicyFiles, load_policy
 from legged_gym.deploy.trial import Trial, TrialResult
 from legged_gym.evaluation.record import Record
+from legged_gym.utils.errors import UserError
 
 
 def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int) -> Iterator[TrialResult]:
@@ -28,7 +30,7 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
         workers: Processes to run them in; with 1 they run in this one.
 
     Raises:
-        UserError: The policy, the robot and a plan don't fit each other.
+        UserError: The policy, the robot and a plan don't fit each other, or a process died.
     """
     run = functools.partial(_run, folder, urdf)
     if workers == 1 or len(plans) < 2:
@@ -39,6 +41,8 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
     with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_ctrl_c_to_the_parent) as pool:
         try:
             yield from pool.map(run, plans)
+        except BrokenProcessPool as error:
+            raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
