@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
     from legged_gym.utils.rollout import Rollout
     from legged_gym.utils.trained import Trained
-    from legged_gym.utils.video import VideoRecorder
     from legged_gym.utils.viewer import Viewer
+    from legged_gym.viewers.film import RobotFilm
 
 _EXAMPLES = (
     "python legged_gym/scripts/play.py --task=qmini                                     (the newest run)",
@@ -43,7 +43,7 @@ def play(args: argparse.Namespace) -> None:
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         with contextlib.ExitStack() as stack:
-            video, viewer = _open_video(trained.env, args, stack), _open_viewer(trained.env, args, stack)
+            video, viewer = _open_video(trained, args, stack), _open_viewer(trained.env, args, stack)
             rollout = _roll_out(trained, args.steps, video, viewer)
         if video is not None:
             print(f"video      {args.video}")
@@ -71,14 +71,19 @@ def _fix_command(env_cfg: LeggedRobotCfg, command: list[float] | None) -> None:
     env_cfg.commands.standing_share = 0.0
 
 
-def _open_video(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.ExitStack) -> VideoRecorder | None:
-    from legged_gym.utils.drawing import RobotDrawing
-    from legged_gym.utils.video import REACH, VideoRecorder, VideoUnavailableError
+def _open_video(trained: Trained, args: argparse.Namespace, stack: contextlib.ExitStack) -> RobotFilm | None:
+    from legged_gym.utils.drawing import followed_robot
+    from legged_gym.utils.video import VideoUnavailableError
+    from legged_gym.viewers.film import RobotFilm, nearest_robots
 
     if not args.video:
         return None
+    env = trained.env
+    robots = nearest_robots(env, followed_robot(env), args.video_robots)
+    env.ground.share_tile(robots)
+    title = f"{os.path.basename(trained.run)}, {os.path.basename(trained.checkpoint)}"
     try:
-        return stack.enter_context(VideoRecorder(lambda: RobotDrawing(env, REACH), env.dt, args.video))
+        return stack.enter_context(RobotFilm(env, args.video, robots, title))
     except VideoUnavailableError as error:
         print(f"no video: {error}")
         return None
@@ -102,7 +107,7 @@ def _open_viewer(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.E
     return viewer
 
 
-def _roll_out(trained: Trained, steps: int, video: VideoRecorder | None, viewer: Viewer | None) -> Rollout:
+def _roll_out(trained: Trained, steps: int, film: RobotFilm | None, viewer: Viewer | None) -> Rollout:
     """Step the robots, until the window is closed if there is one."""
     import torch
 
@@ -114,13 +119,14 @@ def _roll_out(trained: Trained, steps: int, video: VideoRecorder | None, viewer:
     with torch.inference_mode():
         for _ in range(steps):
             obs = obs.to(trained.runner.device)
-            if hasattr(policy, "estimate"):
-                rollout.add_estimate(policy.estimate(obs), obs["label"])
+            estimate = policy.estimate(obs) if hasattr(policy, "estimate") else None
+            if estimate is not None:
+                rollout.add_estimate(estimate, obs["label"])
             commands = env.commands.clone()
             obs, _, dones, _ = env.step(policy(obs).to(env.device))
             rollout.add(commands, dones)
-            if video is not None:
-                video.add_step()
+            if film is not None:
+                film.add_step(commands, estimate)
             if viewer is not None:
                 viewer.render()
                 if not viewer.is_open:
@@ -154,7 +160,8 @@ def main() -> None:
     add = parser.add_argument
     add("--steps", type=positive, default=1000, metavar="N", help="control steps (default: %(default)s)")
     add("--command", type=float, nargs=3, metavar=("VX", "VY", "WZ"), help="one command for all, m/s, m/s, rad/s")
-    add("--video", metavar="FILE.mp4", help="record the first robot, also without a screen")
+    add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
+    add("--video_robots", type=positive, default=4, metavar="N", help="robots in the film (default: %(default)s)")
     add("--no_export", action="store_true", help="do not export the networks")
     play(get_args(parser=parser))
 

@@ -1,0 +1,1 @@
+"""Ways to look at simulated robots: films, windows. All of them only read the simulation's state tensors."""
