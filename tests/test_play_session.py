@@ -11,6 +11,7 @@ import torch
 from qmini_training import make_env, make_runner
 
 from legged_gym.utils.trained import Trained
+from legged_gym.viewers.actions import ACTIONS
 from legged_gym.viewers.session import PlaySession, Session
 
 
@@ -82,6 +83,24 @@ def test_commands_inside_the_dead_band_become_zero(session: PlaySession) -> None
     session.drive((0.04, 0.0, 0.11))
     session.carry_out_requests()
     assert session.env.commands[:, 0].tolist() == pytest.approx([0.04] * 3)
+
+
+def test_keys_change_the_command_within_its_range(session: PlaySession) -> None:
+    keys = {action.key: action.do for action in ACTIONS}
+    keys["X"](session)
+    for _ in range(3):
+        keys["J"](session)
+    keys["L"](session)
+    assert session.held_command == (0.0, 0.0, 0.2)
+    for _ in range(50):
+        keys["I"](session)
+        keys["O"](session)
+    highest = session.env.cfg.commands.ranges.lin_vel_x[1]
+    assert session.held_command == pytest.approx((highest, session.command_ranges[1][0], 0.2))
+    session.carry_out_requests()
+    assert session.env.commands[0].tolist() == pytest.approx(session.held_command)
+    keys["G"](session)
+    assert session.held_command is None
 
 
 def test_a_push_kicks_the_shown_robot_in_its_own_directions(session: PlaySession) -> None:

@@ -98,6 +98,13 @@ class PlaySession(Session):
         self._next = time.monotonic()
         self._observations = self.env.reset()
 
+    @property
+    def command_ranges(self) -> list[tuple[float, float]]:
+        """Least and greatest command to drive with, m/s, m/s, rad/s: the task's range, and zero."""
+        ranges = self.env.cfg.commands.ranges
+        bounds = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw)
+        return [(min(low, 0.0), max(high, 0.0)) for low, high in bounds]
+
     # --- requests, from any thread -------------------------------------------------------------------------------
 
     def drive(self, command: Sequence[float]) -> None:
@@ -110,6 +117,25 @@ class PlaySession(Session):
         self.held_command = (vx, vy, yaw_rate)
         wanted = torch.tensor(self.held_command)
         self._request(lambda: self.env.hold_command(self._meant(), wanted))
+
+    def nudge(self, change: Sequence[float]) -> None:
+        """Change the held command, or the present one if none is held, within the range of the task's commands.
+
+        Args:
+            change: m/s, m/s, rad/s, (3,).
+        """
+        present = self.held_command or tuple(self.env.commands[self._robot].tolist())
+        self.drive(
+            [
+                # Rounded, so that as many steps back lead to zero.
+                min(max(round(value + step, 6), low), high)
+                for value, step, (low, high) in zip(present, change, self.command_ranges, strict=True)
+            ]
+        )
+
+    def halt(self) -> None:
+        """Hold the command to stand still."""
+        self.drive((0.0, 0.0, 0.0))
 
     def release(self) -> None:
         """Let commands be drawn at random again."""
