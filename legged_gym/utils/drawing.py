@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import mujoco
 import numpy as np
 
-from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
+from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -113,7 +113,8 @@ class SceneDrawing:
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
         """
         self._smoothing = smoothing
-        self._terrain, self._centre, self._reach = terrain, np.array(centre[:2], float), reach
+        self._cfg, self._terrain, self._reach = cfg, terrain, reach
+        self._centre = np.array(centre[:2], float)
         scene = build_scene(cfg, self._visible_terrain(), visuals=True)
         self.model = scene.model
         self.data = mujoco.MjData(self.model)
@@ -179,14 +180,15 @@ class SceneDrawing:
         return bool(np.abs(position[:2] - self._centre).max() > 0.5 * self._reach)
 
     def _visible_terrain(self) -> HeightField | None:
-        """Return the terrain within reach."""
+        """Return the terrain within reach; at the terrain's end more of it on the other side."""
         terrain = self._terrain
         if terrain is None or self._reach is None:
             return terrain
         origin, scale = np.array(terrain.origin), terrain.horizontal_scale
-        low = np.maximum(np.floor((self._centre - self._reach - origin) / scale).astype(int), 0)
-        high = np.ceil((self._centre + self._reach - origin) / scale).astype(int) + 1
-        heights = terrain.heights[low[0] : high[0], low[1] : high[1]]
+        size = np.minimum(math.ceil(2.0 * self._reach / scale) + 2, terrain.heights.shape)
+        low = np.floor((self._centre - self._reach - origin) / scale).astype(int)
+        low = np.clip(low, 0, terrain.heights.shape - size)
+        heights = terrain.heights[low[0] : low[0] + size[0], low[1] : low[1] + size[1]]
         return _Patch(heights, scale, tuple(origin + scale * low))
 
     def _follow(self, base: np.ndarray) -> None:
@@ -254,6 +256,20 @@ class RobotDrawing(SceneDrawing):
     def strayed(self) -> bool:
         """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
         return self.strays(self._root())
+
+    def follow_terrain(self) -> bool:
+        """Move the part of the terrain that is drawn if the first robot has come too close to its end.
+
+        Returns:
+            Whether the height field's data changed, which then has to be brought to what draws it.
+        """
+        if not self.strayed:
+            return False
+        self._centre = self._root()[:2].astype(float)
+        moved, ground = build_scene(self._cfg, self._visible_terrain()), self.model.geom(GROUND).id
+        self.model.hfield_data[:], self.model.hfield_size[:] = moved.model.hfield_data, moved.model.hfield_size
+        self.model.geom_pos[ground] = moved.model.geom_pos[moved.ground_id]
+        return True
 
     def _root(self) -> np.ndarray:
         return self._env.root_states[self.robots[0]].cpu().numpy()
