@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from legged_gym.viewers.session import PlaySession, Session
 
@@ -11,12 +12,15 @@ _SPEED_STEP = 0.1
 """m/s and rad/s that a key adds to the command."""
 
 
+Key = Literal["B", "G", "I", "J", "K", "L", "N", "O", "P", "R", "T", "U", "X", "space"]
+"""Capital letters and ``space``. On the page W, A, S, D, Q, E and the arrows move the view."""
+
+
 @dataclass(frozen=True)
 class Action:
     """Something that a key asks for."""
 
-    key: str
-    """A capital letter, a digit, ``space`` or ``enter``."""
+    key: Key
     label: str
     do: Callable[[PlaySession], None]
 
@@ -25,7 +29,7 @@ class Action:
 class Look:
     """Something that a key changes about what is shown; it can be asked of a training, too."""
 
-    key: str
+    key: Key
     label: str
     do: Callable[[Session], None]
 

@@ -32,18 +32,29 @@ _LAG = 0.2
 class Session:
     """A simulation that others step, a training for instance: it can be looked at from all sides, not changed."""
 
-    def __init__(self, env: LeggedRobot, estimator: Callable[[TensorDict], torch.Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        env: LeggedRobot,
+        estimator: Callable[[TensorDict], torch.Tensor] | None = None,
+        estimator_device: str = "cpu",
+    ) -> None:
         """Show the robot ``viewer.ref_env`` of the configuration first.
 
         Args:
             env: The simulation.
             estimator: Maps observations to estimates in the label's scale, (n, L), without changing anything.
+            estimator_device: Where it wants the observations.
         """
         self.env = env
-        self.estimator = estimator
+        self.estimator, self.estimator_device = estimator, estimator_device
         self._robot = min(max(env.cfg.viewer.ref_env, 0), env.num_envs - 1)
         self.message = ""
         """What was last worth telling, one line."""
+
+    @property
+    def title(self) -> str:
+        """What is shown, in a few words."""
+        return "training"
 
     @property
     def robot(self) -> int:
@@ -83,7 +94,7 @@ class PlaySession(Session):
         """Start with new episodes of all robots, at the speed of real time."""
         runner = trained.runner
         self._policy = runner.get_inference_policy(device=runner.device)
-        super().__init__(trained.env, getattr(self._policy, "estimate", None))
+        super().__init__(trained.env, getattr(self._policy, "estimate", None), runner.device)
         self.trained = trained
         self.paused = False
         self.speed = 1.0
@@ -97,6 +108,11 @@ class PlaySession(Session):
         self._stopped = False
         self._next = time.monotonic()
         self._observations = self.env.reset()
+
+    @property
+    def title(self) -> str:
+        """What is shown, in a few words."""
+        return os.path.basename(self.trained.checkpoint)
 
     @property
     def command_ranges(self) -> list[tuple[float, float]]:
