@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import mujoco
 import mujoco.viewer
+import numpy as np
 
 from legged_gym.utils.drawing import RobotDrawing
 from legged_gym.utils.velocities import Velocities
 from legged_gym.viewers.actions import ACTIONS, LOOKS
-from legged_gym.viewers.film import nearest_robots, velocities
+from legged_gym.viewers.film import nearest_robots
 from legged_gym.viewers.gamepad import HELP, Gamepad
+from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.session import PlaySession
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class NativeViewer:
         Raises:
             RuntimeError: On macOS MuJoCo's viewer wants ``mjpython`` in place of ``python``.
         """
-        self._session, self._gamepad = session, Gamepad(session)
+        self._session, self._gamepad, self._instruments = session, Gamepad(session), Instruments(session)
         self._drawing = RobotDrawing(session.env, _REACH, robots=self._robots(session.env))
         self._shown = session.robot
         self._actions: dict[str, Callable[[], None]] = {_HELP_KEY: self._switch_help}
@@ -130,8 +132,10 @@ class NativeViewer:
         session, drawing = self._session, self._drawing
         if session.robot != self._shown:
             self._shown, drawing.robots = session.robot, self._robots(session.env)
-        seen = self._velocities()
-        drawing.arrows = seen.arrows(session.env.root_states[session.robot, :7].cpu().numpy())
+        reading = self._instruments.read()
+        said = None if reading.estimate is None else reading.estimate[:2]
+        seen = Velocities(reading.command, reading.velocity, said)
+        drawing.arrows = seen.arrows(np.concatenate((reading.position, reading.quaternion)))
         with self._handle.lock():
             self._keep_flags()
             terrain_moved = drawing.follow_terrain()
@@ -156,12 +160,6 @@ class NativeViewer:
 
     def _robots(self, env: LeggedRobot) -> list[int]:
         return nearest_robots(env, self._session.robot, _ROBOTS)
-
-    def _velocities(self) -> Velocities:
-        session, env = self._session, self._session.env
-        observations = env.get_observations()
-        estimate = None if session.estimator is None else session.estimator(observations)
-        return velocities(env, session.robot, env.commands, estimate)
 
     # --- keys, in the window's own thread --------------------------------------------------------------------------
 
