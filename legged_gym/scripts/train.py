@@ -23,6 +23,7 @@ from legged_gym.utils.helpers import (
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
+    from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 _EXAMPLES = (
@@ -69,6 +70,8 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
             save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
         distributed.on_end(lambda: _next_steps(args, folder))
+        if args.video_interval and here.is_first:
+            _film(runner, env, args.video_interval)
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
@@ -77,6 +80,16 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
         print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
     finally:
         env.close()
+
+
+def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
+    """Film some robots every so many iterations."""
+    from legged_gym.runners import OnPolicyRunner
+    from legged_gym.viewers.training_films import TrainingFilms
+
+    if not isinstance(runner, OnPolicyRunner):
+        raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
+    runner.logger.observers.append(TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None)))
 
 
 def _team(here: distributed.World, num_envs: int) -> str:

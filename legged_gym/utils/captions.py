@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 _MARGIN, _PADDING, _GAP = 12, 8, 14
 _LINES_PER_PICTURE = 30.0
+_SMALLEST = 12
+"""Height of the smallest text, pixels."""
 
 
 _WHITE = (245, 245, 245)
@@ -40,7 +42,7 @@ def add_caption(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image, "RGBA")
-    size = round(image.height / _LINES_PER_PICTURE)
+    size = max(_SMALLEST, round(image.height / _LINES_PER_PICTURE))
     font, pitch = _font(size), 1.3 * size
     rows = [line.split("\t") for line in lines]
     widths = _column_widths(rows, font)

@@ -143,6 +143,17 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max_iterations", type=_whole_number, metavar="N", help="train until the run has this many iterations in all")
     add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
     add(
+        "--logger",
+        metavar="NAME",
+        help="where curves go: tensorboard, or wandb or neptune as well (default: tensorboard; on --resume the run's)",
+    )
+    add(
+        "--video_interval",
+        type=positive,
+        metavar="N",
+        help="film some robots for 5 s every N iterations: in TensorBoard under Images, and films/ in the run's folder",
+    )
+    add(
         "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
     )
 
@@ -173,6 +184,7 @@ _ARGUMENTS = (
     ("train", "runner.resume", "resume"),
     ("train", "runner.load_run", "load_run"),
     ("train", "runner.checkpoint", "checkpoint"),
+    ("train", "runner.logger", "logger"),
 )
 """Arguments that stand for a value of a configuration: which one, its key, the argument."""
 

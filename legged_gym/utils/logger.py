@@ -9,11 +9,12 @@ import math
 import operator
 import re
 import statistics
+import struct
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import torch
 from rsl_rl.utils.logger import Logger
@@ -35,6 +36,19 @@ _ESTIMATOR_CHARTS = {
     "loss": ["Loss/estimator"],
     "learning rate": ["Estimator/learning_rate"],
 }
+
+
+class Observer(Protocol):
+    """Looks on while a training runs."""
+
+    def after_step(self) -> None:
+        """Look at the environment after a control step, without making its device wait."""
+
+    def after_iteration(self, iteration: int) -> None:
+        """Look on after the iteration with this index."""
+
+    def close(self) -> None:
+        """Finish; the training is over or was stopped. It may be called twice."""
 
 
 class TrainingLogger(Logger):
@@ -59,6 +73,8 @@ class TrainingLogger(Logger):
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.after_iteration: Callable[[int], None] | None = None
         """Called with the index of each completed iteration, in every process."""
+        self.observers: list[Observer] = []
+        """Are told of every step and iteration, in the process that logs."""
         self._completed_at: list[float] = []
 
     @property
@@ -107,6 +123,9 @@ class TrainingLogger(Logger):
             extras: ``log`` holds what the environment reports, by name.
             intrinsic_rewards: Rewards for curiosity, (N,), if there are any.
         """
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.after_step()
         if self.writer is None or intrinsic_rewards is not None:
             super().process_env_step(rewards, dones, extras, intrinsic_rewards)
             return
@@ -158,9 +177,30 @@ class TrainingLogger(Logger):
                 self._progress = Progress(start_it, total_it)
             seconds = collect_time + learn_time
             self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+        for observer in self.observers:
+            observer.after_iteration(it)
+
+    def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
+        """Record a moving picture, which TensorBoard's page shows as such.
+
+        Args:
+            name: Its tag.
+            gif: The contents of a GIF file.
+            it: The iteration that it is about.
+        """
+        if not hasattr(self.writer, "file_writer"):
+            return
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        width, height = struct.unpack("<HH", gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
+        self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), it)
 
     def stop_logging_writer(self) -> None:
         """Close the event file and end the progress display; it may be called twice."""
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.close()
         super().stop_logging_writer()
         if self._progress is not None:
             self._progress.close()

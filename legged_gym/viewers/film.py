@@ -11,14 +11,12 @@ import torch
 from legged_gym.utils.drawing import Arrow, RobotDrawing, at_distance
 from legged_gym.utils.velocities import Velocities
 from legged_gym.utils.video import REACH, VideoRecorder
+from legged_gym.viewers.recording import FURTHER
 
 if TYPE_CHECKING:
     import numpy as np
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
-
-FURTHER = 1.7
-"""How many times as far away the camera stands when several robots are to be seen."""
 
 
 def nearest_robots(env: LeggedRobot, robot: int, count: int) -> list[int]:
