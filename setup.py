@@ -21,6 +21,7 @@ setup(
         "onnxscript>=0.5.4",
         "onnxruntime>=1.22",
         "matplotlib>=3.9",
+        "pillow>=11",
         "pyyaml>=6.0",
         "tqdm>=4.66",
         "imageio-ffmpeg>=0.5",

@@ -204,7 +204,7 @@ def test_plot_draws_the_newest_run(log_root: Path) -> None:
     assert (only_run(log_root) / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("script", ["train", "play", "export", "plot", "benchmark"])
+@pytest.mark.parametrize("script", ["train", "play", "export", "plot", "benchmark", "sim2sim"])
 def test_help_needs_no_heavy_imports(script: str) -> None:
     code = (
         "import runpy, sys\n"

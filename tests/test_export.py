@@ -15,6 +15,8 @@ import yaml
 from qmini_training import make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.deploy.controller import Controller, Sensors
+from legged_gym.deploy.policy_files import load_policy
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunnerEE
 from legged_gym.utils.errors import UserError
@@ -28,6 +30,7 @@ NAMES = {
     "qmini_metadata.json",
     "qmini_controller.yaml",
 }
+JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +128,7 @@ def test_nets_that_answer_nan_are_not_exported(env: Qmini, tmp_path: Path) -> No
 
 def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
     metadata: dict[str, Any] = json.loads(files["metadata"].read_text())
-    legs = [f"{joint}_{side}" for side in "lr" for joint in
-            ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")]  # fmt: skip
-    assert metadata["joints"]["names"] == legs
+    assert metadata["joints"]["names"] == [f"{joint}_{side}" for side in "lr" for joint in JOINTS]
     assert metadata["joints"]["default_angle"] == [0.35, 0.0, -1.45, 1.15, -1.18, -0.35, 0.0, 1.45, -1.15, 1.18]
     assert metadata["joints"]["kp"] == [20.0, 60.0, 30.0, 30.0, 20.0] * 2
     assert metadata["joints"]["kd"] == [0.75, 2.0, 1.0, 1.0, 0.75] * 2
@@ -188,7 +189,46 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             "lin_vel_y_range": [0.0, 0.0],
             "ang_vel_yaw_range": [-0.8, 0.8],
         },
+        "Policy": {
+            "joint_names": [f"{joint}_{side}" for side in "lr" for joint in JOINTS],
+            "foot_names": ["ankle_pitch_l", "ankle_pitch_r"],
+            "control_dt": 0.02,
+            "action_scale": 0.25,
+            "history_length": 5,
+            "observation_terms": [
+                "base_ang_vel",
+                "projected_gravity",
+                "commands",
+                "dof_pos",
+                "dof_vel",
+                "actions",
+                "gait_clock",
+            ],
+            "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
+            "velocity_scale": 2.0,
+        },
     }
+
+
+def test_controller_runs_by_the_exported_files_alone(
+    files: dict[str, Path], runner: OnPolicyRunnerEE, env: Qmini
+) -> None:
+    loaded = load_policy(files["controller"].parent)
+    assert loaded.config.joint_names == env.dof_names
+    assert {name: getattr(loaded.config, name) for name in ("control_dt", "action_scale", "history_length")} == {
+        "control_dt": 0.02, "action_scale": 0.25, "history_length": 5
+    }  # fmt: skip
+    controller, quat = Controller(loaded), np.array([1.0, 0.0, 0.0, 0.0])
+    pose = np.array(loaded.config.default_angles)
+    controller.update(Sensors(quat, np.array([0.1, 0.2, 0.3]), pose + 0.1, np.zeros(10)), (0.4, 0.0, 0.3))
+    step = torch.zeros(43)
+    step[0:3] = torch.tensor([0.025, 0.05, 0.075])
+    step[5], step[6], step[8], step[9:19] = -1.0, 0.8, 0.075, 0.1
+    step[41], step[42] = 1.0, -1.0
+    with torch.inference_mode():
+        obs = env.get_observations()[:1].clone()
+        obs["policy"] = step.repeat(1, 5)
+        np.testing.assert_allclose(controller.action, runner.get_inference_policy()(obs)[0], atol=1e-5)
 
 
 def test_files_hold_no_path_of_this_machine(files: dict[str, Path]) -> None:

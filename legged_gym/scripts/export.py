@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+from typing import TYPE_CHECKING
 
+from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import get_args, make_parser, relative, run_main
+
+if TYPE_CHECKING:
+    from legged_gym.utils.trained import Trained
 
 _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
@@ -27,17 +33,38 @@ def export(args: argparse.Namespace) -> None:
     trained = load_trained(args)
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
-        folder = args.output or os.path.join(trained.run, "exported")
+        folder = args.output or os.path.join(trained.results, "exported")
         for path in export_policy(trained.runner, trained.env, folder).values():
             print(f"exported   {relative(str(path))}")
+        if args.with_checkpoint:
+            for name in _copy_checkpoint(trained, folder):
+                print(f"copied     {relative(os.path.join(folder, name))}")
     finally:
         trained.env.close()
+
+
+def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
+    """Copy what playing and training go on from, under the names that a shipped policy has; return these."""
+    from legged_gym.utils.runs import CONFIG_FILE, SHIPPED_CHECKPOINT
+
+    files = {trained.checkpoint: SHIPPED_CHECKPOINT, os.path.join(trained.run, CONFIG_FILE): CONFIG_FILE}
+    try:
+        for source, name in files.items():
+            shutil.copyfile(source, os.path.join(folder, name))
+    except OSError as error:
+        raise UserError(f"can't copy the checkpoint into '{folder}': {error.strerror or error}") from error
+    return list(files.values())
 
 
 def main() -> None:
     """Read the command line and export."""
     parser = make_parser("Export a trained policy as ONNX and TorchScript, with the controller's files.", _EXAMPLES)
     parser.add_argument("--output", metavar="DIR", help="where to (default: exported in the run's folder)")
+    parser.add_argument(
+        "--with_checkpoint",
+        action="store_true",
+        help="add the checkpoint and its configuration: the folder is then complete as resources/policies/<task>",
+    )
     export(get_args(parser=parser))
 
 

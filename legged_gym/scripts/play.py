@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
     from legged_gym.utils.rollout import Rollout
     from legged_gym.utils.trained import Trained
-    from legged_gym.utils.video import VideoRecorder
     from legged_gym.utils.viewer import Viewer
+    from legged_gym.viewers.film import RobotFilm
 
 _EXAMPLES = (
     "python legged_gym/scripts/play.py --task=qmini                                     (the newest run)",
@@ -43,14 +43,16 @@ def play(args: argparse.Namespace) -> None:
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         with contextlib.ExitStack() as stack:
-            video, viewer = _open_video(trained.env, args, stack), _open_viewer(trained.env, args, stack)
+            video, viewer = _open_video(trained, args, stack), _open_viewer(trained.env, args, stack)
             rollout = _roll_out(trained, args.steps, video, viewer)
         if video is not None:
             print(f"video      {args.video}")
         _report(trained, rollout)
         if args.no_export:
             return
-        if args.overrides or args.command:
+        if trained.shipped:
+            print(f"networks   {relative(trained.run)}")
+        elif args.overrides or args.command:
             print("not exported, because --set or --command changed what the run was trained with: use export.py")
         elif not hasattr(trained.runner, "estimate"):
             print("not exported: only policies with an estimator can be")
@@ -69,13 +71,19 @@ def _fix_command(env_cfg: LeggedRobotCfg, command: list[float] | None) -> None:
     env_cfg.commands.standing_share = 0.0
 
 
-def _open_video(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.ExitStack) -> VideoRecorder | None:
-    from legged_gym.utils.video import VideoRecorder, VideoUnavailableError
+def _open_video(trained: Trained, args: argparse.Namespace, stack: contextlib.ExitStack) -> RobotFilm | None:
+    from legged_gym.utils.drawing import followed_robot
+    from legged_gym.utils.video import VideoUnavailableError
+    from legged_gym.viewers.film import RobotFilm, nearest_robots
 
     if not args.video:
         return None
+    env = trained.env
+    robots = nearest_robots(env, followed_robot(env), args.video_robots)
+    env.ground.share_tile(robots)
+    title = f"{os.path.basename(trained.run)}, {os.path.basename(trained.checkpoint)}"
     try:
-        return stack.enter_context(VideoRecorder(env, args.video))
+        return stack.enter_context(RobotFilm(env, args.video, robots, title))
     except VideoUnavailableError as error:
         print(f"no video: {error}")
         return None
@@ -99,7 +107,7 @@ def _open_viewer(env: LeggedRobot, args: argparse.Namespace, stack: contextlib.E
     return viewer
 
 
-def _roll_out(trained: Trained, steps: int, video: VideoRecorder | None, viewer: Viewer | None) -> Rollout:
+def _roll_out(trained: Trained, steps: int, film: RobotFilm | None, viewer: Viewer | None) -> Rollout:
     """Step the robots, until the window is closed if there is one."""
     import torch
 
@@ -111,13 +119,14 @@ def _roll_out(trained: Trained, steps: int, video: VideoRecorder | None, viewer:
     with torch.inference_mode():
         for _ in range(steps):
             obs = obs.to(trained.runner.device)
-            if hasattr(policy, "estimate"):
-                rollout.add_estimate(policy.estimate(obs), obs["label"])
+            estimate = policy.estimate(obs) if hasattr(policy, "estimate") else None
+            if estimate is not None:
+                rollout.add_estimate(estimate, obs["label"])
             commands = env.commands.clone()
             obs, _, dones, _ = env.step(policy(obs).to(env.device))
             rollout.add(commands, dones)
-            if video is not None:
-                video.add_step()
+            if film is not None:
+                film.add_step(commands, estimate)
             if viewer is not None:
                 viewer.render()
                 if not viewer.is_open:
@@ -134,7 +143,7 @@ def _report(trained: Trained, rollout: Rollout) -> None:
     print(f"{trained.env.num_envs} robots for {seconds:.1f} s each; velocity errors are root mean squares:")
     for name, value in rollout.figures().items():
         print(f"  {name:<32} {value:8.3f}")
-    for path in plot_rollout(series, os.path.join(trained.run, "play")):
+    for path in plot_rollout(series, os.path.join(trained.results, "play")):
         print(f"plot       {relative(path)}")
 
 
@@ -151,7 +160,8 @@ def main() -> None:
     add = parser.add_argument
     add("--steps", type=positive, default=1000, metavar="N", help="control steps (default: %(default)s)")
     add("--command", type=float, nargs=3, metavar=("VX", "VY", "WZ"), help="one command for all, m/s, m/s, rad/s")
-    add("--video", metavar="FILE.mp4", help="record the first robot, also without a screen")
+    add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
+    add("--video_robots", type=positive, default=4, metavar="N", help="robots in the film (default: %(default)s)")
     add("--no_export", action="store_true", help="do not export the networks")
     play(get_args(parser=parser))
 

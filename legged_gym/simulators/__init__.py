@@ -1,12 +1,14 @@
-"""Physics engines. Only the chosen one is imported."""
+"""Physics engines. Only the chosen one is imported, and PyTorch only where one or its base class is asked for."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 from legged_gym.utils.errors import UserError, near_names
+
+if TYPE_CHECKING:
+    from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 
 SIMULATORS = {
     "mujoco": "legged_gym.simulators.mujoco_sim:MujocoSimulator",
@@ -36,6 +38,13 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
     except ImportError as error:
         raise UserError(f"the simulator '{name}' can't be used here: {error}") from error
     return simulator(**kwargs)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the base class and its parameters on first use: the scene alone needs no PyTorch."""
+    if name not in ("PhysicsParameters", "Simulator"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.simulator"), name)
 
 
 __all__ = ["ON_GPU", "SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]

@@ -5,20 +5,58 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import mujoco
 import numpy as np
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.simulators.looks import add_looks
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import Terrain
 
 GROUND = "ground"
 """Name of the terrain's geom."""
 
 _GROUND_BIT, _ROBOT_BIT = 1, 2
+
+
+class SceneCfg(Protocol):
+    """Sections of a task's configuration that :func:`build_scene` reads.
+
+    :class:`~legged_gym.envs.base.legged_robot_config.LeggedRobotCfg` says what each value means.
+    """
+
+    @property
+    def asset(self) -> Any:
+        """``file``, ``fix_base_link``, ``self_collisions``."""
+
+    @property
+    def init_state(self) -> Any:
+        """``pos``, ``rot``."""
+
+    @property
+    def sim(self) -> Any:
+        """``dt``, ``gravity``, ``solver_iterations``, ``line_search_iterations``."""
+
+    @property
+    def terrain(self) -> Any:
+        """``friction``."""
+
+
+class HeightField(Protocol):
+    """Ground to stand on; :class:`~legged_gym.utils.terrain.Terrain` is one."""
+
+    @property
+    def heights(self) -> np.ndarray:
+        """Heights of the ground, m, indexed [ix, iy]."""
+
+    @property
+    def horizontal_scale(self) -> float:
+        """Distance of neighbouring points, m."""
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """World x and y of ``heights[0, 0]``, m."""
 
 
 @dataclass
@@ -43,7 +81,7 @@ class Scene:
         return self.model.nq > len(self.dof_names)
 
 
-def build_scene(cfg: LeggedRobotCfg, terrain: Terrain | None = None, visuals: bool = False) -> Scene:
+def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool = False) -> Scene:
     """Make the scene of a task.
 
     Args:
@@ -99,7 +137,7 @@ def _load_urdf(path: str, visuals: bool) -> mujoco.MjSpec:
         raise UserError(f"{path}: {_first_line(error)}") from error
 
 
-def _add_base_joint(spec: mujoco.MjSpec, cfg: LeggedRobotCfg) -> None:
+def _add_base_joint(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
     """Let the base move freely; without this MuJoCo would weld it to the world and lose its mass."""
     base = spec.worldbody.first_body()
     base.pos = cfg.init_state.pos
@@ -122,7 +160,7 @@ def _shape_collisions(spec: mujoco.MjSpec, self_collisions: bool) -> None:
         geom.group = 3
 
 
-def _add_ground(spec: mujoco.MjSpec, cfg: LeggedRobotCfg, terrain: Terrain | None) -> None:
+def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None) -> None:
     """Add the terrain, whose friction alone counts, so that one number describes a robot's ground."""
     ground = spec.worldbody.add_geom(
         name=GROUND, contype=_GROUND_BIT, conaffinity=_ROBOT_BIT, condim=3, priority=1,
@@ -145,7 +183,7 @@ def _add_ground(spec: mujoco.MjSpec, cfg: LeggedRobotCfg, terrain: Terrain | Non
     ground.pos = [terrain.origin[0] + half_x, terrain.origin[1] + half_y, low]
 
 
-def _set_options(spec: mujoco.MjSpec, cfg: LeggedRobotCfg) -> None:
+def _set_options(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
     spec.option.timestep = cfg.sim.dt
     spec.option.gravity = cfg.sim.gravity
     spec.option.iterations = cfg.sim.solver_iterations

@@ -84,7 +84,7 @@ def export_policy(
         (staging / names["metadata"]).write_text(
             json.dumps(metadata, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )
-        (staging / names["controller"]).write_text(controller_yaml(env), encoding="utf-8")
+        (staging / names["controller"]).write_text(controller_yaml(runner, env), encoding="utf-8")
     return {key: Path(folder) / name for key, name in names.items()}
 
 
@@ -116,11 +116,12 @@ def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any
     }
 
 
-def controller_yaml(env: LeggedRobot) -> str:
+def controller_yaml(runner: OnPolicyRunnerEE, env: LeggedRobot) -> str:
     """Return the policy's part of the on-robot controller's configuration: pose, gains, gait and command ranges.
 
     The controller stands up into ``joint_standup_q`` and walks about ``default_joint_angles``: both are the pose that
-    the policy was trained with.
+    the policy was trained with. The section ``Policy`` says what the controller has built in, so that another program
+    can run the policy by this file and the two networks alone.
     """
     joints = _joints(env)
     gains = {"joint_kp": joints["kp"], "joint_kd": joints["kd"]}
@@ -133,11 +134,13 @@ def controller_yaml(env: LeggedRobot) -> str:
             "low_vel_thresholds": list(env.cfg.commands.dead_band),
             **{f"{name}_range": value for name, value in _command_ranges(env).items()},
         },
+        "Policy": _built_in(runner, env),
     }
     header = (
         "# Sections of the controller's configuration that belong to this policy. A policy is tied to the pose and\n"
         "# gains it was trained with: put these in place of the old ones.\n"
         f"# Joints: {', '.join(joints['names'])}\n"
+        "# The section Policy holds what the robot's controller has built in; it is there for other programs.\n"
     )
     # The default flow style writes each list on one line; the same list twice must not become an alias.
     dumper = type("_NoAliases", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
@@ -223,6 +226,21 @@ def _joints(env: LeggedRobot) -> dict[str, Any]:
         "kd": _rounded(env.d_gains),
         "limits": _rounded(env.dof_pos_limits),
         "torque_limit": _rounded(env.torque_limits),
+    }
+
+
+def _built_in(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any]:
+    """Return what a policy's user must know beside pose, gains, gait and command ranges."""
+    terms = env.obs_layout.describe()
+    return {
+        "joint_names": list(env.dof_names),
+        "foot_names": [env.body_names[index] for index in env.feet_indices],
+        "control_dt": round(env.dt, _DIGITS),
+        "action_scale": env.cfg.control.action_scale,
+        "history_length": env.cfg.env.history_length,
+        "observation_terms": [term["name"] for term in terms],
+        "observation_scales": [term["scale"] for term in terms],
+        "velocity_scale": runner.alg.estimator_cfg.velocity_scale,
     }
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
 CONFIG_FILE = "config.yaml"
+SHIPPED = "shipped"
+"""What stands for the policy that comes with the project, in place of a run's name."""
+SHIPPED_CHECKPOINT = "model.pt"
+"""Its checkpoint, in the folder that :func:`shipped_policy` returns."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
@@ -75,6 +79,25 @@ def find_run(root: str, load_run: str | int = "") -> str:
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), runs)}")
 
 
+def has_runs(root: str) -> bool:
+    """Return whether a folder holds a run with a checkpoint."""
+    try:
+        find_run(root)
+    except UserError:
+        return False
+    return True
+
+
+def shipped_policy(task: str) -> str | None:
+    """Return the folder of the policy that comes with the project, ``resources/policies/<task>``, if there is one.
+
+    It holds the exported networks with their metadata and the controller's file, and as a run's folder does, the
+    checkpoint (``model.pt``) with its ``config.yaml``.
+    """
+    folder = os.path.join(LEGGED_GYM_ROOT_DIR, "resources", "policies", task)
+    return folder if os.path.isdir(folder) else None
+
+
 @contextlib.contextmanager
 def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
     """Create a run's folder, and take it away again if the block fails before anything was written to it.
@@ -101,6 +124,28 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
         raise
+
+
+def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
+    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
+
+    Args:
+        given: What the user named with ``--out``; created if needed.
+        kind: Else a new folder with a time stamp for its name is created in this one …
+        log_root: … beside the experiments; see :func:`experiment_root`.
+
+    Raises:
+        UserError: The folder can't be created or written.
+    """
+    if not given:
+        return new_run_folder(experiment_root(kind, log_root))
+    try:
+        os.makedirs(given, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't create the folder '{given}' (--out): {error.strerror}") from error
+    if not os.access(given, os.W_OK):
+        raise UserError(f"can't write into the folder '{given}' (--out)")
+    return contextlib.nullcontext(given)
 
 
 def _existing_part(path: str) -> str:

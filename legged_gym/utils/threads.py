@@ -6,8 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-import torch
-
 from legged_gym.utils.distributed import world
 
 
@@ -24,6 +22,9 @@ def single_threaded(device: str) -> Iterator[None]:
     A task's tensors are small, and waking threads for them costs more than they save while the simulator's own
     threads want the cores: measured 39 against 32 ms a step of 256 robots on two cores.
     """
+    # Here, because counting cores must not need PyTorch.
+    import torch
+
     threads = torch.get_num_threads()
     if torch.device(device).type != "cpu" or threads == 1:
         yield

@@ -8,8 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import choose_backend, update_cfg_from_args
-from legged_gym.utils.runs import experiment_root, get_load_path, load_run_config
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import choose_backend, relative, update_cfg_from_args
+from legged_gym.utils.runs import (
+    SHIPPED,
+    SHIPPED_CHECKPOINT,
+    experiment_root,
+    get_load_path,
+    has_runs,
+    load_run_config,
+    shipped_policy,
+)
 from legged_gym.utils.task_registry import task_registry
 
 if TYPE_CHECKING:
@@ -29,6 +38,10 @@ class Trained:
     runner: OnPolicyRunner
     checkpoint: str
     """Path of the file."""
+    results: str
+    """Folder for what is found out about it: the run's, unless the policy came with the project."""
+    shipped: bool = False
+    """Whether it came with the project."""
 
     @property
     def run(self) -> str:
@@ -43,7 +56,8 @@ def load_trained(args: argparse.Namespace, prepare: Callable[[LeggedRobotCfg], N
     MuJoCo C, where few robots are ready within seconds. What the command line says comes last.
 
     Args:
-        args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose.
+        args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose. If
+            nothing is chosen and there is no run, it is the policy that came with the project.
         prepare: Changes the environment's configuration further.
 
     Raises:
@@ -51,7 +65,12 @@ def load_trained(args: argparse.Namespace, prepare: Callable[[LeggedRobotCfg], N
     """
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
-    checkpoint = get_load_path(root, args.load_run or "", -1 if args.checkpoint is None else args.checkpoint)
+    shipped = _shipped(args, root)
+    if shipped is not None:
+        checkpoint, results = os.path.join(shipped, SHIPPED_CHECKPOINT), os.path.join(root, SHIPPED)
+    else:
+        checkpoint = get_load_path(root, args.load_run or "", -1 if args.checkpoint is None else args.checkpoint)
+        results = os.path.dirname(checkpoint)
     load_run_config(os.path.dirname(checkpoint), args.task, env_cfg, train_cfg)
     env_cfg.env.num_envs = _PLAYED_ROBOTS
     env_cfg.noise.add_noise = False
@@ -68,4 +87,17 @@ def load_trained(args: argparse.Namespace, prepare: Callable[[LeggedRobotCfg], N
     except BaseException:
         env.close()
         raise
-    return Trained(env, runner, checkpoint)
+    return Trained(env, runner, checkpoint, results, shipped is not None)
+
+
+def _shipped(args: argparse.Namespace, root: str) -> str | None:
+    """Return the folder of the policy that came with the project if it is the one to take, having said so."""
+    folder = shipped_policy(args.task)
+    if args.load_run == SHIPPED:
+        if folder is None:
+            raise UserError(f"no policy came with the project for the task '{args.task}'")
+        return folder
+    if folder is None or args.load_run or args.checkpoint is not None or has_runs(root):
+        return None
+    print(f"no run of your own in '{relative(root)}': taking the policy that came with the project")
+    return folder

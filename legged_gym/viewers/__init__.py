@@ -1,4 +1,4 @@
-"""Ways to look at a simulation and to drive it: a page in the browser, a window.
+"""Ways to look at a simulation and to drive it: a page in the browser, a window, films.
 
 A :class:`~legged_gym.viewers.session.Session` is what both show and act on. They only read the environment's
 tensors, so each works with every simulator.

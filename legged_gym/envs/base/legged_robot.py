@@ -80,7 +80,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """
         torch.manual_seed(seed)
         cfg = cfg.copy()
-        self.terrain = Terrain(cfg.terrain, seed) if cfg.terrain.mesh_type != "plane" else None
+        self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
         self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)
         self.num_actions = self.num_dof = self.sim.num_dof
@@ -361,6 +361,9 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         ]
 
     # --- preparation ---------------------------------------------------------------------------------------------
+
+    def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
+        return Terrain(cfg.terrain, seed)
 
     def _bind_simulator(self) -> None:
         """Keep references to the simulator's tensors, which it refreshes in place."""

@@ -49,10 +49,13 @@ class Qmini(LeggedRobot):
         self._update_clock(torch.zeros_like(self.gait_phase))
 
     def _reset(self, mask: torch.Tensor) -> None:
-        right_leads = torch.rand(self.num_envs, device=self.device) < 0.5
-        self._lead_offset = torch.where(mask, right_leads * self.cfg.gait.offset, self._lead_offset)
+        self._lead_offset = torch.where(mask, self._draw_leads() * self.cfg.gait.offset, self._lead_offset)
         self.gait_phase = self.gait_phase.masked_fill(mask, 0.0)
         super()._reset(mask)
+
+    def _draw_leads(self) -> torch.Tensor:
+        """Draw whether the right leg leads, bool, (N,)."""
+        return torch.rand(self.num_envs, device=self.device) < 0.5
 
     def _post_physics_step(self) -> None:
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.

@@ -1,0 +1,104 @@
+"""What a user wants the robot to be told: one command, a drive from a file, or the usual one."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+
+from legged_gym.evaluation.suites import Command, Plan
+from legged_gym.utils.errors import UserError
+
+DEFAULT_DRIVE: Plan = (
+    (0.0, (0.0, 0.0, 0.0)),
+    (2.0, (0.4, 0.0, 0.0)),
+    (6.0, (0.2, 0.0, 0.5)),
+    (10.0, (-0.3, 0.0, 0.0)),
+    (14.0, (0.0, 0.0, 0.0)),
+)
+"""Stand, walk forward, turn, walk backward, stop."""
+
+DEFAULT_SECONDS = 18.0
+
+_COLUMNS = ("time", "vx", "vy", "yaw")
+
+
+def steady_drive(command: Command) -> Plan:
+    """Return a drive of one command: forward and lateral velocity, m/s, and yaw rate, rad/s."""
+    return ((0.0, command),)
+
+
+def read_drive(path: str | os.PathLike[str]) -> Plan:
+    """Read a drive from a YAML or CSV file: rows of time, vx, vy, yaw; each command lasts until the next.
+
+    Args:
+        path: ``*.yaml``, ``*.yml``: a list of rows, each a list of four numbers or a mapping with these keys;
+            ``*.csv``: a line for each row, with or without a first line of names; lines with ``#`` don't count.
+
+    Raises:
+        UserError: The file can't be read or makes no sense; the message names file and row.
+    """
+    name = os.fspath(path)
+    if not name.endswith((".yaml", ".yml", ".csv")):
+        raise UserError(f"a drive is read from .yaml, .yml or .csv, got '{name}'")
+    try:
+        with open(name, encoding="utf-8", newline="") as file:
+            rows = _csv_rows(file) if name.endswith(".csv") else yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
+        raise UserError(f"{name}: can't be read: {' '.join(str(error).split())}") from error
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{name}: must be a list of rows of {', '.join(_COLUMNS)}")
+    plan = tuple(_row(f"{name}: row {number}", row) for number, row in enumerate(rows, start=1))
+    times = [time for time, _ in plan]
+    if times[0] != 0.0 or (np.diff(times) <= 0.0).any():
+        raise UserError(f"{name}: times must begin at 0 and rise, got {', '.join(f'{time:g}' for time in times)}")
+    return plan
+
+
+def drive_seconds(plan: Plan) -> float:
+    """Return how long a drive lasts if nobody says: its last command as long as the one before, or 10 s."""
+    times = [time for time, _ in plan]
+    return 2.0 * times[-1] - times[-2] if len(times) > 1 else 10.0
+
+
+def out_of_range(plan: Plan, ranges: np.ndarray) -> list[str]:
+    """Return what to tell about commands beyond the trained ones, a line for each axis.
+
+    Args:
+        plan: The drive.
+        ranges: Least and greatest trained command, (3, 2).
+    """
+    lines = []
+    commands = np.array([command for _, command in plan])
+    for name, unit, values, (low, high) in zip(
+        ("vx", "vy", "yaw"), ("m/s", "m/s", "rad/s"), commands.T, ranges, strict=True
+    ):
+        if values.min() < low or values.max() > high:
+            lines.append(f"{name} goes beyond the {low:g} to {high:g} {unit} that the policy was trained with")
+    return lines
+
+
+def _csv_rows(file: Iterable[str]) -> list[list[str]]:
+    rows = [row for row in csv.reader(file, skipinitialspace=True) if row and not row[0].startswith("#")]
+    return rows[1:] if rows and tuple(cell.strip() for cell in rows[0]) == _COLUMNS else rows
+
+
+def _row(where: str, row: Any) -> tuple[float, Command]:
+    """Return a row's time and command."""
+    if isinstance(row, dict):
+        if set(row) != set(_COLUMNS):
+            raise UserError(f"{where}: must have the keys {', '.join(_COLUMNS)}, has {', '.join(map(str, row))}")
+        row = [row[name] for name in _COLUMNS]
+    if not isinstance(row, Sequence) or isinstance(row, str) or len(row) != len(_COLUMNS):
+        raise UserError(f"{where}: must be four numbers, {', '.join(_COLUMNS)}, got {row!r}")
+    try:
+        time, vx, vy, yaw = map(float, row)
+    except (TypeError, ValueError):
+        raise UserError(f"{where}: must be four numbers, {', '.join(_COLUMNS)}, got {row!r}") from None
+    if not np.isfinite([time, vx, vy, yaw]).all():
+        raise UserError(f"{where}: every time and velocity must be finite, got {row!r}")
+    return time, (vx, vy, yaw)

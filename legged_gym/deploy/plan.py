@@ -1,0 +1,94 @@
+"""One trial as it was planned: what is asked of the robot, and all that may go wrong on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from legged_gym.deploy.policy_files import ControllerConfig
+from legged_gym.evaluation.suites import Suite
+from legged_gym.evaluation.trials import StartNoise, draw_trials
+
+_START_SHARE = 0.5
+_JOINT_NOISE, _PITCH_JOINT_NOISE, _VELOCITY_NOISE, _TILT_NOISE = 0.1, 0.2, 0.1, 0.1
+"""Training's start noise, rad, rad, m/s and rad/s, rad; trials start with half of it, as in the exam."""
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """All that is drawn at random for a trial, but for the noise of the sensors. SI units and radians."""
+
+    dt: float
+    """Control step."""
+    commands: np.ndarray
+    """What the robot is told at each control step: forward, lateral, yaw rate, (T, 3)."""
+    kicks: np.ndarray
+    """Change of the base's horizontal velocity after each observation, world frame, m/s, (T, 2)."""
+    ground: str
+    friction: float
+    payload: float
+    """kg."""
+    p_gain: float
+    d_gain: float
+    """Factors of the motors' true gains."""
+    zero_offset: np.ndarray
+    """Measured minus true joint angle, rad, (D,)."""
+    action_delay: float
+    """From an action to when the motors get it, s."""
+    observation_delay: float
+    """From when something is true to when the policy sees it, s."""
+    position: np.ndarray
+    """Start, x and y from the ground's middle, m, (2,)."""
+    attitude: np.ndarray
+    """Roll, pitch, yaw at the start, rad, (3,)."""
+    velocity: np.ndarray
+    """The base's linear (m/s) and angular (rad/s) velocity at the start, (6,)."""
+    dof_pos: np.ndarray
+    """Deviation from the default angles at the start, rad, (D,)."""
+    noise: float
+    """Factor of training's sensor noise."""
+    seed: tuple[int, ...]
+    """Of the sensors' noise."""
+
+    @property
+    def steps(self) -> int:
+        """Control steps, T."""
+        return len(self.commands)
+
+    @property
+    def reach(self) -> float:
+        """How far the commands take the robot at most, m."""
+        return float(np.linalg.norm(self.commands[:, :2], axis=1).sum() * self.dt)
+
+
+def draw_plans(suite: Suite, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
+    """Draw a suite's trials: the very ones that the exam draws for this suite, number of trials and seed.
+
+    Args:
+        suite: The suite.
+        config: Whose joints and time step count.
+        count: Number of trials.
+        seed: Of all that is random.
+    """
+    drawn = draw_trials(suite, count, seed, config.control_dt, suite.seconds, _start_noise(config))
+    return [
+        TrialPlan(
+            dt=config.control_dt, commands=drawn.commands[:-1, i], kicks=drawn.kicks[:, i], ground=drawn.grounds[i],
+            friction=float(drawn.friction[i]), payload=float(drawn.payload[i]), p_gain=float(drawn.p_gain[i]),
+            d_gain=float(drawn.d_gain[i]), zero_offset=drawn.zero_offset[i],
+            action_delay=float(drawn.action_delay[i]), observation_delay=float(drawn.observation_delay[i]),
+            position=drawn.position[i], attitude=drawn.attitude[i], velocity=drawn.velocity[i],
+            dof_pos=drawn.dof_pos[i], noise=suite.noise, seed=(seed, i),
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def _start_noise(config: ControllerConfig) -> StartNoise:
+    joints = [_PITCH_JOINT_NOISE if "pitch" in name else _JOINT_NOISE for name in config.joint_names]
+    return StartNoise(
+        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
+        velocity=_START_SHARE * _VELOCITY_NOISE,
+        tilt=_START_SHARE * _TILT_NOISE,
+    )

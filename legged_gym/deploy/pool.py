@@ -1,0 +1,85 @@
+"""Many trials at once, on all cores, with results that do not depend on how many there are."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import numpy as np
+
+from legged_gym.deploy.plan import TrialPlan
+from legged_gym.deploy.policy_files import PolicyFiles, load_policy
+from legged_gym.deploy.trial import Trial, TrialResult
+from legged_gym.evaluation.record import Record
+from legged_gym.utils.errors import UserError
+
+
+def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int) -> Iterator[TrialResult]:
+    """Run trials and yield their results in order.
+
+    Args:
+        folder: The exported policy.
+        urdf: The robot.
+        plans: The trials.
+        workers: Processes to run them in; with 1 they run in this one.
+
+    Raises:
+        UserError: The policy, the robot and a plan don't fit each other, or a process died.
+    """
+    run = functools.partial(_run, folder, urdf)
+    if workers == 1 or len(plans) < 2:
+        yield from map(run, plans)
+        return
+    # Not forked: MuJoCo and ONNX Runtime have threads, which a forked process would lack.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_ctrl_c_to_the_parent) as pool:
+        try:
+            yield from pool.map(run, plans)
+        except BrokenProcessPool as error:
+            raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def join_records(records: Sequence[Record]) -> Record:
+    """Return a record of all trials; they must have as many rows."""
+    joined: dict[str, Any] = {}
+    for field in dataclasses.fields(Record):
+        values = [getattr(record, field.name) for record in records]
+        if field.name in {"rows", "mass"}:
+            joined[field.name] = np.concatenate(values)
+        elif field.name in {"dt", "dof_vel_limits"}:
+            joined[field.name] = values[0]
+        else:
+            joined[field.name] = np.concatenate(values, axis=1)
+    return Record(**joined)
+
+
+def cut_record(record: Record, first: int, last: int) -> Record:
+    """Return the rows from ``first`` up to, not including, ``last`` as a record of their own."""
+    parts: dict[str, Any] = {
+        field.name: getattr(record, field.name)[first:last]
+        for field in dataclasses.fields(Record)
+        if field.name not in {"dt", "dof_vel_limits", "mass", "rows"} and getattr(record, field.name) is not None
+    }
+    return dataclasses.replace(record, rows=np.clip(record.rows - first, 0, last - first), **parts)
+
+
+def _run(folder: str, urdf: str, plan: TrialPlan) -> TrialResult:
+    return Trial(_policy(folder), urdf, plan).run()
+
+
+@functools.cache
+def _policy(folder: str) -> PolicyFiles:
+    """Load a policy once in each process."""
+    return load_policy(folder)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,173 @@
+"""All trials that a user asked for: run, judged like an exam, and written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from legged_gym.deploy.plan import TrialPlan, draw_plans
+from legged_gym.deploy.policy_files import load_policy
+from legged_gym.deploy.pool import cut_record, join_records, run_trials
+from legged_gym.deploy.trial import TrialResult
+from legged_gym.deploy.world import World, WorldSettings
+from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.results import ExamResult, PolicyResult, as_dict, judge
+from legged_gym.evaluation.samples import Sample, Stage, choose_sample
+from legged_gym.evaluation.suites import Plan, Suite
+from legged_gym.utils.runs import write_text
+
+DRIVE = "drive"
+"""Name of the suite that a drive makes."""
+
+SIMULATION = "plain MuJoCo at 1 ms, by the robot's controller, whose cut-out counts as a fall"
+
+
+@dataclass(frozen=True)
+class End:
+    """A trial that ended early."""
+
+    suite: str
+    trial: int
+    cut_out: float | None
+    """When the controller let the robot go limp, s."""
+    fall: float | None
+    """When a link other than a foot touched the ground, s."""
+
+
+@dataclass
+class Session:
+    """What is to be done, and what was found."""
+
+    folder: str
+    """The exported policy."""
+    urdf: str
+    result: ExamResult
+    workers: int = 1
+    samples: dict[str, Sample] = field(default_factory=dict)
+    ends: list[End] = field(default_factory=list)
+
+    def run(self, suites: Sequence[Suite]) -> None:
+        """Run suites, one after the other; Ctrl-C leaves what was finished.
+
+        Args:
+            suites: What is asked; those of ``result`` are the ones that were judged.
+
+        Raises:
+            UserError: The policy, the robot and the settings don't fit each other.
+        """
+        config = load_policy(self.folder).config
+        plans = [draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed) for suite in suites]
+        policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
+        self.result.policies.append(policy)
+        start = time.perf_counter()
+        with _progress(sum(map(len, plans))) as bar:
+            for suite, drawn in zip(suites, plans, strict=True):
+                bar.set_postfix_str(suite.name)
+                self._take(suite, drawn, policy, bar)
+                policy.seconds = time.perf_counter() - start
+        self.result.finished = True
+
+    def save(self, path: str) -> None:
+        """Write the results as the exam does, with the key ``ends``: the trials that ended early.
+
+        Raises:
+            UserError: The file can't be written.
+        """
+        content = {**as_dict(self.result), "ends": [dataclasses.asdict(end) for end in self.ends]}
+        write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def describe_ends(self, most: int) -> list[str]:
+        """Return a line for each of the first trials that ended early."""
+        lines = []
+        for end in self.ends[:most]:
+            limp = [] if end.cut_out is None else [f"limp at {end.cut_out:.2f} s"]
+            fell = [] if end.fall is None else [f"on the ground at {end.fall:.2f} s"]
+            lines.append(f"{end.suite}, trial {end.trial}: {', '.join(limp + fell)}")
+        rest = len(self.ends) - most
+        return lines + ([f"… and {rest} more trials"] if rest > 0 else [])
+
+    def _take(self, suite: Suite, plans: Sequence[TrialPlan], policy: PolicyResult, bar: tqdm) -> None:
+        results: list[TrialResult] = []
+        try:
+            for result in run_trials(self.folder, self.urdf, plans, self.workers):
+                results.append(result)
+                bar.update()
+        finally:
+            # After Ctrl-C, too: what was finished counts.
+            if results:
+                self._judge(suite, plans, results, policy)
+
+    def _judge(
+        self, suite: Suite, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
+    ) -> None:
+        record = join_records([result.record for result in results])
+        parts = [(suite, record), *(drive_parts(suite, record) if suite.name == DRIVE else ())]
+        for part, rows in parts:
+            policy.suites[part.name] = judge(part, rows)
+        self.result.suites += tuple(part for part, _ in parts)
+        self.ends += [
+            End(suite.name, index, result.cut_out, result.fall)
+            for index, result in enumerate(results)
+            if result.cut_out is not None or result.fall is not None
+        ]
+        sample = choose_sample(suite, record, self._stage(plans[0]))
+        self.samples[suite.name] = dataclasses.replace(sample, stage=self._stage(plans[sample.trial]))
+
+    def _stage(self, plan: TrialPlan) -> Stage:
+        """Return what is needed to draw a trial."""
+        config = load_policy(self.folder).config
+        settings = WorldSettings(self.urdf, ground=plan.ground, reach=plan.reach)
+        world = World(settings, config.joint_names, config.foot_names)
+        return Stage(world.cfg, world.terrain, config.joint_names)
+
+
+def drive_suite(plan: Plan, seconds: float, **conditions: Any) -> Suite:
+    """Return a drive as a suite; the conditions are those of :class:`~legged_gym.evaluation.suites.Suite`."""
+    return Suite(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
+
+
+def drive_parts(suite: Suite, record: Record) -> Iterator[tuple[Suite, Record]]:
+    """Yield each command of a drive as a suite and a record of its own, of the robots that were still up."""
+    (plan,) = suite.plans
+    ends = [*(time for time, _ in plan[1:]), suite.seconds]
+    for number, ((begin, command), end) in enumerate(zip(plan, ends, strict=True), start=1):
+        first, last = round(begin / record.dt), round(end / record.dt)
+        if len(plan) == 1 or not (record.rows > first).any():
+            continue
+        what = f"{number}: {' '.join(f'{value:g}' for value in command)}"
+        title = f"second {begin:g} to {end:g} of the drive"
+        part = dataclasses.replace(suite, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
+        yield part, cut_record(record.select(np.flatnonzero(record.rows > first)), first, last)
+
+
+def policy_name(folder: str) -> str:
+    """Return what an exported policy is called: its run, or its folder."""
+    path = Path(folder).resolve()
+    return path.parent.name if path.name == "exported" else path.name
+
+
+def digest(folder: str) -> str:
+    """Return the first digits of both networks' common SHA-256, as the exam does."""
+    paths: Iterable[Path] = (next(Path(folder).glob(f"*_{net}.onnx")) for net in ("estimator", "actor"))
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def _progress(total: int) -> tqdm:
+    """Return a bar that counts trials."""
+    form = "{n}/{total} trials |{bar:20}| {elapsed}<{remaining}  {postfix}"
+    # Where the output is no terminal, each update is a line of its own.
+    interval = 0.2 if sys.stderr.isatty() else 15.0
+    return tqdm(total=total, bar_format=form, dynamic_ncols=True, mininterval=interval, leave=False)

@@ -1,0 +1,178 @@
+"""A robot that walks by its controller in plain MuJoCo, with what may go wrong on the way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_command
+from legged_gym.deploy.plan import TrialPlan
+from legged_gym.deploy.policy_files import PolicyFiles
+from legged_gym.deploy.world import FOOT_FORCE, World, WorldSettings
+from legged_gym.evaluation.record import Record
+from legged_gym.utils.errors import UserError
+
+_START_HEIGHT = 0.005
+"""Of the soles above the ground at the start, m."""
+
+_AFTERMATH = 1.0
+"""A trial goes on for so long after the robot went limp or fell, s."""
+
+_GYRO_NOISE, _GRAVITY_NOISE, _ANGLE_NOISE, _VELOCITY_NOISE = 0.2, 0.05, 0.01, 1.5
+"""What training draws sensor noise from: rad/s, part of a unit vector, rad, rad/s; uniform, ±."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What happened in a trial."""
+
+    record: Record
+    """One trial; it ends with the row in which the robot went limp or fell."""
+    cut_out: float | None
+    """When the controller let the robot go limp, s."""
+    fall: float | None
+    """When a link other than a foot touched the ground, s."""
+
+
+class Trial:
+    """One robot, its controller, and the wires between them."""
+
+    def __init__(self, policy: PolicyFiles, urdf: str, plan: TrialPlan) -> None:
+        """Stand the robot up.
+
+        Args:
+            policy: The exported policy.
+            urdf: The robot.
+            plan: What is asked of it, and what disturbs it.
+
+        Raises:
+            UserError: The policy, the robot and the plan don't fit each other.
+        """
+        self.plan, self.controller = plan, Controller(policy)
+        config = policy.config
+        settings = WorldSettings(
+            urdf, friction=plan.friction, payload=plan.payload, ground=plan.ground, reach=plan.reach
+        )
+        self.world = World(settings, config.joint_names, config.foot_names)
+        self._motor_ticks = _multiple("the motors' step", MOTOR_DT, settings.dt)
+        self._control_ticks = self._motor_ticks * _multiple("the policy's step", config.control_dt, MOTOR_DT)
+        self.world.place(
+            config.default_angles + plan.dof_pos, plan.position, plan.attitude, plan.velocity, _START_HEIGHT
+        )
+        self._rng = np.random.default_rng(plan.seed)
+        self.tick = 0
+        self.truth = self.world.truth()
+        self.cut_out: float | None = None
+        self.fall: float | None = None
+        self._action_ticks = round(plan.action_delay / settings.dt)
+        self._readings = deque([self.world.sense()], maxlen=round(plan.observation_delay / settings.dt) + 1)
+        self._sent: deque[tuple[int, MotorCommand]] = deque()
+        self._motors = stand_command(config)
+        self._torques = np.zeros(len(config.joint_names))
+        self._rows: list[dict[str, np.ndarray]] = []
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start."""
+        return round(self.tick * self.world.settings.dt, 9)
+
+    def run(self, watch: Callable[[Trial], None] | None = None) -> TrialResult:
+        """Let the robot go its way to the end, or until a second after it fell.
+
+        Args:
+            watch: Called after each control step, for films.
+        """
+        end = np.inf
+        while len(self._rows) < self.plan.steps and self.time < end:
+            self.control_step()
+            end = min(self._ended(), default=np.inf) + _AFTERMATH
+            if watch is not None:
+                watch(self)
+        return TrialResult(self._record(), self.cut_out, self.fall)
+
+    def control_step(self) -> None:
+        """Let the controller look and decide once, and the physics go on until it is asked again."""
+        row = len(self._rows)
+        if self._readings.maxlen == 1:
+            self._readings.append(self.world.sense())
+        self.truth = self.world.truth()
+        told = self.controller.update(self._measured(self._readings[0]), self.plan.commands[row])
+        self._sent.append((self.tick + self._action_ticks, told))
+        self._note()
+        self.world.push(self.plan.kicks[row])
+        for _ in range(self._control_ticks):
+            if self.tick % self._motor_ticks == 0:
+                self._torques = self._drive_motors()
+            self.world.step(self._torques)
+            self.tick += 1
+            if self._readings.maxlen != 1:
+                self._readings.append(self.world.sense())
+
+    def _measured(self, sensors: Sensors) -> Sensors:
+        """Add the sensors' errors.
+
+        Noise on gravity is the policy's alone, as in training: it is so much wider than an IMU's that the cut-out
+        would let robots go limp that lean by 17°.
+        """
+        level, joints = self.plan.noise, len(sensors.dof_pos)
+        gyro, angle, velocity, gravity = (
+            level * size * self._rng.uniform(-1.0, 1.0, count)
+            for size, count in (
+                (_GYRO_NOISE, 3), (_ANGLE_NOISE, joints), (_VELOCITY_NOISE, joints), (_GRAVITY_NOISE, 3),
+            )
+        )  # fmt: skip
+        dof_pos = sensors.dof_pos + self.plan.zero_offset + angle
+        return Sensors(sensors.quat, sensors.gyro + gyro, dof_pos, sensors.dof_vel + velocity, gravity)
+
+    def _drive_motors(self) -> np.ndarray:
+        """Return the torques that the motors give for the newest command that has reached them, N·m, (D,)."""
+        while self._sent and self._sent[0][0] <= self.tick:
+            self._motors = self._sent.popleft()[1]
+        told, plan = self._motors, self.plan
+        true = MotorCommand(told.target, plan.p_gain * told.kp, plan.d_gain * told.kd)
+        dof_pos, dof_vel = self.world.encoders()
+        return self.world.limit(true.torques(dof_pos + plan.zero_offset, dof_vel))
+
+    def _note(self) -> None:
+        """Add a row to the record."""
+        truth, controller = self.truth, self.controller
+        if controller.limp and self.cut_out is None:
+            self.cut_out = self.time
+        if truth.fallen and self.fall is None:
+            self.fall = self.time
+        self._rows.append({
+            "commands": controller.command, "lin_vel": truth.lin_vel, "yaw_rate": truth.ang_vel[2],
+            "base_pos": truth.position, "base_quat": truth.quat[[1, 2, 3, 0]], "dof_pos": truth.dof_pos,
+            "dof_vel": truth.dof_vel, "torques": self._torques, "actions": controller.action,
+            "foot_contact": truth.foot_forces > FOOT_FORCE, "foot_pos": truth.foot_pos, "sole_vel": truth.sole_vel,
+            "estimate": np.concatenate((controller.velocity, controller.contacts)),
+        })  # fmt: skip
+
+    def _ended(self) -> list[float]:
+        """Return when the robot went limp and when it fell, as far as it did."""
+        return [time for time in (self.cut_out, self.fall) if time is not None]
+
+    def _record(self) -> Record:
+        """Return the rows as a record of full length; what is missing after a fall repeats the last row."""
+        dt, steps = self.plan.dt, self.plan.steps
+        rows = min((round(time / dt) + 1 for time in self._ended()), default=steps)
+        filled = self._rows + [self._rows[-1]] * (steps - len(self._rows))
+        arrays = {name: np.stack([row[name] for row in filled])[:, None] for name in filled[0]}
+        touching = arrays.pop("foot_contact")
+        # As the estimator's label in training: it touches now or did one step ago.
+        contact = touching | np.concatenate((touching[:1], touching[:-1]))
+        return Record(
+            dt=dt, foot_contact=contact, rows=np.array([rows]), mass=np.array([self.world.mass]),
+            dof_vel_limits=self.world.dof_vel_limits, **arrays,
+        )  # fmt: skip
+
+
+def _multiple(name: str, longer: float, shorter: float) -> int:
+    """Return how many times one step fits into another."""
+    times = longer / shorter
+    if times < 1.0 - 1e-6 or abs(times - round(times)) > 1e-6:
+        raise UserError(f"{name} must be a multiple of {shorter:g} s, it is {longer:g} s")
+    return round(times)

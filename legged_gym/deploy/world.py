@@ -1,0 +1,285 @@
+"""Plain MuJoCo for one robot: what the controller can't see of, and torques as the motors can give them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike
+
+from legged_gym.deploy.controller import Sensors
+from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE
+from legged_gym.evaluation.suites import PLANE
+from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.utils.errors import UserError, near_names
+
+_CONTACT_FORCE = 1.0
+"""A link other than a foot touches above this, N."""
+
+_STANCE = 0.2
+"""How far around the base's place the feet may be at the start, m."""
+
+FOOT_FORCE = 2.0
+"""A foot touches above this, N."""
+
+_MARGIN = 2.0
+"""Uneven ground goes this much further than the robot is told to walk, m."""
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """The robot's body and its ground."""
+
+    urdf: str
+    dt: float = 0.001
+    """Physics step, s."""
+    friction: float = 1.0
+    """Coulomb friction of the ground."""
+    payload: float = 0.0
+    """Mass added to the base, kg; its inertia grows in proportion, as in training."""
+    com_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Added to the base's centre of mass, m."""
+    ground: str = PLANE
+    """``plane``, or a key of :data:`legged_gym.evaluation.grounds.GROUNDS`."""
+    reach: float = 8.0
+    """How far from the start the robot may walk, m."""
+    joint_armature: float = 5.5e-3
+    """Reflected inertia of the rotors, kg·m². Like the next two, the middle of what training draws."""
+    joint_damping: float = 5.5e-3
+    """N·m·s/rad."""
+    joint_friction: float = 5.05e-3
+    """N·m."""
+
+
+@dataclass
+class Field:
+    """Uneven ground."""
+
+    heights: np.ndarray
+    """m, indexed [ix, iy]."""
+    horizontal_scale: float
+    """Distance of neighbouring points, m."""
+    origin: tuple[float, float]
+    """World x and y of ``heights[0, 0]``, m."""
+
+
+@dataclass
+class Truth:
+    """The robot's state at one instant."""
+
+    position: np.ndarray
+    """Base, m, world frame, (3,)."""
+    quat: np.ndarray
+    """Base, wxyz, (4,)."""
+    lin_vel: np.ndarray
+    """Of the base's origin, m/s, base frame, (3,)."""
+    ang_vel: np.ndarray
+    """rad/s, base frame, (3,)."""
+    dof_pos: np.ndarray
+    """rad, (D,)."""
+    dof_vel: np.ndarray
+    """rad/s, (D,)."""
+    foot_forces: np.ndarray
+    """Net contact force of each foot, N, (F,)."""
+    foot_pos: np.ndarray
+    """Of each foot's origin, m, world frame, (F, 3)."""
+    sole_vel: np.ndarray
+    """Horizontal velocity of the point of each foot that lies on the ground below its origin, m/s, (F, 2)."""
+    fallen: bool
+    """A link other than a foot touches the ground."""
+
+
+class World:
+    """Steps one robot."""
+
+    def __init__(self, settings: WorldSettings, joint_names: list[str], foot_names: list[str]) -> None:
+        """Build the scene.
+
+        Args:
+            settings: Body and ground.
+            joint_names: Joints in the controller's order, D.
+            foot_names: Links that may touch the ground, in the controller's order.
+
+        Raises:
+            UserError: The URDF can't be read or lacks a joint or a foot, or a setting makes no sense.
+        """
+        _check(settings)
+        self.settings = settings
+        self.cfg = _scene_cfg(settings)
+        self.terrain = _uneven_ground(settings) if settings.ground != PLANE else None
+        self.scene = build_scene(self.cfg, self.terrain)
+        self.model = self.scene.model
+        self._find(joint_names, foot_names)
+        self._set_body()
+        self.data = mujoco.MjData(self.model)
+
+    @property
+    def mass(self) -> float:
+        """Of the robot with its payload, kg."""
+        return float(self.model.body_subtreemass[self._base])
+
+    def place(
+        self,
+        dof_pos: np.ndarray,
+        position: ArrayLike = (0.0, 0.0),
+        attitude: ArrayLike = (0.0, 0.0, 0.0),
+        velocity: ArrayLike = (0.0,) * 6,
+        height: float = 0.0,
+    ) -> None:
+        """Put the robot onto the ground.
+
+        Args:
+            dof_pos: Joint angles, rad, (D,).
+            position: Of the base, m, world frame, (2,).
+            attitude: Roll, pitch and yaw of the base, rad, (3,).
+            velocity: Of the base, linear, m/s, and angular, rad/s, world frame, (6,).
+            height: Of the lowest sole above the highest ground nearby, m.
+        """
+        data, place = self.data, np.asarray(position, float)
+        mujoco.mj_resetData(self.model, data)
+        data.qpos[:3] = [*place, 0.0]
+        # Capital letters turn about the world's axes, in this order.
+        mujoco.mju_euler2Quat(data.qpos[3:7], np.asarray(attitude, float), "XYZ")
+        data.qpos[self._qpos] = dof_pos
+        mujoco.mj_kinematics(self.model, data)
+        data.qpos[2] = height + self._highest_ground(place) - self._lowest_point()
+        linear, angular = np.split(np.asarray(velocity, float), 2)
+        data.qvel[:3] = linear
+        data.qvel[3:6] = data.xmat[self._base].reshape(3, 3).T @ angular
+        mujoco.mj_forward(self.model, data)
+
+    def sense(self) -> Sensors:
+        """Return what perfect sensors would measure now."""
+        qpos, qvel = self.data.qpos, self.data.qvel
+        return Sensors(qpos[3:7].copy(), qvel[3:6].copy(), qpos[self._qpos].copy(), qvel[self._qvel].copy())
+
+    def encoders(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return joint angles, rad, and velocities, rad/s, both (D,), as the motors see them."""
+        return self.data.qpos[self._qpos], self.data.qvel[self._qvel]
+
+    def limit(self, torques: np.ndarray) -> np.ndarray:
+        """Return what the motors can give of these torques, N·m, (D,)."""
+        return np.clip(torques, -self._efforts, self._efforts)
+
+    def step(self, torques: np.ndarray) -> None:
+        """Advance by ``settings.dt`` with these joint torques, N·m, (D,)."""
+        self.data.qfrc_applied[self._qvel] = torques
+        mujoco.mj_step(self.model, self.data)
+
+    def push(self, velocity: np.ndarray) -> None:
+        """Add to the base's velocity, m/s, world frame, (2,)."""
+        self.data.qvel[:2] += velocity
+
+    def truth(self) -> Truth:
+        """Return the state of this very instant; MuJoCo's own derived values are of the last step's start."""
+        mujoco.mj_forward(self.model, self.data)
+        qpos, qvel = self.data.qpos, self.data.qvel
+        rotation = self.data.xmat[self._base].reshape(3, 3)
+        forces = np.linalg.norm(self.data.sensordata.reshape(-1, 3), axis=1)
+        return Truth(
+            position=qpos[:3].copy(), quat=qpos[3:7].copy(), lin_vel=rotation.T @ qvel[:3], ang_vel=qvel[3:6].copy(),
+            dof_pos=qpos[self._qpos].copy(), dof_vel=qvel[self._qvel].copy(), foot_forces=forces[self._foot_sensors],
+            foot_pos=self.data.xpos[self._feet], sole_vel=self._sole_velocities(),
+            fallen=bool((forces[self._other_sensors] > _CONTACT_FORCE).any()),
+        )  # fmt: skip
+
+    def _find(self, joint_names: list[str], foot_names: list[str]) -> None:
+        """Look up joints, feet and contact sensors by name."""
+        scene, urdf = self.scene, self.settings.urdf
+        if sorted(joint_names) != sorted(scene.dof_names):
+            raise UserError(
+                f"{urdf}: its joints are {', '.join(scene.dof_names)}, the policy's {', '.join(joint_names)}"
+            )
+        sensed = [self.model.sensor(i).name for i in range(self.model.nsensor)]
+        for name in foot_names:
+            if name not in sensed:
+                raise UserError(f"{urdf}: no link '{name}' that can touch the ground: {', '.join(sensed)}")
+        joints = [self.model.joint(name) for name in joint_names]
+        self._qpos = np.array([joint.qposadr[0] for joint in joints])
+        self._qvel = np.array([joint.dofadr[0] for joint in joints])
+        order = [scene.dof_names.index(name) for name in joint_names]
+        self._efforts = scene.torque_limits[order]
+        self._base = int(scene.body_ids[0])
+        self._feet = [self.model.body(name).id for name in foot_names]
+        self._foot_sensors = [sensed.index(name) for name in foot_names]
+        self.dof_vel_limits = scene.dof_vel_limits[order]
+        self._other_sensors = [i for i, name in enumerate(sensed) if name not in foot_names]
+
+    def _set_body(self) -> None:
+        settings, model, base = self.settings, self.model, self._base
+        model.geom_friction[self.scene.ground_id, 0] = settings.friction
+        mass = model.body_mass[base] + settings.payload
+        if mass <= 0.0:
+            raise UserError(f"a payload of {settings.payload:g} kg leaves nothing of {model.body_mass[base]:.2f} kg")
+        model.body_inertia[base] *= mass / model.body_mass[base]
+        model.body_mass[base] = mass
+        model.body_ipos[base] += settings.com_shift
+        model.dof_armature[self._qvel] = settings.joint_armature
+        model.dof_damping[self._qvel] = settings.joint_damping
+        model.dof_frictionloss[self._qvel] = settings.joint_friction
+        mujoco.mj_setConst(model, mujoco.MjData(model))
+
+    def _lowest_point(self) -> float:
+        """Return the world z of the feet's lowest point, m, by the boxes around their shapes."""
+        model = self.model
+        soles = np.flatnonzero(np.isin(model.geom_bodyid, self._feet) & (model.geom_contype != 0))
+        up = self.data.geom_xmat[soles, 6:]
+        centre, half = model.geom_aabb[soles, :3], model.geom_aabb[soles, 3:]
+        return float((self.data.geom_xpos[soles, 2] + (up * centre).sum(1) - (abs(up) * half).sum(1)).min())
+
+    def _highest_ground(self, position: np.ndarray) -> float:
+        """Return the height of the highest ground that a foot could meet there, m."""
+        steps = np.arange(-_STANCE, _STANCE + 0.01, 0.05)
+        return max(self.ground_height(position + np.array((x, y))) for x in steps for y in steps)
+
+    def ground_height(self, position: np.ndarray) -> float:
+        """Return the ground's height at the grid point nearest to a position, m, (2 or more,)."""
+        if self.terrain is None:
+            return 0.0
+        cell = np.rint((position[:2] - self.terrain.origin) / self.terrain.horizontal_scale).astype(int)
+        cell = np.clip(cell, 0, len(self.terrain.heights) - 1)
+        return float(self.terrain.heights[cell[0], cell[1]])
+
+    def _sole_velocities(self) -> np.ndarray:
+        velocity, result = np.zeros(6), np.zeros((len(self._feet), 2))
+        for index, body in enumerate(self._feet):
+            mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_XBODY, body, velocity, 0)
+            position = self.data.xpos[body]
+            below = np.array([0.0, 0.0, self.ground_height(position) - position[2]])
+            result[index] = (velocity[3:] + np.cross(velocity[:3], below))[:2]
+        return result
+
+
+def _uneven_ground(settings: WorldSettings) -> Field:
+    """Make the exam's ground of that name, with the world's origin in its middle; it is always the same."""
+    if settings.ground not in GROUNDS:
+        raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *GROUNDS])}")
+    half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
+    seed = list(GROUNDS).index(settings.ground)
+    heights = GROUNDS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
+    return Field(heights, SCALE, (-half * SCALE, -half * SCALE))
+
+
+def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
+    """Return what ``build_scene`` and drawings read."""
+    return SimpleNamespace(
+        asset=SimpleNamespace(file=settings.urdf, fix_base_link=False, self_collisions=1),
+        init_state=SimpleNamespace(pos=[0.0, 0.0, 0.0], rot=[0.0, 0.0, 0.0, 1.0]),
+        sim=SimpleNamespace(
+            dt=settings.dt, gravity=[0.0, 0.0, -9.81], solver_iterations=100, line_search_iterations=50
+        ),
+        terrain=SimpleNamespace(friction=settings.friction),
+        viewer=SimpleNamespace(pos=[0.9, -1.2, 0.35], lookat=[0.0, 0.0, -0.1]),
+    )
+
+
+def _check(settings: WorldSettings) -> None:
+    for name in ("friction", "joint_armature", "joint_damping", "joint_friction"):
+        value = getattr(settings, name)
+        if not 0.0 <= value < math.inf:
+            raise UserError(f"{name.replace('_', ' ')} must be 0 or more, got {value:g}")
+    if not math.isfinite(settings.payload):
+        raise UserError(f"payload must be a mass in kg, got {settings.payload:g}")

@@ -1,0 +1,208 @@
+"""Any task as the exam needs it: with everything that a task would draw at random given from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from legged_gym.envs.base.legged_robot import LeggedRobot
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.observations import ObservationLayout
+from legged_gym.envs.base.pushes import Pushes
+from legged_gym.envs.base.start_states import StartStates
+from legged_gym.envs.base.velocity_commands import VelocityCommands
+from legged_gym.evaluation.grounds import GROUNDS, ExamTerrain
+from legged_gym.evaluation.suites import PLANE
+from legged_gym.evaluation.trials import Trials
+from legged_gym.utils.math import quat_from_euler_xyz, quat_mul
+from legged_gym.utils.terrain import Terrain
+
+
+class PlannedCommands(VelocityCommands):
+    """Commands that somebody else chose: every step ends with those in ``next``, (N, 3)."""
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
+        """Take the arguments of :class:`VelocityCommands`."""
+        super().__init__(cfg, num_envs, dt, device)
+        self.next = torch.zeros_like(self.values)
+
+    def due(self, episode_length: torch.Tensor) -> torch.Tensor:
+        """Return that everybody gets a command, (N,)."""
+        return torch.ones_like(episode_length, dtype=torch.bool)
+
+    def resample(self, mask: torch.Tensor) -> None:
+        """Take over the commands of the robots in ``mask``."""
+        self.values.copy_(torch.where(mask.unsqueeze(1), self.next, self.values))
+
+
+class PlannedPushes(Pushes):
+    """Pushes that somebody else chose: those in ``next``, m/s, (N, 2)."""
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
+        """Take the arguments of :class:`Pushes`."""
+        super().__init__(cfg, num_envs, dt, device)
+        self.next = torch.zeros(num_envs, 2, device=device)
+
+    def due(self, episode_length: torch.Tensor) -> torch.Tensor:
+        """Return who is pushed, (N,)."""
+        return (self.next != 0.0).any(dim=1)
+
+    def kick(self, velocity: torch.Tensor) -> torch.Tensor:
+        """Return base velocities, (N, 6), with the pushes."""
+        return torch.cat((velocity[:, :2] + self.next, velocity[:, 2:]), dim=1)
+
+
+class PlannedStarts(StartStates):
+    """Start states that somebody else chose."""
+
+    def __init__(self, *args: Any) -> None:
+        """Take the arguments of :class:`StartStates`; all robots start in the default pose at first."""
+        super().__init__(*args)
+        n = self.ground.num_envs
+        self._planned_root = self._root.repeat(n, 1)
+        self._planned_dof_pos = self._default.repeat(n, 1)
+
+    def plan(
+        self, position: torch.Tensor, attitude: torch.Tensor, velocity: torch.Tensor, dof_pos: torch.Tensor
+    ) -> None:
+        """Set all starts.
+
+        Args:
+            position: World x and y, m, (N, 2).
+            attitude: Roll, pitch, yaw, rad, (N, 3).
+            velocity: Of the base, (N, 6).
+            dof_pos: Deviation from the default angles, rad, (N, D).
+        """
+        root = self._root.repeat(len(position), 1)
+        root[:, :2] = position
+        root[:, 2] += self.ground.height_at(root)
+        root[:, 3:7] = quat_mul(quat_from_euler_xyz(*attitude.unbind(1)), root[:, 3:7])
+        root[:, 7:13] += velocity
+        self._planned_root = root
+        self._planned_dof_pos = torch.clamp(self._default + dof_pos, self._limits[:, 0], self._limits[:, 1])
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the start states of all robots; see :meth:`StartStates.draw`."""
+        return self._planned_root, self._planned_dof_pos, torch.zeros_like(self._planned_dof_pos)
+
+
+class PlannedNoise(ObservationLayout):
+    """Observation terms whose noise somebody else drew: ``next``, (N, O), in ±1 or more."""
+
+    def __init__(self, *args: Any, num_envs: int) -> None:
+        """Take the arguments of :class:`ObservationLayout`, and the number of robots."""
+        super().__init__(*args)
+        self.next = torch.zeros(num_envs, self.size, device=self.noise_vec.device)
+
+    def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
+        """Return the observation with noise, (N, O)."""
+        return clean + self.next * self.noise_vec
+
+
+class ExamTask(LeggedRobot):
+    """A task whose robots, block by block, take different suites; mixed into a task's class by :func:`exam_class`.
+
+    Call :meth:`begin` once, then :meth:`prepare_step` before each step.
+    """
+
+    _commands: PlannedCommands
+    _pushes: PlannedPushes
+    _start_states: PlannedStarts
+    obs_layout: PlannedNoise
+    _right_leads: torch.Tensor
+
+    def begin(self, blocks: Sequence[Trials]) -> None:
+        """Give all robots their trials, and put them to the start.
+
+        Args:
+            blocks: Trials, as many in all as there are robots; each block gets the next robots.
+        """
+        self._blocks = list(blocks)
+        self._commands_plan, self._kicks_plan = (self._side_by_side(name, dim=1) for name in ("commands", "kicks"))
+        self._set_robots()
+        self._set_starts()
+        self._draw_noise()
+        self._commands.next.copy_(self._commands_plan[0])
+        self.reset()
+
+    def prepare_step(self, step: int) -> None:
+        """Lay out what happens in a step, counted from 0: its pushes, and the command and the noise after it."""
+        self._pushes.next.copy_(self._kicks_plan[step])
+        self._commands.next.copy_(self._commands_plan[step + 1])
+        self._draw_noise()
+
+    def _set_robots(self) -> None:
+        """Set what differs between robots."""
+        rand = self.rand
+        rand.physics = dataclasses.replace(
+            rand.physics, friction=self._side_by_side("friction"), added_mass=self._side_by_side("payload")
+        )
+        rand.base_mass = self.sim.base_mass + rand.physics.added_mass
+        self.sim.set_parameters(rand.physics)
+        rand.stiffness_multiplier.copy_(self._side_by_side("p_gain").unsqueeze(1))
+        rand.damping_multiplier.copy_(self._side_by_side("d_gain").unsqueeze(1))
+        rand.joint_offset.copy_(self._side_by_side("zero_offset"))
+        self._action_delay.copy_(self._side_by_side("action_delay"))
+        self._observation_delay.copy_(self._side_by_side("observation_delay"))
+
+    def _set_starts(self) -> None:
+        grounds = [ground for block in self._blocks for ground in block.grounds]
+        position = self._side_by_side("position")
+        if self.ground.has_terrain:
+            names = list(GROUNDS)
+            self.ground.types.copy_(torch.tensor([names.index(ground) for ground in grounds]))
+            self.ground.set_levels(torch.zeros_like(self.ground.levels))
+            position = position + self.ground.env_origins[:, :2]
+        elif any(ground != PLANE for ground in grounds):
+            raise ValueError(f"a plane has no {set(grounds) - {PLANE}}")
+        attitude, velocity, dof_pos = (self._side_by_side(name) for name in ("attitude", "velocity", "dof_pos"))
+        self._start_states.plan(position, attitude, velocity, dof_pos)
+        self._right_leads = self._side_by_side("right_leads")
+
+    def _draw_noise(self) -> None:
+        noise = np.concatenate([block.sensor_noise(self.obs_layout.size) for block in self._blocks])
+        self.obs_layout.next.copy_(torch.from_numpy(noise))
+
+    def _side_by_side(self, name: str, dim: int = 0) -> torch.Tensor:
+        """Return an array of all trials, put together along the robots' dimension."""
+        arrays = [getattr(block, name) for block in self._blocks]
+        return torch.from_numpy(np.concatenate(arrays, axis=dim)).to(self.device)
+
+    # --- what the task would draw ------------------------------------------------------------------------------------
+
+    def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
+        return ExamTerrain(cfg.terrain, seed)
+
+    def _init_buffers(self) -> None:
+        super()._init_buffers()
+        cfg, n, device = self.cfg, self.num_envs, self.device
+        self._commands = PlannedCommands(cfg, n, self.dt, device)
+        self.commands = self._commands.values
+        self._pushes = PlannedPushes(cfg, n, self.dt, device)
+        self._start_states = PlannedStarts(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, self.dof_names)
+        self._right_leads = torch.zeros(n, dtype=torch.bool, device=device)
+        self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
+
+    def _reset(self, mask: torch.Tensor) -> None:
+        super()._reset(mask)
+        # In place of those that were just drawn.
+        self.rand.action_delay.copy_(self._action_delay)
+        self.rand.observation_delay.copy_(self._observation_delay)
+
+    def _prepare_observations(self) -> None:
+        super()._prepare_observations()
+        self.obs_layout = PlannedNoise(
+            self._observation_terms(), self.device, self.cfg.noise.noise_level, num_envs=self.num_envs
+        )
+
+    def _draw_leads(self) -> torch.Tensor:
+        return self._right_leads
+
+
+def exam_class(task: type[LeggedRobot]) -> type[ExamTask]:
+    """Return a task's class with :class:`ExamTask` mixed in."""
+    return type(f"Exam{task.__name__}", (ExamTask, task), {})

@@ -1,0 +1,208 @@
+"""Lets a policy take suites: many suites' trials run side by side as blocks of robots of one task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import legged_gym.envs  # noqa: F401 (registers the tasks)
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.evaluation.exam_task import ExamTask, exam_class
+from legged_gym.evaluation.grounds import prepare_terrain
+from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.recorder import Recorder
+from legged_gym.evaluation.samples import Stage
+from legged_gym.evaluation.suites import PLANE, Suite
+from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
+from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.policies import Policy
+from legged_gym.utils.policy_contract import apply_contract
+from legged_gym.utils.task_registry import task_registry
+from legged_gym.utils.threads import single_threaded
+
+_MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
+"""Robots side by side. A CPU is as fast with some hundreds; fewer at once means that results come sooner."""
+
+_START_SHARE = 0.5
+"""Starts differ by this share of the task's own start noise."""
+
+
+@dataclass(frozen=True)
+class ExamSettings:
+    """How an exam is held."""
+
+    task: str = "qmini"
+    sim: str = "mujoco"
+    sim_device: str = "cpu"
+    trials: int = 72
+    """Usual number of trials in a suite."""
+    seed: int = 1
+    longest: float = float("inf")
+    """No trial lasts longer than this, s."""
+    adjust: Callable[[LeggedRobotCfg], None] = lambda cfg: None
+    """Changes the configuration last, as the user asks."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Suites that run side by side."""
+
+    suites: tuple[Suite, ...]
+    seconds: float
+
+    @property
+    def on_plane(self) -> bool:
+        """Whether they take place on a plane, not on the exam's field."""
+        return self.suites[0].grounds == (PLANE,)
+
+
+def make_batches(suites: Sequence[Suite], settings: ExamSettings) -> list[Batch]:
+    """Put suites together that can run side by side: on the same ground, for as long."""
+    kind = torch.device(settings.sim_device).type
+    most = max(1, _MOST_ROBOTS.get(kind, _MOST_ROBOTS["cpu"]) // settings.trials)
+    groups: dict[tuple[bool, float], list[Suite]] = {}
+    for suite in suites:
+        groups.setdefault((suite.grounds == (PLANE,), min(suite.seconds, settings.longest)), []).append(suite)
+    return [
+        Batch(tuple(group[first : first + most]), seconds)
+        for (_, seconds), group in groups.items()
+        for first in range(0, len(group), most)
+    ]
+
+
+def examine(
+    policy: Policy, batch: Batch, settings: ExamSettings, progress: Callable[[float], Any] = lambda seconds: None
+) -> tuple[list[Record], Stage]:
+    """Let a policy take the suites of a batch.
+
+    Args:
+        policy: The policy.
+        batch: The suites.
+        settings: How the exam is held.
+        progress: Told how many seconds of a robot's time were simulated.
+
+    Returns:
+        A record of each suite, and what is needed to draw them.
+
+    Raises:
+        UserError: The policy does not fit the task, or the back-end can't be used.
+    """
+    env = _make_task(policy, batch, settings)
+    try:
+        blocks = _draw(env, batch, settings)
+        with single_threaded(settings.sim_device):
+            recorder = _run(env, policy, blocks, progress)
+        return recorder.records(blocks), Stage(env.cfg, env.terrain, list(env.dof_names))
+    finally:
+        env.close()
+
+
+def exam_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> LeggedRobotCfg:
+    """Return the configuration of an examined task: the policy's pose and gains, and nothing random but noise.
+
+    Args:
+        task: Its name.
+        policy: What it is tied to is taken over; all else is the task's, not that of the policy's training.
+        num_envs: Number of robots.
+        on_plane: Whether they walk on a plane or on the exam's field.
+
+    Raises:
+        UserError: The policy does not fit the task.
+    """
+    cfg, _ = task_registry.get_cfgs(task)
+    apply_contract(policy.path, policy.contract, cfg)
+    cfg.env.num_envs, cfg.env.episode_length_s = num_envs, 3600.0
+    if on_plane:
+        cfg.terrain.mesh_type = "plane"
+    else:
+        prepare_terrain(cfg.terrain)
+    # Only a critic looks at the ground.
+    cfg.terrain.measure_heights = False
+    _take_out_the_random(cfg)
+    cfg.noise.add_noise, cfg.noise.noise_level = True, 1.0
+    # A batch is over too soon for it to pay.
+    cfg.sim.compile_step = False
+    return cfg
+
+
+def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
+    """Set all that training randomises to nominal values, in place."""
+    rand = cfg.domain_rand
+    joints_differ = rand.randomize_joint_dynamics
+    for name in cfg.to_dict()["domain_rand"]:
+        if name.startswith("randomize_"):
+            setattr(rand, name, False)
+        elif name.startswith("joint_") and name != "joint_offset_range" and joints_differ:
+            # No motor is without friction and inertia: the middle of what training expects.
+            setattr(rand, name, [sum(getattr(rand, name)) / 2.0] * 2)
+    rand.randomize_joint_dynamics = joints_differ
+    # Whether there are any is decided by the configuration; how strong and how late, by each robot's trial.
+    rand.push_robots = True
+    rand.action_delay_range = rand.observation_delay_range = [0.0, cfg.control.decimation * cfg.sim.dt]
+
+
+def _make_task(policy: Policy, batch: Batch, settings: ExamSettings) -> ExamTask:
+    num_envs = sum(suite.trials(settings.trials) for suite in batch.suites)
+    cfg = exam_config(settings.task, policy, num_envs, batch.on_plane)
+    settings.adjust(cfg)
+    task = exam_class(task_registry.get_task_class(settings.task))
+    env = task(cfg, settings.sim, settings.sim_device, settings.seed)
+    size = env.obs_layout.size * env.history_length
+    if (policy.num_observations, policy.num_actions) != (size, env.num_actions):
+        env.close()
+        raise UserError(
+            f"'{policy.path}' turns {policy.num_observations} observations into {policy.num_actions} actions, but the "
+            f"task '{settings.task}' has {size} and {env.num_actions}"
+        )
+    return env
+
+
+def _draw(env: ExamTask, batch: Batch, settings: ExamSettings) -> list[Trials]:
+    init = env.cfg.init_state
+    joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
+    start = StartNoise(
+        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
+        velocity=_START_SHARE * init.velocity_noise,
+        tilt=_START_SHARE * init.orientation_noise,
+    )
+    return [
+        draw_trials(suite, suite.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
+        for suite in batch.suites
+    ]
+
+
+def _run(env: ExamTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
+    recorder = Recorder(env, blocks[0].steps, _robot_mass(env.cfg))
+    env.begin(blocks)
+    for step in range(blocks[0].steps):
+        estimate, actions = _act(policy, env.get_observations()["policy"], blocks)
+        recorder.add(step, estimate, actions)
+        env.prepare_step(step)
+        recorder.end(step, env.step(actions)[2])
+        progress(env.num_envs * env.dt)
+    return recorder
+
+
+def _act(
+    policy: Policy, observation: torch.Tensor, blocks: Sequence[Trials]
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Ask the policy, block by block: how a matrix product rounds depends on its size, and a trial must not."""
+    # Copies, because it can even depend on where in the memory a matrix begins.
+    answers = [policy.act(rows.clone()) for rows in _rows(observation, blocks)]
+    estimates = [estimate for estimate, _ in answers if estimate is not None]
+    return torch.cat(estimates) if estimates else None, torch.cat([actions for _, actions in answers])
+
+
+def _rows(observation: torch.Tensor, blocks: Sequence[Trials]) -> Iterator[torch.Tensor]:
+    yield from observation.split([block.count for block in blocks])
+
+
+def _robot_mass(cfg: LeggedRobotCfg) -> float:
+    """Return the mass of the robot as its URDF has it, kg."""
+    return float(build_scene(cfg).model.body_mass.sum())

@@ -1,0 +1,79 @@
+"""The exam's own ground: one field with a large tile for each kind, always the same, whichever suites are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from legged_gym.utils.terrain import Heights, Terrain, TerrainCfg, pyramid_stairs
+
+TILE_SIZE = 16.0
+"""Side of a tile, m: from its middle nobody walks to its edge within a trial."""
+
+SCALE = 0.1
+"""Distance of the field's points, m."""
+
+_SLOPE = 0.1
+_STEP_HEIGHT, _STEP_DEPTH, _PLATFORM = 0.02, 0.3, 0.8
+
+
+def _rough(height: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
+    """Return a maker of tiles whose points' heights are drawn evenly from 0 to ``height``, m, each on its own."""
+    return lambda rng, shape: rng.uniform(0.0, height, shape).astype(np.float32)
+
+
+def _stairs(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
+    """Return a maker of stairs on four sides of the middle; they lead away from it upwards (-1) or downwards (1)."""
+    return lambda rng, shape: pyramid_stairs(shape, SCALE, _STEP_DEPTH, sign * _STEP_HEIGHT, _PLATFORM)
+
+
+def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
+    """Return a maker of a plane that rises (1) or falls (-1) along x by 0.1 rad."""
+
+    def make(rng: np.random.Generator, shape: tuple[int, int]) -> Heights:
+        x = SCALE * (np.arange(shape[0]) - shape[0] // 2)
+        return np.repeat((sign * np.tan(_SLOPE) * x)[:, None], shape[1], axis=1).astype(np.float32)
+
+    return make
+
+
+GROUNDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {
+    "rough_2cm": _rough(0.02),
+    "rough_4cm": _rough(0.04),
+    "stairs_up": _stairs(-1.0),
+    "stairs_down": _stairs(1.0),
+    "slope_up": _slope(1.0),
+    "slope_down": _slope(-1.0),
+}
+"""Tiles by name, in the order of the field: a robot starts near the middle of its tile, facing along x on slopes."""
+
+START_SPREAD = {"rough_2cm": 1.5, "rough_4cm": 1.5}
+"""Robots start within ± this of a tile's middle along x and y, m, elsewhere within ± 0.2 m."""
+
+FREE_HEADING = ("rough_2cm", "rough_4cm", "stairs_up", "stairs_down")
+"""Tiles on which robots start in any direction."""
+
+
+def prepare_terrain(cfg: TerrainCfg) -> None:
+    """Set a configuration's section ``terrain`` to the exam's field, in place."""
+    cfg.mesh_type, cfg.curriculum, cfg.horizontal_scale = "heightfield", False, SCALE
+    cfg.border_size, cfg.num_rows, cfg.num_cols = 1.0, 1, len(GROUNDS)
+    cfg.terrain_length = cfg.terrain_width = TILE_SIZE
+
+
+class ExamTerrain(Terrain):
+    """The field: a row of tiles along y."""
+
+    def _lay_tiles(self) -> tuple[Heights, Heights]:
+        points = round(TILE_SIZE / SCALE)
+        border = self._border
+        heights = np.zeros((points + 2 * border + 1, len(GROUNDS) * points + 2 * border + 1), np.float32)
+        origins = np.zeros((1, len(GROUNDS), 3), np.float32)
+        for index, make in enumerate(GROUNDS.values()):
+            # Always the same ground: policies that are compared at different times have walked on it, too.
+            tile = make(np.random.default_rng(index), (points + 1, points + 1))
+            heights[border : border + points + 1, border + index * points : border + (index + 1) * points + 1] = tile
+            centre = points // 2
+            origins[0, index] = (centre * SCALE, (index + 0.5) * TILE_SIZE, tile[centre, centre])
+        return heights, origins

@@ -1,0 +1,298 @@
+"""The figures that a policy is judged by: pure functions of a record, and a table of what they mean.
+
+Unless a metric says otherwise it is taken over all trials' rows together, before a fall and
+:data:`~legged_gym.evaluation.motion.SETTLING` seconds after the start and after each new command. A figure for which
+a record has nothing to measure is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from legged_gym.evaluation import motion
+from legged_gym.evaluation.record import Floats, Record
+
+CUT_OUT = np.deg2rad(20.0)
+"""The robot's controller goes limp past this roll or pitch, rad."""
+
+WALKING_SPEED = 0.15
+"""Commands of less forward or backward velocity are left out where only walking means something, m/s."""
+
+_GRAVITY = 9.81
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of one suite's record."""
+
+    name: str
+    title: str
+    """Short, for the head of a column."""
+    unit: str
+    meaning: str
+    measure: Callable[[Record], float]
+    factor: float = 1.0
+    """From the metric's SI value to the shown one, whose unit is ``unit``."""
+    digits: int = 3
+    """Decimals shown."""
+
+    def show(self, value: float | None) -> str:
+        """Return a shown value as text, a dash where there is none."""
+        return "-" if value is None or not np.isfinite(value) else f"{value:.{self.digits}f}"
+
+
+def measure(record: Record) -> dict[str, float]:
+    """Return all metrics of a record by name, in their shown units."""
+    return {metric.name: metric.factor * metric.measure(record) for metric in METRICS}
+
+
+# --- staying up ----------------------------------------------------------------------------------------------------
+
+
+def falls(record: Record) -> float:
+    """Share of trials that ended in a fall."""
+    return _mean(motion.fell(record))
+
+
+def _past_cut_out(record: Record) -> motion.Mask:
+    roll, pitch, _ = motion.roll_pitch_yaw(record.base_quat)
+    return np.maximum(np.abs(roll), np.abs(pitch)) > CUT_OUT
+
+
+def cut_out_steps(record: Record) -> float:
+    """Share of rows before a fall, the first second included, past the controller's cut-out."""
+    return _mean(_past_cut_out(record)[motion.up(record)])
+
+
+def cut_out_trials(record: Record) -> float:
+    """Share of trials that fell or were past the cut-out at least once."""
+    past = (_past_cut_out(record) & motion.up(record)).any(axis=0)
+    return _mean(past | motion.fell(record))
+
+
+# --- doing what it is told -----------------------------------------------------------------------------------------
+
+
+def _velocity(record: Record) -> Floats:
+    return np.concatenate((record.lin_vel[..., :2], record.yaw_rate[..., None]), axis=-1)
+
+
+def _error(record: Record, axis: int) -> Floats:
+    """Return measured minus wanted velocity, (T, N)."""
+    return _velocity(record)[..., axis] - record.commands[..., axis]
+
+
+def tracking_rmse(record: Record, axis: int) -> float:
+    """Root mean square of measured minus wanted velocity; axis 0 is forward, 1 lateral, 2 yaw rate."""
+    return _rms(_error(record, axis)[motion.settled(record)])
+
+
+def tracking_bias(record: Record, axis: int) -> float:
+    """Mean of measured minus wanted velocity."""
+    return _mean(_error(record, axis)[motion.settled(record)])
+
+
+def tracking_mean_error(record: Record, axis: int) -> float:
+    """Mean over trials of the size of each trial's bias: the error that the gait's own rhythm leaves no trace in."""
+    return _mean(np.abs(_trial_means(_error(record, axis), motion.settled(record))))
+
+
+def sway(record: Record) -> float:
+    """Root mean square of the lateral velocity about each trial's mean."""
+    lateral, rows = record.lin_vel[..., 1], motion.settled(record)
+    return _rms((lateral - _trial_means(lateral, rows))[rows])
+
+
+def drift(record: Record, reduce: Callable[[Floats], float]) -> float:
+    """Farthest that the base of each standing trial gets from where it was a second after the start.
+
+    Args:
+        record: Trials with any other command than zero are left out.
+        reduce: Makes one number of the trials' distances, m, (n,).
+    """
+    chosen = record.select(motion.standing_trials(record))
+    rows = motion.settled(chosen)
+    settles = rows.any(axis=0)
+    if not settles.any():
+        return np.nan
+    chosen, rows = chosen.select(settles), rows[:, settles]
+    first = rows.argmax(axis=0)
+    start = chosen.base_pos[first, np.arange(chosen.trials), :2]
+    distance = np.linalg.norm(chosen.base_pos[..., :2] - start, axis=-1)
+    return float(reduce(np.where(rows, distance, 0.0).max(axis=0)))
+
+
+def steps_while_standing(record: Record) -> float:
+    """Mean number of steps that the feet of a standing trial take after its first second."""
+    chosen = record.select(motion.standing_trials(record))
+    steps = motion.touchdowns(chosen) & motion.settled(chosen)[..., None]
+    return _mean(steps.sum(axis=(0, 2)))
+
+
+# --- knowing what it does ------------------------------------------------------------------------------------------
+
+
+def estimator_rmse(record: Record, axis: int | None = None) -> float:
+    """Root mean square of estimated minus true velocity, of one axis (0 forward, 1 lateral, 2 up) or of all three."""
+    if record.estimate is None:
+        return np.nan
+    error = (record.estimate[..., :3] - record.lin_vel)[motion.settled(record)]
+    return _rms(error if axis is None else error[:, axis])
+
+
+def contact_accuracy(record: Record) -> float:
+    """Share of feet and rows for which the estimated contact is right."""
+    if record.estimate is None or record.estimate.shape[-1] == 3:
+        return np.nan
+    right = (record.estimate[..., 3:] > 0.5) == record.foot_contact
+    return _mean(right[motion.settled(record)])
+
+
+# --- what it takes -------------------------------------------------------------------------------------------------
+
+
+def torque(record: Record) -> float:
+    """Mean size of the joints' torques."""
+    return _mean(np.abs(record.torques[motion.settled(record)]))
+
+
+def _power(record: Record) -> Floats:
+    """Return the mechanical power of all joints that do work; those that brake give nothing back, W, (T, N)."""
+    return np.maximum(record.torques * record.dof_vel, 0.0).sum(axis=-1)
+
+
+def power(record: Record) -> float:
+    """Mean mechanical power; joints that brake count as zero."""
+    return _mean(_power(record)[motion.settled(record)])
+
+
+def cost_of_transport(record: Record) -> float:
+    """Work over weight and distance walked the way that was asked for, of commands from ``WALKING_SPEED`` on."""
+    wanted = record.commands[..., :2]
+    speed = np.linalg.norm(wanted, axis=-1)
+    rows = motion.settled(record) & (speed >= WALKING_SPEED)
+    if not rows.any():
+        return np.nan
+    along = (record.lin_vel[..., :2] * wanted).sum(axis=-1)[rows] / speed[rows]
+    weight = np.broadcast_to(record.mass * _GRAVITY, rows.shape)[rows]
+    effort = float((weight * along).sum())
+    return float(_power(record)[rows].sum()) / effort if effort > 0.0 else np.nan
+
+
+def action_change(record: Record) -> float:
+    """Mean size of the change of an action from one step to the next, all joints together."""
+    rows = motion.settled(record)[1:]
+    return _mean(np.abs(np.diff(record.actions, axis=0))[rows])
+
+
+def joint_speed_peak(record: Record) -> float:
+    """Fastest joint velocity before any fall, as a share of the joint's limit."""
+    limited = np.isfinite(record.dof_vel_limits)
+    shares = (np.abs(record.dof_vel) / record.dof_vel_limits)[..., limited][motion.up(record)]
+    return float(shares.max()) if shares.size else np.nan
+
+
+# --- how its feet move ---------------------------------------------------------------------------------------------
+
+
+def foot_slip(record: Record) -> float:
+    """Mean horizontal speed of the soles on the ground in the midst of their contacts."""
+    rows = motion.firm_contact(record) & motion.settled(record)[..., None]
+    return _mean(np.linalg.norm(record.sole_vel, axis=-1)[rows])
+
+
+def _straight(record: Record) -> motion.Mask:
+    """Return the settled rows that walk straight ahead or back, (T, N)."""
+    wanted = record.commands
+    straight = (wanted[..., 1:] == 0.0).all(axis=-1) & (np.abs(wanted[..., 0]) >= WALKING_SPEED)
+    return motion.settled(record) & straight
+
+
+def stance_asymmetry(record: Record) -> float:
+    """Difference between left and right foot's share of rows in contact, walking straight; mean over trials."""
+    if record.foot_contact.shape[-1] != 2:
+        return np.nan
+    shares = [_trial_means(record.foot_contact[..., foot], _straight(record)) for foot in (0, 1)]
+    return _mean(np.abs(shares[0] - shares[1]))
+
+
+def step_asymmetry(record: Record) -> float:
+    """Difference between the mean lengths of left and right steps, walking straight; mean over trials, m."""
+    if record.foot_contact.shape[-1] != 2:
+        return np.nan
+    down = motion.touchdowns(record) & _straight(record)[..., None]
+    ahead = motion.step_lengths(record)
+    lengths = [_trial_means(ahead[..., foot], down[..., foot]) for foot in (0, 1)]
+    return _mean(np.abs(lengths[0] - lengths[1]))
+
+
+# --- means that know of nothing to average -------------------------------------------------------------------------
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of the values that are not NaN; NaN if there are none."""
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else np.nan
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(_mean(np.square(values, dtype=np.float64))))
+
+
+def _trial_means(values: np.ndarray, rows: motion.Mask) -> Floats:
+    """Return each trial's mean over its chosen rows, (T, N) → (N,); NaN for a trial without any."""
+    count = rows.sum(axis=0)
+    total = np.where(rows, values, 0.0).sum(axis=0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("falls", "falls", "%", "trials that ended in a fall: a forbidden contact, or a tilt past 60°", falls,
+           100.0, 1),
+    Metric("cut_out_steps", ">20°", "%", "steps before a fall with more than 20° of roll or pitch, where the robot's "
+           "controller would go limp", cut_out_steps, 100.0, 2),
+    Metric("cut_out_trials", "limp", "%", "trials that fell or were past 20° at least once", cut_out_trials, 100.0, 1),
+    Metric("vx_rmse", "vx", "m/s", "forward velocity, measured minus wanted: root mean square",
+           lambda r: tracking_rmse(r, 0)),
+    Metric("vy_rmse", "vy", "m/s", "the same of the lateral velocity", lambda r: tracking_rmse(r, 1)),
+    Metric("yaw_rmse", "yaw", "rad/s", "the same of the yaw rate", lambda r: tracking_rmse(r, 2)),
+    Metric("vx_bias", "vx bias", "m/s", "forward velocity, measured minus wanted: mean", lambda r: tracking_bias(r, 0)),
+    Metric("yaw_bias", "yaw bias", "rad/s", "the same of the yaw rate", lambda r: tracking_bias(r, 2)),
+    Metric("vx_mean_error", "vx off", "m/s", "size of each trial's mean error of the forward velocity, mean over "
+           "trials: blind to the gait's rhythm", lambda r: tracking_mean_error(r, 0)),
+    Metric("yaw_mean_error", "yaw off", "rad/s", "the same of the yaw rate", lambda r: tracking_mean_error(r, 2)),
+    Metric("sway", "sway", "m/s", "lateral velocity about its trial's mean: root mean square", sway),
+    Metric("drift_mean", "drift", "cm", "farthest that a standing robot's base gets from where it was after 1 s, mean "
+           "over trials without any other command", lambda r: drift(r, np.mean), 100.0, 1),
+    Metric("drift_max", "drift max", "cm", "the same of the worst trial", lambda r: drift(r, np.max), 100.0, 1),
+    Metric("standing_steps", "steps", "", "steps that a standing robot takes after its first second",
+           steps_while_standing, digits=1),
+    Metric("estimator_rmse", "est.", "m/s", "estimated minus true velocity, all three axes: root mean square",
+           estimator_rmse),
+    Metric("estimator_vx", "est. vx", "m/s", "the same of the forward velocity alone", lambda r: estimator_rmse(r, 0)),
+    Metric("estimator_vy", "est. vy", "m/s", "the same of the lateral velocity alone", lambda r: estimator_rmse(r, 1)),
+    Metric("estimator_vz", "est. vz", "m/s", "the same of the vertical velocity alone", lambda r: estimator_rmse(r, 2)),
+    Metric("contact_accuracy", "contacts", "%", "feet and steps whose contact is estimated rightly", contact_accuracy,
+           100.0, 1),
+    Metric("torque", "torque", "N·m", "size of a joint's torque, mean over joints", torque, digits=2),
+    Metric("power", "power", "W", "mechanical power of all joints; those that brake count as zero", power, digits=1),
+    Metric("cost_of_transport", "CoT", "", "work over weight and distance walked as asked, for commands of at least "
+           "0.15 m/s", cost_of_transport, digits=2),
+    Metric("action_change", "Δaction", "", "size of an action's change from one step to the next, mean over joints",
+           action_change),
+    Metric("joint_speed_peak", "speed", "%", "fastest joint velocity, as a share of the joint's limit",
+           joint_speed_peak, 100.0, 0),
+    Metric("foot_slip", "slip", "m/s", "horizontal speed of soles in the midst of contact: mean", foot_slip),
+    Metric("stance_asymmetry", "stance l-r", "%", "difference of both feet's time on the ground, walking straight: "
+           "mean size over trials", stance_asymmetry, 100.0, 1),
+    Metric("step_asymmetry", "step l-r", "cm", "difference of the mean lengths of left and right steps, walking "
+           "straight: mean size over trials", step_asymmetry, 100.0, 1),
+)  # fmt: skip
+"""All metrics, in the order of tables."""
+
+METRIC = {metric.name: metric for metric in METRICS}
+"""All metrics by name."""

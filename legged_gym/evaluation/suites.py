@@ -1,0 +1,146 @@
+"""What the exam asks, as data: each suite is a number of trials under one kind of difficulty.
+
+Unless a suite says otherwise a trial is ten seconds on a plane with the ground's nominal friction, under one of the
+:data:`GRID` of commands, with the task's usual sensor noise (real sensors have it, too) and nothing else random but
+the start: all that training randomises is at its nominal value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from legged_gym.utils.errors import UserError, near_names
+
+Command = tuple[float, float, float]
+"""Forward and lateral velocity, m/s, and yaw rate, rad/s."""
+
+Plan = tuple[tuple[float, Command], ...]
+"""Commands with the seconds from which they hold, the first from 0."""
+
+Range = tuple[float, float]
+"""Lowest and highest value; each trial draws its own."""
+
+PLANE = "plane"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A kind of difficulty."""
+
+    name: str
+    title: str
+    """For people."""
+    plans: tuple[Plan, ...]
+    """Trial i has the plan i, counted round."""
+    seconds: float = 10.0
+    share: float = 1.0
+    """Of the usual number of trials."""
+    grounds: tuple[str, ...] = (PLANE,)
+    """``plane``, or names of :data:`legged_gym.evaluation.grounds.GROUNDS`; trials take turns."""
+    friction: Range = (1.0, 1.0)
+    """Coulomb friction of the ground."""
+    payload: Range = (0.0, 0.0)
+    """Mass added to the base, kg."""
+    p_gain: Range = (1.0, 1.0)
+    d_gain: Range = (1.0, 1.0)
+    """Factors of all joints' gains."""
+    zero_offset: float = 0.0
+    """Largest error of a joint's zero, ± rad, each joint's drawn on its own."""
+    noise: float = 1.0
+    """Factor of the task's sensor noise."""
+    push: float = 0.0
+    """Each push changes the base's horizontal velocity by this much in a random direction, m/s."""
+    push_interval: float = 2.0
+    """Seconds between pushes; the first comes between second 1 and second 1 + this."""
+    action_delay: Range = (0.0, 0.0)
+    """Seconds from a policy's answer to when the motors get it."""
+    observation_delay: Range = (0.0, 0.0)
+    """Seconds from when something is true to when a policy observes it."""
+
+    def trials(self, usual: int) -> int:
+        """Return the suite's number of trials, given the usual one."""
+        return max(1, round(self.share * usual))
+
+
+def _steady(*commands: tuple[float, float]) -> tuple[Plan, ...]:
+    """Return plans of one command each, given by forward velocity and yaw rate."""
+    return tuple((((0.0, (vx, 0.0, yaw)),)) for vx, yaw in commands)
+
+
+def _switching(seconds: float, *commands: tuple[float, float]) -> Plan:
+    """Return a plan whose commands, forward velocity and yaw rate, hold for so long each."""
+    return tuple((index * seconds, (vx, 0.0, yaw)) for index, (vx, yaw) in enumerate(commands))
+
+
+GRID = _steady(
+    (0.0, 0.0),
+    (-0.5, 0.0), (-0.25, 0.0), (0.2, 0.0), (0.4, 0.0), (0.6, 0.0),
+    (0.0, -0.6), (0.0, -0.3), (0.0, 0.3), (0.0, 0.6),
+    (0.3, -0.3), (0.3, 0.3), (0.6, -0.3), (0.6, 0.3),
+    (0.6, -0.6), (0.6, 0.6), (-0.5, -0.6), (-0.5, 0.6),
+)  # fmt: skip
+"""The 18 commands of most suites: standing, straight, turning on the spot, and both."""
+
+_STAND = _steady((0.0, 0.0))
+
+_STOP = (0.0, 0.0)
+_START_AND_STOP = (
+    _switching(3.0, (0.6, 0.0), _STOP, (0.6, 0.0), (-0.5, 0.0)),
+    _switching(3.0, (-0.5, 0.0), _STOP, (-0.5, 0.0), (0.6, 0.0)),
+    _switching(3.0, (0.3, 0.6), _STOP, (0.3, 0.6), (0.3, -0.6)),
+    _switching(3.0, (0.0, -0.6), _STOP, (0.0, -0.6), (0.0, 0.6)),
+    _switching(3.0, _STOP, (0.6, 0.6), _STOP, (-0.5, -0.6)),
+    _switching(3.0, (0.6, -0.6), (-0.5, 0.6), (0.6, 0.6), _STOP),
+)
+"""Walk, stand, walk, and the sudden reverse, ahead, backwards and turning."""
+
+SUITES: tuple[Suite, ...] = (
+    Suite("flat", "flat ground", GRID),
+    Suite("push_0.3", "a push of 0.3 m/s every 2 s", GRID, push=0.3),
+    Suite("push_0.6", "a push of 0.6 m/s every 2 s", GRID, push=0.6),
+    Suite("friction_0.3", "ground friction 0.3", GRID, friction=(0.3, 0.3)),
+    Suite("friction_0.2", "ground friction 0.2", GRID, friction=(0.2, 0.2)),
+    Suite("payload_-1", "1 kg less on the base", GRID, payload=(-1.0, -1.0)),
+    Suite("payload_+2", "2 kg more on the base", GRID, payload=(2.0, 2.0)),
+    Suite("payload_+3", "3 kg more on the base", GRID, payload=(3.0, 3.0)),
+    Suite("rough_2cm", "rough ground, 2 cm from lowest to highest point", GRID, grounds=("rough_2cm",)),
+    Suite("rough_4cm", "rough ground, 4 cm from lowest to highest point", GRID, grounds=("rough_4cm",)),
+    Suite("stairs_2cm", "stairs of 2 cm, up and down", GRID, grounds=("stairs_up", "stairs_down")),
+    Suite("slope", "slopes of 0.1 rad, up and down", GRID, grounds=("slope_up", "slope_down")),
+    Suite("noise_1.5", "sensor noise 1.5 times as strong", GRID, noise=1.5),
+    Suite("action_delay", "motors get actions 20 ms late", GRID, action_delay=(0.02, 0.02)),
+    Suite("observation_delay", "observations are 20 ms old", GRID, observation_delay=(0.02, 0.02)),
+    Suite("both_delays", "both delays, 20 ms each", GRID, action_delay=(0.02, 0.02), observation_delay=(0.02, 0.02)),
+    Suite("p_gain_0.9", "P gains 10 % too low", GRID, p_gain=(0.9, 0.9)),
+    Suite("p_gain_1.1", "P gains 10 % too high", GRID, p_gain=(1.1, 1.1)),
+    Suite("d_gain_0.9", "D gains 10 % too low", GRID, d_gain=(0.9, 0.9)),
+    Suite("d_gain_1.1", "D gains 10 % too high", GRID, d_gain=(1.1, 1.1)),
+    Suite("zero_offset", "joint zeros off by up to 0.026 rad", GRID, zero_offset=0.026),
+    Suite("mixed", "a bit of everything on rough ground of 2 cm", GRID, grounds=("rough_2cm",), friction=(0.4, 1.0),
+          payload=(-0.5, 2.0), p_gain=(0.9, 1.1), d_gain=(0.9, 1.1), zero_offset=0.02, push=0.3,
+          action_delay=(0.0, 0.02), observation_delay=(0.0, 0.02)),
+    Suite("start_stop", "walk, stand, walk and sudden reverse, 3 s each", _START_AND_STOP, seconds=12.0),
+    Suite("stand", "standing for a minute", _STAND, seconds=60.0, share=0.25),
+)  # fmt: skip
+"""The exam, in the order of its report."""
+
+
+def select_suites(names: str | None = None) -> tuple[Suite, ...]:
+    """Return suites by their names.
+
+    Args:
+        names: Separated by commas; None: all.
+
+    Raises:
+        UserError: There is no such suite.
+    """
+    if names is None:
+        return SUITES
+    known = {suite.name: suite for suite in SUITES}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"no suite '{name}' (--suites): {near_names(name, known)}")
+    if not wanted:
+        raise UserError(f"--suites names no suite: {near_names('', known)}")
+    return tuple(suite for suite in SUITES if suite.name in wanted)

@@ -1,0 +1,179 @@
+"""Examine policies: ``python legged_gym/scripts/evaluate.py [POLICY ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from legged_gym.evaluation.suites import SUITES, select_suites
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import (
+    add_set_argument,
+    add_sim_arguments,
+    choose_backend,
+    get_args,
+    make_task_parser,
+    positive,
+    relative,
+    run_main,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+    from legged_gym.evaluation.exam import Samples
+    from legged_gym.evaluation.results import ExamResult
+    from legged_gym.utils.policies import Policy
+
+_DESCRIPTION = """\
+Examine policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
+A POLICY is a run's folder or name, a checkpoint, a folder with both exported networks, or 'shipped'; without one, the
+newest run, or the shipped policy if there is no run. NAME=POLICY gives it a name in the tables. The same policy, seed
+and number of trials give the same figures on the processor, whichever suites run beside."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/evaluate.py                                              (the newest run)",
+    "python legged_gym/scripts/evaluate.py new=logs/qmini/2026-01-31_12-00-00/model_900.pt old=policy/ --quick",
+    "python legged_gym/scripts/evaluate.py --suites flat,push_0.6 --trials 180 --video out.mp4",
+    "python legged_gym/scripts/evaluate.py --sim warp --trials 360                         (on a GPU)",
+)
+
+_TRIALS, _QUICK_TRIALS, _QUICK_SECONDS = 72, 18, 4.0
+_MOST_POLICIES = 12
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Examine policies, print a table, and write figures and report.
+
+    Raises:
+        UserError: No such policy or suite, or something can't be written.
+        KeyboardInterrupt: The user stopped it; what was finished is written.
+    """
+    suites = select_suites(args.suites)
+    if args.list:
+        print("\n".join(f"{suite.name:<18} {suite.title}" for suite in suites))
+        return
+    from legged_gym.utils.video import check_video_path, prepare_offscreen
+
+    if args.video:
+        check_video_path(args.video)
+    prepare_offscreen()
+    choose_backend(args, few_robots=True)
+    from legged_gym.evaluation.exam import hold_exam
+    from legged_gym.evaluation.examiner import ExamSettings
+    from legged_gym.evaluation.results import ExamResult
+    from legged_gym.utils.helpers import resolve_device
+    from legged_gym.utils.runs import output_folder
+
+    with output_folder(args.out, "exams", args.log_root) as folder:
+        policies = _load_policies(args)
+        settings = ExamSettings(
+            task=args.task,
+            sim=args.sim,
+            sim_device=resolve_device(args.sim_device),
+            trials=args.trials or (_QUICK_TRIALS if args.quick else _TRIALS),
+            seed=args.seed,
+            longest=_QUICK_SECONDS if args.quick else float("inf"),
+            adjust=_overrides(args),
+        )
+        result = ExamResult(
+            task=args.task,
+            sim=settings.sim,
+            device=settings.sim_device,
+            seed=settings.seed,
+            trials=settings.trials,
+            longest=_QUICK_SECONDS if args.quick else None,
+            overrides=args.overrides,
+            suites=suites,
+        )
+        samples = hold_exam(policies, suites, settings, result)
+        if any(policy.suites for policy in result.policies):
+            _report(result, samples, folder, args.video)
+    if not result.finished:
+        raise KeyboardInterrupt
+
+
+def _load_policies(args: argparse.Namespace) -> list[Policy]:
+    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.utils.helpers import resolve_device
+    from legged_gym.utils.policies import find_policy, load_policy
+    from legged_gym.utils.runs import experiment_root
+    from legged_gym.utils.task_registry import task_registry
+
+    if len(args.policies) > _MOST_POLICIES:
+        raise UserError(f"at most {_MOST_POLICIES} policies at once, got {len(args.policies)}")
+    _, train_cfg = task_registry.get_cfgs(args.task)
+    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    sources = [find_policy(spec, args.task, root) for spec in args.policies or [None]]
+    for source in sources:
+        print(source.note or f"policy     {relative(source.path)}", flush=True)
+    policies = [load_policy(source, resolve_device(args.rl_device)) for source in sources]
+    for policy in policies:
+        if not policy.contract:
+            print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
+    return policies
+
+
+def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
+    """Return what makes the changes of ``--set``."""
+    from legged_gym.utils.helpers import update_cfg_from_args
+    from legged_gym.utils.task_registry import task_registry
+
+    def adjust(cfg: LeggedRobotCfg) -> None:
+        _, train_cfg = task_registry.get_cfgs(args.task)
+        training = train_cfg.to_dict()
+        update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides))
+        if train_cfg.to_dict() != training:
+            raise UserError("--set can only change the environment here: how a policy was trained is past")
+
+    return adjust
+
+
+def _report(result: ExamResult, samples: Sequence[Samples], folder: str, video: str | None) -> None:
+    from legged_gym.evaluation.film import make_film
+    from legged_gym.evaluation.report import write_report
+    from legged_gym.evaluation.results import save_json
+    from legged_gym.evaluation.table import text_table
+    from legged_gym.utils.video import VideoUnavailableError
+
+    print(f"\n{text_table(result)}\n", flush=True)
+    path = os.path.join(folder, "exam.json")
+    save_json(result, path)
+    print(f"figures    {relative(path)}", flush=True)
+    path = os.path.join(folder, "report.html")
+    write_report(result, samples, path)
+    print(f"report     {relative(path)}", flush=True)
+    if not video:
+        return
+    pairs = zip(result.policies, samples, strict=True)
+    try:
+        make_film([(policy.name, sample) for policy, kept in pairs for sample in kept.values()], video)
+        print(f"video      {relative(video)}")
+    except VideoUnavailableError as error:
+        print(f"no video: {error}")
+
+
+def main() -> None:
+    """Read the command line and examine."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("policies", nargs="*", metavar="POLICY", help="who is examined (default: the newest run)")
+    add("--suites", metavar="A,B", help=f"only these of: {', '.join(suite.name for suite in SUITES)}")
+    add("--list", action="store_true", help="say what the suites are, and stop")
+    add("--trials", type=positive, metavar="N", help=f"trials in a suite (default: {_TRIALS}, quick {_QUICK_TRIALS})")
+    add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
+    add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/exams)")
+    add("--video", metavar="FILE.mp4", help="film a trial of each suite, which takes some seconds a suite")
+    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add_sim_arguments(parser)
+    add_set_argument(parser)
+    evaluate(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

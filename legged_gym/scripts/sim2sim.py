@@ -1,0 +1,216 @@
+"""Walk by the exported files, as the robot would: ``python legged_gym/scripts/sim2sim.py [--policy DIR]``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import get_args, make_task_parser, positive, relative, run_main
+
+if TYPE_CHECKING:
+    from legged_gym.deploy.session import Session
+    from legged_gym.evaluation.suites import Plan, Suite
+
+_DESCRIPTION = """\
+Walk by an exported policy alone, as the robot would: ONNX Runtime at 50 Hz and motors at 500 Hz in plain MuJoCo at
+1 ms, by the rules of the robot's controller. No PyTorch, no training environment. The robot stands, walks forward,
+turns, walks backward and stops; or does as it is told; or takes the exam's suites, whose figures can be laid beside
+those of evaluate.py. The same policy, seed and number of trials give the same figures."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/sim2sim.py                    (the newest run's exported policy, else the shipped one)",
+    "python legged_gym/scripts/sim2sim.py --policy logs/qmini/2026-01-31_12-00-00 --video out.mp4",
+    "python legged_gym/scripts/sim2sim.py --vx 0.4 --yaw 0.3 --seconds 20 --trials 10 --push 0.3 --friction 0.5",
+    "python legged_gym/scripts/sim2sim.py --drive drive.csv --action_delay 20 --noise 1",
+    "python legged_gym/scripts/sim2sim.py --suites flat,push_0.6,action_delay",
+)
+
+_SUITE_TRIALS = 18
+_COMMANDS = ("vx", "vy", "yaw", "drive", "seconds")
+"""Arguments that say what a drive is."""
+
+
+class _Condition(NamedTuple):
+    """An argument that makes a drive harder."""
+
+    suite_field: str
+    convert: Callable[[Any], Any]
+    """From the argument's value to that of the suite's field."""
+    metavar: str
+    help: str
+    kind: Callable[[str], Any] = float
+
+
+def _fixed(value: float) -> tuple[float, float]:
+    return value, value
+
+
+def _milliseconds(value: float) -> tuple[float, float]:
+    return 1e-3 * value, 1e-3 * value
+
+
+def _itself(value: float) -> float:
+    return value
+
+
+_CONDITIONS = {
+    "friction": _Condition("friction", _fixed, "F", "of the ground (default: 1)"),
+    "payload": _Condition("payload", _fixed, "KG", "mass added to the base"),
+    "ground": _Condition("grounds", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
+    "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction"),
+    "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)"),
+    "action_delay": _Condition("action_delay", _milliseconds, "MS", "motors hear of actions so much later"),
+    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "the sensors are so late"),
+    "noise": _Condition("noise", _itself, "X", "sensor noise, as a multiple of training's (default: 0)"),
+    "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains"),
+    "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains"),
+    "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros"),
+}  # fmt: skip
+"""A drive's; the exam's suites have their own."""
+
+
+def sim2sim(args: argparse.Namespace) -> None:
+    """Run trials, print a table, and write figures, report and video.
+
+    Raises:
+        UserError: No such policy, a setting that makes no sense, or something can't be written.
+        KeyboardInterrupt: The user stopped it; what was finished is written.
+    """
+    from legged_gym.utils.video import check_video_path, prepare_offscreen
+
+    if args.video:
+        check_video_path(args.video)
+    # Before MuJoCo is imported.
+    prepare_offscreen()
+    from legged_gym.deploy.locate import find_exported, find_urdf
+    from legged_gym.deploy.session import SIMULATION, Session
+    from legged_gym.evaluation.results import ExamResult
+    from legged_gym.utils.runs import output_folder
+    from legged_gym.utils.threads import available_cores
+
+    folder = find_exported(args.policy, args.task, args.log_root)
+    print(f"policy     {relative(folder)}", flush=True)
+    suites = _suites(args, folder)
+    result = ExamResult(
+        task=args.task, sim=SIMULATION, device="cpu", seed=args.seed,
+        trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], suites=(),
+    )  # fmt: skip
+    session = Session(folder, args.urdf or find_urdf(folder), result, args.workers or available_cores())
+    with output_folder(args.out, "sim2sim", args.log_root) as out:
+        try:
+            session.run(suites)
+        except KeyboardInterrupt:
+            print("\nstopped: keeping what was finished", file=sys.stderr)
+        if result.suites:
+            _report(session, out, args.video)
+    if not result.finished:
+        raise KeyboardInterrupt
+
+
+def _suites(args: argparse.Namespace, folder: str) -> tuple[Suite, ...]:
+    """Return what is asked for: a drive, or suites of the exam."""
+    from legged_gym.deploy.drive import out_of_range
+    from legged_gym.deploy.policy_files import load_policy
+    from legged_gym.deploy.session import drive_suite
+    from legged_gym.evaluation.suites import select_suites
+
+    given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
+    if args.suites:
+        if given:
+            raise UserError(f"--{given[0]} is for a drive; --suites have conditions of their own")
+        return select_suites(None if args.suites == "all" else args.suites)
+    plan, seconds = _drive(args)
+    for line in out_of_range(plan, load_policy(folder).config.command_ranges):
+        print(f"note       {line}")
+    conditions = {"noise": 0.0}
+    for name, condition in _CONDITIONS.items():
+        if name in given:
+            conditions[condition.suite_field] = condition.convert(_checked(name, getattr(args, name)))
+    return (drive_suite(plan, seconds, **conditions),)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return an argument's value if it can be one; payloads may be negative."""
+    if isinstance(value, float) and not (name == "payload" or 0.0 <= value < math.inf):
+        raise UserError(f"--{name} must be 0 or more, got {value:g}")
+    if name == "push_interval" and value == 0.0:
+        raise UserError("--push_interval must be above 0")
+    return value
+
+
+def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
+    """Return the drive and how long it lasts, s."""
+    from legged_gym.deploy.drive import DEFAULT_DRIVE, drive_seconds, read_drive, steady_drive
+
+    command = (args.vx, args.vy, args.yaw)
+    if args.drive and command != (None, None, None):
+        raise UserError("give either --drive or --vx, --vy and --yaw")
+    if args.drive:
+        plan = read_drive(args.drive)
+    elif command != (None, None, None):
+        plan = steady_drive((args.vx or 0.0, args.vy or 0.0, args.yaw or 0.0))
+    else:
+        plan = DEFAULT_DRIVE
+    seconds = drive_seconds(plan) if args.seconds is None else args.seconds
+    if not plan[-1][0] < seconds < math.inf:
+        raise UserError(f"--seconds must be more than {plan[-1][0]:g}, when the last command begins, got {seconds:g}")
+    return plan, seconds
+
+
+def _report(session: Session, folder: str, video: str | None) -> None:
+    from legged_gym.deploy.session import DRIVE
+    from legged_gym.evaluation.film import make_film
+    from legged_gym.evaluation.report import write_report
+    from legged_gym.evaluation.table import text_table
+    from legged_gym.utils.video import VideoUnavailableError
+
+    print(f"\n{text_table(session.result)}\n")
+    print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or went limp\n")
+    path = os.path.join(folder, "sim2sim.json")
+    session.save(path)
+    print(f"figures    {relative(path)}", flush=True)
+    path = os.path.join(folder, "report.html")
+    write_report(session.result, [session.samples], path)
+    print(f"report     {relative(path)}", flush=True)
+    if not video:
+        return
+    name, longest = session.result.policies[0].name, math.inf if DRIVE in session.samples else 4.0
+    try:
+        make_film([(name, sample) for sample in session.samples.values()], video, longest)
+        print(f"video      {relative(video)}")
+    except VideoUnavailableError as error:
+        print(f"no video: {error}")
+
+
+def main() -> None:
+    """Read the command line and walk."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add(
+        "--policy", metavar="DIR", help="exported files, a run's folder or name, or 'shipped' (default: the newest run)"
+    )
+    add("--vx", type=float, metavar="M/S", help="forward velocity, instead of the usual drive")
+    add("--vy", type=float, metavar="M/S", help="velocity to the left")
+    add("--yaw", type=float, metavar="RAD/S", help="yaw rate, to the left")
+    add("--seconds", type=float, metavar="S", help="how long the drive lasts")
+    add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
+    add("--suites", metavar="A,B", help="suites of the exam instead of a drive, or 'all' (see evaluate.py --list)")
+    for name, condition in _CONDITIONS.items():
+        add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
+    add("--trials", type=positive, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
+    add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add("--workers", type=positive, metavar="N", help="processes (default: one per core); results don't depend on it")
+    add("--urdf", metavar="FILE", help="another body for the robot")
+    add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each suite")
+    add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    sim2sim(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,85 @@
+"""Exported folders: what is read, and what is said when they don't fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deploy_policies import POSE, write_net, write_policy
+
+from legged_gym.deploy.controller import Controller
+from legged_gym.deploy.policy_files import BUILT_IN, load_policy
+from legged_gym.utils.errors import UserError
+
+
+def test_published_keys_suffice_because_the_rest_is_built_into_the_controller(tmp_path: Path) -> None:
+    config = load_policy(write_policy(tmp_path)).config
+    assert config.default_angles.tolist() == POSE
+    assert config.joint_names == BUILT_IN["joint_names"]
+    assert (config.control_dt, config.action_scale, config.history_length) == (0.02, 0.25, 5)
+    assert config.command_ranges.tolist() == [[-0.5, 0.6], [0.0, 0.0], [-0.6, 0.6]]
+
+
+def test_section_policy_counts_more_than_what_is_built_in(tmp_path: Path) -> None:
+    config = load_policy(write_policy(tmp_path, Policy__action_scale=0.5, Policy__velocity_scale=1.0)).config
+    assert (config.action_scale, config.velocity_scale, config.control_dt) == (0.5, 1.0, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"FSMState_Walk__joint_kp": None}, r"controller.yaml: no key 'FSMState_Walk.joint_kp'"),
+        ({"FSMState_Walk__joint_kd": [1.0] * 9}, r"'FSMState_Walk.joint_kd' must be a list of 10 numbers, got \[1.0"),
+        ({"FSMState_Walk__joint_kd": "soft"}, r"'FSMState_Walk.joint_kd' must be a list of 10 numbers, got 'soft'"),
+        ({"FSMState_Walk__gait_period": 0.0}, r"'FSMState_Walk.gait_period' must be a number above 0, got 0.0"),
+        ({"FSMState_Walk__gait_period": float("nan")}, r"gait_period' must be a number above 0"),
+        ({"Policy__joint_names": 5}, r"'Policy.joint_names' must be a list of names, got 5"),
+        ({"Policy__observation_scales": [1.0]}, r"'Policy.observation_scales' must be a list of 7 scales"),
+        (
+            {"Policy__observation_terms": ["base_lin_vel", *BUILT_IN["observation_terms"][1:]]},
+            r"can't observe 'base_lin_vel': did you mean 'base_ang_vel'\?",
+        ),
+        ({"Policy__observation_scales": [[1.0, 2.0]] + [1.0] * 6}, r"observation_scales fit no observation"),
+        ({"Policy__history_length": 4}, r"the estimator takes 215 numbers and gives 5, .* means 172 and 5"),
+        ({"Policy__foot_names": ["ankle_pitch_l"]}, r"the estimator takes 215 numbers and gives 5, .* means 215 and 4"),
+    ],
+)
+def test_figures_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    folder = write_policy(tmp_path, **changes)
+    with pytest.raises(UserError, match=message):
+        Controller(load_policy(folder))
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no folder '.*nowhere' with an exported policy"):
+        load_policy(tmp_path / "nowhere")
+    folder = write_policy(tmp_path)
+    (folder / "qmini_actor.onnx").rename(folder / "other_actor.onnx")
+    (folder / "second_actor.onnx").write_bytes(b"")
+    with pytest.raises(UserError, match=r"one file \*_actor.onnx, there is: other_actor.onnx, second_actor.onnx"):
+        load_policy(folder)
+    (folder / "qmini_controller.yaml").unlink()
+    with pytest.raises(UserError, match=r"one file \*_controller.yaml, there is: none"):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "- 1\n- 2\n", "", "FSMState_Walk: 3\n"])
+def test_damaged_controller_files_are_named(tmp_path: Path, content: str) -> None:
+    write_policy(tmp_path)
+    (tmp_path / "qmini_controller.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"qmini_controller.yaml: "):
+        load_policy(tmp_path)
+
+
+def test_damaged_and_foreign_networks_are_named(tmp_path: Path) -> None:
+    actor = write_policy(tmp_path) / "qmini_actor.onnx"
+    actor.write_bytes(actor.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"qmini_actor.onnx: ONNX Runtime can't load it: "):
+        load_policy(tmp_path)
+    write_net(actor, np.zeros((220, 10)), ("obs", "output"))
+    with pytest.raises(UserError, match=r"qmini_actor.onnx: must have one float input 'input' .*, has: obs tensor"):
+        load_policy(tmp_path)
+    write_net(actor, np.zeros((220, 8)))
+    with pytest.raises(UserError, match=r"the actor takes 220 numbers and gives 8, .* means 220 and 10"):
+        Controller(load_policy(tmp_path))

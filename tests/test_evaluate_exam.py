@@ -1,0 +1,264 @@
+"""The exam asks of every robot what its suite says, whoever is examined beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from exam_policies import make_policy
+
+from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.evaluation import examiner, motion
+from legged_gym.evaluation.exam import hold_exam
+from legged_gym.evaluation.exam_task import ExamTask, exam_class
+from legged_gym.evaluation.examiner import ExamSettings, exam_config, examine, make_batches
+from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.results import ExamResult, as_dict, judge
+from legged_gym.evaluation.samples import choose_sample
+from legged_gym.evaluation.suites import SUITES, Suite, select_suites
+from legged_gym.evaluation.trials import StartNoise, draw_trials
+from legged_gym.simulators.mujoco_sim import MujocoSimulator
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.math import quat_rotate_inverse
+from legged_gym.utils.policies import Policy, load_policy
+
+SETTINGS = ExamSettings(trials=2, longest=0.6)
+START = StartNoise(dof_pos=np.zeros(10, np.float32), velocity=0.0, tilt=0.0)
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return load_policy(str(make_policy(tmp_path_factory.mktemp("logs")) / "model_0.pt"))
+
+
+class Stand(Policy):
+    """Keeps the default pose, and says what it knows for sure."""
+
+    name = path = digest = "stand"
+    contract: dict = {}
+    num_observations, num_actions = 215, 10
+
+    def act(self, observation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.ones(len(observation), 5), torch.zeros(len(observation), 10)
+
+
+def records(policy: Policy, suites: str, settings: ExamSettings = SETTINGS) -> dict[str, Record]:
+    found = {}
+    for batch in make_batches(select_suites(suites), settings):
+        for suite, record in zip(batch.suites, examine(policy, batch, settings)[0], strict=True):
+            found[suite.name] = record
+    return found
+
+
+def assert_same(one: Record, other: Record) -> None:
+    for field in dataclasses.fields(Record):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
+
+
+def test_a_suites_trials_do_not_depend_on_those_beside_it(policy: Policy) -> None:
+    alone = records(policy, "push_0.6,stairs_2cm")
+    among = records(policy, "flat,push_0.6,friction_0.2,payload_+3,both_delays,rough_4cm,stairs_2cm,slope")
+    for name, record in alone.items():
+        assert_same(record, among[name])
+
+
+def test_the_seed_decides(policy: Policy) -> None:
+    first, again = records(policy, "flat")["flat"], records(policy, "flat")["flat"]
+    assert_same(first, again)
+    other = records(policy, "flat", dataclasses.replace(SETTINGS, seed=2))["flat"]
+    assert np.abs(first.dof_pos[0] - other.dof_pos[0]).max() > 0.01
+
+
+def test_all_suites_are_examined(policy: Policy) -> None:
+    found = records(policy, ",".join(suite.name for suite in SUITES), dataclasses.replace(SETTINGS, longest=0.1))
+    assert set(found) == {suite.name for suite in SUITES}
+    assert all(record.steps == 5 and np.isfinite(record.base_pos).all() for record in found.values())
+    assert (found["flat"].trials, found["stand"].trials) == (2, 1)
+
+
+def test_nothing_is_random_but_what_a_suite_asks_for(policy: Policy) -> None:
+    cfg = exam_config("qmini", policy, 4, on_plane=True)
+    assert isinstance(cfg, QminiCfg)
+    rand = cfg.domain_rand.to_dict()  # type: ignore[attr-defined]
+    assert not any(rand[name] for name in rand if name.startswith("randomize_") and name != "randomize_joint_dynamics")
+    for name in ("joint_friction_range", "joint_damping_range", "joint_armature_range"):
+        low, high = rand[name]
+        assert low == high > 0.0
+    assert cfg.noise.add_noise and cfg.noise.noise_level == 1.0
+    # What the policy is tied to is its own.
+    assert (cfg.gait.period, cfg.control.action_scale) == (0.6, 0.2)
+
+
+@pytest.fixture
+def exam_env() -> Iterator[ExamTask]:
+    """Return a task of two plain robots, two with a mix of everything, and two that are pushed."""
+    suites = (
+        Suite("plain", "", (((0.0, (0.0, 0.0, 0.0)),),)),
+        Suite("mix", "", (((0.0, (0.3, 0.0, 0.1)), (0.04, (0.0, 0.0, 0.0))),), friction=(0.3, 0.3), payload=(2.0, 2.0),
+              p_gain=(0.9, 0.9), d_gain=(1.1, 1.1), zero_offset=0.02, noise=0.0, action_delay=(0.02, 0.02),
+              observation_delay=(0.01, 0.01)),
+        Suite("pushed", "", (((0.0, (0.0, 0.0, 0.0)),),), push=0.5, push_interval=0.1),
+    )  # fmt: skip
+    cfg = exam_config("qmini", Stand(), 6, on_plane=True)
+    env = exam_class(task_registry.get_task_class("qmini"))(cfg)
+    env.begin([draw_trials(suite, 2, 1, env.dt, 3.0, START) for suite in suites])
+    yield env
+    env.close()
+
+
+def test_robots_get_the_conditions_of_their_suites(exam_env: ExamTask) -> None:
+    rand = exam_env.rand
+    assert rand.physics.friction.tolist() == pytest.approx([1.0, 1.0, 0.3, 0.3, 1.0, 1.0])
+    assert rand.physics.added_mass.tolist() == [0.0, 0.0, 2.0, 2.0, 0.0, 0.0]
+    p_gains, d_gains = exam_env._p_gains / exam_env.p_gains, exam_env._d_gains / exam_env.d_gains
+    torch.testing.assert_close(p_gains[:, 0], torch.tensor([1.0, 1.0, 0.9, 0.9, 1.0, 1.0]))
+    torch.testing.assert_close(d_gains[:, 9], torch.tensor([1.0, 1.0, 1.1, 1.1, 1.0, 1.0]))
+    assert rand.action_delay.tolist() == pytest.approx([0.0, 0.0, 0.02, 0.02, 0.0, 0.0])
+    assert rand.observation_delay.tolist() == pytest.approx([0.0, 0.0, 0.01, 0.01, 0.0, 0.0])
+    offsets = exam_env.measured_dof_pos - exam_env.dof_pos
+    assert not offsets[:2].any() and offsets[2:4].abs().min() > 0.0 and offsets.abs().max() <= 0.02 + 1e-6
+
+
+def test_the_simulator_runs_those_conditions(exam_env: ExamTask) -> None:
+    sim = exam_env.sim
+    assert isinstance(sim, MujocoSimulator)
+    masses = sim.batch.expand("body_mass").sum(axis=1)
+    np.testing.assert_allclose(masses, 11.145 + np.array([0.0, 0.0, 2.0, 2.0, 0.0, 0.0]), atol=2e-3)
+    np.testing.assert_allclose(sim.batch.expand("geom_friction")[:, sim.scene.ground_id, 0], [1, 1, 0.3, 0.3, 1, 1])
+
+
+def test_commands_come_in_time_and_are_observed(exam_env: ExamTask) -> None:
+    seen = []
+    for step in range(4):
+        command = exam_env.get_observations()["policy"][2, 6:9] / torch.tensor([2.0, 2.0, 0.25])
+        torch.testing.assert_close(command, exam_env.commands[2])
+        seen.append(command.tolist())
+        exam_env.prepare_step(step)
+        exam_env.step(torch.zeros(6, 10))
+    assert seen == [pytest.approx([0.3, 0.0, 0.1])] * 2 + [[0.0, 0.0, 0.0]] * 2
+
+
+def test_pushes_change_the_velocity(exam_env: ExamTask) -> None:
+    kicks = exam_env._kicks_plan
+    step = int(kicks[:, 4].abs().sum(1).nonzero()[0])
+    for index in range(step):
+        exam_env.prepare_step(index)
+        exam_env.step(torch.zeros(6, 10))
+    before = exam_env.root_states[4, 7:9].clone()
+    exam_env.prepare_step(step)
+    exam_env.step(torch.zeros(6, 10))
+    change = exam_env.root_states[4, 7:9] - before
+    # The feet take up some of it within the step.
+    assert torch.dot(change, kicks[step, 4]) / 0.5 == pytest.approx(0.5, abs=0.2)
+
+
+def test_noise_is_the_suites(exam_env: ExamTask) -> None:
+    observation, privileged = exam_env.get_observations()["policy"], exam_env.get_observations()["privileged"]
+    noise = (observation[:, :43] - privileged[:, :43]).abs()
+    assert noise[0].max() > 0.0
+    assert noise[2:4].max() < 1e-6
+
+
+def test_a_trial_ends_with_its_fall() -> None:
+    settings = ExamSettings(trials=18, longest=3.0)
+    record = records(Stand(), "push_0.6", settings)["push_0.6"]
+    result = judge(next(suite for suite in SUITES if suite.name == "push_0.6"), record)
+    fallen = np.flatnonzero(record.rows < record.steps)
+    assert 0 < fallen.size == result.falls
+    assert result.metrics["falls"] == pytest.approx(100.0 * fallen.size / 18)
+    assert sum(plan.falls for plan in result.plans) == result.falls
+    trial = fallen[0]
+    # The row after the last one is of a new start.
+    last = record.base_pos[record.rows[trial] - 1, trial, 2]
+    assert last < 0.4 < record.base_pos[record.rows[trial], trial, 2]
+
+
+def test_records_hold_what_the_task_shows(policy: Policy) -> None:
+    record = records(policy, "flat,rough_4cm")
+    flat, rough = record["flat"], record["rough_4cm"]
+    assert flat.lin_vel.shape == (30, 2, 3) and flat.foot_pos.shape == (30, 2, 2, 3)
+    assert flat.estimate is not None and flat.estimate.shape == (30, 2, 5)
+    np.testing.assert_allclose(flat.mass, 11.145, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(flat.base_quat, axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(flat.dof_vel_limits[:2], [30.0, 10.0])
+    assert not flat.torques[0].any() and flat.torques[5].any()
+    # Left foot to the left.
+    assert (flat.foot_pos[0, :, 0, 1] > flat.foot_pos[0, :, 1, 1]).all()
+    # The velocities are those of the positions, seen by the base.
+    moved = torch.from_numpy(np.diff(flat.base_pos[:, 0], axis=0) / np.float32(flat.dt))
+    seen = quat_rotate_inverse(torch.from_numpy(flat.base_quat[1:, 0]), moved).numpy()
+    assert np.abs(seen - flat.lin_vel[1:, 0]).mean() < 0.05 < np.abs(flat.lin_vel[:, 0]).mean()
+    assert rough.base_pos[0, :, 1].min() > 16.0
+
+
+def test_a_sole_that_rolls_does_not_slip() -> None:
+    record = records(Stand(), "stand", dataclasses.replace(SETTINGS, longest=1.0))["stand"]
+    rows = slice(24, 40)  # The robot tips over, and its feet with it.
+    ankles = np.linalg.norm(np.diff(record.foot_pos[..., :2], axis=0), axis=-1)[rows] / record.dt
+    assert ankles.mean() > 0.15
+    assert np.linalg.norm(record.sole_vel[rows], axis=-1).mean() < 0.01
+
+
+def test_batches_hold_what_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = make_batches(SUITES, ExamSettings(trials=10))
+    assert [suite.name for batch in batches for suite in batch.suites] != []
+    for batch in batches:
+        assert len({(suite.grounds == ("plane",), suite.seconds) for suite in batch.suites}) == 1
+        assert batch.on_plane == (batch.suites[0].grounds == ("plane",))
+    monkeypatch.setitem(examiner._MOST_ROBOTS, "cpu", 30)
+    assert max(len(batch.suites) for batch in make_batches(SUITES, ExamSettings(trials=10))) == 3
+    assert max(len(batch.suites) for batch in make_batches(SUITES, ExamSettings(trials=100))) == 1
+
+
+def test_a_policy_of_another_size_is_refused() -> None:
+    class Narrow(Stand):
+        num_observations = 43
+
+    with pytest.raises(UserError, match="turns 43 observations into 10 actions, but the task 'qmini' has 215 and 10"):
+        records(Narrow(), "flat")
+
+
+def test_a_sample_is_the_first_fall_or_the_quickest_walk() -> None:
+    suite = next(suite for suite in SUITES if suite.name == "push_0.6")
+    settings = ExamSettings(trials=18, longest=3.0)
+    (batch,) = make_batches([suite], settings)
+    (record,), stage = examine(Stand(), batch, settings)
+    sample = choose_sample(suite, record, stage)
+    assert sample.fell and sample.trial == np.flatnonzero(record.rows < record.steps)[0]
+    first, last = sample.strip
+    assert last == motion.standing_rows(sample.record)[0] - 1 and 0 <= first < last
+    record = dataclasses.replace(record, rows=np.full(18, record.steps))
+    record.base_quat[:] = [0.0, 0.0, 0.0, 1.0]
+    sample = choose_sample(suite, record, stage)
+    assert not sample.fell and suite.plans[sample.trial][0][1] == (0.6, 0.0, 0.0)
+    assert sample.strip == (99, 149)
+
+
+def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = select_suites("flat,rough_2cm")
+    calls = []
+    original = examiner.examine
+
+    def stopped_at_the_second(*args: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("legged_gym.evaluation.exam.examine", stopped_at_the_second)
+    result = ExamResult("qmini", "mujoco", "cpu", 1, 2, None, [], suites)
+    samples = hold_exam([Stand()], suites, SETTINGS, result)
+    assert not result.finished
+    assert list(result.policies[0].suites) == list(samples[0]) == ["flat"]
+    kept = as_dict(result)
+    assert kept["finished"] is False and list(kept["policies"][0]["results"]) == ["flat"]
+
+
+def test_the_task_is_left_as_it_was(tmp_path: Path, policy: Policy) -> None:
+    before = task_registry.get_cfgs("qmini")[0].to_dict()
+    records(policy, "flat")
+    assert task_registry.get_cfgs("qmini")[0].to_dict() == before

@@ -1,0 +1,218 @@
+"""Results as a table, as JSON and as a page."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from test_evaluate_metrics import record
+
+from legged_gym.envs import QminiCfg
+from legged_gym.evaluation.examiner import Stage
+from legged_gym.evaluation.html import Cell, Page
+from legged_gym.evaluation.metrics import METRICS
+from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.report import write_report
+from legged_gym.evaluation.results import ExamResult, PolicyResult, as_dict, judge, save_json
+from legged_gym.evaluation.samples import Sample, choose_sample
+from legged_gym.evaluation.suites import select_suites
+from legged_gym.evaluation.table import text_table
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.video import VideoUnavailableError
+
+SUITES = select_suites("flat,push_0.6,start_stop,stand")
+
+
+def trials(count: int, fallen: int) -> Record:
+    """Return trials of which so many ended in a fall."""
+    rows = np.full(count, 200)
+    rows[:fallen] = 120
+    joints = np.zeros((200, count, 10), np.float32)
+    changes = {name: joints for name in ("dof_pos", "dof_vel", "torques", "actions")}
+    return record(steps=200, trials=count, rows=rows, dof_vel_limits=np.full(10, 30.0), **changes)
+
+
+def exam(*names: str) -> tuple[ExamResult, list[dict[str, Sample]]]:
+    """Return results of policies, each of which fell one time more than the one before it."""
+    result = ExamResult("qmini", "mujoco", "cpu", 1, 20, None, [], SUITES, finished=True, git_revision="abc")
+    samples: list[dict[str, Sample]] = []
+    stage = Stage(QminiCfg(), None, list(QminiCfg().init_state.default_joint_angles))
+    for index, name in enumerate(names):
+        policy = PolicyResult(name, f"{name}.pt", "0123456789ab", 1.25)
+        kept = {}
+        for suite in SUITES:
+            found = trials(20, index)
+            policy.suites[suite.name] = judge(suite, found)
+            kept[suite.name] = choose_sample(suite, found, stage)
+        result.policies.append(policy)
+        samples.append(kept)
+    return result, samples
+
+
+def test_one_policy_gets_a_row_for_each_suite() -> None:
+    lines = text_table(exam("walker")[0]).splitlines()
+    assert lines[0].startswith("walker  (sha256 0123456789ab")
+    assert lines[1].split()[:4] == ["falls", ">20°", "vx", "vy"]
+    assert [line.split()[0] for line in lines[3:]] == ["flat", "push_0.6", "start_stop", "stand"]
+    assert lines[3].split()[1] == "0.0"
+    assert len({len(line) for line in lines[3:]}) == 1
+
+
+def test_several_policies_get_columns_side_by_side() -> None:
+    lines = text_table(exam("first", "second")[0]).splitlines()
+    assert lines[0].startswith("A  first") and lines[1].startswith("B  second")
+    assert lines[4].split()[:4] == ["A", "B", "A", "B"]
+    assert lines[5].split()[:3] == ["flat", "0.0", "5.0"]
+
+
+def test_suites_that_were_not_finished_are_left_out() -> None:
+    result, samples = exam("first", "second")
+    for policy, kept in zip(result.policies, samples, strict=True):
+        del policy.suites["stand"], kept["stand"]
+    del result.policies[1].suites["start_stop"]
+    text = text_table(result)
+    assert "stand" not in text
+    assert re.search(r"^start_stop +0\.0 +0\.000", text, re.M)
+    assert list(as_dict(result)["policies"][1]["results"]) == ["flat", "push_0.6"]
+
+
+def test_json_holds_what_its_module_promises(tmp_path: Path) -> None:
+    save_json(exam("first", "second")[0], str(tmp_path / "exam.json"))
+    data = json.loads((tmp_path / "exam.json").read_text())
+    assert data["format"] == "qmini_exam/1"
+    assert (data["task"], data["sim"], data["seed"], data["trials"], data["longest"]) == (
+        "qmini",
+        "mujoco",
+        1,
+        20,
+        None,
+    )
+    assert data["git_revision"] == "abc" and data["finished"] is True
+    assert {"python", "torch", "numpy", "mujoco"} <= data["versions"].keys()
+    assert list(data["metrics"]) == [metric.name for metric in METRICS]
+    assert data["suites"]["push_0.6"]["push"] == 0.6
+    second = data["policies"][1]
+    assert (second["name"], second["path"], second["digest"]) == ("second", "second.pt", "0123456789ab")
+    flat = second["results"]["flat"]
+    assert (flat["trials"], flat["falls"], flat["metrics"]["falls"]) == (20, 1, 5.0)
+    # Nobody walked.
+    assert flat["metrics"]["cost_of_transport"] is None
+    assert len(flat["commands"]) == 18
+    assert flat["commands"][1] == {"command": [-0.5, 0.0, 0.0], "trials": 2, "falls": 0, "vx": 0.0, "yaw": 0.0}
+    assert flat["commands"][0]["falls"] == 1
+    assert second["results"]["start_stop"]["commands"][0]["command"][0] == [0.0, [0.6, 0.0, 0.0]]
+
+
+def test_plans_are_judged_on_their_own_trials() -> None:
+    found = trials(36, 0)
+    found.lin_vel[:, [5, 23], 0] = 0.55
+    plan = judge(SUITES[0], found).plans[5]
+    assert plan.trials == 2 and plan.velocity is not None
+    assert plan.velocity == pytest.approx((0.55, 0.0))
+    assert judge(SUITES[0], trials(18, 18)).plans[0].velocity == pytest.approx((0.0, 0.0))
+    early = dataclasses.replace(trials(18, 0), rows=np.full(18, 10))
+    assert judge(SUITES[0], early).plans[0].velocity is None
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the drawing of film strips, which has a test of its own."""
+
+    def strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
+        return [np.full((20, 16, 3), 40 * index, np.uint8) for index in range(3)], ["1 s", "2 s", "3 s"]
+
+    monkeypatch.setattr("legged_gym.evaluation.report.film_strip", strip)
+
+
+def written(tmp_path: Path, *names: str) -> str:
+    result, samples = exam(*names)
+    write_report(result, samples, str(tmp_path / "report.html"))
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_page_needs_nothing_beside_it(tmp_path: Path) -> None:
+    page = written(tmp_path, "first", "second")
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert "<script" not in page and "@import" not in page and "http" not in re.sub(r"base64,[^\"]+", "", page)
+    for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", page):
+        assert Image.open(io.BytesIO(base64.b64decode(data))).size == (16, 20)
+    plots = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", page)
+    assert len(plots) == 2 + 1 + 1 + 2 * 3
+    assert all(b"<svg" in base64.b64decode(plot) for plot in plots)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_page_shows_every_figure_and_says_what_it_means(tmp_path: Path) -> None:
+    page = written(tmp_path, "first", "second")
+    for metric in METRICS:
+        assert metric.meaning.split(",")[0].replace("'", "&#x27;") in page
+    for suite in SUITES:
+        assert suite.title in page
+    # The better of two is bold, and falls have colours.
+    assert '<td class="good best">0.0</td><td class="fair">5.0</td>' in page
+    assert "the first of 1 that fell" in page
+    assert "Stopped before its end" not in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_stopped_exam_is_reported_as_such(tmp_path: Path) -> None:
+    result, samples = exam("first")
+    result.finished = False
+    for name in ("push_0.6", "start_stop", "stand"):
+        del result.policies[0].suites[name], samples[0][name]
+    write_report(result, samples, str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Stopped before its end" in page
+    assert "Standing</h2>" not in page
+
+
+def test_a_page_without_pictures_where_nothing_can_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(sample: Sample) -> None:
+        raise VideoUnavailableError("no OpenGL")
+
+    monkeypatch.setattr("legged_gym.evaluation.report.film_strip", fail)
+    assert "None: no OpenGL." in written(tmp_path, "first")
+
+
+def test_text_is_no_markup(tmp_path: Path) -> None:
+    page = Page("<b>")
+    page.text("a < b & c")
+    page.heading("</h2>")
+    page.table(["<i>", ("x", "<u>")], [["<td>", Cell("<s>", "text")]], "<caption>")
+    page.write(str(tmp_path / "page.html"))
+    text = (tmp_path / "page.html").read_text()
+    assert "a &lt; b &amp; c" in text and "<title>&lt;b&gt;</title>" in text
+    assert not re.search(r"<(b|i|u|s)>", text)
+
+
+def test_a_plot_is_the_same_every_time(tmp_path: Path) -> None:
+    pages = []
+    for name in ("one", "two"):
+        figure = Figure()
+        figure.subplots().plot([1, 2])
+        page = Page("plot")
+        page.figure(figure)
+        page.write(str(tmp_path / name))
+        pages.append((tmp_path / name).read_text())
+    assert pages[0] == pages[1]
+
+
+def test_a_report_that_cant_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't write"):
+        Page("x").write(str(tmp_path / "gone" / "x.html"))
+
+
+def test_numbers_are_shown_to_their_digits() -> None:
+    assert METRICS[0].show(5.56) == "5.6"
+    assert METRICS[3].show(0.12345) == "0.123"
+    assert METRICS[3].show(None) == METRICS[3].show(math.inf) == "-"
