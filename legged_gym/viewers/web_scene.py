@@ -52,6 +52,7 @@ class WebScene:
         self.company = session.env.num_envs <= MOST_ROBOTS
         """Whether other robots are shown, too."""
         self._rows = torch.zeros(0, dtype=torch.long)
+        self._rows_around: int | None = None
         self._focus = np.zeros(3)
         self._last = np.full(3, np.inf)
         self._centre: np.ndarray | None = None
@@ -116,13 +117,9 @@ class WebScene:
             self._links[link] = scene.add_frame(name, show_axes=False)
             scene.add_glb(f"{name}/shape", glb)
             if env.num_envs > 1:
-                self._company[link] = scene.add_batched_glb(
-                    f"{_WORLD}/company/{env.body_names[link]}",
-                    glb,
-                    [[1.0, 0.0, 0.0, 0.0]],
-                    [[0.0, 0.0, -10.0]],
-                    lod="off",
-                )
+                name = f"{_WORLD}/company/{env.body_names[link]}"
+                upright, buried = np.eye(1, 4), np.array([[0.0, 0.0, -10.0]])
+                self._company[link] = scene.add_batched_glb(name, glb, upright, buried, lod="off")
 
     def _add_signs(self) -> None:
         """Add the arrows of velocities and forces, the arcs of yaw rates, and the marks of feet that touch."""
@@ -155,9 +152,10 @@ class WebScene:
         """Return the indices of the robots that are drawn, (n,), the shown one first."""
         env, robot = self._session.env, self._session.robot
         if not self.company:
-            self._rows = torch.tensor([robot], device=env.device)
-        elif len(self._rows) < 2 or int(self._rows[0]) != robot:
+            self._rows, self._rows_around = torch.tensor([robot], device=env.device), None
+        elif self._rows_around != robot:
             # Chosen anew only with another robot, so that nobody comes and goes.
+            self._rows_around = robot
             distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
             distance[robot] = -1.0
             self._rows = distance.topk(min(MOST_ROBOTS, env.num_envs), largest=False).indices
