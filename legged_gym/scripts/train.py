@@ -11,6 +11,7 @@ from legged_gym.utils import distributed
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import (
     add_train_arguments,
+    add_viewer_arguments,
     choose_backend,
     get_args,
     make_parser,
@@ -56,6 +57,7 @@ def train(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace, here: distributed.World) -> None:
     from legged_gym.utils.runs import save_run_config
     from legged_gym.utils.task_registry import task_registry
+    from legged_gym.viewers.opening import show_training
 
     env_cfg, train_cfg = _configs(args)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
@@ -72,11 +74,15 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
         distributed.on_end(lambda: _next_steps(args, folder))
         if args.video_interval and here.is_first:
             _film(runner, env, args.video_interval)
+        page = show_training(runner, env, args) if here.is_first else None
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
             print(f"\nstopped\n{_next_steps(args, folder)}")
             raise
+        finally:
+            if page is not None:
+                page.close()
         print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
     finally:
         env.close()
@@ -181,6 +187,7 @@ def main() -> None:
     distributed.tidy_output()
     parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
     add_train_arguments(parser)
+    add_viewer_arguments(parser, ("auto", "web", "none"), "a page in the browser, unless --headless")
     train(get_args(parser=parser))
 
 

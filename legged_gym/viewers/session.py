@@ -17,6 +17,8 @@ from legged_gym.utils.errors import UserError
 from legged_gym.utils.math import quat_apply_yaw
 
 if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
     from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.utils.trained import Trained
     from legged_gym.viewers import Viewer
@@ -54,7 +56,7 @@ class Session:
     @property
     def title(self) -> str:
         """What is shown, in a few words."""
-        return "training"
+        return self.env.cfg.asset.name
 
     @property
     def robot(self) -> int:
@@ -68,6 +70,26 @@ class Session:
     def next_robot(self, step: int = 1) -> None:
         """Show the next robot, or with ``step=-1`` the one before. Any thread may call this."""
         self.select_robot(self._robot + step)
+
+
+class TrainingSession(Session):
+    """A training: it can be looked at, nothing more."""
+
+    def __init__(self, env: LeggedRobot, runner: OnPolicyRunner) -> None:
+        """Show the training that ``runner`` does in ``env``."""
+        self._runner = runner
+        estimates = hasattr(runner.alg, "get_estimator")
+        super().__init__(env, self._estimate if estimates else None, runner.device)
+
+    @property
+    def title(self) -> str:
+        """What is shown, in a few words."""
+        # rsl_rl's own runner counts the iteration it is in, ours those that are done.
+        done = getattr(self._runner, "completed_iterations", self._runner.current_learning_iteration)
+        return f"training, iteration {done + 1}"
+
+    def _estimate(self, obs: TensorDict) -> torch.Tensor:
+        return self._runner.alg.get_estimator()(obs)
 
 
 @dataclass
@@ -133,6 +155,13 @@ class PlaySession(Session):
         self.held_command = (vx, vy, yaw_rate)
         wanted = torch.tensor(self.held_command)
         self._request(lambda: self.env.hold_command(self._meant(), wanted))
+
+    def drive_everyone(self, command: Sequence[float]) -> None:
+        """Hold a command for all robots, whoever :attr:`everyone` means."""
+        vx, vy, yaw_rate = (float(value) for value in command)
+        self.held_command = (vx, vy, yaw_rate)
+        wanted, robots = torch.tensor(self.held_command), torch.arange(self.env.num_envs, device=self.env.device)
+        self._request(lambda: self.env.hold_command(robots, wanted))
 
     def nudge(self, change: Sequence[float]) -> None:
         """Change the held command, or the present one if none is held, within the range of the task's commands.

@@ -110,7 +110,8 @@ class PlayControls:
             self._random = gui.add_checkbox("At random", session.held_command is None, hint="as the task draws them")
             self._random.on_update(_by_user(lambda on: session.release() if on else self._hold()))
             self._sliders = [
-                gui.add_slider(name, round(low * _MARGIN, 2) - 0.01, round(high * _MARGIN, 2) + 0.01, 0.01, 0.0)
+                # One that was never trained with would only mislead.
+                gui.add_slider(name, low * _MARGIN - 0.01, high * _MARGIN + 0.01, 0.01, 0.0, visible=low < high)
                 for name, (low, high) in zip(names, session.command_ranges, strict=True)
             ]
             gui.add_button("Stand still").on_click(lambda _: session.halt())

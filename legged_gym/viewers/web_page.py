@@ -17,8 +17,6 @@ from legged_gym.viewers.web_controls import LookControls, PlayControls
 from legged_gym.viewers.web_plots import Plots
 from legged_gym.viewers.web_scene import WebScene
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8080
 _FIGURES_INTERVAL = 0.1
 """Seconds between two updates of what is read rather than seen."""
 _CHECKPOINTS_INTERVAL = 2.0
@@ -32,7 +30,7 @@ class WebPage:
     """
 
     def __init__(
-        self, session: Session, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, frames_per_second: float = 60.0
+        self, session: Session, host: str = "127.0.0.1", port: int = 8080, frames_per_second: float = 60.0
     ) -> None:
         """Start serving.
 

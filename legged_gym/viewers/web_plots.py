@@ -34,14 +34,14 @@ class Chart:
             viser.uplot.Series(label=label, stroke=f"rgb{colour}", width=1.5, points={"show": False})
             for label, colour in curves.items()
         ]
-        empty = tuple(np.zeros(0) for _ in series)
+        empty = (np.array([-_SECONDS, 0.0]), *[np.zeros(2) for _ in curves])
         self._handle = gui.add_uplot(
-            empty, tuple(series), title=title, height=150, scales={"x": {"time": False}},
-            axes=({"size": 22}, {"size": 40}), legend={"show": True, "live": False},
+            empty, tuple(series), title=title, height=150, scales={"x": {"time": False, "range": (-_SECONDS, 0.0)}},
+            axes=({"size": 38}, {"size": 52}), legend={"show": True, "live": False}, padding=(0, 12, 0, 0),
         )  # fmt: skip
 
     def show(self, times: np.ndarray, values: np.ndarray) -> None:
-        """Show curves, (C, T), over times, s, (T,)."""
+        """Show curves, (C, T), over times before now, s, (T,)."""
         every = slice(None, None, max(1, -(-len(times) // _POINTS)))
         self._handle.data = tuple(np.asarray(row[every], np.float64) for row in (times, *values))
 
@@ -88,7 +88,7 @@ class Plots:
         """Bring the page up to date."""
         if not self._rows:
             return
-        times = np.array([time for time, _ in self._rows])
+        times = np.array([time for time, _ in self._rows]) - self._rows[-1][0]
         columns = np.array([row for _, row in self._rows]).T
         first = 0
         for chart, count in zip(self._charts, self._curve_counts(len(columns)), strict=True):

@@ -27,9 +27,11 @@ _PLANE_MARGIN = 100.0
 _ARROW_HEIGHT = 0.4
 """Of the velocity arrows above the base, m; the command, the velocity and the estimate are above each other."""
 _ARROW_SPACING = 0.06
-_ARC_RADIUS = 0.22
+_ARC_RADIUS = 0.3
 _ARC_POINTS = 12
 _METRES_PER_NEWTON = 0.003
+_SOME_LENGTH = np.array([0.0, 0.0, 1e-4])
+"""Added to arrows: one without any length has no direction, and could not be drawn."""
 _SNAP = 1.0
 """A robot that moved further than this between two frames, m, was reset: the view jumps after it."""
 _SMOOTHING = 0.9
@@ -50,6 +52,7 @@ class WebScene:
         self.company = session.env.num_envs <= MOST_ROBOTS
         """Whether other robots are shown, too."""
         self._rows = torch.zeros(0, dtype=torch.long)
+        self._rows_around: int | None = None
         self._focus = np.zeros(3)
         self._last = np.full(3, np.inf)
         self._centre: np.ndarray | None = None
@@ -57,7 +60,7 @@ class WebScene:
         self._ground: Future[None] | None = None
         self._light()
         self._world = server.scene.add_frame(_WORLD, show_axes=False)
-        self._links = self._add_links()
+        self._add_links()
         self._add_signs()
         if session.env.terrain is None:
             half = float(session.env.env_origins.abs().max()) + _PLANE_MARGIN
@@ -70,9 +73,13 @@ class WebScene:
         self._renew_ground(reading.position)
         with self._server.atomic():
             self._move_world(reading.position)
-            for link, handle in self._links.items():
-                handle.batched_positions = states[:, link, :3]
-                handle.batched_wxyzs = states[:, link, [6, 3, 4, 5]]
+            for link, frame in self._links.items():
+                frame.position, frame.wxyz = states[0, link, :3], states[0, link, [6, 3, 4, 5]]
+            for link, handle in self._company.items():
+                handle.visible = len(rows) > 1
+                if handle.visible:
+                    handle.batched_positions = states[1:, link, :3]
+                    handle.batched_wxyzs = states[1:, link, [6, 3, 4, 5]]
             self._draw_velocities(reading)
             self._draw_feet(reading)
 
@@ -100,31 +107,36 @@ class WebScene:
         camera.look_at = (0.0, 0.0, float(focus[2]))
         camera.position = tuple(np.array(view.pos) - focus * [1.0, 1.0, 0.0])
 
-    def _add_links(self) -> dict[int, viser.BatchedGlbHandle]:
-        handles = {}
-        for link, glb in meshes.robot_parts(self._session.env).items():
-            handles[link] = self._server.scene.add_batched_glb(
-                f"{_WORLD}/robots/{self._session.env.body_names[link]}", glb, *self._nowhere(), lod="off"
-            )
-        return handles
-
-    @staticmethod
-    def _nowhere() -> tuple[np.ndarray, np.ndarray]:
-        return np.array([[1.0, 0.0, 0.0, 0.0]]), np.array([[0.0, 0.0, -10.0]])
+    def _add_links(self) -> None:
+        """Add the shown robot's links, which a browser moves more smoothly one by one, and the others' as copies."""
+        scene, env = self._server.scene, self._session.env
+        self._links: dict[int, viser.FrameHandle] = {}
+        self._company: dict[int, viser.BatchedGlbHandle] = {}
+        for link, glb in meshes.robot_parts(env).items():
+            name = f"{_WORLD}/robot/{env.body_names[link]}"
+            self._links[link] = scene.add_frame(name, show_axes=False)
+            scene.add_glb(f"{name}/shape", glb)
+            if env.num_envs > 1:
+                name = f"{_WORLD}/company/{env.body_names[link]}"
+                upright, buried = np.eye(1, 4), np.array([[0.0, 0.0, -10.0]])
+                self._company[link] = scene.add_batched_glb(name, glb, upright, buried, lod="off")
 
     def _add_signs(self) -> None:
         """Add the arrows of velocities and forces, the arcs of yaw rates, and the marks of feet that touch."""
         scene = self._server.scene
         feet = len(self._session.env.feet_indices)
         colours = np.array([COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR], np.uint8)
-        self._velocities = self._add_arrows("velocities", colours)
+        self._base = scene.add_frame(f"{_WORLD}/base", show_axes=False)
+        self._velocities = self._add_arrows("base/velocities", colours)
         arc_colours = np.repeat(colours[:2], 2 * _ARC_POINTS, axis=0).reshape(-1, 2, 3)
         self._arcs = scene.add_line_segments(
-            f"{_WORLD}/yaw_rates", np.zeros((2 * _ARC_POINTS, 2, 3)), arc_colours, thickness=0.014
+            f"{_WORLD}/base/yaw_rates", np.zeros((2 * _ARC_POINTS, 2, 3)), arc_colours, thickness=0.02
         )
-        self._forces = self._add_arrows("forces", np.tile(np.array(_FORCE_COLOUR, np.uint8), (feet, 1)))
+        self._feet = [scene.add_frame(f"{_WORLD}/feet/{foot}", show_axes=False) for foot in range(feet)]
+        red = np.array([_FORCE_COLOUR], np.uint8)
+        self._forces = [self._add_arrows(f"feet/{foot}/force", red) for foot in range(feet)]
         self._touching = [
-            scene.add_icosphere(f"{_WORLD}/contacts/{foot}", radius=0.03, color=_FORCE_COLOUR, opacity=0.6)
+            scene.add_icosphere(f"{_WORLD}/feet/{foot}/contact", radius=0.03, color=_FORCE_COLOUR, opacity=0.6)
             for foot in range(feet)
         ]
 
@@ -140,9 +152,10 @@ class WebScene:
         """Return the indices of the robots that are drawn, (n,), the shown one first."""
         env, robot = self._session.env, self._session.robot
         if not self.company:
-            self._rows = torch.tensor([robot], device=env.device)
-        elif len(self._rows) < 2 or int(self._rows[0]) != robot:
+            self._rows, self._rows_around = torch.tensor([robot], device=env.device), None
+        elif self._rows_around != robot:
             # Chosen anew only with another robot, so that nobody comes and goes.
+            self._rows_around = robot
             distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
             distance[robot] = -1.0
             self._rows = distance.topk(min(MOST_ROBOTS, env.num_envs), largest=False).indices
@@ -172,32 +185,30 @@ class WebScene:
             self._server.scene.add_glb(f"{_WORLD}/far_ground", coarse, cast_shadow=False, receive_shadow=False)
 
     def _draw_velocities(self, reading: Reading) -> None:
-        turn = _yaw_matrix(reading.quaternion)
-        shown = [reading.command[:2], reading.velocity[:2]]
-        shown.append(np.zeros(2) if reading.estimate is None else reading.estimate[:2])
-        velocities = np.zeros((3, 3))
-        velocities[:, :2] = shown
-        starts = reading.position + _ARROW_HEIGHT * np.array([0.0, 0.0, 1.0])
-        starts = starts + np.outer([0.0, -_ARROW_SPACING, -2.0 * _ARROW_SPACING], [0.0, 0.0, 1.0])
-        # Nothing of no length: its direction could not be drawn.
-        self._velocities.points = np.stack((starts, starts + velocities @ turn.T + [0.0, 0.0, 1e-4]), axis=1)
+        self._base.position, self._base.wxyz = reading.position, _yaw_only(reading.quaternion)
+        starts = np.zeros((3, 3))
+        starts[:, 2] = _ARROW_HEIGHT - _ARROW_SPACING * np.arange(3)
+        ends = starts.copy()
+        ends[:2, :2] += [reading.command[:2], reading.velocity[:2]]
+        if reading.estimate is not None:
+            ends[2, :2] += reading.estimate[:2]
+        self._velocities.points = np.stack((starts, ends + _SOME_LENGTH), axis=1)
         arcs = []
         for start, rate in zip(starts[:2], (reading.command[2], reading.velocity[2]), strict=True):
             angle = np.linspace(0.0, rate, _ARC_POINTS + 1)
-            arc = _ARC_RADIUS * np.stack((np.cos(angle), np.sin(angle), np.zeros_like(angle)), axis=1)
-            arcs.append(start + arc @ turn.T)
-        self._arcs.points = np.concatenate([np.stack((arc[:-1], arc[1:]), axis=1) for arc in arcs])
+            arc = start + _ARC_RADIUS * np.stack((np.cos(angle), np.sin(angle), np.zeros_like(angle)), axis=1)
+            arcs.append(np.stack((arc[:-1], arc[1:]), axis=1))
+        self._arcs.points = np.concatenate(arcs)
 
     def _draw_feet(self, reading: Reading) -> None:
-        ends = reading.feet + _METRES_PER_NEWTON * reading.forces + [0.0, 0.0, 1e-4]
-        self._forces.points = np.stack((reading.feet, ends), axis=1)
-        for foot, mark in enumerate(self._touching):
-            mark.position = reading.feet[foot]
+        for foot, (frame, arrow, mark) in enumerate(zip(self._feet, self._forces, self._touching, strict=True)):
+            frame.position = reading.feet[foot]
+            force = _METRES_PER_NEWTON * reading.forces[foot] + _SOME_LENGTH
+            arrow.points = np.stack((np.zeros(3), force))[None]
             mark.visible = bool(reading.contacts[foot])
 
 
-def _yaw_matrix(quaternion: np.ndarray) -> np.ndarray:
-    """Return the turn about the vertical of a quaternion, xyzw, (4,), as a matrix, (3, 3)."""
-    yaw = 2.0 * np.arctan2(quaternion[2], quaternion[3])
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+def _yaw_only(quaternion: np.ndarray) -> np.ndarray:
+    """Return the turn about the vertical of a quaternion, xyzw, (4,), as wxyz, (4,)."""
+    part = np.array([quaternion[3], 0.0, 0.0, quaternion[2]])
+    return part / max(float(np.linalg.norm(part)), 1e-9)
