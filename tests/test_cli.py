@@ -107,7 +107,7 @@ def test_training_ends_by_saying_what_can_be_done_next(training: tuple[Path, str
         f"run +{folder}",
         f"play.py .*{folder}",
         f"train.py .*{folder} --resume",
-        f"tensorboard --logdir={training[0]}",
+        f"dashboard.py --logdir={training[0]}",
     ):
         assert re.search(pattern, output), pattern
 

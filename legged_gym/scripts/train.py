@@ -32,6 +32,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --num_envs=4096 --max_iterations=3000 --run_name=long",
     "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
     "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
+    "python legged_gym/scripts/train.py --headless --video_interval=100     (films of the robots, in TensorBoard, too)",
     "torchrun --nproc_per_node=4 legged_gym/scripts/train.py --sim=warp --num_envs=4096 --headless    (4 GPUs)",
 )
 
@@ -166,18 +167,19 @@ def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
     python = python_command()
     here = distributed.world()
-    tensorboard, torchrun = (os.path.join(os.path.dirname(python), name) for name in ("tensorboard", "torchrun"))
+    torchrun = os.path.join(os.path.dirname(python), "torchrun")
     start = python
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
         start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
+    root = relative(os.path.dirname(os.path.dirname(folder)))
     where = f"--task={args.task} --load_run={relative(folder)}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",
             f"  play   {python} legged_gym/scripts/play.py {where}",
             f"  go on  {start} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
-            f"  watch  {tensorboard} --logdir={relative(os.path.dirname(os.path.dirname(folder)))}",
+            f"  watch  {python} legged_gym/scripts/dashboard.py --logdir={root}",
         ]
     )
 

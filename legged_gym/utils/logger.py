@@ -28,13 +28,43 @@ Layout = dict[str, dict[str, list[Any]]]
 _LINE_INTERVAL = 10.0
 """Seconds between lines where the output is no terminal."""
 
+_SERVICES = ("wandb", "neptune")
+"""Packages of logging services, whose errors are about accounts and connections."""
+
 _VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
 
+_GLANCE = {
+    "reward of an episode": "Train/mean_reward",
+    "episode length, steps": "Train/mean_episode_length",
+    "falls, share of episodes": "Episode/falls",
+    "forward velocity error, m/s": "Tracking/lin_vel_x_rmse",
+    "lateral velocity error, m/s": "Tracking/lin_vel_y_rmse",
+    "yaw rate error, rad/s": "Tracking/ang_vel_rmse",
+    "terrain level": "Terrain/level",
+}
+_GLANCE_AT_ESTIMATOR = {
+    "estimated forward velocity off, m/s": "Estimator/vel_x_mae",
+    "estimated contacts right, share": "Estimator/contact_accuracy",
+}
 _ESTIMATOR_CHARTS = {
-    "velocity error, m/s": list(_VELOCITY_ERRORS),
-    "contact accuracy": ["Estimator/contact_accuracy"],
-    "loss": ["Loss/estimator"],
-    "learning rate": ["Estimator/learning_rate"],
+    "forward velocity off, m/s": "Estimator/vel_x_mae",
+    "lateral velocity off, m/s": "Estimator/vel_y_mae",
+    "vertical velocity off, m/s": "Estimator/vel_z_mae",
+    "contacts right, share": "Estimator/contact_accuracy",
+    "loss": "Loss/estimator",
+    "learning rate": "Estimator/learning_rate",
+}
+_LEARNING_CHARTS = {
+    "value loss": "Loss/value",
+    "surrogate loss": "Loss/surrogate",
+    "entropy": "Loss/entropy",
+    "learning rate": "Loss/learning_rate",
+    "standard deviation of actions": "Policy/mean_std",
+}
+_SPEED_CHARTS = {
+    "steps per second": "Perf/total_fps",
+    "seconds of an iteration's rollout": "Perf/collection_time",
+    "seconds of an iteration's update": "Perf/learning_time",
 }
 
 
@@ -97,13 +127,18 @@ class TrainingLogger(Logger):
         """Open the event file and lay out its dashboard.
 
         Raises:
-            UserError: The run's folder can't be written.
+            UserError: The run's folder can't be written, or a logging service does not take the run.
         """
         try:
             with self._quiet():
                 super().init_logging_writer()
         except OSError as error:
             raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
+        except Exception as error:
+            if type(error).__module__.split(".")[0] not in _SERVICES:
+                raise
+            reason = " ".join(str(error).split())
+            raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
         if hasattr(self.writer, "add_custom_scalars"):
             estimates = "estimator_cfg" in self.cfg["algorithm"]
             self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
@@ -316,7 +351,9 @@ class Progress:
 
 
 def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = True) -> Layout:
-    """Return the dashboard's layout.
+    """Return the dashboard's layout: first what tells how the training goes, then the rest by groups.
+
+    TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run.
 
     Args:
         reward_scales: Scale by reward term; terms with scale 0 get no chart.
@@ -325,38 +362,20 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = 
     Returns:
         Categories of charts, each a list of expressions that match the names of its curves.
     """
-    groups: dict[str, dict[str, list[str]]] = {
-        "Train": {"reward": ["Train/mean_reward"], "episode length, steps": ["Train/mean_episode_length"]},
-        "Rewards per second": _reward_charts(reward_scales),
-        "Tracking error": {
-            "velocity, m/s": ["Tracking/lin_vel_x_rmse", "Tracking/lin_vel_y_rmse"],
-            "yaw rate, rad/s": ["Tracking/ang_vel_rmse"],
-        },
+    terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
+    groups = {
+        "At a glance": _GLANCE | (_GLANCE_AT_ESTIMATOR if estimates else {}),
+        "Rewards per second": {name: tag for name, tag in terms.items() if reward_scales[name] > 0},
+        "Penalties per second": {name: tag for name, tag in terms.items() if reward_scales[name] < 0},
         "Estimator": _ESTIMATOR_CHARTS if estimates else {},
-        "Curriculum": {"terrain level": ["Terrain/level"]},
-        "Episode ends": {"share": ["Episode/falls", "Episode/time_outs"]},
-        "Loss": {name: [f"Loss/{name}"] for name in ("value", "surrogate", "entropy", "learning_rate")},
-        "Policy": {"action std": ["Policy/mean_std"]},
-        "Perf": {
-            "steps per second": ["Perf/total_fps"],
-            "seconds per iteration": ["Perf/collection_time", "Perf/learning_time"],
-        },
+        "Learning": _LEARNING_CHARTS,
+        "Speed": _SPEED_CHARTS,
     }
     return {
-        category: {title: ["Multiline", [f"^{re.escape(tag)}$" for tag in tags]] for title, tags in charts.items()}
+        category: {title: ["Multiline", [f"^{re.escape(tag)}$"]] for title, tag in charts.items()}
         for category, charts in groups.items()
         if charts
     }
-
-
-def _reward_charts(scales: Mapping[str, float]) -> dict[str, list[str]]:
-    """Return a chart of all rewards, one of all penalties, and one of each term."""
-    terms = {name: f"Reward/{name}" for name, scale in sorted(scales.items()) if scale != 0}
-    summaries = {
-        "rewards": [tag for name, tag in terms.items() if scales[name] > 0],
-        "penalties": [tag for name, tag in terms.items() if scales[name] < 0],
-    }
-    return {title: tags for title, tags in summaries.items() if tags} | {name: [tag] for name, tag in terms.items()}
 
 
 def _reward_scales(env_cfg: Any) -> dict[str, float]:
