@@ -212,6 +212,8 @@ def _draw_arrow(geom: mujoco.MjvGeom, arrow: Arrow) -> None:
     mujoco.mjv_connector(geom, kind, _ARROW_WIDTH, arrow.start, arrow.start + arrow.vector)
     # Seen as well against the sun as with it.
     geom.emission = 0.6
+    # It throws no shadow.
+    geom.category = mujoco.mjtCatBit.mjCAT_DECOR
 
 
 def followed_robot(env: LeggedRobot) -> int:
