@@ -13,8 +13,8 @@ from legged_gym.utils.runs import save_run_config
 RUN = "2026-01-01_00-00-00"
 
 
-def make_policy(root: Path) -> Path:
-    """Write a run, ``root/qmini/RUN``, with ``model_0.pt`` and the folder ``exported``; return the run's folder."""
+def make_policy(root: Path, export: bool = True) -> Path:
+    """Write a run, ``root/qmini/RUN``, with ``model_0.pt`` and a folder ``exported``; return the run's folder."""
     torch.manual_seed(3)
     env = make_env(num_envs=2, control__action_scale=0.2, gait__period=0.6)
     runner = make_runner(env)
@@ -22,6 +22,7 @@ def make_policy(root: Path) -> Path:
     folder.mkdir(parents=True)
     save_run_config(str(folder), "qmini", env.cfg, train_config(), "mujoco")
     runner.save(str(folder / "model_0.pt"))
-    export_policy(runner, env, folder / "exported", steps=2)
+    if export:
+        export_policy(runner, env, folder / "exported", steps=2)
     env.close()
     return folder

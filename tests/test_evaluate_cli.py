@@ -223,6 +223,18 @@ def test_a_run_of_ones_own_comes_before_the_shipped_policy(
     assert "no run of your own" not in output and "model.pt" in output
 
 
+def test_a_new_run_starts_from_the_shipped_policy(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = {path.name: path.stat().st_mtime_ns for path in shipped.iterdir()}
+    arguments = [f"--log_root={tmp_path}", "--headless", "--sim=mujoco", "--rl_device=cpu", "--num_envs=2", PLANE]
+    assert call("train", monkeypatch, *arguments, "--resume", "--load_run=shipped", "--max_iterations=2") == 0
+    assert "iteration 2/2" in capsys.readouterr().out
+    (run,) = (tmp_path / "qmini").iterdir()
+    assert {"model_1.pt", "config.yaml", "git.txt"} <= {path.name for path in run.iterdir()}
+    assert {path.name: path.stat().st_mtime_ns for path in shipped.iterdir()} == there
+
+
 def test_no_shipped_policy_to_play(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

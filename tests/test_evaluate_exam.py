@@ -11,7 +11,8 @@ import pytest
 import torch
 from exam_policies import make_policy
 
-from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.envs import LeggedRobot, QminiCfg, task_registry
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.evaluation import examiner, motion
 from legged_gym.evaluation.exam import hold_exam
 from legged_gym.evaluation.exam_task import ExamTask, exam_class
@@ -32,7 +33,7 @@ START = StartNoise(dof_pos=np.zeros(10, np.float32), velocity=0.0, tilt=0.0)
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_policy(str(make_policy(tmp_path_factory.mktemp("logs")) / "model_0.pt"))
+    return load_policy(str(make_policy(tmp_path_factory.mktemp("logs"), export=False) / "model_0.pt"))
 
 
 class Stand(Policy):
@@ -236,6 +237,9 @@ def test_a_sample_is_the_first_fall_or_the_quickest_walk() -> None:
     sample = choose_sample(suite, record, stage)
     assert not sample.fell and suite.plans[sample.trial][0][1] == (0.6, 0.0, 0.0)
     assert sample.strip == (99, 149)
+    # What happens after a new command is what one wants to see.
+    record.commands[30:, sample.trial] = 0.1
+    assert choose_sample(suite, record, stage).strip == (29, 79)
 
 
 def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +260,31 @@ def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPa
     assert list(result.policies[0].suites) == list(samples[0]) == ["flat"]
     kept = as_dict(result)
     assert kept["finished"] is False and list(kept["policies"][0]["results"]) == ["flat"]
+
+
+class PlainCfg(LeggedRobotCfg):
+    class asset(QminiCfg.asset):
+        pass
+
+    class init_state(QminiCfg.init_state):
+        pass
+
+    class control(QminiCfg.control):
+        pass
+
+
+def test_tasks_without_gait_and_policies_without_estimator_are_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain(Stand):
+        num_observations = 42
+
+        def act(self, observation: torch.Tensor) -> tuple[None, torch.Tensor]:  # type: ignore[override]
+            return None, torch.zeros(len(observation), 10)
+
+    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
+    found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task="plain"))
+    assert found["flat"].estimate is None
+    metrics = judge(SUITES[0], found["flat"]).metrics
+    assert np.isnan(metrics["estimator_rmse"]) and metrics["falls"] >= 0.0
 
 
 def test_the_task_is_left_as_it_was(tmp_path: Path, policy: Policy) -> None:

@@ -17,7 +17,7 @@ _BEFORE_FALL, _OF_WALK = 1.4, 1.0
 """What a film strip shows: the seconds before a fall, or of walking (two strides)."""
 
 _WALK_FROM = 4.0
-"""Second from which walking is shown."""
+"""Second from which walking is shown if the command never changes; else it is the last change."""
 
 
 class StageCfg(SceneCfg, Protocol):
@@ -54,8 +54,11 @@ class Sample:
         last = int(motion.standing_rows(self.record)[0]) - 1
         if self.fell:
             return max(0, last - round(_BEFORE_FALL / self.record.dt)), last
-        first = min(round(_WALK_FROM / self.record.dt), max(0, last - round(_OF_WALK / self.record.dt)))
-        return first, min(last, first + round(_OF_WALK / self.record.dt))
+        length = round(_OF_WALK / self.record.dt)
+        changes = np.flatnonzero(np.diff(self.record.commands[:, 0], axis=0).any(axis=1))
+        wanted = changes[-1] if changes.size else round(_WALK_FROM / self.record.dt)
+        first = min(int(wanted), max(0, last - length))
+        return first, min(last, first + length)
 
 
 def choose_sample(suite: Suite, record: Record, stage: Stage) -> Sample:

@@ -33,6 +33,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
     "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
     "python legged_gym/scripts/train.py --headless --video_interval=100     (films of the robots, in TensorBoard, too)",
+    "python legged_gym/scripts/train.py --resume --load_run=shipped   (a new run that starts from the shipped policy)",
     "torchrun --nproc_per_node=4 legged_gym/scripts/train.py --sim=warp --num_envs=4096 --headless    (4 GPUs)",
 )
 
@@ -136,8 +137,9 @@ def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg
     """Give a new run the task's configurations, or on ``--resume`` the run's; ``args`` gets simulator and devices."""
     from legged_gym.utils.backend import default_num_envs
     from legged_gym.utils.helpers import update_cfg_from_args
-    from legged_gym.utils.runs import experiment_root, find_run, load_run_config
+    from legged_gym.utils.runs import SHIPPED, experiment_root, find_run, load_run_config, shipped_policy
 
+    task_env_cfg = env_cfg.copy()
     probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
     update_cfg_from_args(probe_env, probe_train, args)
     wanted = probe_train.runner
@@ -148,10 +150,16 @@ def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg
         env_cfg.env.num_envs = default_num_envs(env_cfg, args.sim_device)
         return
     _refuse_starting_values(args.overrides)
-    folder = find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
+    shipped = shipped_policy(args.task) if wanted.load_run == SHIPPED else None
+    folder = shipped or find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
     sim = load_run_config(folder, args.task, env_cfg, train_cfg)
-    args.sim = args.sim or sim
+    if shipped is None:
+        args.sim = args.sim or sim
     choose_backend(args)
+    if shipped is not None:
+        # It was trained on another machine.
+        args.load_run = folder
+        env_cfg.env.num_envs = default_num_envs(task_env_cfg, args.sim_device)
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
 
 

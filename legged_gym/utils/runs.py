@@ -56,6 +56,9 @@ def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> 
     """
     run = find_run(root, load_run)
     numbers = list_checkpoints(run)
+    shipped = os.path.join(run, SHIPPED_CHECKPOINT)
+    if not numbers and checkpoint < 0 and os.path.isfile(shipped):
+        return shipped
     if not numbers:
         raise UserError(f"no checkpoint (model_<iteration>.pt) in '{run}'")
     if checkpoint < 0:

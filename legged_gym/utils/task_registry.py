@@ -133,7 +133,7 @@ class TaskRegistry:
         from legged_gym.utils import distributed
         from legged_gym.utils.backend import learning_device
         from legged_gym.utils.helpers import resolve_device
-        from legged_gym.utils.runs import experiment_root, get_load_path, new_run_folder
+        from legged_gym.utils.runs import experiment_root, get_load_path
 
         if name is None and train_cfg is None:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
@@ -145,16 +145,16 @@ class TaskRegistry:
         here = distributed.join(device)
         if log_root == "default":
             log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
+        path = None
         if settings.resume:
             if log_root is None:
                 raise ValueError("runner.resume needs a log_root to find the run in")
             path = distributed.from_first(lambda: get_load_path(log_root, settings.load_run, settings.checkpoint))
-            runner = self._runner(env, train_cfg, device, os.path.dirname(path))
-            runner.load(path)
+        with _run_folder(log_root if here.is_first else None, settings.run_name, path) as folder:
+            runner = self._runner(env, train_cfg, device, distributed.from_first(lambda: folder))
+            if path is not None:
+                runner.load(path)
             return runner, train_cfg
-        nowhere = log_root is None or not here.is_first
-        with contextlib.nullcontext() if nowhere else new_run_folder(str(log_root), settings.run_name) as folder:
-            return self._runner(env, train_cfg, device, distributed.from_first(lambda: folder)), train_cfg
 
     def _entry(self, name: str) -> tuple[type[LeggedRobot], LeggedRobotCfg, LeggedRobotCfgPPO]:
         if name not in self._tasks:
@@ -206,6 +206,18 @@ def _sim_device(device: str) -> str:
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
     return device
+
+
+def _run_folder(
+    log_root: str | None, run_name: str, checkpoint: str | None
+) -> contextlib.AbstractContextManager[str | None]:
+    """Return a context with the folder of the checkpoint that is gone on from, else with a new one, if any."""
+    from legged_gym.utils.runs import SHIPPED_CHECKPOINT, new_run_folder
+
+    # What comes with the project stays as it is: a run that starts from it is a new one.
+    if checkpoint is not None and os.path.basename(checkpoint) != SHIPPED_CHECKPOINT:
+        return contextlib.nullcontext(os.path.dirname(checkpoint))
+    return contextlib.nullcontext() if log_root is None else new_run_folder(log_root, run_name)
 
 
 def _class(key: str, name: str) -> object:
