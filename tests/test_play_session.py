@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from qmini_training import make_env, make_runner
+from playing import make_trained
 
 from legged_gym.utils.trained import Trained
 from legged_gym.viewers.actions import ACTIONS
@@ -18,19 +18,12 @@ from legged_gym.viewers.session import PlaySession, Session
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     """Return a run with two checkpoints of different nets and three robots on uneven ground."""
-    folder = tmp_path_factory.mktemp("run")
-    env = make_env(
-        3, terrain__mesh_type="heightfield", terrain__num_rows=3, terrain__num_cols=3, terrain__border_size=3.0,
-        terrain__curriculum=False, domain_rand__push_robots=False, commands__resampling_time=0.06,
+    trained = make_trained(
+        tmp_path_factory.mktemp("run"), 3, terrain__mesh_type="heightfield", terrain__num_rows=3, terrain__num_cols=3,
+        terrain__border_size=3.0, commands__resampling_time=0.06,
     )  # fmt: skip
-    runner = make_runner(env)
-    runner.save(str(folder / "model_0.pt"))
-    with torch.no_grad():
-        for parameter in runner.alg.get_policy().parameters():
-            parameter.add_(0.3)
-    runner.save(str(folder / "model_5.pt"))
-    yield Trained(env, runner, str(folder / "model_5.pt"))
-    env.close()
+    yield trained
+    trained.env.close()
 
 
 @pytest.fixture

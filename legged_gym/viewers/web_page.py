@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import ipaddress
+import socket
 import time
 import warnings
 
@@ -98,7 +99,8 @@ class WebPage:
         if self._is_open:
             self._is_open = False
             self._scene.close()
-            self._server.stop()
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._server.stop()
 
 
 class Onlooker:
@@ -132,7 +134,11 @@ def is_private(host: str) -> bool:
 def _serve(host: str, port: int) -> viser.ViserServer:
     """Start the server, without its own announcement."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)
-    except (OSError, AssertionError) as error:
-        raise UserError(f"no page can be served at {host}:{port}: {error}") from error
+        # The server itself would wait forever for an address that is not this computer's.
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"--host {host}: no page can be served there: {error.strerror}") from error
+    with contextlib.redirect_stdout(io.StringIO()):
+        return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)
