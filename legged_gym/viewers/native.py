@@ -106,6 +106,7 @@ class NativeViewer:
         self._actions |= {look.key: lambda do=look.do: do(session) for look in LOOKS}  # type: ignore[misc]
         self._helps = True
         self._restoring = 0
+        self._prepare_first_view()
         others = set(threading.enumerate())
         self._handle = mujoco.viewer.launch_passive(
             self._drawing.model, self._drawing.data, key_callback=self._on_key, show_left_ui=False, show_right_ui=False
@@ -157,6 +158,14 @@ class NativeViewer:
         # Python must not end while the window is still being taken down.
         for thread in self._threads:
             thread.join(timeout=_PATIENCE)
+
+    def _prepare_first_view(self) -> None:
+        """Let MuJoCo's viewer begin with what it is going to show: it draws some frames before it is told."""
+        drawing = self._drawing
+        drawing.update()
+        view, model = drawing.camera, drawing.model
+        model.vis.global_.azimuth, model.vis.global_.elevation = view.azimuth, view.elevation
+        model.stat.center[:] = view.lookat
 
     def _robots(self, env: LeggedRobot) -> list[int]:
         return nearest_robots(env, self._session.robot, _ROBOTS)
