@@ -31,7 +31,7 @@ setup(
     ],
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
-        "wandb": ["wandb"],
+        "wandb": ["wandb>=0.20"],
         "test": ["pytest>=8", "ruff", "mypy", "mujoco-warp>=4.0,<5", "selenium>=4.20"],
     },
 )

@@ -35,7 +35,7 @@ def prepare_offscreen() -> None:
 
 
 FRAMES_PER_SECOND = 25.0
-REACH = 20.0
+REACH = 12.0
 """Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
 
 
