@@ -144,7 +144,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """Do what a step does on the device; on a GPU this is recorded once and replayed."""
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
-        self.last_dof_vel.copy_(self.dof_vel)
+        self.last_dof_vel = self.dof_vel.clone()
         self._push_robots()
         for step in range(self.cfg.control.decimation):
             self.torques = self._compute_torques(self._arrived_actions(step))
