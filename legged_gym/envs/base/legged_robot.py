@@ -250,14 +250,14 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _compute_reward(self) -> None:
         self.rew_buf, rates = self._reward_sum.compute()
-        self.statistics.add("Reward", rates.mean(0))
+        self.statistics.add("Reward", rates)
 
     def _record_statistics(self) -> None:
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        self.statistics.add("Tracking", (self.commands - velocity).square_().mean(0))
-        self.statistics.add("Terrain", self.terrain_levels.float().mean().unsqueeze(0))
+        self.statistics.add("Tracking", (self.commands - velocity).square_())
+        self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
         falls = self.reset_buf & ~self.time_out_buf
-        self.statistics.add("Episode", torch.stack((falls.sum(), self.time_out_buf.sum())).float())
+        self.statistics.add("Episode", torch.stack((falls, self.time_out_buf), dim=1))
 
     def _update_terrain_curriculum(self) -> None:
         """Move robots whose episode ended to harder or easier ground."""
@@ -407,7 +407,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         scales = self.cfg.to_dict()["rewards"]["scales"]
         self._reward_sum = RewardSum(self, scales, self.dt, self.device, settings.only_positive_rewards)
         self.reward_names = self._reward_sum.names
-        self.statistics = Statistics(self.cfg.env.log_interval, self.device)
+        self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
         self.statistics.declare("Reward", "mean", self.reward_names)
         self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
         self.statistics.declare("Terrain", "mean", ["level"])
