@@ -34,7 +34,7 @@ play: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/play.py --task=$(TASK) $(ARGS)
 
 tensorboard: $(VENV)/.installed
-	$(BIN)/tensorboard --logdir=logs
+	$(BIN)/python legged_gym/scripts/dashboard.py --logdir=logs
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -70,4 +70,5 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	  [ "$$(id -u)" != 0 ] || echo 'libEGL is missing, which tests that draw need: installing it (apt-get install libegl1)'; \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq libegl1; } >/dev/null 2>&1 \
 	    || echo 'libEGL is missing: tests that draw are skipped (Debian, Ubuntu: apt install libegl1)'; fi
+	@command -v chromedriver >/dev/null || echo 'Chromium or its driver is missing: tests that drive the page are skipped (Debian, Ubuntu: apt install chromium chromium-driver)'
 	@touch $@

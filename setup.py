@@ -25,10 +25,13 @@ setup(
         "pyyaml>=6.0",
         "tqdm>=4.66",
         "imageio-ffmpeg>=0.5",
+        "viser>=1.1,<1.2",
+        "trimesh>=4.6",
+        "pillow>=11",
     ],
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb"],
-        "test": ["pytest>=8", "ruff", "mypy", "mujoco-warp>=4.0,<5"],
+        "test": ["pytest>=8", "ruff", "mypy", "mujoco-warp>=4.0,<5", "selenium>=4.20"],
     },
 )

@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from legged_gym.envs import LeggedRobot, Qmini, QminiCfg
+from legged_gym.utils.video import prepare_offscreen
+
+# Before the first import of MuJoCo, which then knows how to draw.
+prepare_offscreen()
+
+from legged_gym.envs import LeggedRobot, Qmini, QminiCfg  # noqa: E402
 
 # With nets and batches this small, threads only wait for each other.
 torch.set_num_threads(1)

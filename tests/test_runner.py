@@ -13,6 +13,8 @@ import torch
 from qmini_training import NUM_STEPS, make_env, make_runner, train_config
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from rsl_rl.utils import resolve_callable
+from rsl_rl.utils.utils import resolve_class
+from rsl_rl.utils.wandb_log_writer import WandbLogWriter
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensordict import TensorDict
@@ -46,8 +48,7 @@ def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest
     assert [event.step for event in log.Scalars("Estimator/vel_x_mae")] == [0, 1, 2]
     layout = layout_pb2.Layout.FromString(log.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0])
     assert [category.title for category in layout.category] == [
-        "Train", "Rewards per second", "Tracking error", "Estimator", "Curriculum", "Episode ends", "Loss", "Policy",
-        "Perf",
+        "At a glance", "Rewards per second", "Penalties per second", "Estimator", "Learning", "Speed",
     ]  # fmt: skip
     charts = [chart for category in layout.category for chart in category.chart]
     for pattern in (pattern for chart in charts for pattern in chart.multiline.tag):
@@ -232,13 +233,43 @@ def test_unwritable_run_folder_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_layout_leaves_out_terms_that_are_off() -> None:
-    rewards = custom_scalars_layout({"alive": 0.5, "torques": -1.0, "off": 0.0})["Rewards per second"]
-    assert rewards == {
-        "rewards": ["Multiline", ["^Reward/alive$"]],
-        "penalties": ["Multiline", ["^Reward/torques$"]],
-        "alive": ["Multiline", ["^Reward/alive$"]],
-        "torques": ["Multiline", ["^Reward/torques$"]],
-    }
+    layout = custom_scalars_layout({"alive": 0.5, "torques": -1.0, "off": 0.0})
+    assert layout["Rewards per second"] == {"alive": ["Multiline", ["^Reward/alive$"]]}
+    assert layout["Penalties per second"] == {"torques": ["Multiline", ["^Reward/torques$"]]}
+    assert "Rewards per second" not in custom_scalars_layout({"torques": -1.0})
+
+
+def test_every_chart_has_one_curve_of_each_run() -> None:
+    layout = custom_scalars_layout({"alive": 0.5, "torques": -1.0})
+    assert all(len(curves) == 1 for charts in layout.values() for _, curves in charts.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("tensorboard", "tensorboard"),
+        ("TensorBoard", "tensorboard"),
+        ("wandb", {"class_name": "WandbLogWriter", "project_name": "somewhere"}),
+    ],
+)
+def test_logging_services_get_the_experiment_as_project(name: str, writer: object) -> None:
+    cfg = rsl_rl_config(train_config(runner__logger=name, runner__experiment_name="somewhere"))
+    assert cfg["logger"] == writer
+    if isinstance(writer, dict):
+        assert resolve_class(dict(writer))[0] is WandbLogWriter
+
+
+def test_a_service_that_refuses_the_run_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: object) -> None:
+        raise refusal("No API key\n configured")
+
+    monkeypatch.setattr("rsl_rl.utils.logger.Logger.init_logging_writer", refuse)
+    refusal = type("UsageError", (Exception,), {"__module__": "wandb.errors"})
+    with pytest.raises(UserError, match=r"--logger.*: No API key configured"):
+        make_runner(make_env(), tmp_path).learn(1)
+    refusal = RuntimeError
+    with pytest.raises(RuntimeError):
+        make_runner(make_env(), tmp_path).learn(1)
 
 
 def test_progress_prints_lines_where_there_is_no_terminal() -> None:

@@ -70,7 +70,7 @@ def test_a_logging_service_needs_its_package(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     cfg = QminiCfgPPO()
     cfg.runner.logger = "wandb"
-    with pytest.raises(UserError, match="package 'wandb' is not installed"):
+    with pytest.raises(UserError, match="package 'wandb' is not installed: pip install wandb"):
         validate(QminiCfg(), cfg)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from legged_gym.evaluation.samples import Sample
-from legged_gym.utils.drawing import SceneDrawing, View
+from legged_gym.utils.drawing import SceneDrawing, View, at_distance
+from legged_gym.utils.velocities import Velocities
 from legged_gym.utils.video import FRAMES_PER_SECOND, OffscreenCamera, VideoFile
 
 _FRAMES = 8
@@ -34,8 +34,12 @@ class _Playback(SceneDrawing):
 
     def update(self) -> None:
         """Put the robot into the row's pose."""
-        pose = np.concatenate((self._record.base_pos[self.row, 0], self._record.base_quat[self.row, 0]))
-        self.show(pose, self._record.dof_pos[self.row, 0])
+        self.show(self.root, self._record.dof_pos[self.row, 0])
+
+    @property
+    def root(self) -> np.ndarray:
+        """Position, m, and quaternion xyzw of the robot's base, (7,)."""
+        return np.concatenate((self._record.base_pos[self.row, 0], self._record.base_quat[self.row, 0]))
 
     @property
     def strayed(self) -> bool:
@@ -43,20 +47,11 @@ class _Playback(SceneDrawing):
         return self.strays(self._record.base_pos[self.row, 0])
 
 
-@dataclass(frozen=True)
-class _View:
-    """Where a robot is seen from; see :class:`View`."""
-
-    pos: Sequence[float]
-    lookat: Sequence[float]
-
-
 class _Projector:
     """Takes pictures of a sample's rows; a context manager."""
 
     def __init__(self, sample: Sample, size: tuple[int, int], row: int, closer: float, smoothing: float) -> None:
-        viewer = sample.stage.cfg.viewer
-        self._view = _View([closer * value for value in viewer.pos], viewer.lookat)
+        self._view = at_distance(sample.stage.cfg.viewer, closer)
         self._sample, self._row, self._smoothing = sample, row, smoothing
         self._camera = OffscreenCamera(self._load, *size)
 
@@ -64,9 +59,21 @@ class _Projector:
         self._playback = _Playback(self._sample, self._row, self._view, self._smoothing)
         return self._playback
 
-    def picture(self, row: int, caption: Sequence[str] = ()) -> np.ndarray:
+    def picture(self, row: int) -> np.ndarray:
         self._row = self._playback.row = row
-        return self._camera.picture(caption)
+        return self._camera.picture()
+
+    def explained_picture(self, row: int, title: str) -> np.ndarray:
+        """Take a picture with the velocities in it."""
+        self._row = self._playback.row = row
+        record = self._sample.record
+        velocities = Velocities(
+            record.commands[row, 0],
+            np.array([*record.lin_vel[row, 0, :2], record.yaw_rate[row, 0]]),
+            None if record.estimate is None else record.estimate[row, 0],
+        )
+        self._playback.arrows = velocities.arrows(self._playback.root)
+        return self._camera.picture([title, *velocities.caption(f"{row * record.dt:.1f} s")])
 
     def __enter__(self) -> _Projector:
         return self
@@ -115,7 +122,7 @@ def make_film(named_samples: Sequence[tuple[str, Sample]], path: str, seconds: f
         for name, sample, rows in scenes:
             with _Projector(sample, _FILM_SIZE, int(rows[0]), closer=1.0, smoothing=0.8) as projector:
                 for row in rows:
-                    file.add(projector.picture(int(row), _caption(name, sample, int(row))))
+                    file.add(projector.explained_picture(int(row), f"{name}, {sample.suite.title}"))
                     bar.update()
 
 
@@ -126,17 +133,3 @@ def _film_rows(sample: Sample, seconds: float) -> np.ndarray:
     length = round(min(seconds / sample.record.dt, steps))
     end = last + 1 if sample.fell else length
     return np.arange(max(0, end - length), end, per_frame)
-
-
-def _caption(name: str, sample: Sample, row: int) -> list[str]:
-    record = sample.record
-    rows = {
-        "command": record.commands[row, 0],
-        "measured": np.array([*record.lin_vel[row, 0, :2], record.yaw_rate[row, 0]]),
-        "estimated": np.zeros(0) if record.estimate is None else record.estimate[row, 0, :2],
-    }
-    return [
-        f"{name}, {sample.suite.title}",
-        "\t".join((f"{row * record.dt:.1f} s", "forward m/s", "left m/s", "turn rad/s")),
-        *("\t".join((title, *(f"{value:+.2f}" for value in values))) for title, values in rows.items() if values.size),
-    ]

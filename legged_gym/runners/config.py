@@ -6,6 +6,9 @@ from typing import Any
 
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 
+_LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
+"""rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
+
 _SCRIPT_SETTINGS = ("max_iterations", "resume", "load_run", "checkpoint")
 """Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
 
@@ -25,6 +28,7 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     return {
         "seed": cfg["seed"],
         **{name: value for name, value in cfg["runner"].items() if name not in _SCRIPT_SETTINGS},
+        "logger": _log_writer(cfg["runner"]),
         "obs_groups": cfg["obs_groups"],
         "actor": {
             **_mlp(policy["actor_hidden_dims"], policy["activation"]),
@@ -36,6 +40,14 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         "critic": _mlp(policy["critic_hidden_dims"], policy["activation"]),
         "algorithm": algorithm,
     }
+
+
+def _log_writer(runner: dict[str, Any]) -> str | dict[str, str]:
+    """Return what rsl_rl makes its log writer of; a service's project is called as the experiment."""
+    name = str(runner["logger"]).lower()
+    if name not in _LOG_WRITERS:
+        return name
+    return {"class_name": _LOG_WRITERS[name], "project_name": runner["experiment_name"]}
 
 
 def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:

@@ -58,6 +58,11 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         """Return the estimator's output ``(N, label size)``: velocity times its scale, then contacts."""
         return self.get_inference_policy().estimate(obs)
 
+    def last_estimate(self) -> torch.Tensor:
+        """Return what the estimator said before the step that was stored last, in the label's scale (N, label size)."""
+        storage = self.alg.storage
+        return storage.observations[ESTIMATE][storage.step - 1]
+
     def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
         """Write ``<stem>_estimator.pt`` and ``<stem>_actor.pt`` as TorchScript, the stem being ``filename``'s."""
         from legged_gym.runners.net_files import write_torchscript

@@ -11,6 +11,7 @@ from legged_gym.utils import distributed
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import (
     add_train_arguments,
+    add_viewer_arguments,
     choose_backend,
     get_args,
     make_parser,
@@ -23,6 +24,7 @@ from legged_gym.utils.helpers import (
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
+    from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 _EXAMPLES = (
@@ -30,6 +32,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --num_envs=4096 --max_iterations=3000 --run_name=long",
     "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
     "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
+    "python legged_gym/scripts/train.py --headless --video_interval=100     (films of the robots, in TensorBoard, too)",
     "python legged_gym/scripts/train.py --resume --load_run=shipped   (a new run that starts from the shipped policy)",
     "torchrun --nproc_per_node=4 legged_gym/scripts/train.py --sim=warp --num_envs=4096 --headless    (4 GPUs)",
 )
@@ -56,6 +59,7 @@ def train(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace, here: distributed.World) -> None:
     from legged_gym.utils.runs import save_run_config
     from legged_gym.utils.task_registry import task_registry
+    from legged_gym.viewers.opening import show_training
 
     env_cfg, train_cfg = _configs(args)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
@@ -70,14 +74,30 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
             save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
         distributed.on_end(lambda: _next_steps(args, folder))
+        if args.video_interval and here.is_first:
+            _film(runner, env, args.video_interval)
+        page = show_training(runner, env, args) if here.is_first else None
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
             print(f"\nstopped\n{_next_steps(args, folder)}")
             raise
+        finally:
+            if page is not None:
+                page.close()
         print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
     finally:
         env.close()
+
+
+def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
+    """Film some robots every so many iterations."""
+    from legged_gym.runners import OnPolicyRunner
+    from legged_gym.viewers.training_films import TrainingFilms
+
+    if not isinstance(runner, OnPolicyRunner):
+        raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
+    runner.logger.observers.append(TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None)))
 
 
 def _team(here: distributed.World, num_envs: int) -> str:
@@ -155,18 +175,19 @@ def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
     python = python_command()
     here = distributed.world()
-    tensorboard, torchrun = (os.path.join(os.path.dirname(python), name) for name in ("tensorboard", "torchrun"))
+    torchrun = os.path.join(os.path.dirname(python), "torchrun")
     start = python
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
         start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
+    root = relative(os.path.dirname(os.path.dirname(folder)))
     where = f"--task={args.task} --load_run={relative(folder)}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",
             f"  play   {python} legged_gym/scripts/play.py {where}",
             f"  go on  {start} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
-            f"  watch  {tensorboard} --logdir={relative(os.path.dirname(os.path.dirname(folder)))}",
+            f"  watch  {python} legged_gym/scripts/dashboard.py --logdir={root}",
         ]
     )
 
@@ -176,6 +197,7 @@ def main() -> None:
     distributed.tidy_output()
     parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
     add_train_arguments(parser)
+    add_viewer_arguments(parser, ("auto", "web", "none"), "a page in the browser, unless --headless")
     train(get_args(parser=parser))
 
 

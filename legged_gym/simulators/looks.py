@@ -33,6 +33,8 @@ def add_looks(spec: mujoco.MjSpec, ground: str) -> None:
     spec.visual.headlight.diffuse = [0.3, 0.3, 0.3]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
     spec.visual.quality.shadowsize = 2048
+    # Round enough for robots of a picture's size, and a third faster without a GPU than MuJoCo's 28 and 16.
+    spec.visual.quality.numslices, spec.visual.quality.numstacks = 20, 10
     # Clipping and shadows scale with the scene's size; the robot's is meant, not the terrain's.
     spec.stat.extent = 4.0
     spec.visual.map.zfar = 20.0

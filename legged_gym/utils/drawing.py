@@ -1,4 +1,4 @@
-"""One robot of any simulation as a MuJoCo scene with everything that is there to be looked at."""
+"""Robots of any simulation as a MuJoCo scene with everything that is there to be looked at."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 import mujoco
 import numpy as np
 
-from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
+from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
 _SNAP_DISTANCE = 1.0
 """A robot that moved further than this between two frames (m) was reset: the camera jumps after it."""
+_ARROW_WIDTH = 0.012
+"""m."""
+_SHORTEST_ARROW = 0.02
+"""Shorter ones, m, are not drawn."""
 
 
 class View(Protocol):
@@ -31,6 +35,19 @@ class View(Protocol):
         """Point looked at, relative to the robot's base, m, (3,)."""
 
 
+@dataclass(frozen=True)
+class Viewpoint:
+    """A :class:`View` that is no configuration."""
+
+    pos: Sequence[float]
+    lookat: Sequence[float]
+
+
+def at_distance(view: View, factor: float) -> Viewpoint:
+    """Return the same view from ``factor`` times as far away."""
+    return Viewpoint([factor * value for value in view.pos], view.lookat)
+
+
 @dataclass
 class _Patch:
     """A part of a height field."""
@@ -38,6 +55,18 @@ class _Patch:
     heights: np.ndarray
     horizontal_scale: float
     origin: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow in the scene."""
+
+    start: np.ndarray
+    """m, world frame, (3,)."""
+    vector: np.ndarray
+    """From its start to its tip, m, world frame, (3,)."""
+    colour: tuple[int, int, int]
+    """RGB, 0 to 255 each."""
 
 
 class Drawing(Protocol):
@@ -50,13 +79,16 @@ class Drawing(Protocol):
     def update(self) -> None:
         """Take over the robot's present pose, and move the camera with it."""
 
+    def add_to(self, scene: mujoco.MjvScene) -> None:
+        """Add what is not part of the model: other robots and arrows."""
+
     @property
     def strayed(self) -> bool:
         """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
 
 
 class SceneDrawing:
-    """A robot to be put into poses, and a camera that follows it; simulates nothing."""
+    """Robots to be put into poses, and a camera that follows the first; simulates nothing."""
 
     def __init__(
         self,
@@ -81,7 +113,8 @@ class SceneDrawing:
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
         """
         self._smoothing = smoothing
-        self._terrain, self._centre, self._reach = terrain, np.array(centre[:2], float), reach
+        self._cfg, self._terrain, self._reach = cfg, terrain, reach
+        self._centre = np.array(centre[:2], float)
         scene = build_scene(cfg, self._visible_terrain(), visuals=True)
         self.model = scene.model
         self.data = mujoco.MjData(self.model)
@@ -91,6 +124,10 @@ class SceneDrawing:
         self._focus = np.array(view.lookat)
         self._place_camera(np.array(view.lookat) - np.array(view.pos))
         self._target: np.ndarray | None = None
+        self._others: list[mujoco.MjData] = []
+        self._options = mujoco.MjvOption()
+        self.arrows: Sequence[Arrow] = ()
+        """What else :meth:`add_to` draws."""
 
     def show(self, root: np.ndarray, dof_pos: np.ndarray) -> None:
         """Put the robot into a pose, and move the camera with it.
@@ -99,14 +136,42 @@ class SceneDrawing:
             root: Base position, m, and quaternion xyzw, world frame, (7 or more,).
             dof_pos: Joint angles, rad, (D,).
         """
-        if self._free_base:
-            self.data.qpos[:3] = root[:3]
-            self.data.qpos[3:7] = root[[6, 3, 4, 5]]
-        self.data.qpos[self._joints] = dof_pos
-        mujoco.mj_kinematics(self.model, self.data)
+        self._pose(self.data, root, dof_pos)
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
         self._follow(root[:3].astype(np.float64))
+
+    def show_others(self, roots: np.ndarray, dof_pos: np.ndarray) -> None:
+        """Put further robots into poses; those that stand beyond the drawn terrain are left out.
+
+        Args:
+            roots: Base positions, m, and quaternions xyzw, world frame, (n, 7 or more).
+            dof_pos: Joint angles, rad, (n, D).
+        """
+        near = np.ones(len(roots), bool)
+        if self._reach is not None and self._terrain is not None:
+            near = np.abs(roots[:, :2] - self._centre).max(axis=1) < self._reach
+        self._others += [mujoco.MjData(self.model) for _ in range(int(near.sum()) - len(self._others))]
+        del self._others[int(near.sum()) :]
+        for data, root, angles in zip(self._others, roots[near], dof_pos[near], strict=True):
+            self._pose(data, root, angles)
+
+    def add_to(self, scene: mujoco.MjvScene) -> None:
+        """Add the further robots and the arrows to what is drawn of the model."""
+        moving = mujoco.mjtCatBit.mjCAT_DYNAMIC.value
+        for data in self._others:
+            mujoco.mjv_addGeoms(self.model, data, self._options, mujoco.MjvPerturb(), moving, scene)
+        for arrow in self.arrows:
+            if scene.ngeom < scene.maxgeom and np.linalg.norm(arrow.vector) > _SHORTEST_ARROW:
+                _draw_arrow(scene.geoms[scene.ngeom], arrow)
+                scene.ngeom += 1
+
+    def _pose(self, data: mujoco.MjData, root: np.ndarray, dof_pos: np.ndarray) -> None:
+        if self._free_base:
+            data.qpos[:3] = root[:3]
+            data.qpos[3:7] = root[[6, 3, 4, 5]]
+        data.qpos[self._joints] = dof_pos
+        mujoco.mj_kinematics(self.model, data)
 
     def strays(self, position: np.ndarray) -> bool:
         """Return whether a robot at ``position``, m, (2 or more,), is too close to the end of the drawn terrain."""
@@ -115,14 +180,15 @@ class SceneDrawing:
         return bool(np.abs(position[:2] - self._centre).max() > 0.5 * self._reach)
 
     def _visible_terrain(self) -> HeightField | None:
-        """Return the terrain within reach."""
+        """Return the terrain within reach; at the terrain's end more of it on the other side."""
         terrain = self._terrain
         if terrain is None or self._reach is None:
             return terrain
         origin, scale = np.array(terrain.origin), terrain.horizontal_scale
-        low = np.maximum(np.floor((self._centre - self._reach - origin) / scale).astype(int), 0)
-        high = np.ceil((self._centre + self._reach - origin) / scale).astype(int) + 1
-        heights = terrain.heights[low[0] : high[0], low[1] : high[1]]
+        size = np.minimum(math.ceil(2.0 * self._reach / scale) + 2, terrain.heights.shape)
+        low = np.floor((self._centre - self._reach - origin) / scale).astype(int)
+        low = np.clip(low, 0, terrain.heights.shape - size)
+        heights = terrain.heights[low[0] : low[0] + size[0], low[1] : low[1] + size[1]]
         return _Patch(heights, scale, tuple(origin + scale * low))
 
     def _follow(self, base: np.ndarray) -> None:
@@ -139,29 +205,73 @@ class SceneDrawing:
         self.camera.elevation = math.degrees(math.asin(view[2] / self.camera.distance))
 
 
-class RobotDrawing(SceneDrawing):
-    """Follows one robot of a task by the environment's state tensors."""
+def _draw_arrow(geom: mujoco.MjvGeom, arrow: Arrow) -> None:
+    colour = np.array([*(value / 255.0 for value in arrow.colour), 1.0], np.float32)
+    kind = mujoco.mjtGeom.mjGEOM_ARROW
+    mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), colour)
+    mujoco.mjv_connector(geom, kind, _ARROW_WIDTH, arrow.start, arrow.start + arrow.vector)
+    # Seen as well against the sun as with it.
+    geom.emission = 0.6
+    # It throws no shadow.
+    geom.category = mujoco.mjtCatBit.mjCAT_DECOR
 
-    def __init__(self, env: LeggedRobot, reach: float | None = None, smoothing: float = 0.9) -> None:
+
+def followed_robot(env: LeggedRobot) -> int:
+    """Return the robot that ``viewer.ref_env`` names, or the last one if there are fewer."""
+    return min(env.cfg.viewer.ref_env, env.num_envs - 1)
+
+
+class RobotDrawing(SceneDrawing):
+    """Follows one robot of a task, among others, by the environment's state tensors."""
+
+    def __init__(
+        self,
+        env: LeggedRobot,
+        reach: float | None = None,
+        smoothing: float = 0.9,
+        robots: Sequence[int] | None = None,
+        view: View | None = None,
+    ) -> None:
         """Build the scene.
 
         Args:
-            env: The environment; ``cfg.viewer`` says which robot, and from where it is seen.
+            env: The environment; ``cfg.viewer`` says from where it is seen.
             reach: Draw only the terrain that is closer to the robot's present place, m; all of it by default.
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
+            robots: Robots to be drawn, at their places; by default the one that ``cfg.viewer`` names.
+            view: From where it is seen, instead of ``cfg.viewer``.
         """
         self._env = env
-        self._robot = min(env.cfg.viewer.ref_env, env.num_envs - 1)
-        super().__init__(env.cfg, env.terrain, env.dof_names, env.cfg.viewer, self._root(), reach, smoothing)
+        self.robots = list(robots or [followed_robot(env)])
+        """Robots that are drawn; the camera follows the first. May be changed."""
+        view = view or env.cfg.viewer
+        super().__init__(env.cfg, env.terrain, env.dof_names, view, self._root(), reach, smoothing)
 
     def update(self) -> None:
-        """Take over the robot's present pose, and move the camera with it."""
-        self.show(self._root(), self._env.dof_pos[self._robot].cpu().numpy())
+        """Take over the robots' present poses, and move the camera."""
+        tensors = self._env.root_states, self._env.dof_pos
+        roots, dof_pos = (tensor[self.robots].cpu().numpy() for tensor in tensors)
+        self.show(roots[0], dof_pos[0])
+        self.show_others(roots[1:], dof_pos[1:])
 
     @property
     def strayed(self) -> bool:
         """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
         return self.strays(self._root())
 
+    def follow_terrain(self) -> bool:
+        """Move the part of the terrain that is drawn if the first robot has come too close to its end.
+
+        Returns:
+            Whether the height field's data changed, which then has to be brought to what draws it.
+        """
+        if not self.strayed:
+            return False
+        self._centre = self._root()[:2].astype(float)
+        moved, ground = build_scene(self._cfg, self._visible_terrain()), self.model.geom(GROUND).id
+        self.model.hfield_data[:], self.model.hfield_size[:] = moved.model.hfield_data, moved.model.hfield_size
+        self.model.geom_pos[ground] = moved.model.geom_pos[moved.ground_id]
+        return True
+
     def _root(self) -> np.ndarray:
-        return self._env.root_states[self._robot].cpu().numpy()
+        return self._env.root_states[self.robots[0]].cpu().numpy()

@@ -26,6 +26,7 @@ __all__ = [
     "add_set_argument",
     "add_sim_arguments",
     "add_train_arguments",
+    "add_viewer_arguments",
     "choose_backend",
     "class_to_dict",
     "get_args",
@@ -85,7 +86,7 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
         help="how many robots at once, under torchrun in each process (default: the task's, for a processor or a GPU)",
     )
     add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
-    add("--headless", action="store_true", help="open no window")
+    add("--headless", action="store_true", help="open no window and serve no page")
     add_sim_arguments(parser)
     add_run_arguments(parser)
     add(
@@ -129,6 +130,25 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str], default: str) -> None:
+    """Add the arguments that say how to look on.
+
+    Args:
+        parser: Where to add them.
+        viewers: What ``--viewer`` takes; ``auto`` is the default.
+        default: What ``auto`` means, for the help.
+    """
+    add = parser.add_argument
+    add("--viewer", choices=viewers, default="auto", help=f"how to look on (default: {default})")
+    add(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for everybody)",
+    )
+    add("--port", type=_port, default=8080, metavar="N", help="of the page; if taken, one of the next (default: 8080)")
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a run's folder."""
     add = parser.add_argument
@@ -142,6 +162,17 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--max_iterations", type=_whole_number, metavar="N", help="train until the run has this many iterations in all")
     add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
+    add(
+        "--logger",
+        metavar="NAME",
+        help="where curves go: tensorboard, or wandb or neptune as well (default: tensorboard; on --resume the run's)",
+    )
+    add(
+        "--video_interval",
+        type=positive,
+        metavar="N",
+        help="film some robots for 5 s every N iterations: in TensorBoard under Images, and films/ in the run's folder",
+    )
     add(
         "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
     )
@@ -173,6 +204,7 @@ _ARGUMENTS = (
     ("train", "runner.resume", "resume"),
     ("train", "runner.load_run", "load_run"),
     ("train", "runner.checkpoint", "checkpoint"),
+    ("train", "runner.logger", "logger"),
 )
 """Arguments that stand for a value of a configuration: which one, its key, the argument."""
 
@@ -257,6 +289,13 @@ def positive(text: str) -> int:
     number = _whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _whole_number(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"must lie between 1 and 65535, got {number}")
     return number
 
 

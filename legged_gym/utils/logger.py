@@ -9,11 +9,12 @@ import math
 import operator
 import re
 import statistics
+import struct
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import torch
 from rsl_rl.utils.logger import Logger
@@ -27,14 +28,57 @@ Layout = dict[str, dict[str, list[Any]]]
 _LINE_INTERVAL = 10.0
 """Seconds between lines where the output is no terminal."""
 
+_SERVICES = ("wandb", "neptune")
+"""Packages of logging services, whose errors are about accounts and connections."""
+
 _VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
 
-_ESTIMATOR_CHARTS = {
-    "velocity error, m/s": list(_VELOCITY_ERRORS),
-    "contact accuracy": ["Estimator/contact_accuracy"],
-    "loss": ["Loss/estimator"],
-    "learning rate": ["Estimator/learning_rate"],
+_GLANCE = {
+    "reward of an episode": "Train/mean_reward",
+    "episode length, steps": "Train/mean_episode_length",
+    "falls, share of episodes": "Episode/falls",
+    "forward velocity error, m/s": "Tracking/lin_vel_x_rmse",
+    "lateral velocity error, m/s": "Tracking/lin_vel_y_rmse",
+    "yaw rate error, rad/s": "Tracking/ang_vel_rmse",
+    "terrain level": "Terrain/level",
 }
+_GLANCE_AT_ESTIMATOR = {
+    "estimated forward velocity off, m/s": "Estimator/vel_x_mae",
+    "estimated contacts right, share": "Estimator/contact_accuracy",
+}
+_ESTIMATOR_CHARTS = {
+    "forward velocity off, m/s": "Estimator/vel_x_mae",
+    "lateral velocity off, m/s": "Estimator/vel_y_mae",
+    "vertical velocity off, m/s": "Estimator/vel_z_mae",
+    "contacts right, share": "Estimator/contact_accuracy",
+    "loss": "Loss/estimator",
+    "learning rate": "Estimator/learning_rate",
+}
+_LEARNING_CHARTS = {
+    "value loss": "Loss/value",
+    "surrogate loss": "Loss/surrogate",
+    "entropy": "Loss/entropy",
+    "learning rate": "Loss/learning_rate",
+    "standard deviation of actions": "Policy/mean_std",
+}
+_SPEED_CHARTS = {
+    "steps per second": "Perf/total_fps",
+    "seconds of an iteration's rollout": "Perf/collection_time",
+    "seconds of an iteration's update": "Perf/learning_time",
+}
+
+
+class Observer(Protocol):
+    """Looks on while a training runs."""
+
+    def after_step(self) -> None:
+        """Look at the environment after a control step, without making its device wait."""
+
+    def after_iteration(self, iteration: int) -> None:
+        """Look on after the iteration with this index."""
+
+    def close(self) -> None:
+        """Finish; the training is over or was stopped. It may be called twice."""
 
 
 class TrainingLogger(Logger):
@@ -59,6 +103,8 @@ class TrainingLogger(Logger):
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.after_iteration: Callable[[int], None] | None = None
         """Called with the index of each completed iteration, in every process."""
+        self.observers: list[Observer] = []
+        """Are told of every step and iteration, in the process that logs."""
         self._completed_at: list[float] = []
 
     @property
@@ -81,13 +127,18 @@ class TrainingLogger(Logger):
         """Open the event file and lay out its dashboard.
 
         Raises:
-            UserError: The run's folder can't be written.
+            UserError: The run's folder can't be written, or a logging service does not take the run.
         """
         try:
             with self._quiet():
                 super().init_logging_writer()
         except OSError as error:
             raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
+        except Exception as error:
+            if type(error).__module__.split(".")[0] not in _SERVICES:
+                raise
+            reason = " ".join(str(error).split())
+            raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
         if hasattr(self.writer, "add_custom_scalars"):
             estimates = "estimator_cfg" in self.cfg["algorithm"]
             self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
@@ -107,6 +158,9 @@ class TrainingLogger(Logger):
             extras: ``log`` holds what the environment reports, by name.
             intrinsic_rewards: Rewards for curiosity, (N,), if there are any.
         """
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.after_step()
         if self.writer is None or intrinsic_rewards is not None:
             super().process_env_step(rewards, dones, extras, intrinsic_rewards)
             return
@@ -158,9 +212,30 @@ class TrainingLogger(Logger):
                 self._progress = Progress(start_it, total_it)
             seconds = collect_time + learn_time
             self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+        for observer in self.observers:
+            observer.after_iteration(it)
+
+    def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
+        """Record a moving picture, which TensorBoard's page shows as such.
+
+        Args:
+            name: Its tag.
+            gif: The contents of a GIF file.
+            it: The iteration that it is about.
+        """
+        if not hasattr(self.writer, "file_writer"):
+            return
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        width, height = struct.unpack("<HH", gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
+        self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), it)
 
     def stop_logging_writer(self) -> None:
         """Close the event file and end the progress display; it may be called twice."""
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.close()
         super().stop_logging_writer()
         if self._progress is not None:
             self._progress.close()
@@ -276,7 +351,9 @@ class Progress:
 
 
 def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = True) -> Layout:
-    """Return the dashboard's layout.
+    """Return the dashboard's layout: first what tells how the training goes, then the rest by groups.
+
+    TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run.
 
     Args:
         reward_scales: Scale by reward term; terms with scale 0 get no chart.
@@ -285,38 +362,20 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = 
     Returns:
         Categories of charts, each a list of expressions that match the names of its curves.
     """
-    groups: dict[str, dict[str, list[str]]] = {
-        "Train": {"reward": ["Train/mean_reward"], "episode length, steps": ["Train/mean_episode_length"]},
-        "Rewards per second": _reward_charts(reward_scales),
-        "Tracking error": {
-            "velocity, m/s": ["Tracking/lin_vel_x_rmse", "Tracking/lin_vel_y_rmse"],
-            "yaw rate, rad/s": ["Tracking/ang_vel_rmse"],
-        },
+    terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
+    groups = {
+        "At a glance": _GLANCE | (_GLANCE_AT_ESTIMATOR if estimates else {}),
+        "Rewards per second": {name: tag for name, tag in terms.items() if reward_scales[name] > 0},
+        "Penalties per second": {name: tag for name, tag in terms.items() if reward_scales[name] < 0},
         "Estimator": _ESTIMATOR_CHARTS if estimates else {},
-        "Curriculum": {"terrain level": ["Terrain/level"]},
-        "Episode ends": {"share": ["Episode/falls", "Episode/time_outs"]},
-        "Loss": {name: [f"Loss/{name}"] for name in ("value", "surrogate", "entropy", "learning_rate")},
-        "Policy": {"action std": ["Policy/mean_std"]},
-        "Perf": {
-            "steps per second": ["Perf/total_fps"],
-            "seconds per iteration": ["Perf/collection_time", "Perf/learning_time"],
-        },
+        "Learning": _LEARNING_CHARTS,
+        "Speed": _SPEED_CHARTS,
     }
     return {
-        category: {title: ["Multiline", [f"^{re.escape(tag)}$" for tag in tags]] for title, tags in charts.items()}
+        category: {title: ["Multiline", [f"^{re.escape(tag)}$"]] for title, tag in charts.items()}
         for category, charts in groups.items()
         if charts
     }
-
-
-def _reward_charts(scales: Mapping[str, float]) -> dict[str, list[str]]:
-    """Return a chart of all rewards, one of all penalties, and one of each term."""
-    terms = {name: f"Reward/{name}" for name, scale in sorted(scales.items()) if scale != 0}
-    summaries = {
-        "rewards": [tag for name, tag in terms.items() if scales[name] > 0],
-        "penalties": [tag for name, tag in terms.items() if scales[name] < 0],
-    }
-    return {title: tags for title, tags in summaries.items() if tags} | {name: [tag] for name, tag in terms.items()}
 
 
 def _reward_scales(env_cfg: Any) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ class Rollout:
     env: LeggedRobot
     robot: int = 0
     """The robot of the time series."""
-    _rows: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    longest: int = 3000
+    """Steps that the time series reach back; the figures are over all."""
+    _rows: dict[str, deque[np.ndarray]] = field(default_factory=dict)
+    _steps: int = 0
     _squares: torch.Tensor | None = None
     """Sums of squared tracking errors over robots and steps, (3,)."""
     _samples: int = 0
@@ -85,6 +89,7 @@ class Rollout:
         squares = (commands[:, :3] - velocity)[alive].square().sum(dim=0)
         self._squares = squares if self._squares is None else self._squares + squares
         self._samples += int(alive.sum())
+        self._steps += 1
         self.falls += int((dones.bool() & ~env.time_out_buf.bool()).sum())
 
     def figures(self) -> dict[str, float]:
@@ -97,9 +102,14 @@ class Rollout:
             figures.update(zip(names, means[:3], strict=True))
             if len(means) > 3:
                 figures["contacts estimated wrongly, %"] = 100.0 * sum(means[3:]) / len(means[3:])
-        minutes = len(self._rows["dof_pos"]) * self.env.dt / 60.0
+        minutes = self.seconds / 60.0
         figures["falls per robot and minute"] = self.falls / (self.env.num_envs * minutes)
         return figures
+
+    @property
+    def seconds(self) -> float:
+        """How long the robots were played."""
+        return self._steps * self.env.dt
 
     def series(self) -> Series:
         """Return the time series of the chosen robot."""
@@ -115,7 +125,7 @@ class Rollout:
         )
 
     def _append(self, name: str, values: torch.Tensor) -> None:
-        self._rows.setdefault(name, []).append(values[self.robot].cpu().numpy().copy())
+        self._rows.setdefault(name, deque(maxlen=self.longest)).append(values[self.robot].cpu().numpy().copy())
 
     def _label_scale(self, size: int) -> torch.Tensor:
         scale = torch.ones(size)

@@ -55,7 +55,7 @@ def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> 
         UserError: No such run or checkpoint. It names the folder and what there is.
     """
     run = find_run(root, load_run)
-    numbers = _checkpoints(run)
+    numbers = list_checkpoints(run)
     shipped = os.path.join(run, SHIPPED_CHECKPOINT)
     if not numbers and checkpoint < 0 and os.path.isfile(shipped):
         return shipped
@@ -72,7 +72,7 @@ def find_run(root: str, load_run: str | int = "") -> str:
     """Find a run's folder; arguments and errors as in :func:`get_load_path`."""
     runs = sorted(os.listdir(root)) if os.path.isdir(root) else []
     if load_run in {"", -1, "-1"}:
-        stamped = [name for name in runs if _RUN_NAME.match(name) and _checkpoints(os.path.join(root, name))]
+        stamped = [name for name in runs if _RUN_NAME.match(name) and list_checkpoints(os.path.join(root, name))]
         if not stamped:
             raise UserError(f"no run with a checkpoint in '{root}': train first, or name the run with --load_run")
         return os.path.join(root, stamped[-1])
@@ -282,7 +282,13 @@ def _git(*arguments: str) -> str:
         return ""
 
 
-def _checkpoints(folder: str) -> list[int]:
+def list_checkpoints(folder: str) -> list[int]:
     """List a run's checkpoints by the number in their names, rising."""
     matches = (_CHECKPOINT.match(name) for name in os.listdir(folder)) if os.path.isdir(folder) else ()
     return sorted(int(match.group(1)) for match in matches if match)
+
+
+def checkpoint_number(path: str) -> int | None:
+    """Return the number in a checkpoint's name; None for a policy that is called otherwise."""
+    match = _CHECKPOINT.match(os.path.basename(path))
+    return int(match.group(1)) if match else None

@@ -100,8 +100,11 @@ def _check_delays(values: dict[str, Any]) -> None:
 
 def _check_logger(logger: str) -> None:
     """Find out before the training whether the package of a logging service is there."""
-    if logger != "tensorboard" and importlib.util.find_spec(logger) is None:
-        raise UserError(f"config key 'runner.logger' is '{logger}', but the package '{logger}' is not installed")
+    name = logger.lower()
+    if name != "tensorboard" and importlib.util.find_spec(name) is None:
+        raise UserError(
+            f"config key 'runner.logger' is '{logger}', but the package '{name}' is not installed: pip install {name}"
+        )
 
 
 def _check_batches(values: dict[str, Any]) -> None:

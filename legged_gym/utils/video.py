@@ -70,6 +70,7 @@ class OffscreenCamera:
             self._open()
         self._drawing.update()
         self._renderer.update_scene(self._drawing.data, self._drawing.camera)
+        self._drawing.add_to(self._renderer.scene)
         picture = self._renderer.render()
         if not caption:
             return picture

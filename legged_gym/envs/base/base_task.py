@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,6 +52,8 @@ class BaseTask(VecEnv):
         self._episode_length = torch.zeros(self.num_envs, dtype=torch.long, device=device)
         self.common_step_counter = 0
         self.extras: dict[str, Any] = {}
+        self.after_step: list[Callable[[], None]] = []
+        """Called after every control step, by who looks on; they may read the buffers, not change them."""
 
     @property
     def episode_length_buf(self) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -112,6 +114,13 @@ class Ground:
         """Move all robots' starts to tiles of these rows, (N,)."""
         self.levels.copy_(levels)
         self.env_origins.copy_(self._tile_origins[self.levels, self.types])
+
+    def share_tile(self, robots: Sequence[int]) -> None:
+        """Let robots start on the tile of the first of them; on a plane they keep their places."""
+        if self.has_terrain:
+            for tile in (self.levels, self.types):
+                tile[robots] = tile[robots[0]].clone()
+            self.env_origins.copy_(self._tile_origins[self.levels, self.types])
 
     def restore_levels(self, levels: torch.Tensor) -> None:
         """Take over levels of an earlier run, (M,); with another number of robots, draw from their distribution."""

@@ -47,6 +47,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     contact_magnitudes  (N, B)    net contact force of each link, N
     feet_contact        (N, F)    bool: the foot touches now or did one step ago
     feet_air_time       (N, F)    seconds since each foot last touched
+    reward_rates        (N, R)    scaled reward terms of the last step, per second, as ``reward_names`` lists them
     =================== ========= ==================================================================
     """
 
@@ -151,6 +152,14 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
             self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
         self._post_physics_step()
 
+    def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
+        """Let somebody drive robots, indices (n,), by one command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
+        self._commands.hold(robots, command)
+
+    def release_command(self, robots: torch.Tensor) -> None:
+        """Let commands of robots, indices (n,), be drawn at random again."""
+        self._commands.release(robots)
+
     def training_state(self) -> dict[str, Any]:
         """Return counters and curriculum for a checkpoint."""
         return {"common_step_counter": self.common_step_counter, "terrain_levels": self.terrain_levels.clone()}
@@ -191,6 +200,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         if figures is not None:
             self.extras["log"] = figures
         self.sim.check()
+        for listener in self.after_step:
+            listener()
 
     def _any(self, mask: torch.Tensor) -> bool:
         """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
@@ -249,8 +260,8 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self.reset_buf = fallen | self.time_out_buf
 
     def _compute_reward(self) -> None:
-        self.rew_buf, rates = self._reward_sum.compute()
-        self.statistics.add("Reward", rates)
+        self.rew_buf, self.reward_rates = self._reward_sum.compute()
+        self.statistics.add("Reward", self.reward_rates)
 
     def _record_statistics(self) -> None:
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
@@ -407,6 +418,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         scales = self.cfg.to_dict()["rewards"]["scales"]
         self._reward_sum = RewardSum(self, scales, self.dt, self.device, settings.only_positive_rewards)
         self.reward_names = self._reward_sum.names
+        self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
         self.statistics.declare("Reward", "mean", self.reward_names)
         self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])

@@ -27,15 +27,33 @@ class VelocityCommands:
         self._low, self._high = bounds.unbind(1)
         self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
         self._interval = max(1, round(cfg.commands.resampling_time / dt))
+        self._held = torch.zeros(num_envs, dtype=torch.bool, device=device)
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return which robots get a new command after this many steps, (N,) → bool, (N,)."""
         return (episode_length % self._interval == 0) & (episode_length > 0)
 
     def resample(self, mask: torch.Tensor) -> None:
-        """Draw new commands of the robots in ``mask``; those inside the dead band become zero."""
+        """Draw new commands of the robots in ``mask`` that nobody drives; those inside the dead band become zero."""
         drawn = self._low + (self._high - self._low) * torch.rand_like(self.values)
         standing = (drawn.abs() <= self._dead_band).all(dim=1)
         standing |= torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
         drawn = drawn.masked_fill(standing.unsqueeze(1), 0.0)
-        self.values.copy_(torch.where(mask.unsqueeze(1), drawn, self.values))
+        # Decided on the device: a recorded step has to see who is driven when it is replayed.
+        self.values.copy_(torch.where((mask & ~self._held).unsqueeze(1), drawn, self.values))
+
+    def hold(self, robots: torch.Tensor, command: torch.Tensor) -> None:
+        """Give robots one command and keep it until :meth:`release`; inside the dead band it becomes zero.
+
+        Args:
+            robots: Indices, (n,).
+            command: m/s, m/s, rad/s, (3,).
+        """
+        command = command.to(self.values)
+        standing = (command.abs() <= self._dead_band).all()
+        self.values[robots] = torch.where(standing, torch.zeros_like(command), command)
+        self._held[robots] = True
+
+    def release(self, robots: torch.Tensor) -> None:
+        """Let commands of robots, (n,), be drawn again, from the next time on that one is due."""
+        self._held[robots] = False

@@ -1,0 +1,34 @@
+"""Watch trainings in a browser: ``python legged_gym/scripts/dashboard.py``; TensorBoard, opened on the grouped page."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tensorboard import default, program
+from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+from tensorboard.plugins.image.images_plugin import ImagesPlugin
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+
+_FIRST = (CustomScalarsPlugin, ImagesPlugin)
+"""TensorBoard opens the first page that has something to show."""
+
+
+def main() -> None:
+    """Serve TensorBoard's pages until Ctrl-C; takes TensorBoard's own arguments, ``--logdir`` being ``logs``."""
+    arguments = sys.argv[1:]
+    if not any(argument.startswith("--logdir") for argument in arguments):
+        arguments = ["--logdir", os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), *arguments]
+    others = [plugin for plugin in default.get_plugins() if plugin not in _FIRST]
+    server = program.TensorBoard([*others[:1], *_FIRST, *others[1:]])
+    server.configure(["tensorboard", *arguments])
+    try:
+        status = server.main()
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Ways to look at a simulation and to drive it: a page in the browser, a window, films.
+
+A :class:`~legged_gym.viewers.session.Session` is what both show and act on. They only read the environment's
+tensors, so each works with every simulator.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Viewer(Protocol):
+    """Shows a session. All methods are called from the simulation's thread."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still look; a session ends when a viewer is closed."""
+
+    def update(self) -> None:
+        """Show the present state. Called after every control step, and while the session is paused, too."""
+
+    def close(self) -> None:
+        """Take the viewer away; it may be called twice."""

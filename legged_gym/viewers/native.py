@@ -1,0 +1,220 @@
+"""A window: MuJoCo's own viewer, with keys and a gamepad to drive the robots."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import mujoco
+import mujoco.viewer
+import numpy as np
+
+from legged_gym.utils.drawing import RobotDrawing
+from legged_gym.utils.velocities import Velocities
+from legged_gym.viewers.actions import ACTIONS, LOOKS
+from legged_gym.viewers.film import nearest_robots
+from legged_gym.viewers.gamepad import HELP, Gamepad
+from legged_gym.viewers.readings import Instruments
+from legged_gym.viewers.session import PlaySession
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+
+_REACH = 20.0
+"""Terrain further away than this is not drawn, m."""
+_ROBOTS = 16
+"""Robots drawn at most: the one shown and those that stood nearest when it was chosen."""
+_NAMED_KEYS = {32: "space", 257: "enter", 265: "I", 264: "K", 263: "J", 262: "L"}
+"""Keys of GLFW that are no letters, and what they stand for: the arrows are the keys of the command."""
+_HELP_KEY = "H"
+_UPDATES_TO_RESTORE = 3
+"""Updates after a key for which flags are put back: MuJoCo's viewer tells of a change only after the next one."""
+_PATIENCE = 5.0
+"""Seconds that closing waits for the window's last frame."""
+
+Text = tuple[int, int, str, str]
+"""Font, place, and two columns of text."""
+
+
+def screen_available() -> bool:
+    """Return whether a window can be opened here."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    import glfw
+
+    with warnings.catch_warnings():
+        # GLFW reports an unreachable screen as a warning; MuJoCo's viewer would wait for the window forever.
+        warnings.simplefilter("ignore")
+        return bool(glfw.init())
+
+
+def key_name(code: int) -> str:
+    """Return the name in :mod:`legged_gym.viewers.actions` of a key of GLFW; an empty one if it means nothing."""
+    if code in _NAMED_KEYS:
+        return _NAMED_KEYS[code]
+    return chr(code) if 48 <= code <= 57 or 65 <= code <= 90 else ""
+
+
+class _TextBoard:
+    """Brings texts into the window from a thread of its own: MuJoCo's viewer takes them only between two frames."""
+
+    def __init__(self, handle: mujoco.viewer.Handle) -> None:
+        self._handle = handle
+        self._wanted: queue.SimpleQueue[list[Text] | None] = queue.SimpleQueue()
+        self._shown: list[Text] = []
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def show(self, texts: list[Text]) -> None:
+        """Show texts as soon as possible, without waiting for that."""
+        if texts != self._shown and self._wanted.empty():
+            self._shown = texts
+            self._wanted.put(texts)
+
+    def close(self) -> None:
+        """End the thread, before the window does."""
+        self._wanted.put(None)
+        self._thread.join(timeout=_PATIENCE)
+
+    def _work(self) -> None:
+        while (texts := self._wanted.get()) is not None and self._handle.is_running():
+            self._handle.set_texts(texts)
+
+
+class NativeViewer:
+    """Shows a session in a window and lets keys and a gamepad act on it."""
+
+    def __init__(self, session: PlaySession) -> None:
+        """Open the window; check :func:`screen_available` first.
+
+        Args:
+            session: What is shown and driven.
+
+        Raises:
+            RuntimeError: On macOS MuJoCo's viewer wants ``mjpython`` in place of ``python``.
+        """
+        self._session, self._gamepad, self._instruments = session, Gamepad(session), Instruments(session)
+        self._drawing = RobotDrawing(session.env, _REACH, robots=self._robots(session.env))
+        self._shown = session.robot
+        self._actions: dict[str, Callable[[], None]] = {_HELP_KEY: self._switch_help}
+        self._actions |= {action.key: lambda do=action.do: do(session) for action in ACTIONS}  # type: ignore[misc]
+        self._actions |= {look.key: lambda do=look.do: do(session) for look in LOOKS}  # type: ignore[misc]
+        self._helps = True
+        self._restoring = 0
+        self._prepare_first_view()
+        others = set(threading.enumerate())
+        self._handle = mujoco.viewer.launch_passive(
+            self._drawing.model, self._drawing.data, key_callback=self._on_key, show_left_ui=False, show_right_ui=False
+        )
+        self._threads = set(threading.enumerate()) - others
+        with self._handle.lock():
+            camera, wanted = self._handle.cam, self._drawing.camera
+            camera.type, camera.distance = wanted.type, wanted.distance
+            camera.azimuth, camera.elevation = wanted.azimuth, wanted.elevation
+        self._board = _TextBoard(self._handle)
+        self._flags = [flags.copy() for flags in self._viewer_flags()]
+        self.update()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the user left the window open."""
+        return self._handle.is_running()
+
+    def update(self) -> None:
+        """Show the present state."""
+        if not self.is_open:
+            return
+        self._gamepad.update()
+        session, drawing = self._session, self._drawing
+        if session.robot != self._shown:
+            self._shown, drawing.robots = session.robot, self._robots(session.env)
+        reading = self._instruments.read()
+        said = None if reading.estimate is None else reading.estimate[:2]
+        seen = Velocities(reading.command, reading.velocity, said)
+        drawing.arrows = seen.arrows(np.concatenate((reading.position, reading.quaternion)))
+        with self._handle.lock():
+            self._keep_flags()
+            terrain_moved = drawing.follow_terrain()
+            drawing.update()
+            self._handle.cam.lookat[:] = drawing.camera.lookat
+            scene = self._handle.user_scn
+            scene.ngeom = 0
+            drawing.add_to(scene)
+        if terrain_moved:
+            self._handle.update_hfield(0)
+        self._board.show(self._texts(seen))
+        self._handle.sync()
+
+    def close(self) -> None:
+        """Close the window; it may be called twice."""
+        if self.is_open:
+            self._board.close()
+        self._handle.close()
+        # Python must not end while the window is still being taken down.
+        for thread in self._threads:
+            thread.join(timeout=_PATIENCE)
+
+    def _prepare_first_view(self) -> None:
+        """Let MuJoCo's viewer begin with what it is going to show: it draws some frames before it is told."""
+        drawing = self._drawing
+        drawing.update()
+        view, model = drawing.camera, drawing.model
+        model.vis.global_.azimuth, model.vis.global_.elevation = view.azimuth, view.elevation
+        model.stat.center[:] = view.lookat
+
+    def _robots(self, env: LeggedRobot) -> list[int]:
+        return nearest_robots(env, self._session.robot, _ROBOTS)
+
+    # --- keys, in the window's own thread --------------------------------------------------------------------------
+
+    def _on_key(self, code: int) -> None:
+        action = self._actions.get(key_name(code))
+        if action is not None:
+            self._restoring = _UPDATES_TO_RESTORE
+            action()
+
+    def _switch_help(self) -> None:
+        self._helps = not self._helps
+
+    def _keep_flags(self) -> None:
+        """Take back what MuJoCo's viewer itself does on our keys, such as drawing joints on J."""
+        for flags, kept in zip(self._viewer_flags(), self._flags, strict=True):
+            if self._restoring:
+                flags[:] = kept
+            else:
+                kept[:] = flags
+        self._restoring = max(0, self._restoring - 1)
+
+    def _viewer_flags(self) -> tuple[mujoco.MjvOption, mujoco.MjvScene]:
+        return self._handle.opt.flags, self._handle.user_scn.flags
+
+    # --- texts -------------------------------------------------------------------------------------------------------
+
+    def _texts(self, seen: Velocities) -> list[Text]:
+        font, corner = mujoco.mjtFontScale.mjFONTSCALE_150, mujoco.mjtGridPos
+        status = (font, corner.mjGRID_TOPLEFT, *_columns(self._status(seen)))
+        if not self._helps:
+            return [status]
+        keys = [(action.key, action.label) for action in (*ACTIONS, *LOOKS)]
+        rows = [("arrows", "as I K J L"), *keys, (_HELP_KEY, "hide this help"), ("mouse", "turn and zoom the view")]
+        return [status, (font, corner.mjGRID_TOPRIGHT, *_columns([*rows, *(HELP if self._gamepad.name else ())]))]
+
+    def _status(self, seen: Velocities) -> list[tuple[str, str]]:
+        session = self._session
+        time = "paused" if session.paused else "random commands" if session.held_command is None else "driven"
+        rows = [("robot", f"{session.robot} of {session.env.num_envs}, {time}")]
+        for line in seen.caption("m/s, rad/s"):
+            name, *values = line.split("\t")
+            rows.append((name, "  ".join(f"{value.split(' ')[0]:>7}" for value in values)))
+        return [*rows, *([("", session.message)] if session.message else []), (_HELP_KEY, "help")]
+
+
+def _columns(rows: list[tuple[str, str]]) -> tuple[str, str]:
+    """Return rows of two cells as two texts."""
+    left, right = zip(*rows, strict=True)
+    return "\n".join(left), "\n".join(right)

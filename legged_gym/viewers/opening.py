@@ -1,0 +1,94 @@
+"""Which viewer the command line asks for, and how it is opened."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.viewers import Viewer
+    from legged_gym.viewers.session import PlaySession, Session
+    from legged_gym.viewers.web_page import WebPage
+
+_TRAINING_FRAMES = 25.0
+"""Of a training, per second: every frame takes time from it."""
+
+
+def open_viewer(session: PlaySession, args: argparse.Namespace) -> Viewer | None:
+    """Open the viewer that ``args`` (``viewer``, ``headless``, ``host``, ``port``) asks for, and say so.
+
+    Raises:
+        UserError: A page was asked for, and can't be served there.
+    """
+    if args.headless and args.viewer == "auto":
+        return None
+    if args.viewer in ("auto", "native"):
+        window = _open_window(session, wanted=args.viewer == "native")
+        if window is not None or args.viewer == "native":
+            return window
+    if args.viewer == "none":
+        return None
+    return _open_page(session, args, wanted=args.viewer == "web", ends="Ctrl-C ends it")
+
+
+def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Namespace) -> WebPage | None:
+    """Serve a page that shows a training, if ``args`` asks for one; the caller has to close it.
+
+    Raises:
+        UserError: A page was asked for, and can't be served there.
+    """
+    if args.viewer == "none" or (args.viewer == "auto" and args.headless):
+        return None
+    from legged_gym.viewers.session import TrainingSession
+
+    session = TrainingSession(env, runner)
+    page = _open_page(session, args, args.viewer == "web", "--headless trains without it", _TRAINING_FRAMES)
+    if page is not None:
+        from legged_gym.viewers.web_page import Onlooker
+
+        env.after_step.append(Onlooker(page))
+    return page
+
+
+def _open_window(session: PlaySession, wanted: bool) -> Viewer | None:
+    from legged_gym.viewers.native import NativeViewer, screen_available
+
+    if not screen_available():
+        if wanted:
+            print("no screen here: going on without a window (--viewer web shows the same in a browser)")
+        return None
+    try:
+        return NativeViewer(session)
+    except RuntimeError as error:
+        # On macOS MuJoCo's viewer wants mjpython in place of python.
+        print(f"no window: {error}")
+        return None
+
+
+def _open_page(
+    session: Session, args: argparse.Namespace, wanted: bool, ends: str, frames_per_second: float = 60.0
+) -> WebPage | None:
+    from legged_gym.utils.errors import UserError
+
+    if importlib.util.find_spec("viser") is None:
+        if wanted:
+            raise UserError("--viewer web needs viser: pip install viser")
+        print("no page: viser is missing (pip install viser)")
+        return None
+    from legged_gym.viewers.web_page import WebPage, is_private
+
+    try:
+        page = WebPage(session, args.host, args.port, frames_per_second)
+    except UserError as error:
+        if wanted:
+            raise
+        print(f"no page: {error}")
+        return None
+    print(f"page       {page.url}  (open it in a browser; {ends})", flush=True)
+    if not is_private(args.host):
+        print(f"warning: everybody who can reach {args.host} sees this page, and can drive what it shows", flush=True)
+    return page

@@ -1,0 +1,172 @@
+"""Sliders, buttons and keys of the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import viser
+
+from legged_gym.utils.runs import checkpoint_number, list_checkpoints
+from legged_gym.viewers.actions import ACTIONS, LOOKS, Action, Look
+from legged_gym.viewers.readings import Reading
+from legged_gym.viewers.session import SPEEDS, PlaySession, Session
+
+if TYPE_CHECKING:
+    from legged_gym.viewers.web_scene import WebScene
+
+_MARGIN = 1.2
+"""How far beyond the commands of training the sliders reach."""
+_SIDE, _FRONT = 0.5, 0.5
+"""Strength of the pushes, m/s."""
+
+
+class LookControls:
+    """What to look at: for a policy at play and for a training alike."""
+
+    def __init__(self, gui: viser.GuiApi, session: Session, scene: WebScene) -> None:
+        """Add them to the place where the page is being built."""
+        self._session = session
+        self._status = gui.add_markdown("")
+        with gui.add_folder("View"):
+            count = session.env.num_envs
+            self._robot = gui.add_number(f"Robot (of {count})", session.robot, min=0, max=count - 1, step=1)
+            if count > 1:
+                company = gui.add_checkbox("Others, too", scene.company, hint="show the robots around it")
+                company.on_update(lambda event: setattr(scene, "company", event.target.value))
+            follow = gui.add_checkbox("Follow", scene.follow, hint="keep the robot in the middle of the view")
+            follow.on_update(lambda event: setattr(scene, "follow", event.target.value))
+        self._robot.on_update(_by_user(lambda value: session.select_robot(int(value))))
+        for look in LOOKS:
+            _add_key(gui, look, session)
+
+    def show(self, reading: Reading, pace: str = "") -> None:
+        """Bring the page up to date."""
+        session = self._session
+        _tell(self._robot, session.robot)
+        level = f" · level {reading.level}" if session.env.terrain is not None else ""
+        lines = [f"**{session.title}** · robot {session.robot} · {reading.seconds:.1f} s{level}{pace}"]
+        if session.message:
+            lines.append(session.message)
+        self._status.content = "\n\n".join(lines)
+
+
+class PlayControls:
+    """What can be asked of a policy at play."""
+
+    def __init__(self, gui: viser.GuiApi, session: PlaySession) -> None:
+        """Add them to the place where the page is being built."""
+        self._gui, self._session = gui, session
+        self._add_command(gui)
+        self._add_time(gui)
+        self._add_robot(gui)
+        self._checkpoints: list[int] = []
+        self._checkpoint: viser.GuiDropdownHandle[str] | None = None
+        self._place = gui.add_folder("Checkpoint", visible=False)
+        gui.add_markdown("Keys: " + " · ".join(f"**{action.key}** {action.label}" for action in (*ACTIONS, *LOOKS)))
+        for action in ACTIONS:
+            _add_key(gui, action, session)
+
+    @property
+    def pace(self) -> str:
+        """How time runs, as the status line says it."""
+        if self._session.paused:
+            return " · paused"
+        return f" · {_speed_name(self._session.speed)}"
+
+    def show(self, reading: Reading) -> None:
+        """Bring the page up to date with what keys, other browsers and the task itself have changed."""
+        session = self._session
+        command = session.held_command or tuple(reading.command.tolist())
+        for slider, value in zip(self._sliders, command, strict=True):
+            _tell(slider, min(max(round(value, 2), slider.min), slider.max))
+        _tell(self._paused, session.paused)
+        _tell(self._random, session.held_command is None)
+        if self._level is not None:
+            _tell(self._level, reading.level)
+
+    def show_checkpoints(self) -> None:
+        """Offer the checkpoints that the run has by now."""
+        session = self._session
+        checkpoints = list_checkpoints(session.trained.run)
+        present = str(checkpoint_number(session.trained.checkpoint))
+        if checkpoints != self._checkpoints and present in map(str, checkpoints):
+            self._checkpoints = checkpoints
+            if self._checkpoint is not None:
+                self._checkpoint.remove()
+            with self._place:
+                options = [str(number) for number in checkpoints]
+                self._checkpoint = self._gui.add_dropdown("Iteration", options, initial_value=present)
+            self._place.visible = True
+            self._checkpoint.on_update(_by_user(lambda value: session.switch_checkpoint(int(value))))
+        elif self._checkpoint is not None:
+            _tell(self._checkpoint, present)
+
+    def _add_command(self, gui: viser.GuiApi) -> None:
+        session = self._session
+        names = ("Forward, m/s", "Left, m/s", "Turn, rad/s")
+        with gui.add_folder("Command"):
+            self._random = gui.add_checkbox("At random", session.held_command is None, hint="as the task draws them")
+            self._random.on_update(_by_user(lambda on: session.release() if on else self._hold()))
+            self._sliders = [
+                # One that was never trained with would only mislead.
+                gui.add_slider(name, low * _MARGIN - 0.01, high * _MARGIN + 0.01, 0.01, 0.0, visible=low < high)
+                for name, (low, high) in zip(names, session.command_ranges, strict=True)
+            ]
+            gui.add_button("Stand still").on_click(lambda _: session.halt())
+        for slider in self._sliders:
+            slider.on_update(_by_user(lambda _: self._hold()))
+
+    def _hold(self) -> None:
+        self._session.drive([slider.value for slider in self._sliders])
+
+    def _add_time(self, gui: viser.GuiApi) -> None:
+        session = self._session
+        names = {_speed_name(speed): speed for speed in SPEEDS}
+        with gui.add_folder("Time"):
+            self._paused = gui.add_checkbox("Pause", session.paused)
+            self._paused.on_update(_by_user(session.pause))
+            gui.add_button("One step").on_click(lambda _: session.single_step())
+            speed = gui.add_dropdown("Speed", list(names), initial_value=_speed_name(session.speed))
+            speed.on_update(lambda event: setattr(session, "speed", names[event.target.value]))
+
+    def _add_robot(self, gui: viser.GuiApi) -> None:
+        session = self._session
+        directions = {"←": (0.0, _SIDE), "↑": (_FRONT, 0.0), "↓": (-_FRONT, 0.0), "→": (0.0, -_SIDE)}
+        self._level: viser.GuiSliderHandle[int] | None = None
+        with gui.add_folder("Robot"):
+            if session.env.num_envs > 1:
+                everyone = gui.add_checkbox("Do it to all", session.everyone, hint="commands, pushes, resets, levels")
+                everyone.on_update(lambda event: setattr(session, "everyone", event.target.value))
+            push = gui.add_button_group("Push", list(directions))
+            push.on_click(lambda event: session.push(directions[event.target.value]))
+            gui.add_button("Reset").on_click(lambda _: session.reset())
+            if session.env.terrain is not None:
+                highest = session.env.cfg.terrain.num_rows - 1
+                self._level = gui.add_slider("Terrain level", 0, highest, 1, 0)
+                self._level.on_update(_by_user(lambda value: session.set_terrain_level(int(value))))
+
+
+def _add_key(gui: viser.GuiApi, action: Action | Look, session: Any) -> None:
+    gui.add_command(action.label, hotkey=action.key).on_trigger(lambda _: action.do(session))
+
+
+def _tell(handle: Any, value: Any) -> None:
+    """Let the page show another value, if it is another."""
+    if handle.value != value:
+        handle.value = value
+
+
+def _by_user(do: Callable[[Any], None]) -> Callable[[viser.GuiEvent[Any]], None]:
+    """Return a callback for a value that somebody changed on the page, not one that the page was told."""
+
+    def updated(event: viser.GuiEvent[Any]) -> None:
+        if event.client is not None:
+            do(event.target.value)
+
+    return updated
+
+
+def _speed_name(speed: float) -> str:
+    return "as fast as possible" if math.isinf(speed) else f"{speed:g}x real time"

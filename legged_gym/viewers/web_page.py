@@ -1,0 +1,144 @@
+"""A page in the browser that shows a simulation and, if it is at play, drives it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import ipaddress
+import socket
+import time
+import warnings
+
+import viser
+
+from legged_gym.utils.errors import UserError
+from legged_gym.viewers.readings import Instruments
+from legged_gym.viewers.session import PlaySession, Session
+from legged_gym.viewers.web_controls import LookControls, PlayControls
+from legged_gym.viewers.web_plots import Plots
+from legged_gym.viewers.web_scene import WebScene
+
+_FIGURES_INTERVAL = 0.1
+"""Seconds between two updates of what is read rather than seen."""
+_CHECKPOINTS_INTERVAL = 2.0
+_PLOTS_WIDTH, _CONTROLS_WIDTH = 330.0, 300.0
+
+
+class WebPage:
+    """The page; a :class:`~legged_gym.viewers.Viewer`.
+
+    While nobody looks, an update only asks whether somebody does.
+    """
+
+    def __init__(
+        self, session: Session, host: str = "127.0.0.1", port: int = 8080, frames_per_second: float = 60.0
+    ) -> None:
+        """Start serving.
+
+        Args:
+            session: What is shown; a :class:`PlaySession` can be driven, too.
+            host: Address to listen at. Others than this computer's own are warned about: who reaches the page can
+                drive the robots.
+            port: If it is taken, one of the next.
+            frames_per_second: At most, of wall-clock time.
+
+        Raises:
+            UserError: Nothing can listen at this address.
+        """
+        self._frame_interval = 1.0 / frames_per_second
+        self._next_frame = self._next_figures = self._next_checkpoints = 0.0
+        self._instruments = Instruments(session)
+        self._server = _serve(host, port)
+        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{self._server.get_port()}"
+        self._is_open = True
+        gui = self._server.gui
+        gui.configure_theme(show_logo=False, show_share_button=False, brand_color=(34, 139, 230))
+        self._scene = WebScene(self._server, session)
+        self._look = LookControls(gui, session, self._scene)
+        self._play = PlayControls(gui, session) if isinstance(session, PlaySession) else None
+        panel = gui.add_panel()
+        with panel.add_tab("Plots"):
+            self._plots = Plots(gui, session)
+        panel.dock_left()
+        panel.set_width(_PLOTS_WIDTH)
+        gui.main_panel.dock_right()
+        gui.main_panel.set_width(_CONTROLS_WIDTH)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the page is being served."""
+        return self._is_open
+
+    @property
+    def watchers(self) -> int:
+        """How many browsers show the page."""
+        return len(self._server.get_clients())
+
+    def update(self) -> None:
+        """Show the present state to those who look, if it is time for a frame."""
+        now = time.monotonic()
+        if now < self._next_frame or not self._server.get_clients():
+            return
+        self._next_frame = now + self._frame_interval
+        reading = self._instruments.read()
+        self._scene.update(reading)
+        self._plots.add(reading)
+        if now < self._next_figures:
+            return
+        self._next_figures = now + _FIGURES_INTERVAL
+        self._plots.show()
+        self._look.show(reading, self._play.pace if self._play else "")
+        if self._play is not None:
+            self._play.show(reading)
+            if now >= self._next_checkpoints:
+                self._next_checkpoints = now + _CHECKPOINTS_INTERVAL
+                self._play.show_checkpoints()
+
+    def close(self) -> None:
+        """Stop serving; it may be called twice."""
+        if self._is_open:
+            self._is_open = False
+            self._scene.close()
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._server.stop()
+
+
+class Onlooker:
+    """Shows a training on a page; whatever goes wrong with the page, the training goes on."""
+
+    def __init__(self, page: WebPage) -> None:
+        """Show it on ``page``."""
+        self._page: WebPage | None = page
+
+    def __call__(self) -> None:
+        """Look; to be called after each control step."""
+        if self._page is None:
+            return
+        try:
+            self._page.update()
+        except Exception as error:
+            warnings.warn(f"the page shows no more of the training: {type(error).__name__}: {error}", stacklevel=2)
+            self._page = None
+
+
+def is_private(host: str) -> bool:
+    """Whether only this computer can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _serve(host: str, port: int) -> viser.ViserServer:
+    """Start the server, without its own announcement."""
+    try:
+        # The server itself would wait forever for an address that is not this computer's.
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"--host {host}: no page can be served there: {error.strerror}") from error
+    with contextlib.redirect_stdout(io.StringIO()):
+        return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)

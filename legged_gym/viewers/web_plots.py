@@ -1,0 +1,130 @@
+"""Live curves and bars on the page."""
+
+from __future__ import annotations
+
+import html
+from collections import deque
+
+import numpy as np
+import viser
+import viser.uplot
+
+from legged_gym.viewers.readings import Reading
+from legged_gym.viewers.session import Session
+from legged_gym.viewers.web_scene import COMMAND_COLOUR, ESTIMATE_COLOUR, VELOCITY_COLOUR
+
+_SECONDS = 10.0
+"""How far back the curves reach, of simulated time."""
+_POINTS = 250
+"""At most, of a curve as it is sent."""
+_SMOOTHING = 0.9
+"""How much of the reward bars' lag remains from reading to reading."""
+_TRUTH_COLOUR = (30, 30, 30)
+_REWARD_COLOUR, _PENALTY_COLOUR = (47, 158, 68), (224, 49, 49)
+Colour = tuple[int, int, int]
+
+
+class Chart:
+    """Curves over time, and what was shown last."""
+
+    def __init__(self, gui: viser.GuiApi, title: str, curves: dict[str, Colour]) -> None:
+        """Add an empty chart with these curves to the place where the page is being built."""
+        series: list[viser.uplot.Series] = [viser.uplot.Series(label="s")]
+        series += [
+            viser.uplot.Series(label=label, stroke=f"rgb{colour}", width=1.5, points={"show": False})
+            for label, colour in curves.items()
+        ]
+        empty = (np.array([-_SECONDS, 0.0]), *[np.zeros(2) for _ in curves])
+        self._handle = gui.add_uplot(
+            empty, tuple(series), title=title, height=150, scales={"x": {"time": False, "range": (-_SECONDS, 0.0)}},
+            axes=({"size": 38}, {"size": 52}), legend={"show": True, "live": False}, padding=(0, 12, 0, 0),
+        )  # fmt: skip
+
+    def show(self, times: np.ndarray, values: np.ndarray) -> None:
+        """Show curves, (C, T), over times before now, s, (T,)."""
+        every = slice(None, None, max(1, -(-len(times) // _POINTS)))
+        self._handle.data = tuple(np.asarray(row[every], np.float64) for row in (times, *values))
+
+
+class Plots:
+    """Command against velocity, estimator against truth, contacts, and reward terms, of the shown robot."""
+
+    def __init__(self, gui: viser.GuiApi, session: Session) -> None:
+        """Add the charts to the place where the page is being built."""
+        self._session = session
+        self._names = session.env.reward_names
+        self._rows: deque[tuple[float, np.ndarray]] = deque()
+        self._robot = session.robot
+        self._means = np.zeros(len(self._names))
+        said: dict[str, Colour] = {} if session.estimator is None else {"estimate": ESTIMATE_COLOUR}
+        asked = {"command": COMMAND_COLOUR, "velocity": VELOCITY_COLOUR} | said
+        self._charts = [
+            Chart(gui, "forward velocity, m/s", asked),
+            Chart(gui, "lateral velocity, m/s", asked),
+            Chart(gui, "yaw rate, rad/s", {"command": COMMAND_COLOUR, "velocity": VELOCITY_COLOUR}),
+        ]
+        feet = [session.env.body_names[i] for i in session.env.feet_indices.tolist()]
+        if said:
+            self._charts += [Chart(gui, f"{foot} touches", {"truth": _TRUTH_COLOUR} | said) for foot in feet]
+        self._charts.append(Chart(gui, "rewards per second", {"rewards": _REWARD_COLOUR, "penalties": _PENALTY_COLOUR}))
+        gui.add_markdown("**Reward terms per second**")
+        self._bars = gui.add_html("")
+
+    def add(self, reading: Reading) -> None:
+        """Take in a reading."""
+        env = self._session.env
+        now = env.common_step_counter * env.dt
+        if self._robot != self._session.robot or (self._rows and now < self._rows[-1][0]):
+            self._rows.clear()
+            self._robot = self._session.robot
+        if self._rows and self._rows[-1][0] == now:
+            return
+        self._rows.append((now, self._row(reading)))
+        while self._rows[0][0] < now - _SECONDS:
+            self._rows.popleft()
+        self._means = _SMOOTHING * self._means + (1.0 - _SMOOTHING) * reading.rewards
+
+    def show(self) -> None:
+        """Bring the page up to date."""
+        if not self._rows:
+            return
+        times = np.array([time for time, _ in self._rows]) - self._rows[-1][0]
+        columns = np.array([row for _, row in self._rows]).T
+        first = 0
+        for chart, count in zip(self._charts, self._curve_counts(len(columns)), strict=True):
+            chart.show(times, columns[first : first + count])
+            first += count
+        self._bars.content = bars(dict(zip(self._names, self._means.tolist(), strict=True)))
+
+    def _row(self, reading: Reading) -> np.ndarray:
+        """Return the values of all curves, chart by chart."""
+        parts: list[float] = []
+        for axis in range(2):
+            parts += [reading.command[axis], reading.velocity[axis]]
+            if reading.estimate is not None:
+                parts.append(reading.estimate[axis])
+        parts += [reading.command[2], reading.velocity[2]]
+        if reading.estimate is not None and reading.label is not None:
+            for truth, said in zip(reading.label[3:], reading.estimate[3:], strict=True):
+                parts += [truth, said]
+        parts += [reading.rewards.clip(min=0.0).sum(), reading.rewards.clip(max=0.0).sum()]
+        return np.array(parts)
+
+    def _curve_counts(self, total: int) -> list[int]:
+        velocities = 2 if self._session.estimator is None else 3
+        counts = [velocities, velocities, 2]
+        return [*counts, *[2] * ((total - sum(counts)) // 2)]
+
+
+def bars(values: dict[str, float]) -> str:
+    """Return a table of bars, to the right of its middle for positive values and to the left for negative ones."""
+    longest = max((abs(value) for value in values.values()), default=0.0) or 1.0
+    rows = []
+    for name, value in sorted(values.items(), key=lambda item: -item[1]):
+        width = 50.0 * abs(value) / longest
+        left, colour = (50.0, _REWARD_COLOUR) if value >= 0.0 else (50.0 - width, _PENALTY_COLOUR)
+        place = f"position:absolute;left:{left:.1f}%;width:{width:.1f}%;height:100%;background:rgb{colour}"
+        bar = f"<div style='position:relative;height:9px'><div style='{place}'></div></div>"
+        cells = (f"<td>{html.escape(name)}</td>", f"<td style='width:40%'>{bar}</td>")
+        rows.append(f"<tr>{''.join(cells)}<td style='text-align:right'>{value:.3f}</td></tr>")
+    return f"<table style='width:100%;font-size:11px;line-height:1.25;padding:0 0.8em'>{''.join(rows)}</table>"

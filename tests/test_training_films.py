@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from qmini_training import NUM_STEPS, make_env, make_runner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_film import read_film
+
+from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.viewers import training_films
+from legged_gym.viewers.training_films import TrainingFilms
+
+
+def make_filmed_runner(folder: Path, interval: int, plane: bool = True) -> OnPolicyRunnerEE:
+    changes = {"terrain__mesh_type": "plane"} if plane else {}
+    runner = make_runner(make_env(6, **changes), folder)
+    films = TrainingFilms(runner.env, runner.logger, interval, runner.last_estimate)  # type: ignore[arg-type]
+    runner.logger.observers.append(films)
+    return runner
+
+
+def finish(runner: OnPolicyRunnerEE) -> None:
+    """Let the film that is being drawn be done by the next iteration."""
+    (films,) = runner.logger.observers
+    assert isinstance(films, TrainingFilms)
+    if films._process is not None:
+        films._process.wait()
+
+
+@pytest.mark.parametrize("plane", [True, False])
+def test_films_show_the_robots_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plane: bool
+) -> None:
+    monkeypatch.setattr(training_films, "_SECONDS", 2 * NUM_STEPS * 0.02)
+    monkeypatch.setattr(training_films, "_SHORTEST", 0.0)
+    runner = make_filmed_runner(tmp_path, 4, plane)
+    runner.logger.after_iteration = lambda iteration: finish(runner)
+    runner.learn(5)
+    output = capsys.readouterr().out
+    if "no films of the training" in output:
+        pytest.skip(output)
+    films = sorted(tmp_path.rglob("*.mp4"))
+    # The second one was begun when the training ended, and is as long as that.
+    assert [film.relative_to(tmp_path).as_posix() for film in films] == [
+        "films/iteration_000000.mp4", "films/iteration_000004.mp4"
+    ]  # fmt: skip
+    frames = read_film(films[0])
+    assert len(frames) == -(-2 * NUM_STEPS // 4)
+    below_the_table = frames[:, 110:].astype(int)
+    assert (np.abs(np.diff(below_the_table, axis=0)).max(axis=(1, 2, 3)) > 60).all()
+
+    log = EventAccumulator(str(tmp_path))
+    log.Reload()
+    shown = log.Images("Film/robots")
+    assert [event.step for event in shown] == [0, 4]
+    gif = Image.open(io.BytesIO(shown[0].encoded_image_string))
+    assert (gif.format, gif.size, gif.n_frames) == ("GIF", (shown[0].width, shown[0].height), len(frames))
+
+
+def test_recording_is_what_the_robots_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = make_filmed_runner(tmp_path, 1)
+    (films,) = runner.logger.observers
+    assert isinstance(films, TrainingFilms)
+    monkeypatch.setattr(films, "_draw", lambda: None)
+    states, said, env = [], [], runner.env
+    follow = films.after_step
+
+    def after_step() -> None:
+        follow()
+        robots = films._robots
+        assert robots is not None
+        states.append((env.root_states[robots, :7].clone(), env.dof_pos[robots].clone(), env.commands[0].clone()))
+        said.append(runner.alg.storage.observations["estimate"][runner.alg.storage.step - 1, 0, :2].clone())
+
+    monkeypatch.setattr(films, "after_step", after_step)
+    runner.learn(2)
+    recording = films._recording()
+    assert recording.roots.shape == (2 * NUM_STEPS, 4, 7)
+    assert recording.dof_names == env.dof_names
+    for name, number in (("roots", 0), ("dof_pos", 1), ("commands", 2)):
+        torch.testing.assert_close(torch.from_numpy(getattr(recording, name)), torch.stack([s[number] for s in states]))
+    assert recording.estimated is not None
+    torch.testing.assert_close(torch.from_numpy(recording.estimated) * 2.0, torch.stack(said))
+    assert np.abs(recording.estimated).max() > 0.0
+
+
+def test_training_goes_on_where_no_film_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_films, "_SECONDS", NUM_STEPS * 0.02)
+    monkeypatch.setenv("MUJOCO_GL", "disable")
+    runner = make_filmed_runner(tmp_path, 1)
+    runner.logger.after_iteration = lambda iteration: finish(runner)
+    runner.learn(5)
+    assert runner.completed_iterations == 5
+    assert capsys.readouterr().out.count("no films of the training: ") == 1
+    assert list(tmp_path.rglob("*.mp4")) == []
+
+
+def test_the_end_of_the_training_waits_for_its_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_films, "_SECONDS", NUM_STEPS * 0.02)
+    runner = make_filmed_runner(tmp_path, 100)
+    runner.learn(1)
+    output = capsys.readouterr().out
+    assert "finishing the last film" in output
+    assert "no films" in output or (tmp_path / "films" / "iteration_000000.mp4").exists()

@@ -1,0 +1,233 @@
+"""The page in the browser: what it sends, and a real browser that drives the robots by it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import open_browser, skip_without_browser, wait_for
+from playing import CarriedQmini, make_trained
+from qmini_training import make_env, make_runner
+
+from legged_gym.utils.errors import UserError
+from legged_gym.viewers.session import PlaySession, TrainingSession
+from legged_gym.viewers.web_page import Onlooker, WebPage, is_private
+from legged_gym.viewers.web_plots import bars
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+
+class Running:
+    """A session that goes on in a thread of its own, and its page."""
+
+    def __init__(self, session: PlaySession) -> None:
+        self.session, self.page = session, WebPage(session, port=18080)
+        self.thread = threading.Thread(target=self._play)
+        self.thread.start()
+
+    def _play(self) -> None:
+        for _ in self.session.steps(None, [self.page]):
+            pass
+
+    @property
+    def steps(self) -> int:
+        return self.session.env.common_step_counter
+
+    def velocity(self) -> float:
+        return float(self.session.env.base_lin_vel[self.session.robot, 0])
+
+    def goes_on(self) -> None:
+        steps = self.steps
+        wait_for(lambda: self.steps > steps + 3)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    trained = make_trained(tmp_path_factory.mktemp("run"), 2, CarriedQmini, commands__resampling_time=1000.0)
+    running = Running(PlaySession(trained))
+    yield running
+    running.session.stop()
+    running.thread.join()
+    running.page.close()
+    trained.env.close()
+
+
+@pytest.fixture(scope="module")
+def browser(running: Running) -> Iterator[Chrome]:
+    """Return a browser that shows the page."""
+    skip_without_browser()
+    driver = open_browser()
+    driver.get(running.page.url)
+    wait_for(lambda: running.page.watchers == 1)
+    yield driver
+    driver.quit()
+
+
+def control(driver: Chrome, label: str) -> WebElement:
+    """Return what a label on the page belongs to, once it is there."""
+    path = f"//label[starts-with(normalize-space(), '{label}')]"
+    wait_for(lambda: driver.find_elements("xpath", path))
+    return driver.find_element("id", str(driver.find_element("xpath", path).get_attribute("for")))
+
+
+def press(driver: Chrome, text: str) -> None:
+    path = f"//button[normalize-space()='{text}']"
+    wait_for(lambda: driver.find_elements("xpath", path))
+    driver.execute_script("arguments[0].click()", driver.find_element("xpath", path))
+
+
+def status(driver: Chrome) -> str:
+    return str(driver.find_element("tag name", "body").text)
+
+
+def slide(driver: Chrome, label: str, keys: str) -> None:
+    """Move a slider by the keyboard, as its thumb has the focus."""
+    slider = control(driver, label)
+    thumb = slider.find_element("xpath", ".//*[@role='slider'] | self::*[@role='slider']")
+    driver.execute_script("arguments[0].focus()", thumb)
+    thumb.send_keys(keys)
+
+
+def test_a_slider_changes_the_robots_velocity(running: Running, browser: Chrome) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    press(browser, "Stand still")
+    wait_for(lambda: abs(running.velocity()) < 0.1 and running.session.held_command == (0.0, 0.0, 0.0))
+    slide(browser, "Forward", Keys.ARROW_RIGHT * 30)
+    wait_for(lambda: running.velocity() > 0.2)
+    slide(browser, "Forward", Keys.ARROW_LEFT * 60)
+    wait_for(lambda: running.velocity() < -0.2)
+
+
+def test_keys_change_the_velocity_and_the_slider(running: Running, browser: Chrome) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    press(browser, "Stand still")
+    wait_for(lambda: running.session.held_command == (0.0, 0.0, 0.0))
+    browser.execute_script("document.activeElement.blur()")
+    ActionChains(browser).send_keys("iij").perform()
+    wait_for(lambda: running.session.held_command == pytest.approx((0.2, 0.0, 0.1)))
+    slider = control(browser, "Forward")
+    shown = slider.find_element("xpath", ".//*[@role='slider'] | self::*[@role='slider']")
+    wait_for(lambda: shown.get_attribute("aria-valuenow") == "0.2")
+
+
+def test_time_stands_still_and_goes_on(running: Running, browser: Chrome) -> None:
+    pause = control(browser, "Pause")
+    browser.execute_script("arguments[0].click()", pause)
+    wait_for(lambda: running.session.paused)
+    wait_for(lambda: "paused" in status(browser))
+    steps = running.steps
+    press(browser, "One step")
+    wait_for(lambda: running.steps == steps + 1)
+    browser.execute_script("arguments[0].click()", pause)
+    running.goes_on()
+
+
+def test_another_checkpoint_is_taken_without_a_restart(running: Running, browser: Chrome) -> None:
+    wait_for(lambda: "model_5.pt" in status(browser))
+    chooser = control(browser, "Iteration")
+    browser.execute_script("arguments[0].click()", chooser)
+    option = "//*[@role='option'][normalize-space()='0']"
+    wait_for(lambda: browser.find_elements("xpath", option))
+    browser.execute_script("arguments[0].click()", browser.find_element("xpath", option))
+    wait_for(lambda: running.session.trained.checkpoint.endswith("model_0.pt"))
+    wait_for(lambda: "model_0.pt" in status(browser))
+    running.goes_on()
+
+
+def test_a_second_browser_comes_and_goes(running: Running, browser: Chrome) -> None:
+    first = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    browser.get(running.page.url)
+    wait_for(lambda: running.page.watchers == 2)
+    press(browser, "Stand still")
+    wait_for(lambda: running.session.held_command == (0.0, 0.0, 0.0))
+    browser.close()
+    browser.switch_to.window(first)
+    wait_for(lambda: running.page.watchers == 1)
+    running.goes_on()
+    assert running.thread.is_alive()
+
+
+def test_a_browser_ends_and_the_session_goes_on(running: Running, browser: Chrome) -> None:
+    other = open_browser()
+    other.get(running.page.url)
+    wait_for(lambda: running.page.watchers == 2)
+    other.quit()
+    wait_for(lambda: running.page.watchers == 1)
+    running.goes_on()
+
+
+def test_a_broken_page_never_stops_a_training(running: Running) -> None:
+    skip_without_browser()
+    env = make_env(2)
+    runner = make_runner(env)
+    page = WebPage(TrainingSession(env, runner), port=18090)
+    env.after_step.append(Onlooker(page))
+    driver = open_browser()
+    try:
+        driver.get(page.url)
+        wait_for(lambda: page.watchers == 1)
+        runner.learn(1)
+        wait_for(lambda: "training, iteration" in status(driver))
+        assert not driver.find_elements("xpath", "//label[starts-with(normalize-space(), 'Forward')]")
+        page._scene._world.remove()
+        with pytest.warns(UserWarning, match="shows no more of the training"):
+            runner.learn(1)
+        assert runner.completed_iterations == 2
+    finally:
+        driver.quit()
+        page.close()
+        env.close()
+
+
+def test_while_nobody_looks_nothing_is_read(running: Running) -> None:
+    env = make_env(1)
+    page = WebPage(TrainingSession(env, make_runner(env)), port=18100)
+    for _ in range(3):
+        env.step(env.actions)
+        page.update()
+    assert page._next_frame == 0.0
+    page.close()
+    page.close()
+    assert not page.is_open
+    env.close()
+
+
+def test_a_port_in_use_is_left_alone() -> None:
+    env = make_env(1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 18110))
+        taken.listen()
+        page = WebPage(TrainingSession(env, make_runner(env)), port=18110)
+        assert page.url != "http://127.0.0.1:18110"
+        page.close()
+    env.close()
+
+
+def test_an_address_of_another_computer_is_a_users_mistake() -> None:
+    env = make_env(1)
+    with pytest.raises(UserError, match=r"--host 192\.0\.2\.1"):
+        WebPage(TrainingSession(env, make_runner(env)), "192.0.2.1")
+    env.close()
+
+
+@pytest.mark.parametrize(("host", "private"), [
+    ("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("192.168.1.2", False), ("pc", False),
+])  # fmt: skip
+def test_which_addresses_are_warned_about(host: str, private: bool) -> None:
+    assert is_private(host) == private
+
+
+def test_bars_show_what_rewards_and_what_costs() -> None:
+    shown = bars({"good": 2.0, "<bad>": -1.0, "nothing": 0.0})
+    assert "<bad>" not in shown and "&lt;bad&gt;" in shown
+    order = [shown.index(name) for name in ("good", "nothing", "&lt;bad")]
+    assert order == sorted(order)
+    assert "left:25.0%;width:25.0%" in shown and "left:50.0%;width:50.0%" in shown
