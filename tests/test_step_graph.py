@@ -7,6 +7,7 @@ import torch
 from conftest import quiet, small_cfg
 
 from legged_gym.envs import Qmini
+from legged_gym.envs.base import step_graph
 from legged_gym.envs.base.step_graph import StepGraph
 
 
@@ -74,6 +75,28 @@ def test_what_can_not_be_compiled_runs_all_the_same(monkeypatch: pytest.MonkeyPa
     for one, other in zip(ours, run(plain, 20, seed=5), strict=True):
         torch.testing.assert_close(one, other, atol=0, rtol=0)
     for env in (plain, fixed):
+        env.close()
+
+
+def test_a_compiled_call_of_the_simulator_is_the_call_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the simulator's tensors it changes these; given copies, for the sake of old values, only the copies."""
+    monkeypatch.setattr(step_graph, "_calls", [])
+    plain, compiled = make_envs()
+    torques = 3.0 * torch.randn(8, 10)
+    step = step_graph._opaque(compiled.sim, "step")
+    plain.sim.step(torques, refresh=True)
+    step(torques, refresh=True)
+    own = [getattr(compiled.sim, name) for name in step_graph._STATES]
+    for name, ours in zip(step_graph._STATES, own, strict=True):
+        torch.testing.assert_close(ours, getattr(plain.sim, name), atol=0, rtol=0, msg=name)
+    before = [tensor.clone() for tensor in own]
+    copies = [tensor.clone() for tensor in own]
+    plain.sim.step(torques, refresh=True)
+    torch.ops.legged_gym.call_simulator(1, [torques], copies)
+    for name, ours, old, copy in zip(step_graph._STATES, own, before, copies, strict=True):
+        torch.testing.assert_close(ours, old, atol=0, rtol=0, msg=f"{name} of the simulator")
+        torch.testing.assert_close(copy, getattr(plain.sim, name), atol=0, rtol=0, msg=f"copy of {name}")
+    for env in (plain, compiled):
         env.close()
 
 

@@ -20,10 +20,12 @@ try:
     import warp as wp
 
     from legged_gym.simulators import warp_kernels as kernels
+    from legged_gym.simulators.warp_lanes import Worlds
     from legged_gym.simulators.warp_progress import counting_compilations
-    from legged_gym.simulators.warp_rows import make_rows
+    from legged_gym.simulators.warp_rows import ConstraintRows
     from legged_gym.simulators.warp_solver import NewtonSolver
-    from legged_gym.simulators.warp_terrain import HeightFieldContacts
+    from legged_gym.simulators.warp_terrain import GroundContacts
+    from legged_gym.simulators.warp_tree import TreeDynamics
 except ImportError as error:
     raise UserError(f"the warp simulator needs MuJoCo Warp ({error}): pip install -e '.[warp]'") from error
 
@@ -77,7 +79,7 @@ class WarpSimulator(Simulator):
         self.capturable = self._wp_device.is_cuda and self._solver is not None
         self._graphs: dict[str, wp.Graph] = {}
         self._captures: list[wp.Graph] = []
-        self._positions_current = self._velocities_current = False
+        self._current = False
         what = "compiling MuJoCo Warp's kernels, which takes a minute or two at the first start"
         with counting_compilations() as compiled, tell_if_slow(what, so_far=lambda: f"{compiled.number} modules"):
             self._warm_up()
@@ -89,34 +91,49 @@ class WarpSimulator(Simulator):
         self._advance()
         if refresh:
             self._forward()
-            self._read(self._everyone)
+            self._read(self._all_worlds)
 
     def set_drive_damping(self, damping: torch.Tensor) -> None:
         """Integrate this much velocity feedback implicitly; see :meth:`Simulator.set_drive_damping`."""
-        self._drive_damping.copy_(damping)
-        torch.add(self._joint_damping, self._drive_damping, out=self._dof_damping)
+        inputs = [damping, self._joint_damping, self._data.qvel]
+        outputs = [self._drive_damping, self._model.dof_damping, self._data.qfrc_passive]
+        self._launch(kernels.write_damping, (self.num_envs, self.num_dof), inputs, outputs)
 
     def set_state(
         self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
     ) -> None:
         """Put the robots in ``mask`` into given states; see :meth:`Simulator.set_state`."""
-        data = self._data
+        data, few = self._data, self._few_worlds
+        with self._on_stream():
+            few.clear()
         self._launch(
             kernels.write_state,
             self.num_envs,
             [mask, root_states, dof_pos, dof_vel, self.scene.free_base],
-            [data.qpos, data.qvel, data.qfrc_applied, data.qacc, data.qacc_warmstart],
+            [data.qpos, data.qvel, data.qfrc_applied, data.qacc, data.qacc_warmstart, few.index, few.number],
         )
-        self._positions_current = False
-        self._forward()
-        self._read(mask)
+        if self._tree is not None:
+            # What was computed for the others stays as it is.
+            with self._on_stream():
+                self._compute_forward(few)
+        else:
+            self._forward()
+        self._read(few)
 
     def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
         """Replace the base's velocity of some robots; see :meth:`Simulator.set_root_velocity`."""
-        if self.scene.free_base:
-            outputs = [self._data.qpos, self._data.qvel]
-            self._launch(kernels.write_root_velocity, self.num_envs, [mask, velocity], outputs)
-            self._velocities_current = False
+        if not self.scene.free_base:
+            return
+        data, few = self._data, self._few_worlds
+        with self._on_stream():
+            few.clear()
+        outputs = [data.qpos, data.qvel, few.index, few.number]
+        self._launch(kernels.write_root_velocity, self.num_envs, [mask, velocity], outputs)
+        if self._tree is None:
+            self._current = False
+        elif self._current:
+            with self._on_stream():
+                self._compute_state(few)
 
     def set_parameters(self, parameters: PhysicsParameters) -> None:
         """Write each robot's parameters into its own model fields and update what MuJoCo derives from them."""
@@ -135,7 +152,7 @@ class WarpSimulator(Simulator):
         self.set_drive_damping(self._drive_damping)
         with self._on_stream():
             mjw.set_const(self._model, self._data)
-        self._positions_current = False
+        self._current = False
 
     def check(self) -> None:
         """Warn once about each kind of overflow; looks seldom and never waits; see :meth:`Simulator.check`."""
@@ -165,76 +182,72 @@ class WarpSimulator(Simulator):
     # --- physics -------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Do one physics step; what depends on positions only is not computed twice for one state."""
-        if not self._positions_current:
-            self._run("step", self._step_from_positions)
-        elif not self._velocities_current:
-            self._run("step from new velocities", self._step_from_velocities)
-        else:
+        """Do one physics step; what follows from the state alone is not computed twice for one state."""
+        if self._current:
             self._run("step from forces", self._step_from_forces)
-        self._positions_current = False
+        else:
+            self._run("step", self._step_from_state)
+        self._current = False
 
     def _forward(self) -> None:
         """Compute everything that follows from the present state and torques."""
-        self._run("forward", self._compute_forward)
-        self._positions_current = self._velocities_current = True
+        self._run("forward", lambda: self._compute_forward(self._all_worlds))
+        # MuJoCo Warp's own step needs what its solver has overwritten.
+        self._current = self._solver is not None
 
-    def _compute_forward(self) -> None:
-        self._compute_positions()
-        self._compute_acceleration(ahead=False)
-
-    def _step_from_positions(self) -> None:
-        self._compute_positions()
-        self._step_from_forces()
-
-    def _step_from_velocities(self) -> None:
-        # Constraints also hold velocities.
-        self._make_constraints()
+    def _step_from_state(self) -> None:
+        self._compute_state(self._all_worlds)
         self._step_from_forces()
 
     def _step_from_forces(self) -> None:
-        self._compute_acceleration(ahead=True)
+        self._compute_acceleration(self._all_worlds, ahead=True)
         if self._solver is not None:
             self._solver.advance()
         else:
             mjw.euler(self._model, self._data)
 
-    def _compute_positions(self) -> None:
+    def _compute_forward(self, worlds: Worlds) -> None:
+        self._compute_state(worlds)
+        self._compute_acceleration(worlds, ahead=False)
+
+    def _compute_state(self, worlds: Worlds) -> None:
+        """Compute what follows from positions and velocities of some robots; of all, unless all of it is ours."""
         model, data = self._model, self._data
-        mjw.fwd_kinematics(model, data)
-        mjw.crb(model, data)
-        if self._contacts is not None:
-            self._contacts.detect()
+        if self._tree is not None and self._contacts is not None:
+            self._tree.update(worlds)
+            self._contacts.detect(worlds)
         else:
+            mjw.fwd_kinematics(model, data)
+            mjw.crb(model, data)
+            mjw.fwd_velocity(model, data)
             mjw.collision(model, data)
-        self._make_constraints()
-
-    def _make_constraints(self) -> None:
         if self._solver is not None:
-            make_rows(self._model, self._data)
+            self._rows.make(worlds, everyone=worlds is self._all_worlds)
         else:
-            mjw.make_constraint(self._model, self._data)
+            mjw.make_constraint(model, data)
+            self._rows.sort_contacts()
 
-    def _compute_acceleration(self, ahead: bool) -> None:
-        mjw.fwd_velocity(self._model, self._data)
+    def _compute_acceleration(self, worlds: Worlds, ahead: bool) -> None:
         if self._solver is not None:
-            self._solver.solve(ahead)
+            self._solver.solve(worlds, everyone=worlds is self._all_worlds, ahead=ahead)
         else:
             mjw.fwd_acceleration(self._model, self._data, factorize=True)
             mjw.solve(self._model, self._data)
 
-    def _read(self, mask: torch.Tensor) -> None:
-        """Bring the state tensors of the robots in ``mask`` up to what was computed last."""
-        data, contact, forces = self._data, self._data.contact, self.contact_forces
+    def _read(self, worlds: Worlds) -> None:
+        """Bring the state tensors of some robots up to what was computed last."""
+        data, contact = self._data, self._data.contact
+        bodies = [data.xpos, data.xquat, data.cvel, data.subtree_com, self._diverged]
+        contacts = [
+            self._rows.touching, self._rows.num_touching, self._model.geom_bodyid, contact.geom, contact.frame,
+            contact.friction, contact.efc_address, data.efc.force,
+        ]  # fmt: skip
         self._launch(
             kernels.read_bodies,
-            (self.num_envs, self.num_bodies),
-            [mask, data.xpos, data.xquat, data.cvel, data.subtree_com, self._diverged],
-            [self.root_states, self.rigid_body_states, forces, self.lost],
+            (worlds.slots, self.num_bodies),
+            [worlds.index, worlds.number, worlds.slots, *bodies, *contacts],
+            [self.root_states, self.rigid_body_states, self.contact_forces, self.lost],
         )
-        inputs = [mask, data.nacon, contact.worldid, contact.geom, contact.frame, contact.friction]
-        inputs += [contact.efc_address, data.efc.force, self._model.geom_bodyid]
-        self._launch(kernels.add_contact_forces, data.naconmax, inputs, [forces])
 
     # --- preparation ---------------------------------------------------------------------------------------------
 
@@ -252,14 +265,20 @@ class WarpSimulator(Simulator):
         n, scene = self.num_envs, self.scene
         with wp.ScopedDevice(self._wp_device):
             self._model = mjw.put_model(scene.model, batch_sizes=dict.fromkeys(_PER_ROBOT, n))
-            self._data = mjw.make_data(scene.model, nworld=n, nconmax=self._max_contacts, njmax=self._max_constraints)
-            self._diverged = wp.zeros(n, dtype=bool)
             # These are much faster than MuJoCo Warp's own, which does for every other scene.
-            self._contacts = self._solver = None
-            if terrain is not None and HeightFieldContacts.supports(scene):
-                self._contacts = HeightFieldContacts(scene, terrain, self._model, self._data)
-            if NewtonSolver.supports(scene.model):
-                self._solver = NewtonSolver(scene.model, self._model, self._data, self._diverged)
+            solvable = NewtonSolver.supports(scene.model) and TreeDynamics.supports(scene.model)
+            on_ground = solvable and GroundContacts.supports(scene)
+            own_room = GroundContacts.room(scene, terrain) if on_ground else 0
+            room = own_room or self._max_contacts
+            self._data = mjw.make_data(scene.model, nworld=n, nconmax=room, njmax=self._max_constraints)
+            model, data = self._model, self._data
+            self._diverged = wp.zeros(n, dtype=bool)
+            self._all_worlds, self._few_worlds = Worlds.all(n), Worlds.few(n)
+            self._rows = ConstraintRows(scene.model, model, data, own_room)
+            self._solver = NewtonSolver(scene.model, model, data, self._rows, self._diverged) if solvable else None
+            # MuJoCo Warp's search for contacts needs what only its own kinematics computes.
+            self._tree = TreeDynamics(scene.model, model, data) if on_ground else None
+            self._contacts = GroundContacts(scene, terrain, model, data) if on_ground else None
         # Overflows are counted here; a printed line for each would flood the terminal.
         self._model.opt.warn_overflow = 0
 
@@ -273,10 +292,8 @@ class WarpSimulator(Simulator):
         self.contact_forces = torch.zeros(n, bodies, 3, device=device)
         self.lost = torch.zeros(n, dtype=torch.bool, device=device)
         self._joint_torque = wp.to_torch(self._data.qfrc_applied)[:, self._dofs]
-        self._dof_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs]
         self._drive_damping = torch.zeros(n, dofs, device=device)
-        self._joint_damping = self._dof_damping[:, :1].clone()
-        self._everyone = torch.ones(n, dtype=torch.bool, device=device)
+        self._joint_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs][:, :1].clone()
         self._overflows = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, device=device)
         self._overflows_seen = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, pin_memory=self._wp_device.is_cuda)
         self._warned = [False] * len(_OVERFLOWS)
@@ -288,11 +305,11 @@ class WarpSimulator(Simulator):
         with self._on_stream():
             start = [wp.clone(array) for array in changed]
             mjw.set_const(self._model, self._data)
-            self._step_from_positions()
+            self._step_from_state()
             for array, value in zip(changed, start, strict=True):
                 wp.copy(array, value)
         self._forward()
-        self._read(self._everyone)
+        self._read(self._all_worlds)
         self._count_overflows()
         self._overflows.zero_()
         wp.synchronize_device(self._wp_device)

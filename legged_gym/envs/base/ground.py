@@ -72,9 +72,9 @@ class Ground:
         forward = quat_apply(root_states[:, 3:7], self._forward)[:, :2]
         forward = forward / forward.norm(dim=1, keepdim=True).clamp(min=1e-6)
         start = (root_states[:, :2] - self._origin) / self.cfg.horizontal_scale + 0.5
-        # One small matrix product turns and shifts all points of all robots.
-        x = torch.cat((forward, start[:, :1]), dim=1) @ self._points_x
-        y = torch.cat((forward, start[:, 1:]), dim=1) @ self._points_y
+        ahead, left = forward[:, :1], forward[:, 1:]
+        x = torch.addcmul(start[:, :1], ahead, self._points_x).addcmul_(left, self._points_y, value=-1.0)
+        y = torch.addcmul(start[:, 1:], left, self._points_x).addcmul_(ahead, self._points_y)
         return self._lookup(x, y)
 
     def height_under(self, positions: torch.Tensor) -> torch.Tensor:
@@ -130,12 +130,11 @@ class Ground:
         self.set_levels(levels)
 
     def _prepare_points(self) -> None:
-        """Lay out the measured points as matrices for :meth:`heights_around`, in grid cells."""
+        """Lay out the measured points for :meth:`heights_around`, in grid cells."""
         cfg, device = self.cfg, self.device
         x, y = torch.meshgrid(torch.tensor(cfg.measured_points_x), torch.tensor(cfg.measured_points_y), indexing="ij")
-        x, y = x.ravel() / cfg.horizontal_scale, y.ravel() / cfg.horizontal_scale
-        self._points_x = torch.stack((x, -y, torch.ones_like(x))).to(device)
-        self._points_y = torch.stack((y, x, torch.ones_like(x))).to(device)
+        self._points_x = (x.ravel() / cfg.horizontal_scale).to(device)
+        self._points_y = (y.ravel() / cfg.horizontal_scale).to(device)
         self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(self.num_envs, 3)
         corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
         self._corners = torch.tensor(corners, device=device)

@@ -145,7 +145,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         """Do what a step does on the device; on a GPU this is recorded once and replayed."""
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
-        self.last_dof_vel.copy_(self.dof_vel)
+        self.last_dof_vel = self.dof_vel.clone()
         self._push_robots()
         for step in range(self.cfg.control.decimation):
             self.torques = self._compute_torques(self._arrived_actions(step))
@@ -261,14 +261,14 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
 
     def _compute_reward(self) -> None:
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
-        self.statistics.add("Reward", self.reward_rates.mean(0))
+        self.statistics.add("Reward", self.reward_rates)
 
     def _record_statistics(self) -> None:
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        self.statistics.add("Tracking", (self.commands - velocity).square_().mean(0))
-        self.statistics.add("Terrain", self.terrain_levels.float().mean().unsqueeze(0))
+        self.statistics.add("Tracking", (self.commands - velocity).square_())
+        self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
         falls = self.reset_buf & ~self.time_out_buf
-        self.statistics.add("Episode", torch.stack((falls.sum(), self.time_out_buf.sum())).float())
+        self.statistics.add("Episode", torch.stack((falls, self.time_out_buf), dim=1))
 
     def _update_terrain_curriculum(self) -> None:
         """Move robots whose episode ended to harder or easier ground."""
@@ -419,7 +419,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._reward_sum = RewardSum(self, scales, self.dt, self.device, settings.only_positive_rewards)
         self.reward_names = self._reward_sum.names
         self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
-        self.statistics = Statistics(self.cfg.env.log_interval, self.device)
+        self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
         self.statistics.declare("Reward", "mean", self.reward_names)
         self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
         self.statistics.declare("Terrain", "mean", ["level"])

@@ -238,14 +238,15 @@ class LeggedRobotCfg(BaseConfig):
         num_threads = 0
         """Threads of the CPU back-end; 0: one per available core."""
         max_contacts = 48
-        """Room for contacts on a GPU, per robot on average: all robots share it."""
+        """Room for contacts on a GPU, per robot on average: all robots share it. Spheres, capsules and boxes that touch
+        nothing but the ground need none."""
         max_constraints = 160
         """Room for constraints on a GPU, of each robot: one per joint, joint limit reached and four per contact."""
         cuda_graph = True
         """Record a whole step on a GPU once and replay it. What a task decides in Python, prints or counts is then done
         once; turn it off to debug."""
         compile_step = True
-        """Let ``torch.compile`` fuse a recorded step's kernels: steps are a fifth faster, the start takes longer."""
+        """Let ``torch.compile`` fuse a recorded step's kernels: steps are faster, the start takes longer."""
 
     class viewer:
         ref_env = 0

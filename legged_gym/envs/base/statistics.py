@@ -8,14 +8,13 @@ import torch
 class Statistics:
     """Sums figures on the device, so that logging costs no synchronisation in a step.
 
-    Figures come in named groups. ``mean`` groups are averaged over steps, ``rms`` groups are means of squares whose
-    root is reported, ``share`` groups are counts reported as shares of their sum.
+    Figures come in named groups. ``mean`` groups are averaged over robots and steps, ``rms`` groups are means of
+    squares whose root is reported, ``share`` groups are counts reported as shares of their sum.
     """
 
-    def __init__(self, interval: int, device: str) -> None:
-        """Report every ``interval`` steps."""
-        self.interval = interval
-        self.device = device
+    def __init__(self, interval: int, num_envs: int, device: str) -> None:
+        """Report every ``interval`` steps of ``num_envs`` robots."""
+        self.interval, self.num_envs, self.device = interval, num_envs, device
         self._steps = 0
         self._names: dict[str, tuple[str, list[str]]] = {}
         self._sums: dict[str, torch.Tensor] = {}
@@ -29,10 +28,10 @@ class Statistics:
             names: Second parts of the logged names, in the order in which :meth:`add` gets them.
         """
         self._names[group] = (kind, names)
-        self._sums[group] = torch.zeros(len(names), device=self.device)
+        self._sums[group] = torch.zeros(self.num_envs, len(names), device=self.device)
 
     def add(self, group: str, values: torch.Tensor) -> None:
-        """Add one step's figures of a group, (number of names,)."""
+        """Add one step's figures of a group, (N, number of names); robots are only summed up for a report."""
         self._sums[group] += values
 
     def step(self) -> dict[str, torch.Tensor] | None:
@@ -50,6 +49,6 @@ class Statistics:
 
     def _report(self, kind: str, sums: torch.Tensor) -> torch.Tensor:
         if kind == "share":
-            return sums / sums.sum().clamp(min=1.0)
-        means = sums / self._steps
+            return sums.sum(0) / sums.sum().clamp(min=1.0)
+        means = sums.mean(0) / self._steps
         return means.sqrt() if kind == "rms" else means

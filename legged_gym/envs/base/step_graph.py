@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tensordict import TensorDict
@@ -12,13 +14,17 @@ from legged_gym.utils.patience import tell_if_slow
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.simulators import Simulator
 
 _WARM_UP = 3
 """Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
-_TASK_METHODS = ("_push_robots", "_compute_torques", "_post_physics_step")
-"""What is compiled: together all of a task's own code in a step."""
-_SIMULATOR_METHODS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
-"""What the compiler must not look into."""
+_STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "lost")
+"""What a simulator changes."""
+_CALLS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
+"""Methods of a simulator that a step may call."""
+_OPTIONS: dict[str, Any] = {"combo_kernels": True, "reorder_for_locality": False}
+"""Kernels that don't need each other are launched as one. Reads of a state stay where they are: past the simulator's
+next call, where the compiler might move them, they need a copy of the state."""
 
 
 class StepGraph:
@@ -37,9 +43,7 @@ class StepGraph:
         self._memory: dict[str, torch.Tensor] = {}
         self._actions = torch.zeros(task.num_envs, task.num_actions, device=task.device)
         self._observations: TensorDict
-        self._compiled = False
-        if task.cfg.sim.compile_step:
-            self._compile()
+        self._fused_step: Callable[[], None] | None = None
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -53,38 +57,47 @@ class StepGraph:
             self._countdown -= 1
             with tell_if_slow("compiling the task's step, which takes half a minute at the first start"):
                 self._step_by_kernels()
-        # A runner keeps observations until after the next step.
-        self._task._observations = self._observations.clone()
+        self._task._observations = self._copy_observations()
+
+    def _copy_observations(self) -> TensorDict:
+        """Copy the observations, by one kernel if it can be: a runner keeps them until after the next step."""
+        groups = dict(self._observations.items())
+        if len({group.dtype for group in groups.values()}) != 1:
+            return self._observations.clone()
+        copies = torch.cat([group.flatten() for group in groups.values()]).split([g.numel() for g in groups.values()])
+        shaped = {name: copy.view(groups[name].shape) for name, copy in zip(groups, copies, strict=True)}
+        return TensorDict(shaped, batch_size=self._observations.batch_size)
 
     def _step_by_kernels(self) -> None:
-        before = self._tensors()
-        try:
+        if self._fused_step is None:
             self._step()
+            if self._task.cfg.sim.compile_step:
+                self._compile()
+            return
+        try:
+            self._fused_step()
         except Exception as error:
-            if not self._compiled:
-                raise
             # What the compiler can't do must not keep a task from running; what is wrong with it shows again.
             reason = str(error).strip().split("\n")[0]
             warnings.warn(f"steps run slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)
             self._undo_compile()
-            for name, tensor in before.items():
-                setattr(self._task, name, tensor)
             self._step()
 
     def _compile(self) -> None:
-        """Fuse the many small kernels of the task's own code into few; the simulator's stay as they are."""
-        task, self._compiled = self._task, True
+        """Fuse the hundreds of small kernels of the task's own code into few; the simulator's stay as they are."""
         warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores", module="torch._inductor")
-        for name in _SIMULATOR_METHODS:
-            setattr(task.sim, name, torch.compiler.disable(getattr(task.sim, name)))
-        for name in _TASK_METHODS:
-            setattr(task, name, torch.compile(getattr(task, name), dynamic=False))
+        for name in _CALLS:
+            setattr(self._task.sim, name, _opaque(self._task.sim, name))
+        # All in one piece, the copies included: values go straight from where they are computed to their memory.
+        self._fused_step = torch.compile(self._step_into_memory, dynamic=False, options=_OPTIONS)
 
     def _undo_compile(self) -> None:
-        self._compiled = False
-        for owner, names in ((self._task, _TASK_METHODS), (self._task.sim, _SIMULATOR_METHODS)):
-            for name in names:
-                delattr(owner, name)
+        self._fused_step = None
+        self._task.cfg.sim.compile_step = False
+        for name in _CALLS:
+            delattr(self._task.sim, name)
+        for name, memory in self._memory.items():
+            setattr(self._task, name, memory)
 
     def _take_over(self) -> None:
         """Collect what somebody else, a reset for instance, has bound to the task since the last step."""
@@ -111,12 +124,23 @@ class StepGraph:
         for name in replaced:
             setattr(task, name, self._memory[name])
 
+    def _step_into_memory(self) -> None:
+        """Do the same for the compiler, which minds by itself what is overwritten when."""
+        task = self._task
+        task._step(self._actions)
+        self._observations = task._observations
+        for name, memory in self._memory.items():
+            value = getattr(task, name)
+            if value is not memory and value is not None:
+                memory.copy_(value)
+                setattr(task, name, memory)
+
     def _record(self) -> bool:
         """Record a step and replay it once; return False, having warned, if this task's steps can't be recorded."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._step()
+                (self._fused_step or self._step)()
         except RuntimeError as error:
             reason = str(error).split("\n")[0]
             warnings.warn(f"steps run slower, as they can't be recorded as a CUDA graph: {reason}", stacklevel=4)
@@ -131,3 +155,49 @@ class StepGraph:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in vars(self._task).items() if isinstance(value, torch.Tensor)}
+
+
+_calls: list[tuple[weakref.ref[Simulator], str, bool]] = []
+"""What the operators below call: a simulator's method, with or without ``refresh``."""
+
+
+@torch.library.custom_op("legged_gym::call_simulator", mutates_args=("states",))
+def _call_simulator(call: int, arguments: list[torch.Tensor], states: list[torch.Tensor]) -> None:
+    """Call a simulator's method as an operator that the compiler does not look into.
+
+    Args:
+        call: Index in ``_calls``.
+        arguments: Of the method.
+        states: The simulator's tensors, which it changes. Where the compiler still needs an old value it passes a
+            copy to be changed in place of the simulator's own.
+    """
+    reference, name, refresh = _calls[call]
+    simulator = reference()
+    assert simulator is not None, "a task outlived its simulator"
+    own = [getattr(simulator, state) for state in _STATES]
+    copies = [
+        (copy, mine, mine.clone()) for copy, mine in zip(states, own, strict=True) if copy.data_ptr() != mine.data_ptr()
+    ]
+    for copy, mine, _ in copies:
+        mine.copy_(copy)
+    getattr(type(simulator), name)(simulator, *arguments, **({"refresh": True} if refresh else {}))
+    for copy, mine, old in copies:
+        copy.copy_(mine)
+        mine.copy_(old)
+
+
+@_call_simulator.register_fake
+def _(call: int, arguments: list[torch.Tensor], states: list[torch.Tensor]) -> None:
+    return None
+
+
+def _opaque(simulator: Simulator, name: str) -> Callable[..., None]:
+    """Return a simulator's method in the form of :func:`_call_simulator`."""
+    states = [getattr(simulator, state) for state in _STATES]
+    first = len(_calls)
+    _calls.extend((weakref.ref(simulator), name, refresh) for refresh in (False, True))
+
+    def call(*arguments: torch.Tensor, refresh: bool = False) -> None:
+        _call_simulator(first + int(refresh), list(arguments), states)
+
+    return call
