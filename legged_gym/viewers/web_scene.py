@@ -27,7 +27,9 @@ _PLANE_MARGIN = 100.0
 _ARROW_HEIGHT = 0.4
 """Of the velocity arrows above the base, m; the command, the velocity and the estimate are above each other."""
 _ARROW_SPACING = 0.06
-_ARC_RADIUS = 0.3
+_ARC_RADIUS = 0.25
+_ARC_SECONDS = 2.0
+"""The arc of a yaw rate is what the robot turns in this time, s."""
 _ARC_POINTS = 12
 _METRES_PER_NEWTON = 0.003
 _SOME_LENGTH = np.array([0.0, 0.0, 1e-4])
@@ -130,7 +132,7 @@ class WebScene:
         self._velocities = self._add_arrows("base/velocities", colours)
         arc_colours = np.repeat(colours[:2], 2 * _ARC_POINTS, axis=0).reshape(-1, 2, 3)
         self._arcs = scene.add_line_segments(
-            f"{_WORLD}/base/yaw_rates", np.zeros((2 * _ARC_POINTS, 2, 3)), arc_colours, thickness=0.02
+            f"{_WORLD}/base/yaw_rates", np.zeros((2 * _ARC_POINTS, 2, 3)), arc_colours, thickness=0.03
         )
         self._feet = [scene.add_frame(f"{_WORLD}/feet/{foot}", show_axes=False) for foot in range(feet)]
         red = np.array([_FORCE_COLOUR], np.uint8)
@@ -195,7 +197,7 @@ class WebScene:
         self._velocities.points = np.stack((starts, ends + _SOME_LENGTH), axis=1)
         arcs = []
         for start, rate in zip(starts[:2], (reading.command[2], reading.velocity[2]), strict=True):
-            angle = np.linspace(0.0, rate, _ARC_POINTS + 1)
+            angle = np.linspace(0.0, _ARC_SECONDS * rate, _ARC_POINTS + 1)
             arc = start + _ARC_RADIUS * np.stack((np.cos(angle), np.sin(angle), np.zeros_like(angle)), axis=1)
             arcs.append(np.stack((arc[:-1], arc[1:]), axis=1))
         self._arcs.points = np.concatenate(arcs)
