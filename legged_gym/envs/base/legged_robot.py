@@ -11,9 +11,9 @@ from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.name_matching import joint_values, link_indices
-from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
 from legged_gym.envs.base.pushes import Pushes
 from legged_gym.envs.base.reward_sum import RewardSum
 from legged_gym.envs.base.start_states import StartStates
@@ -26,7 +26,7 @@ from legged_gym.utils.terrain import Terrain
 from legged_gym.utils.threads import single_threaded
 
 
-class LeggedRobot(LeggedRobotRewards, BaseTask):
+class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
     """Any legged robot with a URDF.
 
     State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
@@ -57,8 +57,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     _driven_actions: torch.Tensor | None = None
     _target_torques: torch.Tensor
     _last_touching: torch.Tensor
-    _history: torch.Tensor
-    _last_clean: torch.Tensor
 
     def __init__(
         self,
@@ -90,6 +88,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._find_bodies()
         self._init_buffers()
         self._prepare_rewards()
+        self._update_derived()
         self._prepare_observations()
         self.reset()
         self._graph = StepGraph(self) if self.sim.capturable and cfg.sim.cuda_graph else None
@@ -244,7 +243,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
     def _update_feet(self) -> None:
         """Update contacts and the timers that hang on them."""
         self.contact_magnitudes = self.contact_forces.norm(dim=-1)
-        touching = self.contact_magnitudes[:, self.feet_indices] > self.cfg.rewards.foot_contact_force
+        touching = self._feet_touching()
         self.feet_contact = touching | self._last_touching
         self._last_touching = touching
         self.feet_touchdown = (self.feet_air_time > 0.0) & self.feet_contact
@@ -252,6 +251,11 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         # The drop at an episode's start is no swing.
         self._has_touched = self._has_touched | self.feet_contact
         self.feet_air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
+
+    def _feet_touching(self) -> torch.Tensor:
+        """Return which feet touch now, bool, (N, F)."""
+        forces = self.contact_forces[:, self.feet_indices].norm(dim=-1)
+        return forces > self.cfg.rewards.foot_contact_force
 
     def _check_termination(self) -> None:
         forces = self.contact_magnitudes[:, self.termination_contact_indices]
@@ -297,8 +301,7 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._fresh |= mask
         self._commands.resample(mask)
         self._update_derived()
-        touching = self.contact_forces[:, self.feet_indices].norm(dim=-1) > self.cfg.rewards.foot_contact_force
-        self.feet_contact = torch.where(rows, touching, self.feet_contact)
+        self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
 
     def _update_gains(self) -> None:
         """Apply the present motors to the nominal gains."""
@@ -306,59 +309,6 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
         self._driven_actions = None
         self.sim.set_drive_damping(self._d_gains)
-
-    def _compute_observations(self) -> None:
-        """Observe all robots; the history of those that were reset since the last time is filled with this step."""
-        clip = self.cfg.normalization.clip_observations
-        clean = self.obs_layout.compute().clamp(-clip, clip)
-        sensed = self._delay(clean) if self.rand.delays_observations else clean
-        noisy = self.obs_layout.add_noise(sensed) if self.cfg.noise.add_noise else sensed
-        current = noisy.clamp(-clip, clip).unsqueeze(1)
-        shifted = torch.cat((current, self._history[:, :-1]), dim=1)
-        self._history = torch.where(self._fresh[:, None, None], current, shifted)
-        self._fresh.zero_()
-        self.obs_buf = self._history.flatten(1)
-        self._observations = TensorDict(self._observation_groups(clean), batch_size=[self.num_envs])
-
-    def _delay(self, clean: torch.Tensor) -> torch.Tensor:
-        """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
-        before = torch.where(self._fresh.unsqueeze(1), clean, self._last_clean)
-        self._last_clean = clean
-        return self.obs_layout.delay(clean, before, self.rand.observation_delay / self.dt)
-
-    def _joint_deviation(self) -> torch.Tensor:
-        return self.measured_dof_pos - self.default_dof_pos
-
-    def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the observation groups by name; ``clean`` is the noise-free step, (N, O).
-
-        All of them are new tensors: a runner stores an observation after the next step.
-        """
-        return {"policy": self.obs_buf, "privileged": torch.cat((clean, self._privileged()), dim=1)}
-
-    def _privileged(self) -> torch.Tensor:
-        """Return what the critic knows beside the noise-free step, (N, P)."""
-        parts = [self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel, self.rand.privileged()]
-        if self.cfg.terrain.measure_heights:
-            offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
-            self.measured_heights = self.ground.heights_around(self.root_states)
-            heights = (offset - self.measured_heights).clamp_(-1.0, 1.0)
-            parts.append(heights.mul_(self.cfg.normalization.obs_scales.height_measurements))
-        return torch.cat(parts, dim=1)
-
-    def _observation_terms(self) -> list[ObsTerm]:
-        """Declare one step of the policy's observation, in order."""
-        scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
-        command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
-        return [
-            ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True),
-            ObsTerm("commands", lambda: self.commands, command_scales),
-            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
-            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
-            ObsTerm("actions", lambda: self.actions),
-        ]
 
     # --- preparation ---------------------------------------------------------------------------------------------
 
@@ -424,11 +374,3 @@ class LeggedRobot(LeggedRobotRewards, BaseTask):
         self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
         self.statistics.declare("Terrain", "mean", ["level"])
         self.statistics.declare("Episode", "share", ["falls", "time_outs"])
-
-    def _prepare_observations(self) -> None:
-        self._update_derived()
-        noise_level = self.cfg.noise.noise_level
-        self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
-        self.history_length = self.cfg.env.history_length
-        self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
-        self._last_clean = self._history[:, 0]
