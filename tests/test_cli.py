@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -159,6 +160,30 @@ def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None
     for name in ("joints", "velocities", "estimate", "contact_forces"):
         assert (folder / "play" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert {"qmini_estimator.onnx", "qmini_actor.onnx"} <= {path.name for path in (folder / "exported").iterdir()}
+
+
+def test_training_serves_a_page_unless_headless(tmp_path: Path) -> None:
+    done = run("train", *SMALL[1:], f"--log_root={tmp_path}", "--max_iterations=1", "--port=18200")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"page +http://127\.0\.0\.1:182\d\d ", done.stdout)
+    assert iterations(only_run(tmp_path))[-1] == 1
+
+
+def test_ctrl_c_ends_the_play_with_its_report(log_root: Path) -> None:
+    process = subprocess.Popen(
+        command("play", f"--log_root={log_root}", "--rl_device=cpu", "--num_envs=1", "--no_export", "--viewer=web",
+                "--host=0.0.0.0", "--steps=100000"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert any(line.startswith("warning: everybody") for line in iter(process.stdout.readline, ""))
+    # Steps begin at once, but there has to be one to report of.
+    time.sleep(4.0)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "stopped" in output and "vx error" in output
 
 
 @pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1)")
