@@ -100,7 +100,10 @@ CASES = {
         ["train", "--resume", "--log_root={tmp}/foreign", "--set=train.algorithm.learning_rate=1e-4"],
         "'algorithm.learning_rate' can't be set on --resume",
     ),
-    "no run to play": (["play", "--headless"], "no run with a checkpoint in '{tmp}/logs/qmini'"),
+    "no run to play": (
+        ["play", "--headless", "--task=qmini_published"],
+        "no run with a checkpoint in '{tmp}/logs/qmini_published'",
+    ),
     "unknown run": (["play", "--log_root={tmp}/foreign", "--load_run=2026-01-01_00-00-0"], "did you mean '2026-01-01_"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
