@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ class PlayControls:
     def __init__(self, gui: viser.GuiApi, session: PlaySession) -> None:
         """Add them to the place where the page is being built."""
         self._gui, self._session = gui, session
+        self._command_lock = threading.Lock()
+        self._known_command: list[float] = []
         self._add_command(gui)
         self._add_time(gui)
         self._add_robot(gui)
@@ -78,9 +81,14 @@ class PlayControls:
     def show(self, reading: Reading) -> None:
         """Bring the page up to date with what keys, other browsers and the task itself have changed."""
         session = self._session
-        command = session.held_command or tuple(reading.command.tolist())
-        for slider, value in zip(self._sliders, command, strict=True):
-            _tell(slider, min(max(round(value, 2), slider.min), slider.max))
+        with self._command_lock:
+            present = session.held_command or reading.command.tolist()
+            command = [round(value, 2) for value in present]
+            # A slider that somebody is moving is ahead of the command, and must not be put back.
+            if command != self._known_command:
+                self._known_command = command
+                for slider, value in zip(self._sliders, command, strict=True):
+                    _tell(slider, min(max(value, slider.min), slider.max))
         _tell(self._paused, session.paused)
         _tell(self._random, session.held_command is None)
         if self._level is not None:
@@ -119,7 +127,9 @@ class PlayControls:
             slider.on_update(_by_user(lambda _: self._hold()))
 
     def _hold(self) -> None:
-        self._session.drive([slider.value for slider in self._sliders])
+        with self._command_lock:
+            self._known_command = [round(slider.value, 2) for slider in self._sliders]
+            self._session.drive(self._known_command)
 
     def _add_time(self, gui: viser.GuiApi) -> None:
         session = self._session
