@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,11 +158,25 @@ def test_closing_a_viewer_ends_the_session(session: PlaySession) -> None:
     assert looker.looks == 3
 
 
-def test_time_runs_at_the_speed_asked_for(session: PlaySession) -> None:
+class Clock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_time_runs_at_the_speed_asked_for(session: PlaySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("legged_gym.viewers.session.time", clock)
     session.speed = 0.5
-    start = time.monotonic()
     list(session.steps(6, [Looker()]))
-    assert time.monotonic() - start > 0.2
+    assert clock.now - 100.0 == pytest.approx(6 * session.env.dt / 0.5)
 
 
 def test_another_checkpoint_acts_at_once(session: PlaySession, trained: Trained) -> None:
