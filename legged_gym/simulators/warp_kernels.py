@@ -90,29 +90,6 @@ def write_root_velocity(
         _write_base_velocity(world, velocity, 0, qpos, qvel)
 
 
-@wp.func
-def _contact_force(
-    world: int,
-    contact: int,
-    contact_frame: wp.array[wp.mat33],
-    contact_friction: wp.array[_vec5],
-    contact_rows: wp.array2d[int],
-    row_force: wp.array2d[float],
-) -> wp.vec3:
-    """Return the force of a contact on the second of its geoms, to which its normal points.
-
-    The solver's rows are the four edges of the friction pyramid: normal plus and minus each tangent times friction.
-    """
-    row = contact_rows[contact, 0]
-    if row < 0 or row + 3 >= row_force.shape[1]:
-        return wp.vec3()
-    friction = contact_friction[contact]
-    f0, f1 = row_force[world, row], row_force[world, row + 1]
-    f2, f3 = row_force[world, row + 2], row_force[world, row + 3]
-    local = wp.vec3(f0 + f1 + f2 + f3, (f0 - f1) * friction[0], (f2 - f3) * friction[1])
-    return wp.transpose(contact_frame[contact]) * local
-
-
 @wp.kernel
 def write_damping(
     drive_damping: wp.array2d[float],
