@@ -68,7 +68,9 @@ class RolloutRecorder:
             self._step.zero_()
         self._rewards.copy_(rewards)
         self._dones.copy_(dones)
-        if time_outs is not None:
+        if time_outs is None:
+            self._time_outs.zero_()
+        else:
             self._time_outs.copy_(time_outs)
         self._storing()
         storage.step += 1
