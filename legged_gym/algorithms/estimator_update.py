@@ -10,7 +10,7 @@ from torch import nn
 
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
-from legged_gym.algorithms.recorded import Recorded
+from legged_gym.algorithms.mini_batch import MiniBatchStep
 
 if TYPE_CHECKING:
     from legged_gym.algorithms.estimator_ppo import EstimatorPPO
@@ -35,9 +35,9 @@ class EstimatorUpdate:
         self._average: GradientAverage | None = None
         if alg.is_multi_gpu:
             self._average = GradientAverage(alg.estimator.parameters(), alg.gpu_world_size)
-        self._differentiate = Recorded(lambda: self._differentiate_at(self._indices), alg.device, record)
-        self._apply = Recorded(self._step, alg.device, record)
-        self._both = Recorded(self._differentiate_and_apply, alg.device, record)
+        self._step = MiniBatchStep(
+            lambda: self._differentiate(self._indices), self._apply, self._average, alg.device, record
+        )
 
     @property
     def num_batches(self) -> int:
@@ -59,29 +59,17 @@ class EstimatorUpdate:
                 yield
 
     def _run_batch(self, indices: torch.Tensor) -> None:
-        if len(indices) < self._batch_size:
-            # The last one, which a recording of whole batches does not fit.
-            self._differentiate_at(indices)
-            self._exchange()
+        if len(indices) == self._batch_size:
+            self._indices.copy_(indices)
             self._step()
             return
-        self._indices.copy_(indices)
-        if self._average is None:
-            self._both()
-            return
-        self._differentiate()
-        self._exchange()
-        self._apply()
-
-    def _exchange(self) -> None:
+        # The last one, which a recording of whole batches does not fit.
+        self._differentiate(indices)
         if self._average is not None:
             self._average.exchange()
+        self._apply()
 
-    def _differentiate_and_apply(self) -> None:
-        self._differentiate_at(self._indices)
-        self._step()
-
-    def _differentiate_at(self, indices: torch.Tensor) -> None:
+    def _differentiate(self, indices: torch.Tensor) -> None:
         """Compute the gradients of the mean squared error of some samples."""
         cfg = self._alg.estimator_cfg
         samples = self._alg.storage.observations.select(*cfg.input_groups, cfg.label).flatten(0, 1)[indices]
@@ -92,7 +80,7 @@ class EstimatorUpdate:
         if self._average is not None:
             self._average.pack()
 
-    def _step(self) -> None:
+    def _apply(self) -> None:
         if self._average is not None:
             self._average.unpack()
         self._optimizer.step()

@@ -15,7 +15,7 @@ from torch import nn
 
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
-from legged_gym.algorithms.recorded import Recorded
+from legged_gym.algorithms.mini_batch import MiniBatchStep
 
 if TYPE_CHECKING:
     from rsl_rl.algorithms import PPO
@@ -52,9 +52,7 @@ class PolicyUpdate:
         if alg.is_multi_gpu:
             parameters = [*alg.actor.parameters(), *alg.critic.parameters()]
             self._average = GradientAverage(parameters, alg.gpu_world_size)
-            self._parts = [Recorded(part, alg.device, record) for part in (self._differentiate, self._apply)]
-        else:
-            self._parts = [Recorded(self._differentiate_and_apply, alg.device, record)]
+        self._step = MiniBatchStep(self._differentiate, self._apply, self._average, alg.device, record)
 
     @property
     def rate(self) -> torch.Tensor:
@@ -75,15 +73,8 @@ class PolicyUpdate:
         for _ in range(alg.num_learning_epochs):
             for indices in order.split(self._batch_size):
                 self._indices.copy_(indices)
-                self._parts[0]()
-                if self._average is not None:
-                    self._average.exchange()
-                    self._parts[1]()
+                self._step()
                 yield
-
-    def _differentiate_and_apply(self) -> None:
-        self._differentiate()
-        self._apply()
 
     def _differentiate(self) -> None:
         """Compute the losses of the mini-batch and their gradients."""
