@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.video import prepare_offscreen
 
+# Where tests run in the background of a shell, Ctrl-C is ignored, and by all programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# The programs that tests start find the package also where it is not installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEGGED_GYM_ROOT_DIR, os.getenv("PYTHONPATH")]))
 # Before the first import of MuJoCo, which then knows how to draw.
 prepare_offscreen()
 

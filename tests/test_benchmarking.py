@@ -190,7 +190,7 @@ def test_everything_is_measured(sim: str) -> None:
 
 def test_machine_is_described() -> None:
     parts = describe_machine("mujoco", "cpu")
-    assert parts["torch"] == torch.__version__
+    assert torch.__version__.startswith(parts["torch"])
     assert re.fullmatch(r".+, \d+ cores", parts["processor"])
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", parts["commit"])
 
@@ -217,7 +217,6 @@ def test_several_sizes_and_a_file(tmp_path: Path) -> None:
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR},
     )
     assert done.returncode == 0, done.stderr
     assert re.findall(r"^\*\*(\d) robots", done.stdout, re.M) == ["2", "3"]

@@ -44,7 +44,7 @@ def run(script: str, *arguments: str | Path, **environment: str) -> subprocess.C
         text=True,
         check=False,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "DISPLAY": "", "WAYLAND_DISPLAY": "", **environment},
+        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", **environment},
     )
 
 
@@ -134,7 +134,6 @@ def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR},
     )
     assert process.stdout is not None
     shown = []
@@ -174,7 +173,7 @@ def test_ctrl_c_ends_the_play_with_its_report(log_root: Path) -> None:
         command("play", f"--log_root={log_root}", "--rl_device=cpu", "--num_envs=1", "--no_export", "--viewer=web",
                 "--host=0.0.0.0", "--steps=100000"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stdout is not None
     assert any(line.startswith("warning: everybody") for line in iter(process.stdout.readline, ""))
@@ -240,7 +239,7 @@ def test_help_needs_no_heavy_imports(script: str) -> None:
         "    assert not stop.code\n"
         "print(sorted({'torch', 'mujoco', 'numpy', 'matplotlib'} & set(sys.modules)))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR}
+    environment = {**os.environ}
     output = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
     assert "examples:" in output
     assert output.endswith("[]\n")

@@ -38,7 +38,7 @@ def train(folder: Path, *arguments: str, fate: str = "-1 0 nothing") -> subproce
     """Train with two processes, with logs and what was found in each of them below ``folder``."""
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([LEGGED_GYM_ROOT_DIR, str(Path(__file__).parent)]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]]),
         "OMP_NUM_THREADS": "1",
         training_probe.FOLDER: str(folder),
         training_probe.FATE: fate,

@@ -16,7 +16,6 @@ import pytest
 from deploy_policies import write_policy
 from test_cli import SCRIPTS, can_draw
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy import session
 from legged_gym.deploy.locate import find_exported, find_urdf
 from legged_gym.deploy.plan import TrialPlan
@@ -42,7 +41,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", _WITHOUT_TORCH, str(SCRIPTS / "sim2sim.py"), *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "DISPLAY": "", "WAYLAND_DISPLAY": ""},
+        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": ""},
     )  # fmt: skip
 
 

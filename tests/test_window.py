@@ -16,7 +16,6 @@ from typing import Any, cast
 import glfw
 import pytest
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.viewers.actions import ACTIONS, LOOKS
 from legged_gym.viewers.gamepad import Gamepad, stick_command
 from legged_gym.viewers.session import PlaySession
@@ -33,7 +32,7 @@ class Window:
     """A window on a session, and what the session reports after each update."""
 
     def __init__(self, display: str, *arguments: str) -> None:
-        self._env = {**os.environ, "DISPLAY": display, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "MUJOCO_GL": "glfw"}
+        self._env = {**os.environ, "DISPLAY": display, "MUJOCO_GL": "glfw"}
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("window_probe.py")), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env,

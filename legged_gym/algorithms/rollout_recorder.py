@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -77,7 +78,8 @@ class RolloutRecorder:
 
     def _fill(self) -> None:
         assert self._obs is not None
-        self._transition = self._act(self._obs)
+        # A copy: replayed, these tensors are filled again, whatever became of the algorithm's own transition.
+        self._transition = copy.copy(self._act(self._obs))
 
     def _store(self) -> None:
         storage, transition = self._storage, self._transition

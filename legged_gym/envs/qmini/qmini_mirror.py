@@ -17,6 +17,8 @@ from legged_gym.envs.qmini.qmini import Qmini
 _Reflection = tuple[list[int], list[float]]
 """Where each mirrored component comes from, and its sign."""
 
+_Known = dict[tuple[str, torch.device], tuple[torch.Tensor, torch.Tensor]]
+
 _VECTOR: _Reflection = ([0, 1, 2], [1.0, -1.0, 1.0])
 """A position, velocity or direction."""
 _ROTATION: _Reflection = ([0, 1, 2], [-1.0, 1.0, -1.0])
@@ -26,8 +28,8 @@ _PAIR: _Reflection = ([1, 0], [1.0, 1.0])
 """A value of each leg."""
 
 _ACTIONS = "actions"
-_KNOWN: weakref.WeakKeyDictionary[Qmini, dict[str, tuple[torch.Tensor, torch.Tensor]]] = weakref.WeakKeyDictionary()
-"""Order and signs by task and name: a recorded update must find the same tensors again."""
+_KNOWN: weakref.WeakKeyDictionary[Qmini, _Known] = weakref.WeakKeyDictionary()
+"""Order and signs by task, name and device: a recorded update must find the same tensors again."""
 
 
 def mirror(
@@ -44,10 +46,10 @@ def mirror(
         Observations and actions of twice the batch size, the originals first; None for what was None.
     """
     if obs is not None:
-        mirrored = {name: _apply(_reflection(env, name), obs[name]) for name in map(str, obs.keys())}
+        mirrored = {name: _apply(_reflection(env, name, obs[name].device), obs[name]) for name in map(str, obs.keys())}
         obs = TensorDict.cat([obs, TensorDict(mirrored, batch_size=obs.batch_size)])
     if actions is not None:
-        actions = torch.cat([actions, _apply(_reflection(env, _ACTIONS), actions)])
+        actions = torch.cat([actions, _apply(_reflection(env, _ACTIONS, actions.device), actions)])
     return obs, actions
 
 
@@ -56,14 +58,14 @@ def _apply(reflection: tuple[torch.Tensor, torch.Tensor], values: torch.Tensor) 
     return values[..., order] * signs
 
 
-def _reflection(env: Qmini, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _reflection(env: Qmini, name: str, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return order and signs of an observation group, of the estimate (like its label), or of actions."""
     known = _KNOWN.setdefault(env, {})
-    if name not in known:
+    if (name, device) not in known:
         parts = {"policy": _policy, "privileged": _privileged, "label": _label, "estimate": _label, _ACTIONS: _actions}
         order, signs = _join(parts[name](env))
-        known[name] = torch.tensor(order, device=env.device), torch.tensor(signs, device=env.device)
-    return known[name]
+        known[name, device] = torch.tensor(order, device=device), torch.tensor(signs, device=device)
+    return known[name, device]
 
 
 def _actions(env: Qmini) -> list[_Reflection]:
