@@ -59,6 +59,18 @@ def test_attributes_keep_their_memory() -> None:
         env.close()
 
 
+def test_memory_is_in_the_order_of_the_attributes() -> None:
+    """And in no set's order, which differs between processes: the compiler would not find its earlier work again."""
+    plain, fixed = make_envs()
+    run(fixed, 1, seed=1)
+    assert fixed._graph is not None
+    memory = list(fixed._graph._memory)
+    assert len(memory) > 20
+    assert memory == [name for name in vars(fixed) if name in memory]
+    for env in (plain, fixed):
+        env.close()
+
+
 def test_what_can_not_be_compiled_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(function: object, **_: object) -> object:
         def call(*_: object) -> None:

@@ -115,8 +115,10 @@ class StepGraph:
         self._observations = task._observations
         after = self._tensors()
         replaced = {name: tensor for name, tensor in after.items() if before.get(name) is not tensor}
-        for name in replaced.keys() - self._memory.keys():
-            self._memory[name] = replaced[name].clone()
+        # In their order, not a set's, which differs between processes: a compiled step is found again by its code.
+        for name, tensor in replaced.items():
+            if name not in self._memory:
+                self._memory[name] = tensor.clone()
         # An attribute may have got another one's old tensor, or a view of it, which is about to be overwritten.
         old = {memory.untyped_storage().data_ptr() for memory in self._memory.values()}
         values = [t.clone() if t.untyped_storage().data_ptr() in old else t for t in replaced.values()]
