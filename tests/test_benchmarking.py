@@ -232,7 +232,14 @@ def test_one_process_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_what_the_page_sends_is_measured() -> None:
-    command = [sys.executable, "-m", "legged_gym.benchmarking.page", "--load_run=shipped", "--num_envs=1", "--seconds=1"]
+    command = [
+        sys.executable,
+        "-m",
+        "legged_gym.benchmarking.page",
+        "--load_run=shipped",
+        "--num_envs=1",
+        "--seconds=1",
+    ]
     done = subprocess.run(command, cwd=LEGGED_GYM_ROOT_DIR, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     figures = dict(re.findall(r"^  (.{28})([0-9.]+)", done.stdout, re.MULTILINE))
