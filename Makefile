@@ -77,5 +77,5 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	  for package in $$missing; do \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package >/dev/null 2>&1; done; \
 	  missing="$(MISSING)"; fi; \
-	[ -z "$$missing" ] || echo "tests that need them are skipped without (Debian, Ubuntu: apt install $$missing)"
+	[ -z "$$missing" ] || echo "packages are missing, without which tests are skipped (Debian, Ubuntu: apt install $${missing% })"
 	@touch $@
