@@ -34,7 +34,7 @@ play: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/play.py --task=$(TASK) $(ARGS)
 
 tensorboard: $(VENV)/.installed
-	$(BIN)/python legged_gym/scripts/dashboard.py --logdir=logs
+	$(BIN)/python legged_gym/scripts/dashboard.py
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
