@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import viser
 from browser import open_browser, skip_without_browser, wait_for
 from playing import CarriedQmini, make_trained
 from qmini_training import make_env, make_runner
@@ -120,36 +119,27 @@ def test_keys_change_the_velocity_and_the_slider(running: Running, browser: Chro
     wait_for(lambda: shown.get_attribute("aria-valuenow") == "0.2")
 
 
-def pixel(camera: viser.CameraHandle, place: np.ndarray) -> np.ndarray:
-    """Return where a place in the page's view is drawn, in pixels right of and below the middle."""
-    seen = viser.transforms.SO3(camera.wxyz).inverse().apply(place - camera.position)
-    assert seen[2] > 0.0, "it is behind the camera"
-    return seen[:2] / seen[2] * 0.5 * camera.image_height / np.tan(0.5 * camera.fov)
-
-
 def test_a_click_on_a_robot_shows_that_one(running: Running, browser: Chrome) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     session, scene = running.session, running.page._scene
     session.select_robot(0)
     session.pause(True)
-    wait_for(lambda: scene._drawn[0].tolist() == [0, 1])
-    (client,) = running.page._server.get_clients().values()
     canvas = browser.find_element("tag name", "canvas")
 
-    def place() -> np.ndarray:
-        """Return where the other robot is in the page's view, which comes to rest slowly."""
-        return session.env.root_states[1, :3].numpy() + scene._world.position
-
     def clicked() -> bool:
-        client.camera.look_at = place()
-        client.camera.position = place() + np.array([1.0, -1.0, 0.5])
-        where = pixel(client.camera, place()).round().astype(int).tolist()
-        ActionChains(browser).move_to_element_with_offset(canvas, *where).click().perform()
+        # Again each time: the world slides until the view has come to rest.
+        place = session.env.root_states[1, :3].numpy() + scene._world.position
+        for client in running.page._server.get_clients().values():
+            client.camera.position, client.camera.look_at = place + np.array([1.0, -1.0, 0.5]), place
+        ActionChains(browser).move_to_element(canvas).click().perform()
         return session.robot == 1
 
-    wait_for(clicked)
-    session.pause(False)
+    try:
+        wait_for(lambda: scene._drawn[0].tolist() == [0, 1])
+        wait_for(clicked)
+    finally:
+        session.pause(False)
 
 
 def test_time_stands_still_and_goes_on(running: Running, browser: Chrome) -> None:
