@@ -34,7 +34,7 @@ play: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/play.py --task=$(TASK) $(ARGS)
 
 tensorboard: $(VENV)/.installed
-	$(BIN)/python legged_gym/scripts/dashboard.py --logdir=logs
+	$(BIN)/python legged_gym/scripts/dashboard.py
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -63,12 +63,19 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
 
-# Tests that draw need libEGL; they say so and are skipped where it is missing.
+# What tests of films, page and window need beside Python; without it they say so and are skipped.
+PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver xvfb xdotool
+MISSING = $$(for package in $(PACKAGES); do \
+  dpkg-query -Wf '$${db:Status-Status}' $$package 2>/dev/null | grep -q '^installed' || printf '%s ' $$package; done)
+
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install -q -c constraints.txt -e '.[test]'
-	@if [ "$$(uname -s)" = Linux ] && ! ldconfig -p | grep -q libEGL.so.1; then \
-	  [ "$$(id -u)" != 0 ] || echo 'libEGL is missing, which tests that draw need: installing it (apt-get install libegl1)'; \
-	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq libegl1; } >/dev/null 2>&1 \
-	    || echo 'libEGL is missing: tests that draw are skipped (Debian, Ubuntu: apt install libegl1)'; fi
-	@command -v chromedriver >/dev/null || echo 'Chromium or its driver is missing: tests that drive the page are skipped (Debian, Ubuntu: apt install chromium chromium-driver)'
+	@missing="$(MISSING)"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing what tests of films, page and window need: apt-get install $$missing"; \
+	  apt-get update -qq >/dev/null 2>&1; \
+	  for package in $$missing; do \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package >/dev/null 2>&1; done; \
+	  missing="$(MISSING)"; fi; \
+	[ -z "$$missing" ] || echo "packages are missing, without which tests are skipped (Debian, Ubuntu: apt install $${missing% })"
 	@touch $@

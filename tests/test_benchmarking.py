@@ -229,3 +229,19 @@ def test_one_process_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setattr(sys, "argv", ["benchmark.py"])
     assert run_main(benchmark_script.main) == 2
     assert "the benchmark measures one process" in capsys.readouterr().err
+
+
+def test_what_the_page_sends_is_measured() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "legged_gym.benchmarking.page",
+        "--load_run=shipped",
+        "--num_envs=1",
+        "--seconds=1",
+    ]
+    done = subprocess.run(command, cwd=LEGGED_GYM_ROOT_DIR, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = dict(re.findall(r"^  (.{28})([0-9.]+)", done.stdout, re.MULTILINE))
+    assert float(figures[f"{'updates that arrive':<28}"]) > 0.0
+    assert float(figures[f"{'an update':<28}"]) > 20.0

@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
 
+from legged_gym.envs import Qmini
 from legged_gym.utils.captions import add_caption
 from legged_gym.utils.drawing import RobotDrawing
 from legged_gym.utils.velocities import COLOURS, Velocities
@@ -51,6 +52,22 @@ def test_film_moves_from_frame_to_frame_and_has_the_velocities_in_it(make_qmini:
         assert (np.abs(panel - COLOURS[name]).max(axis=2) < 30).sum() > 50
     # The clock in the panel goes on while nothing else in it changes much.
     assert (pictures[0][12:150, 12:120] != pictures[5][12:150, 12:120]).any()
+
+
+def test_a_simulation_on_mujoco_warp_is_filmed_alike(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
+    env = Qmini(quiet(small_cfg(2)), sim_name="warp", sim_device="cpu", seed=1)
+    try:
+        with make_film(env, str(tmp_path / "out.mp4"), [0, 1], "a title") as film:
+            for _ in range(8):
+                env.step(torch.randn(2, 10))
+                film.add_step(env.commands, None)
+    finally:
+        env.close()
+    frames = read_film(tmp_path / "out.mp4")
+    moved = np.abs(np.diff(frames[:, 180:480, 300:660].astype(int), axis=0)).max(axis=(1, 2, 3))
+    assert len(moved) == 3
+    assert (moved > 60).all()
 
 
 def test_picture_has_every_robot_at_its_place(make_qmini: QminiFactory) -> None:

@@ -89,6 +89,40 @@ def test_recording_is_what_the_robots_did(tmp_path: Path, monkeypatch: pytest.Mo
     assert np.abs(recording.estimated).max() > 0.0
 
 
+def test_a_film_that_is_due_while_another_is_drawn_begins_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Drawing:
+        status: int | None = None
+
+        def poll(self) -> int | None:
+            return self.status
+
+    runner = make_filmed_runner(tmp_path, 2)
+    (films,) = runner.logger.observers
+    assert isinstance(films, TrainingFilms)
+    begun, drawing = [], Drawing()
+    monkeypatch.setattr(films, "_steps", NUM_STEPS)
+    monkeypatch.setattr(films, "_show", lambda: setattr(films, "_process", None))
+
+    def draw() -> None:
+        begun.append(films._begun)
+        films._rows, films._robots, films._process = [], None, drawing  # type: ignore[assignment]
+        drawing.status = None
+
+    def after_iteration(iteration: int) -> None:
+        # The first film takes until after the third iteration, the others are drawn at once.
+        drawing.status = None if len(begun) == 1 and runner.completed_iterations < 3 else 0
+        watch(iteration)
+
+    watch = films.after_iteration
+    monkeypatch.setattr(films, "_draw", draw)
+    monkeypatch.setattr(films, "after_iteration", after_iteration)
+    monkeypatch.setattr(films, "close", lambda: None)
+    runner.learn(7)
+    assert begun == [0, 3, 5]
+
+
 def test_training_goes_on_where_no_film_can_be_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from browser import open_browser, skip_without_browser, wait_for
 from playing import CarriedQmini, make_trained
@@ -16,6 +17,7 @@ from legged_gym.utils.errors import UserError
 from legged_gym.viewers.session import PlaySession, TrainingSession
 from legged_gym.viewers.web_page import Onlooker, WebPage, is_private
 from legged_gym.viewers.web_plots import bars
+from legged_gym.viewers.web_scene import robot_on_ray
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -115,6 +117,29 @@ def test_keys_change_the_velocity_and_the_slider(running: Running, browser: Chro
     slider = control(browser, "Forward")
     shown = slider.find_element("xpath", ".//*[@role='slider'] | self::*[@role='slider']")
     wait_for(lambda: shown.get_attribute("aria-valuenow") == "0.2")
+
+
+def test_a_click_on_a_robot_shows_that_one(running: Running, browser: Chrome) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    session, scene = running.session, running.page._scene
+    session.select_robot(0)
+    session.pause(True)
+    canvas = browser.find_element("tag name", "canvas")
+
+    def clicked() -> bool:
+        # Again each time: the world slides until the view has come to rest.
+        place = session.env.root_states[1, :3].numpy() + scene._world.position
+        for client in running.page._server.get_clients().values():
+            client.camera.position, client.camera.look_at = place + np.array([1.0, -1.0, 0.5]), place
+        ActionChains(browser).move_to_element(canvas).click().perform()
+        return session.robot == 1
+
+    try:
+        wait_for(lambda: scene._drawn[0].tolist() == [0, 1])
+        wait_for(clicked)
+    finally:
+        session.pause(False)
 
 
 def test_time_stands_still_and_goes_on(running: Running, browser: Chrome) -> None:
@@ -223,6 +248,18 @@ def test_an_address_of_another_computer_is_a_users_mistake() -> None:
 ])  # fmt: skip
 def test_which_addresses_are_warned_about(host: str, private: bool) -> None:
     assert is_private(host) == private
+
+
+def test_a_ray_meets_the_first_robot_on_its_way() -> None:
+    links = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, -0.3]])
+    places = np.stack([links + np.array([x, y, 0.5]) for x, y in ((4.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (2.0, 1.0))])
+    ahead, origin = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.05, 0.5])
+    assert robot_on_ray(places, origin, ahead) == 1
+    assert robot_on_ray(places, origin - 0.3 * np.array([0.0, 0.0, 1.0]), ahead) == 1
+    assert robot_on_ray(places, origin, -ahead) == 2
+    assert robot_on_ray(places[[0, 2, 3]], origin, ahead) == 0
+    assert robot_on_ray(places, origin + 0.5 * np.array([0.0, 0.0, 1.0]), ahead) is None
+    assert robot_on_ray(np.zeros((0, 0, 3)), origin, ahead) is None
 
 
 def test_bars_show_what_rewards_and_what_costs() -> None:

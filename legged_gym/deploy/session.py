@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +20,9 @@ from legged_gym.deploy.pool import cut_record, join_records, run_trials
 from legged_gym.deploy.trial import TrialResult
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.results import ExamResult, PolicyResult, as_dict, judge
+from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.suites import Plan, Suite
-from legged_gym.utils.runs import write_text
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""
@@ -76,15 +74,6 @@ class Session:
                 self._take(suite, drawn, policy, bar)
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True
-
-    def save(self, path: str) -> None:
-        """Write the results as the exam does, with the key ``ends``: the trials that ended early.
-
-        Raises:
-            UserError: The file can't be written.
-        """
-        content = {**as_dict(self.result), "ends": [dataclasses.asdict(end) for end in self.ends]}
-        write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def describe_ends(self, most: int) -> list[str]:
         """Return a line for each of the first trials that ended early."""

@@ -123,13 +123,13 @@ def _judge_plan(record: Record, plan: Plan, index: int, plans: int) -> PlanResul
     return PlanResult(plan, part.trials, int(motion.fell(part).sum()), velocity)
 
 
-def save_json(result: ExamResult, path: str) -> None:
-    """Write the results; the file is complete or as it was before.
+def save_json(result: ExamResult, path: str, **more: Any) -> None:
+    """Write the results, and further keys if there are any; the file is complete or as it was before.
 
     Raises:
         UserError: The file can't be written.
     """
-    write_text(path, json.dumps(as_dict(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(as_dict(result) | more, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def as_dict(result: ExamResult) -> dict[str, Any]:

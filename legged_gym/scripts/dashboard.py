@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 
@@ -19,7 +20,10 @@ def main() -> None:
     """Serve TensorBoard's pages until Ctrl-C; takes TensorBoard's own arguments, ``--logdir`` being ``logs``."""
     arguments = sys.argv[1:]
     if not any(argument.startswith("--logdir") for argument in arguments):
-        arguments = ["--logdir", os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), *arguments]
+        logs = os.path.join(LEGGED_GYM_ROOT_DIR, "logs")
+        arguments = ["--logdir", logs, *arguments]
+        if not glob.glob(os.path.join(logs, "**", "events.out.tfevents*"), recursive=True):
+            print("no training has begun yet: the page fills some seconds after one has", flush=True)
     others = [plugin for plugin in default.get_plugins() if plugin not in _FIRST]
     server = program.TensorBoard([*others[:1], *_FIRST, *others[1:]])
     server.configure(["tensorboard", *arguments])

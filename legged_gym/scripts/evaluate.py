@@ -21,11 +21,9 @@ from legged_gym.utils.helpers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-    from legged_gym.evaluation.exam import Samples
-    from legged_gym.evaluation.results import ExamResult
     from legged_gym.utils.policies import Policy
 
 _DESCRIPTION = """\
@@ -65,6 +63,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from legged_gym.evaluation.exam import hold_exam
     from legged_gym.evaluation.examiner import ExamSettings
     from legged_gym.evaluation.results import ExamResult
+    from legged_gym.evaluation.table import text_table
+    from legged_gym.evaluation.writing import write_results
     from legged_gym.utils.helpers import resolve_device
     from legged_gym.utils.runs import output_folder
 
@@ -91,7 +91,8 @@ def evaluate(args: argparse.Namespace) -> None:
         )
         samples = hold_exam(policies, suites, settings, result)
         if any(policy.suites for policy in result.policies):
-            _report(result, samples, folder, args.video)
+            print(f"\n{text_table(result)}\n", flush=True)
+            write_results(result, samples, os.path.join(folder, "exam.json"), args.video)
     if not result.finished:
         raise KeyboardInterrupt
 
@@ -130,30 +131,6 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
             raise UserError("--set can only change the environment here: how a policy was trained is past")
 
     return adjust
-
-
-def _report(result: ExamResult, samples: Sequence[Samples], folder: str, video: str | None) -> None:
-    from legged_gym.evaluation.film import make_film
-    from legged_gym.evaluation.report import write_report
-    from legged_gym.evaluation.results import save_json
-    from legged_gym.evaluation.table import text_table
-    from legged_gym.utils.video import VideoUnavailableError
-
-    print(f"\n{text_table(result)}\n", flush=True)
-    path = os.path.join(folder, "exam.json")
-    save_json(result, path)
-    print(f"figures    {relative(path)}", flush=True)
-    path = os.path.join(folder, "report.html")
-    write_report(result, samples, path)
-    print(f"report     {relative(path)}", flush=True)
-    if not video:
-        return
-    pairs = zip(result.policies, samples, strict=True)
-    try:
-        make_film([(policy.name, sample) for policy, kept in pairs for sample in kept.values()], video)
-        print(f"video      {relative(video)}")
-    except VideoUnavailableError as error:
-        print(f"no video: {error}")
 
 
 def main() -> None:

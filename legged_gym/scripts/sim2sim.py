@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import os
 import sys
@@ -164,27 +165,14 @@ def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
 
 def _report(session: Session, folder: str, video: str | None) -> None:
     from legged_gym.deploy.session import DRIVE
-    from legged_gym.evaluation.film import make_film
-    from legged_gym.evaluation.report import write_report
     from legged_gym.evaluation.table import text_table
-    from legged_gym.utils.video import VideoUnavailableError
+    from legged_gym.evaluation.writing import write_results
 
     print(f"\n{text_table(session.result)}\n")
     print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or went limp\n")
-    path = os.path.join(folder, "sim2sim.json")
-    session.save(path)
-    print(f"figures    {relative(path)}", flush=True)
-    path = os.path.join(folder, "report.html")
-    write_report(session.result, [session.samples], path)
-    print(f"report     {relative(path)}", flush=True)
-    if not video:
-        return
-    name, longest = session.result.policies[0].name, math.inf if DRIVE in session.samples else 4.0
-    try:
-        make_film([(name, sample) for sample in session.samples.values()], video, longest)
-        print(f"video      {relative(video)}")
-    except VideoUnavailableError as error:
-        print(f"no video: {error}")
+    path, longest = os.path.join(folder, "sim2sim.json"), math.inf if DRIVE in session.samples else 4.0
+    ends = [dataclasses.asdict(end) for end in session.ends]
+    write_results(session.result, [session.samples], path, video, longest, ends=ends)
 
 
 def main() -> None:

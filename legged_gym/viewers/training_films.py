@@ -38,7 +38,7 @@ class TrainingFilms:
 
     While it films, a step of the training costs a small copy on its device. What was copied is fetched once, drawn by
     another process at low priority, and shown in TensorBoard as soon as that is done, under the iteration in which
-    the film begins. If the process is not done when the next film is due, that one is left out.
+    the film begins. If the process is not done when the next film is due, that one begins later.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class TrainingFilms:
         self._rows: list[torch.Tensor] = []
         self._robots: torch.Tensor | None = None
         self._begun = logger.completed_iterations
+        self._due = -(-self._begun // interval) * interval
+        """First iteration in which the next film may begin."""
         self._process: subprocess.Popen[str] | None = None
         self._workplace = ""
         self._drawn = 0
@@ -69,8 +71,8 @@ class TrainingFilms:
     def after_step(self) -> None:
         """Copy the state of the filmed robots, if it is time."""
         if self._robots is None:
-            due = self._logger.completed_iterations % self._interval == 0
-            if not due or self._impossible or self._process is not None:
+            early = self._logger.completed_iterations < self._due
+            if early or self._impossible or self._process is not None:
                 return
             self._begin()
         if len(self._rows) < self._steps:
@@ -100,6 +102,7 @@ class TrainingFilms:
 
     def _begin(self) -> None:
         self._begun = self._logger.completed_iterations
+        self._due = (self._begun // self._interval + 1) * self._interval
         robots = nearest_robots(self._env, followed_robot(self._env), _ROBOTS)
         self._robots = torch.tensor(robots, device=self._env.device)
 

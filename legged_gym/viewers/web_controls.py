@@ -32,7 +32,9 @@ class LookControls:
         self._status = gui.add_markdown("")
         with gui.add_folder("View"):
             count = session.env.num_envs
-            self._robot = gui.add_number(f"Robot (of {count})", session.robot, min=0, max=count - 1, step=1)
+            self._robot = gui.add_number(
+                f"Robot (of {count})", session.robot, min=0, max=count - 1, step=1, hint="or click on one"
+            )
             if count > 1:
                 company = gui.add_checkbox("Others, too", scene.company, hint="show the robots around it")
                 company.on_update(lambda event: setattr(scene, "company", event.target.value))

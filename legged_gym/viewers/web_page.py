@@ -79,9 +79,12 @@ class WebPage:
         now = time.monotonic()
         if now < self._next_frame or not self._server.get_clients():
             return
-        self._next_frame = now + self._frame_interval
+        # One that comes late must not cost the next, which then seems early.
+        self._next_frame = max(self._next_frame, now - self._frame_interval) + self._frame_interval
         reading = self._instruments.read()
         self._scene.update(reading)
+        # Otherwise the server waits a sixtieth of a second for more, and every other update is lost to the next.
+        self._server.flush()
         self._plots.add(reading)
         if now < self._next_figures:
             return

@@ -21,6 +21,8 @@ MOST_ROBOTS = 16
 """Robots that are shown at once."""
 _FORCE_COLOUR = (224, 49, 49)
 _WORLD = "/world"
+BASE = f"{_WORLD}/base"
+"""The node that moves with the shown robot in every update."""
 _REACH = 8.0
 """How far around the robot the ground is shown with all its points, m; further away some are left out."""
 _PLANE_MARGIN = 100.0
@@ -36,6 +38,8 @@ _SOME_LENGTH = np.array([0.0, 0.0, 1e-4])
 """Added to arrows: one without any length has no direction, and could not be drawn."""
 _SNAP = 1.0
 """A robot that moved further than this between two frames, m, was reset: the view jumps after it."""
+_CLICK_REACH = 0.12
+"""A click that passes a link's origin closer than this, m, is meant for its robot."""
 _SMOOTHING = 0.9
 """How much of the view's lag remains from frame to frame."""
 
@@ -55,6 +59,8 @@ class WebScene:
         """Whether other robots are shown, too."""
         self._rows = torch.zeros(0, dtype=torch.long)
         self._rows_around: int | None = None
+        self._drawn = np.zeros(0, int), np.zeros((0, 0, 3))
+        """Indices of the robots in the last update, and where their links were."""
         self._focus = np.zeros(3)
         self._last = np.full(3, np.inf)
         self._centre: np.ndarray | None = None
@@ -64,6 +70,7 @@ class WebScene:
         self._world = server.scene.add_frame(_WORLD, show_axes=False)
         self._add_links()
         self._add_signs()
+        server.scene.on_click()(self._pick)
         if session.env.terrain is None:
             half = float(session.env.env_origins.abs().max()) + _PLANE_MARGIN
             server.scene.add_glb(f"{_WORLD}/ground", meshes.plane(half), cast_shadow=False)
@@ -72,6 +79,7 @@ class WebScene:
         """Show the present states."""
         rows = self._shown_rows()
         states = self._session.env.rigid_body_states[rows][..., :7].cpu().numpy()
+        self._drawn = rows.cpu().numpy(), states[..., :3]
         self._renew_ground(reading.position)
         with self._server.atomic():
             self._move_world(reading.position)
@@ -128,7 +136,7 @@ class WebScene:
         scene = self._server.scene
         feet = len(self._session.env.feet_indices)
         colours = np.array([COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR], np.uint8)
-        self._base = scene.add_frame(f"{_WORLD}/base", show_axes=False)
+        self._base = scene.add_frame(BASE, show_axes=False)
         self._velocities = self._add_arrows("base/velocities", colours)
         arc_colours = np.repeat(colours[:2], 2 * _ARC_POINTS, axis=0).reshape(-1, 2, 3)
         self._arcs = scene.add_line_segments(
@@ -147,6 +155,14 @@ class WebScene:
             f"{_WORLD}/{name}", np.zeros((len(colours), 2, 3)), colours, shaft_radius=0.009, head_radius=0.022,
             head_length=0.045,
         )  # fmt: skip
+
+    def _pick(self, event: viser.SceneClickEvent) -> None:
+        """Show the robot that somebody clicked on."""
+        # The rays of clicks on the meshes themselves would cost the browser a search tree for each mesh and update.
+        rows, places = self._drawn
+        robot = robot_on_ray(places + self._world.position, np.array(event.ray_origin), np.array(event.ray_direction))
+        if robot is not None:
+            self._session.select_robot(int(rows[robot]))
 
     # --- what moves ----------------------------------------------------------------------------------------------
 
@@ -208,6 +224,24 @@ class WebScene:
             force = _METRES_PER_NEWTON * reading.forces[foot] + _SOME_LENGTH
             arrow.points = np.stack((np.zeros(3), force))[None]
             mark.visible = bool(reading.contacts[foot])
+
+
+def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int | None:
+    """Return the first robot that a ray meets.
+
+    Args:
+        places: Of the robots' links, m, (n, L, 3).
+        origin: Where the ray begins, m, (3,).
+        direction: A unit vector, (3,).
+
+    Returns:
+        Its row of ``places``; None if the ray passes all by.
+    """
+    relative = places - origin
+    along = relative @ direction
+    beside = np.linalg.norm(relative - along[..., None] * direction, axis=-1)
+    first = np.where((beside < _CLICK_REACH) & (along > 0.0), along, np.inf).min(axis=1, initial=np.inf)
+    return int(first.argmin()) if np.isfinite(first).any() else None
 
 
 def _yaw_only(quaternion: np.ndarray) -> np.ndarray:
