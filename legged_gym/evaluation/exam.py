@@ -12,6 +12,7 @@ from legged_gym.evaluation.examiner import Batch, ExamSettings, examine, make_ba
 from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, choose_sample
 from legged_gym.evaluation.suites import Suite
+from legged_gym.utils.helpers import relative
 from legged_gym.utils.policies import Policy
 
 Samples = dict[str, Sample]
@@ -40,7 +41,7 @@ def hold_exam(
     with _progress(batches, settings, len(policies)) as bar:
         try:
             for policy in policies:
-                result.policies.append(PolicyResult(policy.name, policy.path, policy.digest))
+                result.policies.append(PolicyResult(policy.name, relative(policy.path), policy.digest))
                 samples.append({})
                 for batch in batches:
                     _take(policy, batch, settings, result.policies[-1], samples[-1], bar)

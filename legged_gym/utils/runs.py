@@ -79,7 +79,7 @@ def find_run(root: str, load_run: str | int = "") -> str:
     for folder in (os.path.join(root, str(load_run)), str(load_run)):
         if os.path.isdir(folder):
             return folder
-    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), runs)}")
+    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), [*runs, SHIPPED])}")
 
 
 def has_runs(root: str) -> bool:
