@@ -119,9 +119,7 @@ class SetupCalls:
         sim.grounds.append(rasterise(points, indices, params.dynamic_friction))
 
     @gymcall
-    def load_asset(
-        self, sim: Sim, rootpath: str, filename: str, options: AssetOptions = AssetOptions()
-    ) -> Asset | None:
+    def load_asset(self, sim: Sim, rootpath: str, filename: str, options: AssetOptions = _OPTIONS) -> Asset | None:
         """Load a URDF or an MJCF; return None after printing why it could not be."""
         path = os.path.join(rootpath, filename)
         if failure("load_asset") or not os.path.isfile(path):
@@ -148,7 +146,7 @@ class SetupCalls:
 
     @gymcall
     def create_box(
-        self, sim: Sim, width: float, height: float, depth: float, options: AssetOptions = AssetOptions()
+        self, sim: Sim, width: float, height: float, depth: float, options: AssetOptions = _OPTIONS
     ) -> Asset:
         """Make a box of these edges, m."""
         return _primitive("box", (width, height, depth), options)

@@ -14,7 +14,6 @@ from ._scene import Actor, Env, Sim
 from ._vectors import Transform, Vec3
 from ._world import World
 
-
 _HERE = Vec3()
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from . import _enums, _rules
+from ._asset import Asset
 from ._enums import *  # noqa: F403
 from ._gym_actors import ActorCalls
 from ._gym_assets import AssetCalls
@@ -13,6 +14,33 @@ from ._gym_setup import SetupCalls
 from ._gym_states import StateCalls
 from ._gym_tensors import TensorCalls
 from ._gym_view import ViewCalls
+from ._params import (
+    ActionEvent,
+    ActuatorProperties,
+    AssetOptions,
+    AttractorProperties,
+    CameraProperties,
+    DofFrame,
+    DofState,
+    FlexParams,
+    ForceSensorProperties,
+    HeightFieldParams,
+    IndexRange,
+    PerformanceTimers,
+    PhysXParams,
+    PlaneParams,
+    RigidBodyProperties,
+    RigidBodyState,
+    RigidShapeProperties,
+    SimParams,
+    TendonProperties,
+    TriangleMeshParams,
+    Version,
+    VhacdParams,
+)
+from ._scene import Env, Sim, Viewer
+from ._tensor import Tensor
+from ._vectors import Int2, Int3, Mat33, Mat44, Quat, SpatialForce, Transform, Vec2, Vec3, Velocity
 
 globals().update(_enums.MEMBERS)
 
