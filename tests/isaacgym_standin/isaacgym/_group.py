@@ -122,6 +122,9 @@ class Group:
         self.armature, self.range = expand("dof_armature"), expand("jnt_range")
         self.body_pos, self.body_quat = expand("body_pos"), expand("body_quat")
         n, dofs = len(self.envs), len(self.dof_adr)
+        self.timestep = self.model.opt.timestep
+        self.implicit = np.zeros((n, dofs))
+        """Damping that makes springs and dampers of drives implicit, as PhysX's are."""
         self.props = {
             name: np.zeros((n, dofs))
             for name in ("driveMode", "velocity", "effort", "stiffness", "damping", "friction")
@@ -155,7 +158,8 @@ class Group:
         for name, values in self.props.items():
             values[row, where] = actor.dof_props[name]
         adr = self.dof_adr[where]
-        self.damping[row, adr] = actor.dof_props["damping"]
+        self.implicit[row, where] = actor.dof_props["damping"] + actor.dof_props["stiffness"] * self.timestep
+        self.damping[row, adr] = self.implicit[row, where]
         self.armature[row, adr] = actor.dof_props["armature"]
         joints = self.model.dof_jntid[adr]
         limited = self.model.jnt_limited[joints].astype(bool)
@@ -205,15 +209,15 @@ class Group:
         mode = p["driveMode"]
         q, qd = self.qpos[:, self.qpos_adr], self.qvel[:, self.dof_adr]
         drive = p["stiffness"] * (np.where(mode == 1, positions, 0.0) - q)
-        drive += p["damping"] * (np.where(mode == 2, velocities, 0.0) - qd)
+        drive += p["damping"] * np.where(mode == 2, velocities, 0.0) - self.implicit * qd
         drive = np.clip(drive, -p["effort"], p["effort"])
         return drive + np.where(mode == 3, efforts, 0.0)
 
     def step(self, forces: np.ndarray) -> None:
         """Advance by one substep under ``forces``, (N, D)."""
         qd = self.qvel[:, self.dof_adr]
-        # MuJoCo integrates the damper implicitly, so what it will subtract is added here.
-        self.applied[:, self.dof_adr] = forces + self.props["damping"] * qd
+        # MuJoCo itself subtracts what damps, implicitly, so that is added here.
+        self.applied[:, self.dof_adr] = forces + self.implicit * qd
         if self.props["friction"].any():
             self.frictionloss[:, self.dof_adr] = self.props["friction"] * np.abs(forces)
         self.batch.step()

@@ -16,6 +16,7 @@ from ._params import (
     IndexRange,
     RigidBodyProperties,
     RigidShapeProperties,
+    TendonProperties,
     body_properties,
     matrix_of,
 )
@@ -319,6 +320,22 @@ class ActorCalls:
         """Only a scale of 1 is in the stand-in."""
         if scale != 1.0:
             broken("set_actor_scale: scales other than 1 are not in the stand-in")
+        return True
+
+    @gymcall
+    def get_actor_tendon_count(self, env: Env, handle: int, /) -> int:
+        """Return 0: the stand-in has no tendons."""
+        return 0
+
+    @gymcall
+    def get_actor_tendon_properties(self, env: Env, handle: int, /) -> list[TendonProperties]:
+        """Return none."""
+        return []
+
+    @gymcall
+    def set_actor_tendon_properties(self, env: Env, handle: int, props: list[TendonProperties], /) -> bool:
+        """Take none."""
+        require(not props, "set_actor_tendon_properties: the stand-in has no tendons")
         return True
 
     def _changed(self, actor: Actor) -> bool:

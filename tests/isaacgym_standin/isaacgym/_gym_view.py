@@ -13,6 +13,7 @@ from ._gym_setup import alive, error
 from ._params import ActionEvent, CameraProperties, PerformanceTimers, SimParams, Version
 from ._rules import broken, require
 from ._scene import Env, Sim, Viewer
+from ._tensor import Tensor, new_buffer
 from ._vectors import Int2, Transform, Vec2, Vec3
 
 _CHANNELS = {
@@ -194,13 +195,14 @@ class ViewCalls:
         return np.zeros((properties.height, properties.width * channels), dtype=dtype)
 
     @gymcall
-    def get_camera_image_gpu_tensor(self, sim: Sim, env: Env, handle: int, kind: ImageType, /) -> Any:
-        """Return nothing.
-
-        Raises:
-            RuleBroken: Always; the stand-in draws no pictures on GPUs.
-        """
-        broken("get_camera_image_gpu_tensor is not in the stand-in")
+    def get_camera_image_gpu_tensor(self, sim: Sim, env: Env, handle: int, kind: ImageType, /) -> Tensor:
+        """Return a blank picture as a tensor, (height, width) or (height, width, channels)."""
+        properties = self._camera(env, handle, "get_camera_image_gpu_tensor")[1]
+        require(properties.enable_tensors, "get_camera_image_gpu_tensor: create the camera with enable_tensors")
+        dtype, channels = _CHANNELS[kind.name]
+        shape = (properties.height, properties.width) + ((channels,) if channels > 1 else ())
+        device = sim.compute_device if sim.gpu_pipeline else -1
+        return new_buffer(shape, device, dtype)
 
     @gymcall
     def write_camera_image_to_file(self, sim: Sim, env: Env, handle: int, kind: ImageType, path: str, /) -> None:

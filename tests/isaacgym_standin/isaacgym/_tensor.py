@@ -86,21 +86,26 @@ def emulated_gpu() -> bool:
     return os.environ.get(GPU) == "cpu"
 
 
-def new_buffer(shape: tuple[int, ...], device: int) -> Tensor:
+def new_buffer(shape: tuple[int, ...], device: int, dtype: Any = np.float32) -> Tensor:
     """Allocate zeros; the descriptor returned keeps them.
 
     Args:
         shape: Its dimensions.
         device: -1 for the computer's memory, otherwise the GPU's number.
+        dtype: NumPy's type.
     """
     tensor: Any = Tensor()
+    name = next(name for name, kind in NUMPY_TYPES.items() if kind == dtype)
+    tensor.dtype = getattr(TensorDataType, name)
     if device < 0 or emulated_gpu():
-        tensor.owner = np.zeros(shape, dtype=np.float32)
+        tensor.owner = np.zeros(shape, dtype=dtype)
         tensor.data_address = tensor.owner.ctypes.data
     else:
         import torch
 
-        tensor.owner = torch.zeros(shape, dtype=torch.float32, device=f"cuda:{device}")
+        tensor.owner = torch.from_numpy(np.zeros(shape, dtype=dtype).view(_signed(np.dtype(dtype)))).to(
+            f"cuda:{device}"
+        )
         tensor.data_address = tensor.owner.data_ptr()
     tensor.device, tensor.shape, tensor.own_data = device, shape, True
     return tensor

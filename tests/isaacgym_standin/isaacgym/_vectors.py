@@ -208,21 +208,20 @@ class Transform(Struct):
 
     def transform_points(self, points: np.ndarray) -> np.ndarray:
         """Turn and move points, an array of ``Vec3.dtype``."""
-        return self._map(points, self.transform_point)
+        return self._map(points, self.p._array())
 
     def transform_vectors(self, vectors: np.ndarray) -> np.ndarray:
         """Turn vectors, an array of ``Vec3.dtype``."""
-        return self._map(vectors, self.transform_vector)
+        return self._map(vectors, np.zeros(3))
 
-    @staticmethod
-    def _map(vectors: np.ndarray, function: Any) -> np.ndarray:
+    def _map(self, vectors: np.ndarray, shift: np.ndarray) -> np.ndarray:
         if vectors.dtype != Vec3.dtype:
             raise TypeError("expected an array of Vec3.dtype")
-        out = np.empty_like(vectors)
-        for i, v in enumerate(vectors.ravel()):
-            moved = function(Vec3(v["x"], v["y"], v["z"]))
-            out.ravel()[i] = (moved.x, moved.y, moved.z)
-        return out
+        rows = np.ascontiguousarray(vectors).view(np.float32).reshape(-1, 3)
+        q = self.r._array()
+        t = 2.0 * np.cross(q[:3], rows)
+        moved = rows + q[3] * t + np.cross(q[:3], t) + shift
+        return moved.astype(np.float32).view(Vec3.dtype).reshape(vectors.shape)
 
     def __repr__(self) -> str:
         return f"Transform(p={self.p!r}, r={self.r!r})"

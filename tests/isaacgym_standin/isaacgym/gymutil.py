@@ -131,7 +131,7 @@ def get_property_setter_map(gym: Any) -> dict[str, Any]:
     """Return the setters of actors' properties by name."""
     return {
         "dof_properties": gym.set_actor_dof_properties,
-        "tendon_properties": getattr(gym, "set_actor_tendon_properties", None),
+        "tendon_properties": gym.set_actor_tendon_properties,
         "rigid_body_properties": gym.set_actor_rigid_body_properties,
         "rigid_shape_properties": gym.set_actor_rigid_shape_properties,
         "color": gym.set_rigid_body_color,
@@ -143,7 +143,7 @@ def get_property_getter_map(gym: Any) -> dict[str, Any]:
     """Return the getters of actors' properties by name."""
     return {
         "dof_properties": gym.get_actor_dof_properties,
-        "tendon_properties": getattr(gym, "get_actor_tendon_properties", None),
+        "tendon_properties": gym.get_actor_tendon_properties,
         "rigid_body_properties": gym.get_actor_rigid_body_properties,
         "rigid_shape_properties": gym.get_actor_rigid_shape_properties,
         "scale": gym.get_actor_scale,
