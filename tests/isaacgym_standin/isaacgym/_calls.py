@@ -61,17 +61,6 @@ def as_str(value: Any) -> str:
     return value
 
 
-def as_vec3(value: Any) -> Any:
-    """Return a Vec3 as it is.
-
-    Raises:
-        TypeError: Anything else.
-    """
-    if type(value).__name__ != "Vec3":
-        raise TypeError
-    return value
-
-
 def _array(dtype: type) -> Callable[[Any], np.ndarray]:
     def convert(value: Any) -> np.ndarray:
         if isinstance(value, (str, bytes)) or hasattr(value, "data_ptr"):
@@ -96,7 +85,8 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
 
 def _of_class(name: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
-        if not any(cls.__name__ == name for cls in type(value).__mro__):
+        # PyTorch has a Tensor too.
+        if not any(cls.__name__ == name and cls.__module__.startswith("isaacgym.") for cls in type(value).__mro__):
             raise TypeError
         return value
 

@@ -12,6 +12,11 @@ from ._ground import GROUND_BIT, add_ground
 from ._params import matrix_of
 from ._scene import Actor, Env, Sim
 
+_RESETTING = [
+    mujoco.mjtWarning.mjWARN_BADQPOS.value,
+    mujoco.mjtWarning.mjWARN_BADQVEL.value,
+    mujoco.mjtWarning.mjWARN_BADQACC.value,
+]
 _FORCE = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value
 
 
@@ -74,7 +79,7 @@ class Group:
         for row, env in enumerate(envs):
             for actor in env.actors:
                 self._place(row, actor)
-        self._free = bool((self.root_qpos >= 0).any())
+        self._resets = np.zeros(len(envs), dtype=int)
         for row, env in enumerate(envs):
             for actor in env.actors:
                 self.write_properties(row, actor, derive=False)
@@ -223,3 +228,10 @@ class Group:
         self.batch.step()
         limit = self.props["velocity"]
         self.qvel[:, self.dof_adr] = np.clip(self.qvel[:, self.dof_adr], -limit, limit)
+
+    def blown_up(self) -> np.ndarray:
+        """Return rows whose state stopped being finite in the last step, which MuJoCo then replaced."""
+        resets = self.batch.warning[:, _RESETTING, 1].sum(axis=1)
+        rows = np.flatnonzero(resets != self._resets)
+        self._resets = resets
+        return rows

@@ -67,6 +67,9 @@ class SetupCalls:
             return None
         if params.dt <= 0 or params.substeps < 1:
             broken(f"create_sim: dt {params.dt} and substeps {params.substeps} must be positive")
+        place = f"cuda:{compute_device}" if gpu else "cpu"
+        pipeline = "enabled" if params.use_gpu_pipeline else "disabled"
+        print(f"Physics Engine: PhysX (stand-in)\nPhysics Device: {place}\nGPU Pipeline: {pipeline}", flush=True)
         return Sim(params, compute_device, graphics_device)
 
     @gymcall

@@ -11,6 +11,7 @@ from ._asset import Asset
 from ._params import ActuatorProperties, AssetOptions
 from ._tree import Joint, Link, Shape
 
+_FREE, _HINGE, _SLIDE = (getattr(mujoco.mjtJoint, f"mjJNT_{name}").value for name in ("FREE", "HINGE", "SLIDE"))
 _KINDS = {
     mujoco.mjtGeom.mjGEOM_BOX.value: "box",
     mujoco.mjtGeom.mjGEOM_SPHERE.value: "sphere",
@@ -29,10 +30,10 @@ def load_mjcf(path: str, options: AssetOptions) -> Asset:
     model = mujoco.MjModel.from_xml_path(path)
     if model.nbody < 2:
         raise ValueError(f"{path}: no body")
-    free = model.body_jntnum[1] == 1 and model.jnt_type[model.body_jntadr[1]] == mujoco.mjtJoint.mjJNT_FREE
+    free = model.body_jntnum[1] == 1 and model.jnt_type[model.body_jntadr[1]] == _FREE
     asset = Asset(_link(model, 1), options, fixed=options.fix_base_link or not free)
     for i in range(model.nu):
-        if model.actuator_trntype[i] == mujoco.mjtTrn.mjTRN_JOINT:
+        if model.actuator_trntype[i] == mujoco.mjtTrn.mjTRN_JOINT.value:
             joint = model.joint(model.actuator_trnid[i, 0]).name
             asset.actuators.append((model.actuator(i).name, joint, _actuator(model, i)))
     return asset
@@ -46,7 +47,7 @@ def _matrix(quat: np.ndarray) -> np.ndarray:
 def _link(model: mujoco.MjModel, body: int) -> Link:
     turn = _matrix(model.body_iquat[body])
     link = Link(
-        model.body(body).name,
+        model.body(body).name or f"body_{body}",
         position=model.body_pos[body].copy(),
         rotation=_matrix(model.body_quat[body]),
         mass=float(model.body_mass[body]),
@@ -55,7 +56,7 @@ def _link(model: mujoco.MjModel, body: int) -> Link:
     )
     first, count = model.body_jntadr[body], model.body_jntnum[body]
     for i in range(first, first + count):
-        if model.jnt_type[i] in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE):
+        if model.jnt_type[i] in (_HINGE, _SLIDE):
             link.joints.append(_joint(model, i))
     first, count = model.body_geomadr[body], model.body_geomnum[body]
     for i in range(first, first + count):
@@ -71,8 +72,8 @@ def _link(model: mujoco.MjModel, body: int) -> Link:
 def _joint(model: mujoco.MjModel, i: int) -> Joint:
     dof = model.jnt_dofadr[i]
     return Joint(
-        model.joint(i).name,
-        "prismatic" if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_SLIDE else "revolute",
+        model.joint(i).name or f"joint_{i}",
+        "prismatic" if model.jnt_type[i] == _SLIDE else "revolute",
         model.jnt_axis[i].copy(),
         model.jnt_pos[i].copy(),
         lower=float(model.jnt_range[i, 0]),

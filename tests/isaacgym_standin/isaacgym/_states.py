@@ -44,21 +44,30 @@ def read_roots(group: Group) -> np.ndarray:
     return out
 
 
-def write_root(group: Group, row: int, slot: int, state: np.ndarray) -> None:
-    """Set one root's state, (13,)."""
+def write_roots(group: Group, rows: np.ndarray, slot: int, states: np.ndarray) -> None:
+    """Set the root states, (n, 13), of the actors at ``slot`` in some rows, (n,)."""
     adr, dof, body = group.root_qpos[slot], group.root_dof[slot], group.first_body[slot]
-    quat = state[3:7].astype(np.float64)[_WXYZ]
-    quat /= np.linalg.norm(quat) or 1.0
+    quat = states[:, 3:7][:, _WXYZ]
+    length = np.linalg.norm(quat, axis=1, keepdims=True)
+    quat = quat / np.where(length > 0, length, 1.0)
     if adr < 0:
-        group.body_pos[row, body], group.body_quat[row, body] = state[:3], quat
+        group.body_pos[rows, body], group.body_quat[rows, body] = states[:, :3], quat
         return
-    group.qpos[row, adr : adr + 3], group.qpos[row, adr + 3 : adr + 7] = state[:3], quat
-    linear, angular = state[None, 7:10].astype(np.float64), state[None, 10:13].astype(np.float64)
+    group.qpos[rows, adr : adr + 3], group.qpos[rows, adr + 3 : adr + 7] = states[:, :3], quat
+    linear, angular = states[:, 7:10], states[:, 10:13]
     if not _of_origin():
-        linear = linear - np.cross(angular, rotate(quat[None], group.ipos[row, body][None]))
-    group.qvel[row, dof : dof + 3] = linear[0]
-    group.qvel[row, dof + 3 : dof + 6] = rotate(quat[None], angular, back=True)[0]
-    group.warmstart[row] = 0.0
+        linear = linear - np.cross(angular, rotate(quat, group.ipos[rows, body]))
+    group.qvel[rows, dof : dof + 3] = linear
+    group.qvel[rows, dof + 3 : dof + 6] = rotate(quat, angular, back=True)
+    group.warmstart[rows] = 0.0
+
+
+def write_dofs(group: Group, rows: np.ndarray, slot: int, states: np.ndarray) -> None:
+    """Set the DOF states, (n, D, 2), of the actors at ``slot`` in some rows, (n,)."""
+    where = slice(group.first_dof[slot], group.first_dof[slot] + states.shape[1])
+    group.qpos[rows[:, None], group.qpos_adr[where]] = states[..., 0]
+    group.qvel[rows[:, None], group.dof_adr[where]] = states[..., 1]
+    group.warmstart[rows] = 0.0
 
 
 def read_bodies(group: Group) -> np.ndarray:

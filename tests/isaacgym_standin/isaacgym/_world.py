@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,12 @@ class World:
         self.pending: list[Any] = []
         """What setters of the GPU pipeline left for the next simulate."""
         self.lost: set[int] = set()
-        """Actors whose state is NaN because a test asked for that."""
+        """Actors whose state is NaN: they were given NaN, physics blew up, or a test asked for that."""
         self.matrices = Matrices(self)
+        numbers = {id(group): number for number, group in enumerate(self.groups)}
+        places = [(numbers[id(self.rows[a.env.index][0])], self.rows[a.env.index][1], a.handle) for a in sim.actors]
+        self._places = np.array(places, dtype=int).reshape(-1, 3)
+        """Of each actor: number of its batch, row in it, slot in the row."""
         self._kinematics_old = False
 
     def group_of(self, actor: Actor) -> tuple[Group, int]:
@@ -71,6 +76,8 @@ class World:
             forces = group.total_forces(self.efforts[index], self.positions[index], self.velocities[index])
             group.step(forces)
         self.dof_forces[index] = forces
+        for row in group.blown_up():
+            self.lost.update(actor.index for actor in group.envs[row].actors)
         group.xfrc[:] = 0.0
 
     def refresh_kinematics(self) -> None:
@@ -94,8 +101,7 @@ class World:
         for group in self.groups:
             out[group.dof_index] = _states.read_dofs(group)
         for index in self.lost:
-            actor = self.sim.actors[index]
-            out[actor.first_dof : actor.first_dof + len(actor.asset.dofs)] = np.nan
+            out[self._dofs(index)] = np.nan
         return out
 
     def bodies(self) -> np.ndarray:
@@ -118,42 +124,53 @@ class World:
 
     def set_roots(self, states: np.ndarray, actors: list[int]) -> None:
         """Put actors' roots into states, (actors of the sim, 13)."""
-        for index in actors:
-            actor = self.sim.actors[index]
-            group, row = self.group_of(actor)
-            _states.write_root(group, row, actor.handle, states[index])
-            self.lost.discard(index)
+        self._mark_lost(actors, [states[index] for index in actors])
+        for group, rows, slot, chosen in self._by_slot(actors):
+            values = np.nan_to_num(states[chosen].astype(np.float64))
+            _states.write_roots(group, rows, slot, values)
         self._kinematics_old = True
 
     def set_dofs(self, states: np.ndarray, actors: list[int]) -> None:
         """Put actors' DOFs into states, (DOFs of the sim, 2)."""
-        for index in actors:
-            actor = self.sim.actors[index]
-            group, row = self.group_of(actor)
-            first, count = group.first_dof[actor.handle], len(actor.asset.dofs)
-            values = states[actor.first_dof : actor.first_dof + count]
-            group.qpos[row, group.qpos_adr[first : first + count]] = values[:, 0]
-            group.qvel[row, group.dof_adr[first : first + count]] = values[:, 1]
-            group.warmstart[row] = 0.0
+        self._mark_lost(actors, [states[self._dofs(index)] for index in actors], clear=False)
+        for group, rows, slot, chosen in self._by_slot(actors):
+            count = len(self.sim.actors[chosen[0]].asset.dofs)
+            if count:
+                first = np.array([self.sim.actors[index].first_dof for index in chosen])
+                values = states[first[:, None] + np.arange(count)].astype(np.float64)
+                _states.write_dofs(group, rows, slot, np.nan_to_num(values))
         self._kinematics_old = True
 
-    def body_of(self, index: int) -> tuple[Group, int, int]:
-        """Return the batch, the row and MuJoCo's id of a body, given its index in the sim."""
-        for actor in self.sim.actors:
-            if actor.first_body <= index < actor.first_body + len(actor.asset.links):
-                group, row = self.group_of(actor)
-                return group, row, int(group.first_body[actor.handle]) + index - actor.first_body
-        raise IndexError(index)
+    def _by_slot(self, actors: list[int]) -> Iterator[tuple[Group, np.ndarray, int, np.ndarray]]:
+        """Yield actors that one array operation can reach: their batch, rows there, slot and indices."""
+        chosen = np.array(actors, dtype=int)
+        places = self._places[chosen]
+        for number, slot in np.unique(places[:, [0, 2]], axis=0):
+            same = (places[:, 0] == number) & (places[:, 2] == slot)
+            yield self.groups[number], places[same, 1], int(slot), chosen[same]
+
+    def _dofs(self, index: int) -> slice:
+        actor = self.sim.actors[index]
+        return slice(actor.first_dof, actor.first_dof + len(actor.asset.dofs))
+
+    def _mark_lost(self, actors: list[int], values: list[np.ndarray], clear: bool = True) -> None:
+        """Remember which actors were given values that are no numbers; from then on neither are their states."""
+        for index, numbers in zip(actors, values):
+            if not np.isfinite(numbers).all():
+                self.lost.add(index)
+            elif clear:
+                self.lost.discard(index)
 
     def set_controls(self, target: np.ndarray, values: np.ndarray, actors: list[int]) -> None:
         """Copy actors' DOF values, (DOFs of the sim,), into one of the control arrays."""
+        if not np.isfinite(values).all():
+            self._mark_lost(actors, [values[self._dofs(index)] for index in actors], clear=False)
+            values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
         if len(actors) == len(self.sim.actors):
             target[:] = values
             return
         for index in actors:
-            actor = self.sim.actors[index]
-            where = slice(actor.first_dof, actor.first_dof + len(actor.asset.dofs))
-            target[where] = values[where]
+            target[self._dofs(index)] = values[self._dofs(index)]
 
     def measured_dof_forces(self) -> np.ndarray:
         """Return the last step's forces on DOFs of actors that measure them, (dofs,)."""

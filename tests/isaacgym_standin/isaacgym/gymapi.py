@@ -63,4 +63,6 @@ def acquire_gym(*args: Any) -> Gym:
 
 
 if _rules.failure("no_gpu"):
-    print("*** Warning: failed to preload CUDA lib", file=sys.stderr)
+    print("*** Warning: failed to preload CUDA lib", flush=True)
+# The real one talks on standard output too.
+print(f"Importing module 'gym_{sys.version_info[0]}{sys.version_info[1]}' (stand-in on MuJoCo)", flush=True)

@@ -67,3 +67,9 @@ def unwrap_tensor(torch_tensor: torch.Tensor) -> Tensor:
     gym_tensor.torch_dtype = torch_tensor.dtype
     gym_tensor.watched = StorageWeakRef(torch_tensor.untyped_storage())
     return gym_tensor
+
+
+# The real one compiles itself here and says so on standard output.
+print(f"PyTorch version {torch.__version__}", flush=True)
+print(f"Device count {torch.cuda.device_count()}", flush=True)
+print("Loading extension module gymtorch...", flush=True)

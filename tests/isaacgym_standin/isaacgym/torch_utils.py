@@ -6,12 +6,13 @@ Plain functions that ``torch.jit.script`` can compile, for third-party code that
 from typing import Any
 
 import numpy as np
-import torch
 
 from ._rules import failure
 
 # The real module uses np.float in a default argument, which NumPy 1.24 dropped.
 _FLOAT: Any = np.float if failure("np_float") else float  # type: ignore[attr-defined]
+
+import torch  # noqa: E402
 
 
 def to_torch(x: Any, dtype: Any = torch.float, device: str = "cuda:0", requires_grad: bool = False) -> torch.Tensor:
