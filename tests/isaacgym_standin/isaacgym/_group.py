@@ -205,6 +205,13 @@ class Group:
                 self.friction[row, geom, 0] = own if ground is None else 0.5 * (own + ground)
                 shape += 1
 
+    def set_timestep(self, timestep: float) -> None:
+        """Change the length of a substep, s."""
+        self.timestep = timestep
+        self.batch.expand("opt.timestep")[:] = timestep
+        self.implicit[:] = self.props["damping"] + self.props["stiffness"] * timestep
+        self.damping[:, self.dof_adr] = self.implicit
+
     def total_forces(self, efforts: np.ndarray, positions: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         """Return the force on each DOF from efforts and drives, (N, D).
 

@@ -270,10 +270,10 @@ class ViewCalls:
 
     @gymcall
     def set_sim_params(self, sim: Sim, params: SimParams, /) -> None:
-        """Replace the sim's parameters; in the stand-in, gravity counts from the next step on."""
+        """Replace the sim's parameters; gravity and dt count from the next step on."""
         sim.params = copy.deepcopy(params)
         if sim.world is not None:
-            sim.world.update_gravity()
+            sim.world.update_parameters()
 
     @gymcall
     def get_version(self) -> Version:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._enums import MEMBERS
-from ._struct import Struct
+from ._record import Struct
 from ._vectors import Mat33, Transform, Vec3
 
 DOF_PROPERTIES = np.dtype(

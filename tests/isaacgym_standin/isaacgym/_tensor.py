@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ._enums import MEMBERS, TensorDataType
+from ._record import Struct
 from ._rules import GPU, broken
-from ._struct import Struct
 
 NUMPY_TYPES = {
     "DTYPE_FLOAT32": np.float32, "DTYPE_UINT32": np.uint32, "DTYPE_UINT64": np.uint64, "DTYPE_UINT8": np.uint8,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._struct import Struct
+from ._record import Struct
 
 _XYZ = [("x", "f4"), ("y", "f4"), ("z", "f4")]
 _XYZW = [*_XYZ, ("w", "f4")]

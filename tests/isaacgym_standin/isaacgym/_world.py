@@ -205,9 +205,10 @@ class World:
             points = points + np.repeat([actor.env.origin for actor in self.sim.actors], counts, axis=0)
         return points - centres
 
-    def update_gravity(self) -> None:
-        """Bring the sim's gravity into the models."""
-        gravity = self.sim.params.gravity
+    def update_parameters(self) -> None:
+        """Bring the sim's gravity and time step into the models."""
+        params = self.sim.params
         for group in self.groups:
-            group.batch.expand("opt.gravity")[:] = [gravity.x, gravity.y, gravity.z]
+            group.batch.expand("opt.gravity")[:] = [params.gravity.x, params.gravity.y, params.gravity.z]
+            group.set_timestep(params.dt / max(params.substeps, 1))
         self._kinematics_old = True

@@ -10,6 +10,7 @@ from ._asset import Asset
 from ._enums import *  # noqa: F403
 from ._gym_actors import ActorCalls
 from ._gym_assets import AssetCalls
+from ._gym_more import ForceSensor, MoreCalls
 from ._gym_setup import SetupCalls
 from ._gym_states import StateCalls
 from ._gym_tensors import TensorCalls
@@ -45,13 +46,8 @@ from ._vectors import Int2, Int3, Mat33, Mat44, Quat, SpatialForce, Transform, V
 globals().update(_enums.MEMBERS)
 
 
-class Gym(SetupCalls, AssetCalls, ActorCalls, StateCalls, TensorCalls, ViewCalls):
+class Gym(SetupCalls, AssetCalls, ActorCalls, StateCalls, TensorCalls, ViewCalls, MoreCalls):
     """All of Isaac Gym's functions; get it from :func:`acquire_gym`."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"'Gym' object has no attribute '{name}' (neither has the stand-in: see its README for what it leaves out)"
-        )
 
 
 _GYM = Gym()
