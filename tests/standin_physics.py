@@ -354,6 +354,30 @@ def nan_stays_with_its_actor() -> Any:
 
 
 @case
+def states_given_during_setup() -> Any:
+    """Give each arm angles and targets when it is made, before the next env, and look where it points."""
+    sim, tips = new_sim(), []
+    asset = load(sim, ARM, fix_base_link=True, default_dof_drive_mode=1)
+    for angle in (0.0, 0.5):
+        env, arm = place(sim, asset)
+        props = GYM.get_actor_dof_properties(env, arm)
+        props["stiffness"], props["damping"] = 800.0, 40.0
+        GYM.set_actor_dof_properties(env, arm, props)
+        states = GYM.get_actor_dof_states(env, arm, gymapi.STATE_ALL)
+        states["pos"] = [angle, 0.0]
+        GYM.set_actor_dof_states(env, arm, states, gymapi.STATE_POS)
+        GYM.set_actor_dof_position_targets(env, arm, states["pos"])
+        tip = GYM.get_rigid_transform(env, GYM.find_actor_rigid_body_handle(env, arm, "lower")).p
+        tips.append([tip.x, tip.z])
+    GYM.prepare_sim(sim)
+    dofs = tensor(sim, "dof_state")
+    before = dofs[:, 0].tolist()
+    step(sim, 50)
+    refresh(sim, "dof_state")
+    return {"tips": tips, "before": before, "after": dofs[:, 0].tolist()}
+
+
+@case
 def mjcf() -> Any:
     sim = new_sim()
     swing = SWING.replace('<joint axis="0 1 0"/>', '<joint name="hip" axis="0 1 0" damping="0.5"/>', 1)

@@ -128,6 +128,14 @@ def test_nan_stays_with_its_actor(measured: Any) -> None:
     assert measured["nan_stays_with_its_actor"] == [False, True, True]
 
 
+def test_actors_start_in_the_states_that_setup_gave_them(measured: Any) -> None:
+    result = measured["states_given_during_setup"]
+    turned = [2.0 - 0.4 * np.sin(0.5), 1.0 - 0.4 * np.cos(0.5)]
+    np.testing.assert_allclose(result["tips"], [[0.0, 0.6], turned], atol=1e-5)
+    assert result["before"] == [0.0, 0.0, 0.5, 0.0]
+    np.testing.assert_allclose(result["after"], result["before"], atol=0.02)
+
+
 def test_mjcf_is_read(measured: Any) -> None:
     assert measured["mjcf"] == [2, "hip", [0.5, 0.0]]
 

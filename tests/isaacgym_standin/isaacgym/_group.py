@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
@@ -18,12 +16,6 @@ _RESETTING = [
     mujoco.mjtWarning.mjWARN_BADQACC.value,
 ]
 _FORCE = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value
-
-
-def transform_arrays(pose: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return a pose's position, (3,), and quaternion w x y z, (4,)."""
-    quat = np.array([pose.r.w, pose.r.x, pose.r.y, pose.r.z])
-    return np.array([pose.p.x, pose.p.y, pose.p.z]), quat / (np.linalg.norm(quat) or 1.0)
 
 
 def build_model(sim: Sim, env: Env) -> mujoco.MjModel:
@@ -70,21 +62,17 @@ class Group:
     """The batch, and where everything of its envs is in the sim's tensors."""
 
     def __init__(self, sim: Sim, envs: list[Env], threads: int) -> None:
-        """Build the model and put every env's actors to where they were created."""
+        """Build the model and give every env's actors their properties; they have no states yet."""
         self.sim, self.envs = sim, envs
         self.model = build_model(sim, envs[0])
         self.batch = Batch(self.model, len(envs), nthread=threads)
         self._index()
         self._bind()
-        for row, env in enumerate(envs):
-            for actor in env.actors:
-                self._place(row, actor)
         self._resets = np.zeros(len(envs), dtype=int)
         for row, env in enumerate(envs):
             for actor in env.actors:
                 self.write_properties(row, actor, derive=False)
         self.batch.set_const()
-        self.batch.forward()
 
     def _index(self) -> None:
         model, template = self.model, self.envs[0].actors
@@ -134,14 +122,6 @@ class Group:
             name: np.zeros((n, dofs))
             for name in ("driveMode", "velocity", "effort", "stiffness", "damping", "friction")
         }
-
-    def _place(self, row: int, actor: Actor) -> None:
-        position, quat = transform_arrays(actor.pose)
-        body, adr = self.first_body[actor.handle], self.root_qpos[actor.handle]
-        if adr < 0:
-            self.body_pos[row, body], self.body_quat[row, body] = position, quat
-        else:
-            self.qpos[row, adr : adr + 3], self.qpos[row, adr + 3 : adr + 7] = position, quat
 
     def write_properties(self, row: int, actor: Actor, derive: bool = True) -> None:
         """Write an actor's properties into its row of the model's fields.

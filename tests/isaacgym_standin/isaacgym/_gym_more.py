@@ -221,7 +221,7 @@ class MoreCalls:
         first = env.actors[0].first_body
         roots = [actor for actor in env.actors if actor.first_body - first == body]
         require(bool(roots), f"{call}: body {body} is no actor's root, and only those can be moved")
-        world = classic(env.sim, call)
+        world = classic(env.sim, call, env)
         states = world.roots()
         states[roots[0].index, columns] = values
         world.set_roots(states, [roots[0].index])
@@ -229,12 +229,16 @@ class MoreCalls:
     @gymcall
     def get_dof_target_position(self, env: Env, dof: int, /) -> float:
         """Return a DOF's position target."""
-        return float(classic(env.sim, "get_dof_target_position").positions[env.actors[0].first_dof + dof])
+        return float(
+            classic(env.sim, "get_dof_target_position", env).control("positions")[env.actors[0].first_dof + dof]
+        )
 
     @gymcall
     def get_dof_target_velocity(self, env: Env, dof: int, /) -> float:
         """Return a DOF's velocity target."""
-        return float(classic(env.sim, "get_dof_target_velocity").velocities[env.actors[0].first_dof + dof])
+        return float(
+            classic(env.sim, "get_dof_target_velocity", env).control("velocities")[env.actors[0].first_dof + dof]
+        )
 
     @gymcall
     def debug_print_asset(self, asset: Asset, outpath: str = "") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._calls import Float32Array, gymcall
+from ._draft import Draft
 from ._enums import MEMBERS, STATE_POS, STATE_VEL, CoordinateSpace
 from ._params import DOF_STATE, RIGID_BODY_STATE
 from ._rules import broken, require
@@ -17,8 +18,8 @@ from ._world import World
 _HERE = Vec3()
 
 
-def classic(sim: Sim, call: str) -> World:
-    """Return the world, made now if need be.
+def classic(sim: Sim, call: str, env: Env | None = None) -> Any:
+    """Return the world, or during setup what will become of it; with an env, of that env only.
 
     Raises:
         RuleBroken: With the GPU pipeline these calls are over when simulation begins.
@@ -26,6 +27,8 @@ def classic(sim: Sim, call: str) -> World:
     if sim.gpu_pipeline and sim.num_steps:
         name = "Gym" + "".join(part.capitalize() for part in call.split("_"))
         broken(f"Function {name} cannot be used with the GPU pipeline after simulation starts. Use the tensor API")
+    if sim.world is None and env is not None:
+        return Draft(sim, env)
     if sim.world is None:
         sim.world = World(sim)
     return sim.world
@@ -51,7 +54,7 @@ class StateCalls:
     def get_actor_dof_states(self, env: Env, handle: int, flags: int, /) -> np.ndarray:
         """Return an actor's DOF states."""
         actor = env.actor(handle)
-        rows = classic(env.sim, "get_actor_dof_states").dofs()[_dofs(actor)]
+        rows = classic(env.sim, "get_actor_dof_states", env).dofs()[_dofs(actor)]
         out = np.zeros(len(rows), dtype=DOF_STATE)
         out["pos"] = rows[:, 0] if flags & STATE_POS else 0.0
         out["vel"] = rows[:, 1] if flags & STATE_VEL else 0.0
@@ -65,7 +68,7 @@ class StateCalls:
             raise TypeError("set_actor_dof_states(): incompatible function arguments: needs an array of DofState.dtype")
         count = len(actor.asset.dofs)
         require(states.size == count, f"set_actor_dof_states: {states.size} states for {count} DOFs")
-        world = classic(env.sim, "set_actor_dof_states")
+        world = classic(env.sim, "set_actor_dof_states", env)
         values = world.dofs()
         if flags & STATE_POS:
             values[_dofs(actor), 0] = states["pos"].ravel()
@@ -78,13 +81,13 @@ class StateCalls:
     def get_actor_rigid_body_states(self, env: Env, handle: int, flags: int, /) -> np.ndarray:
         """Return the states of an actor's bodies."""
         actor = env.actor(handle)
-        rows = classic(env.sim, "get_actor_rigid_body_states").bodies()
+        rows = classic(env.sim, "get_actor_rigid_body_states", env).bodies()
         return _as_states(rows[actor.first_body : actor.first_body + len(actor.asset.links)], flags)
 
     @gymcall
     def get_env_rigid_body_states(self, env: Env, flags: int, /) -> np.ndarray:
         """Return the states of all bodies in an env."""
-        rows = classic(env.sim, "get_env_rigid_body_states").bodies()
+        rows = classic(env.sim, "get_env_rigid_body_states", env).bodies()
         first = env.actors[0].first_body if env.actors else 0
         return _as_states(rows[first : first + env.num_bodies], flags)
 
@@ -121,7 +124,7 @@ class StateCalls:
         require(states.size == count, f"{call}: {states.size} states for {count} bodies")
 
     def _set_roots(self, sim: Sim, call: str, states: Any, flags: int, actors: list[tuple[Actor, int]]) -> bool:
-        world = classic(sim, call)
+        world = classic(sim, call, actors[0][0].env if actors else None)
         values = world.roots()
         rows = np.ascontiguousarray(states).view(np.float32).reshape(-1, 13)
         for actor, row in actors:
@@ -149,12 +152,12 @@ class StateCalls:
 
     def _body(self, env: Env, body: int, call: str) -> np.ndarray:
         require(0 <= body < env.num_bodies, f"{call}: body {body} of {env.num_bodies}")
-        return classic(env.sim, call).bodies()[env.actors[0].first_body + body].astype(np.float32)
+        return classic(env.sim, call, env).bodies()[env.actors[0].first_body + body].astype(np.float32)
 
     @gymcall
     def get_actor_dof_forces(self, env: Env, handle: int, /) -> np.ndarray:
         """Return the last step's forces on an actor's DOFs; zero unless their sensors were enabled."""
-        world = classic(env.sim, "get_actor_dof_forces")
+        world = classic(env.sim, "get_actor_dof_forces", env)
         return world.measured_dof_forces()[_dofs(env.actor(handle))].astype(np.float32)
 
     @gymcall
@@ -181,20 +184,20 @@ class StateCalls:
     @gymcall
     def get_actor_dof_position_targets(self, env: Env, handle: int, /) -> np.ndarray:
         """Return the position targets."""
-        world = classic(env.sim, "get_actor_dof_position_targets")
-        return world.positions[_dofs(env.actor(handle))].astype(np.float32)
+        world = classic(env.sim, "get_actor_dof_position_targets", env)
+        return world.control("positions")[_dofs(env.actor(handle))].astype(np.float32)
 
     @gymcall
     def get_actor_dof_velocity_targets(self, env: Env, handle: int, /) -> np.ndarray:
         """Return the velocity targets."""
-        world = classic(env.sim, "get_actor_dof_velocity_targets")
-        return world.velocities[_dofs(env.actor(handle))].astype(np.float32)
+        world = classic(env.sim, "get_actor_dof_velocity_targets", env)
+        return world.control("velocities")[_dofs(env.actor(handle))].astype(np.float32)
 
     def _control(self, env: Env, handle: int, values: np.ndarray, call: str, target: str) -> bool:
         actor = env.actor(handle)
         count = len(actor.asset.dofs)
         require(values.size == count, f"{call}: {values.size} values for {count} DOFs")
-        getattr(classic(env.sim, call), target)[_dofs(actor)] = values.ravel()
+        classic(env.sim, call, env).set_control(target, actor.first_dof, values.ravel())
         return True
 
     @gymcall
@@ -214,22 +217,22 @@ class StateCalls:
 
     def _control_one(self, env: Env, dof: int, value: float, call: str, target: str) -> None:
         require(0 <= dof < env.num_dofs, f"{call}: DOF {dof} of {env.num_dofs}")
-        getattr(classic(env.sim, call), target)[env.actors[0].first_dof + dof] = value
+        classic(env.sim, call, env).set_control(target, env.actors[0].first_dof + dof, np.array([value]))
 
     @gymcall
     def get_dof_position(self, env: Env, dof: int, /) -> float:
         """Return the position of a DOF."""
-        return float(classic(env.sim, "get_dof_position").dofs()[env.actors[0].first_dof + dof, 0])
+        return float(classic(env.sim, "get_dof_position", env).dofs()[env.actors[0].first_dof + dof, 0])
 
     @gymcall
     def get_dof_velocity(self, env: Env, dof: int, /) -> float:
         """Return the velocity of a DOF."""
-        return float(classic(env.sim, "get_dof_velocity").dofs()[env.actors[0].first_dof + dof, 1])
+        return float(classic(env.sim, "get_dof_velocity", env).dofs()[env.actors[0].first_dof + dof, 1])
 
     @gymcall
     def get_env_rigid_contact_forces(self, env: Env, /) -> np.ndarray:
         """Return the net contact forces on an env's bodies."""
-        forces = classic(env.sim, "get_env_rigid_contact_forces").contacts()
+        forces = classic(env.sim, "get_env_rigid_contact_forces", env).contacts()
         first = env.actors[0].first_body if env.actors else 0
         return self._vectors(forces[first : first + env.num_bodies])
 

@@ -34,6 +34,10 @@ class Actor:
     dof_props: np.ndarray
     body_props: list[Any]
     shape_props: list[Any]
+    start_root: np.ndarray
+    """State it starts with, (13,)."""
+    start_dofs: np.ndarray
+    """(D, 2)."""
     measures_dof_forces: bool = False
     colors: dict[int, Vec3] = field(default_factory=dict)
     segmentation: int = 0
@@ -88,6 +92,8 @@ class Sim:
         """Tensors that were acquired, by what they hold."""
         self.setters: set[str] = set()
         """Setter functions called since the last simulate."""
+        self.start_controls: list[tuple[str, int, np.ndarray]] = []
+        """Efforts and targets given during setup: kind, first DOF, values."""
         self.cameras: dict[int, Any] = {}
 
     @property
@@ -117,11 +123,19 @@ class Sim:
             dof_props=asset.dof_properties(),
             body_props=copy.deepcopy(asset.body_props),
             shape_props=copy.deepcopy(asset.shape_props),
+            start_root=_root_state(placed),
+            start_dofs=np.zeros((len(asset.dofs), 2)),
         )  # fmt: skip
         env.actors.append(actor)
         self.actors.append(actor)
         asset.in_use = True
         return actor
+
+
+def _root_state(pose: Transform) -> np.ndarray:
+    quat = np.array([pose.r.x, pose.r.y, pose.r.z, pose.r.w])
+    quat = quat / (np.linalg.norm(quat) or 1.0)
+    return np.concatenate([[pose.p.x, pose.p.y, pose.p.z], quat, np.zeros(6)])
 
 
 @dataclass

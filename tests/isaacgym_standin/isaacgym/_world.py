@@ -18,11 +18,16 @@ from ._scene import Actor, Env, Sim
 class World:
     """Everything that is made when setup ends."""
 
-    def __init__(self, sim: Sim) -> None:
-        """Build one batch for all envs that are made of the same assets."""
+    def __init__(self, sim: Sim, envs: list[Env] | None = None) -> None:
+        """Build one batch for all envs that are made of the same assets.
+
+        Args:
+            sim: What was set up.
+            envs: Only these of its envs.
+        """
         self.sim = sim
         kinds: dict[Any, list[Env]] = {}
-        for env in sim.envs:
+        for env in sim.envs if envs is None else envs:
             same_group = tuple(a.group == env.actors[0].group for a in env.actors)
             key = (tuple((id(a.asset), a.filter) for a in env.actors), same_group)
             if env.actors:
@@ -40,10 +45,30 @@ class World:
         """Actors whose state is NaN: they were given NaN, physics blew up, or a test asked for that."""
         self.matrices = Matrices(self)
         numbers = {id(group): number for number, group in enumerate(self.groups)}
-        places = [(numbers[id(self.rows[a.env.index][0])], self.rows[a.env.index][1], a.handle) for a in sim.actors]
-        self._places = np.array(places, dtype=int).reshape(-1, 3)
+        self._places = np.zeros((len(sim.actors), 3), dtype=int)
         """Of each actor: number of its batch, row in it, slot in the row."""
-        self._kinematics_old = False
+        inside = [actor for actor in sim.actors if actor.env.index in self.rows]
+        for actor in inside:
+            group, row = self.group_of(actor)
+            self._places[actor.index] = numbers[id(group)], row, actor.handle
+        self._start([actor.index for actor in inside])
+
+    def _start(self, actors: list[int]) -> None:
+        """Put actors into the states and give them the controls that setup left."""
+        if actors:
+            self.set_roots(np.stack([actor.start_root for actor in self.sim.actors]), actors)
+            self.set_dofs(np.concatenate([actor.start_dofs for actor in self.sim.actors]), actors)
+        for kind, first, values in self.sim.start_controls:
+            self.set_control(kind, first, values)
+        self._kinematics_old = True
+
+    def set_control(self, kind: str, first: int, values: np.ndarray) -> None:
+        """Set ``efforts``, ``positions`` or ``velocities`` of DOFs from ``first`` on."""
+        self.control(kind)[first : first + len(values)] = values
+
+    def control(self, kind: str) -> np.ndarray:
+        """Return ``efforts``, ``positions`` or ``velocities`` of all DOFs, (dofs,)."""
+        return getattr(self, kind)
 
     def group_of(self, actor: Actor) -> tuple[Group, int]:
         """Return the batch that an actor is in, and its row there."""
