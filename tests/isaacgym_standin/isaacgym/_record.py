@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -23,7 +22,7 @@ class Struct:
 
     def __init__(self) -> None:
         """Set every attribute to its default."""
-        values = {name: copy.deepcopy(default) for name, (_, default) in self.FIELDS.items()}
+        values = {name: _copy(default) for name, (_, default) in self.FIELDS.items()}
         object.__setattr__(self, "_values", values)
 
     def __getattr__(self, name: str) -> Any:
@@ -37,7 +36,8 @@ class Struct:
         if name in self.READ_ONLY:
             raise AttributeError(f"can't set attribute '{name}'")
         try:
-            self._values[name] = self._checks[name](value)
+            # Structures hold values of their own, as in C++.
+            self._values[name] = _copy(self._checks[name](value))
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"{type(self).__name__}.{name} takes {self.FIELDS[name][0]}, not {type(value).__name__}"
@@ -54,11 +54,16 @@ class Struct:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Struct:
         other = type(self).__new__(type(self))
-        other.__setstate__(copy.deepcopy(self._values, memo))
+        other.__setstate__({name: _copy(value) for name, value in self._values.items()})
         return other
 
     def __copy__(self) -> Struct:
-        return copy.deepcopy(self)
+        return self.__deepcopy__({})
 
     def __repr__(self) -> str:
         return f"<isaacgym.gymapi.{type(self).__name__} {self._values}>"
+
+
+def _copy(value: Any) -> Any:
+    """Copy a structure; everything else in one never changes."""
+    return value.__deepcopy__({}) if isinstance(value, Struct) else value

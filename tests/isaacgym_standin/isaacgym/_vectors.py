@@ -179,11 +179,6 @@ class Transform(Struct):
         if r is not None:
             self.r = r
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        # The real ones hold values, not references.
-        self._values[name] = self._values[name].__deepcopy__({})
-
     @staticmethod
     def from_buffer(buffer: Any) -> Transform:
         """Take seven numbers, position and x y z w, from an array."""
