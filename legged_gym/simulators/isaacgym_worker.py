@@ -1,4 +1,4 @@
-"""The process in which Isaac Gym runs, started by :mod:`legged_gym.simulators.isaacgym_link` with the user's Python 3.8.
+"""The process in which Isaac Gym runs, started by :mod:`legged_gym.simulators.isaacgym_link` with the user's Python.
 
 It needs isaacgym, PyTorch and NumPy, and nothing of ``legged_gym`` but the file ``isaacgym_world.py`` beside it. It is
 told by single commands on a pipe what to do and finds the values for it in shared memory. Of each command it says on

@@ -23,9 +23,9 @@ class World:
 
     Shared memory, N robots, D joints, B links, S physics steps; all float32 but the last two, which are uint8:
 
-    ================== ============ ======================================================================
+    ================== ============ =======================================================================
     name               shape        meaning
-    ================== ============ ======================================================================
+    ================== ============ =======================================================================
     targets            (S, N, D)    angles aimed at in each physics step, rad
     stiffness, damping (N, D)       gains, N·m/rad and N·m·s/rad
     limits             (D,)         largest torques, N·m
@@ -35,9 +35,9 @@ class World:
     dof                (N, D, 2)    angles and velocities
     bodies             (N, B, 13)   states of the links, of their origins
     forces             (N, B, 3)    net contact forces, N
-    changed            (N,)         bits: 1, ``root`` is to be set; 2, ``dof`` is; 4, velocities of ``root`` are
+    changed            (N,)         bits: 1, ``root`` is to be set; 2, ``dof``; 4, only the velocity in ``root``
     redamped           (N,)         whether ``drive_damping`` changed
-    ================== ============ ======================================================================
+    ================== ============ =======================================================================
     """
 
     def __init__(self, settings: Dict[str, Any], arrays: Dict[str, Any], shared: Dict[str, Any]) -> None:
@@ -58,6 +58,7 @@ class World:
         self._create_robots()
         _succeed(self._gym.prepare_sim(self._sim), "prepare_sim")
         self._acquire_tensors()
+        self._drive_damping: Optional[torch.Tensor] = None
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
@@ -219,7 +220,8 @@ class World:
         if self._asset is None:
             raise RuntimeError(f"load_asset failed on '{settings['file']}'")
         self._find_names()
-        self._envs, self._handles = [], []  # type: List[Any], List[Any]
+        self._envs: List[Any] = []
+        self._handles: List[Any] = []
         coms = []
         per_row = int(np.sqrt(settings["num_envs"]))
         corner = gymapi.Vec3(0.0, 0.0, 0.0)
@@ -314,7 +316,6 @@ class World:
         self._actors = torch.tensor(actors, dtype=torch.int32, device=self._device)
         self._torques = torch.zeros(n, self._num_dofs, device=self._device)
         self._torque_tensor = gymtorch.unwrap_tensor(self._torques)
-        self._drive_damping = None  # type: Optional[torch.Tensor]
 
 
 def mesh_of_heights(heights: np.ndarray, scale: float) -> Any:
