@@ -242,7 +242,8 @@ class IsaacGymSimulator(Simulator):
         if self._terrain is not None:
             scale, origin = self._terrain.horizontal_scale, self._terrain.origin
         return {
-            "device": self.device,
+            "gpu_pipeline": self._on_gpu,
+            "gpu": torch.device(self.device).index or 0,
             "num_envs": self.num_envs,
             "dt": cfg.sim.dt,
             "decimation": cfg.control.decimation,

@@ -50,8 +50,7 @@ class World:
         """
         self._settings, self._arrays = settings, arrays
         self._shared = {name: torch.from_numpy(array) for name, array in shared.items()}
-        self._gpu = settings["device"].startswith("cuda")
-        self._device = torch.device(settings["device"])
+        self._gpu_pipeline = settings["gpu_pipeline"]
         self._gym = gymapi.acquire_gym()
         self._sim = self._create_sim()
         self._add_ground()
@@ -142,7 +141,7 @@ class World:
         gym, sim = self._gym, self._sim
         _succeed(gym.set_dof_actuation_force_tensor(sim, self._torque_tensor), "set_dof_actuation_force_tensor")
         gym.simulate(sim)
-        if not self._gpu:
+        if not self._gpu_pipeline:
             gym.fetch_results(sim, True)
         gym.refresh_dof_state_tensor(sim)
 
@@ -177,15 +176,13 @@ class World:
         params.substeps = settings["substeps"]
         params.up_axis = gymapi.UP_AXIS_Z
         params.gravity = gymapi.Vec3(*settings["gravity"])
-        params.use_gpu_pipeline = self._gpu
-        params.physx.use_gpu = self._gpu
+        params.use_gpu_pipeline = params.physx.use_gpu = self._gpu_pipeline
         for name, value in settings["physx"].items():
             setattr(params.physx, name, value)
         params.physx.contact_collection = gymapi.ContactCollection(settings["contact_collection"])
-        number = self._device.index or 0
-        sim = self._gym.create_sim(number, -1, gymapi.SIM_PHYSX, params)
+        sim = self._gym.create_sim(settings["gpu"], -1, gymapi.SIM_PHYSX, params)
         if sim is None:
-            raise RuntimeError(f"create_sim failed on '{settings['device']}'")
+            raise RuntimeError("create_sim failed" + (f" on GPU {settings['gpu']}" if self._gpu_pipeline else ""))
         return sim
 
     def _add_ground(self) -> None:
@@ -215,16 +212,13 @@ class World:
         self._find_names()
         self._envs: List[Any] = []
         self._handles: List[Any] = []
-        coms = []
+        self._link_coms: List[List[List[float]]] = []
         per_row = int(np.sqrt(settings["num_envs"]))
         corner = gymapi.Vec3(0.0, 0.0, 0.0)
         for robot in range(settings["num_envs"]):
             self._envs.append(gym.create_env(self._sim, corner, corner, per_row))
             self._handles.append(self._create_robot(robot))
-            coms.append(self._shift_base(robot))
-        self._coms: Optional[torch.Tensor] = None
-        if settings["velocities_of"] == "com":
-            self._coms = self._body_order.to_ours(torch.tensor(coms, dtype=torch.float32, device=self._device))
+            self._link_coms.append(self._shift_base(robot))
 
     def _asset_options(self) -> Any:
         options = gymapi.AssetOptions()
@@ -241,11 +235,10 @@ class World:
     def _find_names(self) -> None:
         gym, settings = self._gym, self._settings
         bodies, dofs = gym.get_asset_rigid_body_names(self._asset), gym.get_asset_dof_names(self._asset)
-        self._body_order = Order(settings["body_names"], bodies, "link", self._device)
-        self._dof_order = Order(settings["dof_names"], dofs, "joint", self._device)
+        self._body_order = Order(settings["body_names"], bodies, "link")
+        self._dof_order = Order(settings["dof_names"], dofs, "joint")
         self._base = bodies.index(settings["body_names"][0])
-        self._num_bodies, self._num_dofs = len(bodies), len(dofs)
-        if self._num_dofs != len(settings["dof_names"]):
+        if len(dofs) != len(settings["dof_names"]):
             extra = ", ".join(sorted(set(dofs) - set(settings["dof_names"])))
             raise RuntimeError(f"Isaac Gym moves joints of this URDF that MuJoCo does not: {extra}")
 
@@ -297,19 +290,25 @@ class World:
         gym.refresh_actor_root_state_tensor(sim)
         gym.refresh_dof_state_tensor(sim)
         self._root = gymtorch.wrap_tensor(self._root_tensor)
-        self._dof = gymtorch.wrap_tensor(self._dof_tensor).view(n, self._num_dofs, 2)
-        self._bodies = gymtorch.wrap_tensor(self._body_tensor).view(n, self._num_bodies, 13)
-        self._forces = gymtorch.wrap_tensor(self._force_tensor).view(n, self._num_bodies, 3)
+        self._dof = gymtorch.wrap_tensor(self._dof_tensor).view(n, -1, 2)
+        self._bodies = gymtorch.wrap_tensor(self._body_tensor).view(n, -1, 13)
+        self._forces = gymtorch.wrap_tensor(self._force_tensor).view(n, -1, 3)
+        self._device = self._root.device
+        self._body_order.move(self._device)
+        self._dof_order.move(self._device)
+        self._coms: Optional[torch.Tensor] = None
+        if self._settings["velocities_of"] == "com":
+            self._coms = self._body_order.to_ours(torch.tensor(self._link_coms, device=self._device))
         actors = [gym.get_actor_index(env, handle, gymapi.DOMAIN_SIM) for env, handle in zip(self._envs, self._handles)]
         self._actors = torch.tensor(actors, dtype=torch.int32, device=self._device)
-        self._torques = torch.zeros(n, self._num_dofs, device=self._device)
+        self._torques = torch.zeros(self._dof.shape[:2], device=self._device)
         self._torque_tensor = gymtorch.unwrap_tensor(self._torques)
 
 
 class Order:
     """Leads from one order of names to another; where both are the same, tensors are passed on as they are."""
 
-    def __init__(self, ours: List[str], theirs: List[str], kind: str, device: torch.device) -> None:
+    def __init__(self, ours: List[str], theirs: List[str], kind: str) -> None:
         """Find each of our names in Isaac Gym's order, which may hold more.
 
         Raises:
@@ -319,8 +318,12 @@ class Order:
         if missing:
             raise RuntimeError(f"Isaac Gym made no {kind} '{missing[0]}' of this URDF: it has {', '.join(theirs)}")
         self._same = ours == theirs
-        self._ours = torch.tensor([theirs.index(name) for name in ours], dtype=torch.long, device=device)
+        self._ours = torch.tensor([theirs.index(name) for name in ours])
         self._theirs = torch.argsort(self._ours)
+
+    def move(self, device: torch.device) -> None:
+        """Get ready for tensors on a device."""
+        self._ours, self._theirs = self._ours.to(device), self._theirs.to(device)
 
     def to_ours(self, values: torch.Tensor) -> torch.Tensor:
         """Bring the second dimension into our order."""
