@@ -13,6 +13,8 @@ import torch  # isort: skip (Isaac Gym refuses to be imported after it)
 
 ROOT_CHANGED, JOINTS_CHANGED, VELOCITY_CHANGED = 1, 2, 4
 """Bits of ``changed``."""
+_NO_LIMIT = 1e6
+"""N·m."""
 
 
 class World:
@@ -127,6 +129,8 @@ class World:
         for robot in redamped.nonzero().flatten().tolist():
             properties = self._dof_properties(robot)
             properties["damping"] += damping[robot]
+            # What the torque law asks for is within the limits already.
+            properties["effort"].fill(_NO_LIMIT)
             done = self._gym.set_actor_dof_properties(self._envs[robot], self._handles[robot], properties)
             _succeed(done, "set_actor_dof_properties")
         redamped.zero_()
