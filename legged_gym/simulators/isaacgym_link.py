@@ -127,6 +127,7 @@ class Link:
         Raises:
             UserError: Isaac Gym could not do it.
         """
+        self._check_running()
         content = {**settings, "layout": self._memory.layout, "size": self._memory.size}
         packed = io.BytesIO()
         packing: dict[str, Any] = {**arrays, "settings": np.array(json.dumps(content))}
@@ -190,8 +191,7 @@ class Link:
         return reply_read, command_write, life_write, (reply_write, command_read, life_read)
 
     def _send(self, command: bytes, refresh: bool = False, targets: int = 0, states: Any = 0, drives: Any = 0) -> None:
-        if self._process is None:
-            raise UserError("Isaac Gym's process has been ended")
+        self._check_running()
         if self._pending:
             # Ctrl-C came before the last reply.
             self._receive("step", self._time_out)
@@ -200,6 +200,10 @@ class Link:
             os.write(self._commands, COMMAND.pack(command, bool(refresh), targets, bool(states), bool(drives)))
         except BrokenPipeError:
             self._receive("step", 1.0)
+
+    def _check_running(self) -> None:
+        if self._process is None:
+            raise UserError("Isaac Gym's process has been ended")
 
     def _receive(self, stage: str, seconds: float) -> dict[str, Any]:
         """Wait for the reply to a command and return what it says."""
@@ -214,6 +218,8 @@ class Link:
         self._pending = False
         values: dict[str, Any] = json.loads(reply) if reply.strip() else {}
         if "error" in values:
+            # It has ended by itself.
+            self.close()
             raise UserError(explain(self._python, stage, values))
         return values
 
