@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     return condition()
+
+
+def open_descriptors() -> list[str]:
+    """Return what this process has open, but for the folder that says so."""
+    gc.collect()
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+    return sorted(found)
 
 
 def start_link() -> None:
@@ -234,6 +246,22 @@ def test_a_process_that_fails(failure: str, message: str, monkeypatch: pytest.Mo
             sim.step(torch.zeros(4, 10))
 
 
+def test_a_training_that_loses_its_simulator_keeps_what_it_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # In the third iteration: an iteration has 24 control steps of 4 physics steps.
+    monkeypatch.setenv(FAIL, "die:250")
+    small = ["--num_envs=2", "--set=terrain.mesh_type=plane", "--set=estimator.batch_size=48"]
+    where = ["--sim=isaacgym", "--sim_device=cpu", "--rl_device=cpu", f"--log_root={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["train.py", "--headless", "--max_iterations=50", *where, *small])
+    assert run_main(train.main) == 2
+    output = capsys.readouterr()
+    assert re.fullmatch(r"error: Isaac Gym's process was killed by SIGSEGV in a step: .*\n", output.err)
+    assert "--resume" in output.out
+    (folder,) = (tmp_path / "qmini").iterdir()
+    assert torch.load(folder / "model_1.pt", weights_only=True)["iter"] == 2
+
+
 def test_a_killed_process_is_noticed() -> None:
     with simulator(isaacgym_cfg()) as sim:
         sim.step(torch.zeros(4, 10))
@@ -260,8 +288,20 @@ def test_an_interrupted_exchange_is_finished_by_the_next(monkeypatch: pytest.Mon
         assert height - float(sim.root_states[0, 2]) == pytest.approx(9.81 * 0.005**2 * (2 + 3), rel=0.02)
 
 
+def test_what_isaacgym_complains_of_is_passed_on_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"__path__.append({str(STANDIN / 'isaacgym')!r})\nprint('[Error] buffer overflow detected', flush=True)"
+    monkeypatch.setenv(ISAACGYM_PYTHON, str(python_with(tmp_path, package(tmp_path / "packages", "isaacgym", code))))
+    with simulator(isaacgym_cfg()) as sim:
+        with pytest.warns(UserWarning, match=r"Isaac Gym printed: \[Error\] buffer overflow detected"):
+            for _ in range(300):
+                sim.check()
+        with warnings.catch_warnings(action="error"):
+            for _ in range(600):
+                sim.check()
+
+
 def test_closing_leaves_nothing_behind() -> None:
-    descriptors, memory = set(os.listdir("/proc/self/fd")), set(os.listdir("/dev/shm"))
+    descriptors, memory = open_descriptors(), set(os.listdir("/dev/shm"))
     with simulator(isaacgym_cfg()) as sim:
         pid = process_of(sim)
         sim.set_state(everyone(), sim.root_states.clone(), sim.dof_pos.clone(), sim.dof_vel.clone())
@@ -271,8 +311,7 @@ def test_closing_leaves_nothing_behind() -> None:
     sim.close()
     assert states.isfinite().all(), "tensors outlive the process"
     del sim, states
-    gc.collect()
-    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
     assert set(os.listdir("/dev/shm")) == memory
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import math
@@ -18,15 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from legged_gym.simulators.isaacgym_python import Interpreter, explain, last_words
+from legged_gym.simulators.isaacgym_python import Interpreter, explain, first_error, last_words
 from legged_gym.simulators.isaacgym_worker import COMMAND
-from legged_gym.utils.errors import UserError
+from legged_gym.utils.errors import SimulatorLostError, UserError
 from legged_gym.utils.patience import tell_if_slow
 
 _WORKER = Path(__file__).with_name("isaacgym_worker.py")
 _ALIGNMENT = 64
 _START_FACTOR = 10
 """How many times as long as a control step the start may take: it may compile and copies the ground to the GPU."""
+_LONGEST_OUTPUT = 1 << 20
+"""Bytes of Isaac Gym's output that are kept; it may repeat an error in every step."""
 _FAREWELL = 2.0
 """Seconds that the process gets to end by itself."""
 
@@ -96,13 +99,15 @@ class Link:
             time_out: Longest wait for a control step, s.
 
         Raises:
-            UserError: The process can't be started, or can't import what it needs.
+            UserError: The process can't be started; as ``SimulatorLostError``, it can't import what it needs.
         """
         self._python, self._memory, self._time_out = python, memory, time_out
-        self._pending = True
+        self._pending, self._complained = True, False
         with contextlib.ExitStack() as opened:
             self._scene = _owned(os.memfd_create("isaacgym_scene"), opened)
             self._output = opened.enter_context(tempfile.TemporaryFile())
+            # Both processes write where the file ends at that time, so it can be emptied.
+            fcntl.fcntl(self._output, fcntl.F_SETFL, os.O_RDWR | os.O_APPEND)
             self._replies, self._commands, self._lifeline, theirs = self._pipes(opened)
             self._process: subprocess.Popen | None = self._start((*theirs, memory.fd, self._scene), device)
             opened.pop_all()
@@ -125,7 +130,7 @@ class Link:
             arrays: What is too large for them.
 
         Raises:
-            UserError: Isaac Gym could not do it.
+            SimulatorLostError: Isaac Gym could not do it.
         """
         self._check_running()
         content = {**settings, "layout": self._memory.layout, "size": self._memory.size}
@@ -148,11 +153,21 @@ class Link:
             targets: How many targets the drive has.
 
         Raises:
-            UserError: The process died, or takes too long.
+            SimulatorLostError: The process died, or takes too long.
         """
         arrays = self._memory.arrays
         self._send(command, refresh, targets, arrays["changed"].any(), arrays["redamped"].any())
         self._receive("step", self._time_out)
+
+    def complaint(self) -> str:
+        """Return the first error that Isaac Gym printed, once; empty if there is none, or after that."""
+        output = self._output.fileno()
+        size = os.fstat(output).st_size
+        found = "" if self._complained or not size else first_error(output)
+        self._complained = self._complained or bool(found)
+        if size > _LONGEST_OUTPUT:
+            os.ftruncate(output, 0)
+        return found
 
     def close(self) -> None:
         """End the process; may be called again."""
@@ -203,24 +218,24 @@ class Link:
 
     def _check_running(self) -> None:
         if self._process is None:
-            raise UserError("Isaac Gym's process has been ended")
+            raise SimulatorLostError("Isaac Gym's process has been ended")
 
     def _receive(self, stage: str, seconds: float) -> dict[str, Any]:
         """Wait for the reply to a command and return what it says."""
         reply = b""
         while not reply.endswith(b"\n"):
             if not self._poll.poll(1000.0 * seconds):
-                raise UserError(self._silent(seconds))
+                raise SimulatorLostError(self._silent(seconds))
             part = os.read(self._replies, 65536)
             if not part:
-                raise UserError(self._died(stage))
+                raise SimulatorLostError(self._died(stage))
             reply += part
         self._pending = False
         values: dict[str, Any] = json.loads(reply) if reply.strip() else {}
         if "error" in values:
             # It has ended by itself.
             self.close()
-            raise UserError(explain(self._python, stage, values))
+            raise SimulatorLostError(explain(self._python, stage, values))
         return values
 
     def _silent(self, seconds: float) -> str:

@@ -141,5 +141,11 @@ def last_words(output: int) -> str:
     return " | ".join(lines[-3:])
 
 
+def first_error(output: int) -> str:
+    """Return the first line that a process wrote to a file and that speaks of an error; empty if there is none."""
+    text = os.pread(output, os.fstat(output).st_size, 0).decode(errors="replace")
+    return next((_one_line(line) for line in text.splitlines() if "error" in line.lower()), "")
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:400]

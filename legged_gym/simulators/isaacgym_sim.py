@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.terrain import Terrain
 
+_CHECK_INTERVAL = 240
+"""Control steps between looks at what Isaac Gym prints."""
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
 """What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym_world.World`."""
 _PHYSX = (
@@ -64,8 +68,12 @@ class IsaacGymSimulator(Simulator):
         self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
         self._allocate()
         self._parameters = self._nominal_parameters()
-        self._built = False
-        self._link = self._start()
+        self._built, self._unchecked = False, 0
+        try:
+            self._link = self._start()
+        except BaseException:
+            self._memory.close()
+            raise
 
     @property
     def versions(self) -> dict[str, str]:
@@ -132,6 +140,14 @@ class IsaacGymSimulator(Simulator):
             self._shared["dof"].copy_(self._dof)
             self._shared["changed"].fill_(_ROOT | _JOINTS)
             self._shared["redamped"].fill_(self._cfg.sim.physx.implicit_damping)
+
+    def check(self) -> None:
+        """Pass on the first error that Isaac Gym printed; looks seldom; see :meth:`Simulator.check`."""
+        self._unchecked += 1
+        if self._unchecked % _CHECK_INTERVAL == 0:
+            complaint = self._link.complaint()
+            if complaint:
+                warnings.warn(f"Isaac Gym printed: {complaint}", stacklevel=3)
 
     def close(self) -> None:
         """End Isaac Gym's process."""
@@ -252,7 +268,7 @@ class IsaacGymSimulator(Simulator):
             "physx": {name: getattr(physx, name) for name in _PHYSX},
             "contact_collection": physx.contact_collection,
             "velocities_of": physx.velocities_of,
-            "file": asset_path(cfg.asset.file),
+            "file": os.path.abspath(asset_path(cfg.asset.file)),
             "name": cfg.asset.name,
             "asset": {name: getattr(cfg.asset, name) for name in _ASSET},
             "fix_base_link": cfg.asset.fix_base_link,

@@ -163,7 +163,7 @@ class World:
         bodies = self._body_order.to_ours(self._bodies)
         self._shared["bodies"].copy_(bodies)
         if self._coms is not None:
-            shift = velocity_shift(bodies.view(-1, 13), self._coms.view(-1, 3).t())
+            shift = velocity_shift(bodies.view(-1, 13), self._all_coms)
             self._shared["bodies"].view(-1, 13)[:, 7:10] += shift.to("cpu")
         self._shared["root"].copy_(self._root[self._actors.long()])
         self._shared["root"][:, 7:10] = self._shared["bodies"][:, 0, 7:10]
@@ -302,7 +302,8 @@ class World:
         self._dof_order.move(self._device)
         self._coms: Optional[torch.Tensor] = None
         if self._settings["velocities_of"] == "com":
-            self._coms = self._body_order.to_ours(torch.tensor(self._link_coms, device=self._device))
+            coms = self._body_order.to_ours(torch.tensor(self._link_coms, device=self._device))
+            self._coms, self._all_coms = coms, coms.reshape(-1, 3).t().contiguous()
         actors = [gym.get_actor_index(env, handle, gymapi.DOMAIN_SIM) for env, handle in zip(self._envs, self._handles)]
         self._actors = torch.tensor(actors, dtype=torch.int32, device=self._device)
         self._torques = torch.zeros(self._dof.shape[:2], device=self._device)
@@ -350,7 +351,7 @@ def velocity_shift(states: torch.Tensor, coms: torch.Tensor) -> torch.Tensor:
     """
     # By components, each in one piece of memory: several times as fast as by vectors.
     x, y, z, w, _, _, _, wx, wy, wz = states.t()[3:].contiguous().unbind()
-    cx, cy, cz = coms.contiguous().unbind()
+    cx, cy, cz = coms.unbind()
     tx, ty, tz = 2.0 * (y * cz - z * cy), 2.0 * (z * cx - x * cz), 2.0 * (x * cy - y * cx)
     ax, ay, az = cx + w * tx + y * tz - z * ty, cy + w * ty + z * tx - x * tz, cz + w * tz + x * ty - y * tx
     return torch.stack((ay * wz - az * wy, az * wx - ax * wz, ax * wy - ay * wx), dim=-1)
