@@ -225,10 +225,7 @@ def test_other_devices_are_refused() -> None:
     ("failure", "message"),
     [
         ("create_sim", "Isaac Gym failed: create_sim failed"),
-        ("load_asset", "Isaac Gym failed: load_asset failed on '.*qmini.urdf'"),
-        ("prepare_sim", "Isaac Gym failed: .*prepare_sim"),
         ("die:2", "Isaac Gym's process was killed by SIGSEGV in a step: .*Segmentation fault"),
-        ("exit:2", "Isaac Gym's process ended with exit code 3 in a step: .*ends the process now"),
         ("hang:2", r"Isaac Gym has not answered for 1 s \(config key 'sim.physx.time_out'\): .*simulate hangs now"),
     ],
 )
@@ -328,11 +325,10 @@ while True:
 """
 
 
-@pytest.mark.parametrize("failure", ["", "hang:50"])
-def test_a_killed_owner_takes_the_process_along(failure: str) -> None:
+def test_a_killed_owner_takes_the_process_along() -> None:
     memory = set(os.listdir("/dev/shm"))
     code = OWNER.format(tests=str(Path(__file__).parent))
-    environment = {**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, FAIL: failure}
+    environment = {**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, FAIL: "hang:50"}
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert owner.stdout is not None
     pid = int(owner.stdout.readline().split()[-1])

@@ -93,28 +93,72 @@ def assert_alike(a: Simulator, b: Simulator, names: tuple[str, ...] = STATES, at
         assert difference <= atol, f"{name}: {difference}"
 
 
-@pytest.mark.parametrize("plane", [True, False])
-def test_states_agree_with_mujoco(plane: bool) -> None:
-    with both(isaacgym_cfg(N, plane)) as (isaacgym, mujoco):
-        assert (isaacgym.body_names, isaacgym.dof_names) == (mujoco.body_names, mujoco.dof_names)
-        for name in ("dof_pos_limits", "dof_vel_limits", "torque_limits", "base_mass"):
-            torch.testing.assert_close(getattr(isaacgym, name), getattr(mujoco, name))
-        # Right after they were set, when Isaac Gym knows nothing of them yet.
-        assert_alike(isaacgym, mujoco, atol=1e-5)
-        for sim in (isaacgym, mujoco):
-            run(sim, 20)
-        assert (mujoco.contact_forces.norm(dim=-1) > 1.0).any(), "the test needs contacts"
-        assert_alike(isaacgym, mujoco)
-        assert_alike(isaacgym, mujoco, ("contact_forces",), atol=1e-2)
+def assert_alike_as_they_fall(isaacgym: IsaacGymSimulator, mujoco: MujocoSimulator) -> None:
+    # Right after they were set, when Isaac Gym knows nothing of them yet.
+    assert_alike(isaacgym, mujoco, atol=1e-5)
+    for sim in (isaacgym, mujoco):
+        run(sim, 20)
+    assert (mujoco.contact_forces.norm(dim=-1) > 1.0).any(), "the test needs contacts"
+    assert_alike(isaacgym, mujoco)
+    assert_alike(isaacgym, mujoco, ("contact_forces",), atol=1e-2)
 
 
-def test_joint_angles_are_new_without_a_refresh_and_nothing_else_is() -> None:
-    with both(isaacgym_cfg(N)) as (isaacgym, mujoco):
-        root = isaacgym.root_states.clone()
-        for sim in (isaacgym, mujoco):
-            sim.step(torch.ones(N, sim.num_dof))
-        assert_alike(isaacgym, mujoco, ("dof_pos", "dof_vel"))
-        torch.testing.assert_close(isaacgym.root_states, root)
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[IsaacGymSimulator, MujocoSimulator]]:
+    """Share both back-ends, on a plane, between tests that leave them as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ISAACGYM_PYTHON, str(python_with(tmp_path_factory.mktemp("python"))))
+        with both(isaacgym_cfg(N)) as sims:
+            yield sims
+
+
+def test_states_agree_with_mujoco_on_a_plane(pair: tuple[IsaacGymSimulator, MujocoSimulator]) -> None:
+    isaacgym, mujoco = pair
+    assert (isaacgym.body_names, isaacgym.dof_names) == (mujoco.body_names, mujoco.dof_names)
+    for name in ("dof_pos_limits", "dof_vel_limits", "torque_limits", "base_mass"):
+        torch.testing.assert_close(getattr(isaacgym, name), getattr(mujoco, name))
+    for sim in pair:
+        start(sim)
+    assert_alike_as_they_fall(*pair)
+
+
+def test_states_agree_with_mujoco_on_a_terrain() -> None:
+    with both(isaacgym_cfg(N, plane=False)) as sims:
+        assert_alike_as_they_fall(*sims)
+
+
+def test_joint_angles_are_new_without_a_refresh(pair: tuple[IsaacGymSimulator, MujocoSimulator]) -> None:
+    for sim in pair:
+        start(sim)
+    root = pair[0].root_states.clone()
+    for sim in pair:
+        sim.step(torch.ones(N, sim.num_dof))
+    assert_alike(*pair, names=("dof_pos", "dof_vel"))
+    torch.testing.assert_close(pair[0].root_states, root)
+
+
+def test_a_push_changes_velocities_and_nothing_else(pair: tuple[IsaacGymSimulator, MujocoSimulator]) -> None:
+    push = torch.tensor([True, False, True, False])
+    for sim in pair:
+        start(sim)
+        # Where robots are now only Isaac Gym knows.
+        sim.step(torch.zeros(N, sim.num_dof))
+        sim.set_root_velocity(push, torch.ones(N, 6))
+        run(sim, 1)
+    assert_alike(*pair)
+
+
+def test_a_push_right_after_a_reset_keeps_both(pair: tuple[IsaacGymSimulator, MujocoSimulator]) -> None:
+    some = torch.tensor([True, True, False, False])
+    for sim in pair:
+        start(sim)
+        run(sim, 3)
+        root = torch.zeros(N, 13)
+        root[:, 2], root[:, 6] = 0.6, 1.0
+        sim.set_state(some, root, torch.zeros(N, sim.num_dof), torch.zeros(N, sim.num_dof))
+        sim.set_root_velocity(some.roll(1), torch.ones(N, 6))
+        run(sim, 2)
+    assert_alike(*pair)
 
 
 def test_parameters_can_change_while_robots_move() -> None:
@@ -127,30 +171,6 @@ def test_parameters_can_change_while_robots_move() -> None:
             sim.set_parameters(changed)
             run(sim, 10)
         assert_alike(isaacgym, mujoco, atol=1e-3)
-
-
-def test_a_push_changes_velocities_and_nothing_else() -> None:
-    with both(isaacgym_cfg(N)) as (isaacgym, mujoco):
-        push = torch.tensor([True, False, True, False])
-        for sim in (isaacgym, mujoco):
-            # Where robots are now only Isaac Gym knows.
-            sim.step(torch.zeros(N, sim.num_dof))
-            sim.set_root_velocity(push, torch.ones(N, 6))
-            run(sim, 1)
-        assert_alike(isaacgym, mujoco)
-
-
-def test_a_push_right_after_a_reset_keeps_both() -> None:
-    with both(isaacgym_cfg(N)) as (isaacgym, mujoco):
-        some = torch.tensor([True, True, False, False])
-        for sim in (isaacgym, mujoco):
-            run(sim, 3)
-            root = torch.zeros(N, 13)
-            root[:, 2], root[:, 6] = 0.6, 1.0
-            sim.set_state(some, root, torch.zeros(N, sim.num_dof), torch.zeros(N, sim.num_dof))
-            sim.set_root_velocity(some.flip(0) | some, torch.ones(N, 6))
-            run(sim, 2)
-        assert_alike(isaacgym, mujoco)
 
 
 def test_a_hanging_robot_stays_where_it_hangs() -> None:
