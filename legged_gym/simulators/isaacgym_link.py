@@ -246,7 +246,11 @@ class Link:
 
     def _died(self, stage: str) -> str:
         assert self._process is not None
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         words = last_words(self._output.fileno())
         self.close()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -74,11 +74,8 @@ class IsaacGymSimulator(Simulator):
         except BaseException:
             self._memory.close()
             raise
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of ``python``, ``torch`` and ``numpy`` in Isaac Gym's process."""
-        return self._link.versions
+        there = "Python {python}, PyTorch {torch}, NumPy {numpy}".format(**self._link.versions)
+        print(f"Isaac Gym: {self._python.path} ({there})")
 
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
         """Advance all robots by one physics step; see :meth:`Simulator.step`."""
