@@ -319,7 +319,7 @@ from isaacgym_process import isaacgym_cfg, process_of
 from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
 sim = IsaacGymSimulator(isaacgym_cfg(), None, 4)
 sim.step(torch.zeros(4, 10))
-print(process_of(sim), flush=True)
+print("process", process_of(sim), flush=True)
 while True:
     sim.step(torch.zeros(4, 10))
 """
@@ -331,7 +331,7 @@ def test_a_killed_owner_takes_the_process_along() -> None:
     environment = {**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, FAIL: "hang:50"}
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert owner.stdout is not None
-    pid = int(owner.stdout.readline().split()[-1])
+    pid = next(int(line.split()[1]) for line in owner.stdout if line.startswith("process"))
     time.sleep(0.5)
     assert is_running(pid)
     owner.kill()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +14,6 @@ import torch
 from conftest import quiet, small_cfg
 from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.benchmarking.measure import measure
 from legged_gym.envs import Qmini, QminiCfg
 from legged_gym.scripts import benchmark, play, train
@@ -336,7 +333,7 @@ def test_robots_climb_the_terrain() -> None:
 # --- scripts ---------------------------------------------------------------------------------------------------------
 
 SMALL = [
-    "--sim=isaacgym", "--num_envs=4", "--rl_device=cpu", "--sim_device=cpu", "--set=sim.physx.num_threads=1",
+    "--sim=isaacgym", "--num_envs=4", "--sim_device=cpu", "--set=sim.physx.num_threads=1",
     "--set=terrain.num_rows=2", "--set=terrain.num_cols=5", "--set=terrain.border_size=5",
 ]  # fmt: skip
 NETS = [
@@ -348,30 +345,28 @@ NETS = [
 def test_a_policy_is_trained_played_and_exported(
     python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flag, root = f"--isaacgym_python={python}", f"--log_root={tmp_path / 'logs'}"
-    path = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts", "train.py")
-    trained = subprocess.run(
-        [sys.executable, str(path), *SMALL, *NETS, flag, root, "--headless", "--max_iterations=2"],
-        capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "OMP_NUM_THREADS": "1", ISAACGYM_PYTHON: ""},
-    )  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
-    assert "trained 2 iterations" in trained.stdout
-    (folder,) = (tmp_path / "logs" / "qmini").iterdir()
+    def run_script(script: Any, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["script", "--rl_device=cpu", "--headless", root, *arguments])
+        script.main()
+        return capsys.readouterr().out
+
+    root, flag = f"--log_root={tmp_path / 'logs'}", f"--isaacgym_python={python}"
+    monkeypatch.setenv(ISAACGYM_PYTHON, "")
+    output = run_script(train, *SMALL, *NETS, flag, "--max_iterations=2")
+    assert f"Isaac Gym: {python}" in output
+    assert "trained 2 iterations" in output
     # The run remembers its simulator.
-    resume = ["train.py", root, "--rl_device=cpu", "--resume", "--headless", "--max_iterations=3"]
-    monkeypatch.setattr(sys, "argv", resume)
-    train.main()
-    assert "iteration 3/3" in capsys.readouterr().out
-    play_small = ["play.py", "--sim=isaacgym", flag, root, "--headless", "--num_envs=2", "--steps=12"]
-    monkeypatch.setattr(sys, "argv", play_small)
-    play.main()
+    output = run_script(train, flag, "--resume", "--max_iterations=3")
+    assert f"Isaac Gym: {python}" in output
+    assert "trained 3 iterations" in output
+    run_script(play, "--sim=isaacgym", "--sim_device=cpu", flag, "--num_envs=2", "--steps=12")
+    (folder,) = (tmp_path / "logs" / "qmini").iterdir()
     names = {path.name for path in (folder / "exported").iterdir()}
     assert {"qmini_estimator.onnx", "qmini_actor.onnx"} <= names
 
 
 def test_speed_is_measured() -> None:
-    small = [*SMALL, *NETS, "--rounds=1", "--steps=2"]
+    small = [*SMALL, *NETS, "--rl_device=cpu", "--rounds=1", "--steps=2"]
     result = measure(get_args(small, benchmark.make_parser()), 4, time.perf_counter())
     assert result.machine["simulator"] == "isaacgym on cpu"
     assert all(seconds > 0.0 for seconds in result.seconds.values())
