@@ -230,12 +230,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         """Return the joint angles that the PD law aims at, rad, (N, D)."""
         return self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
 
-    @property
-    def _hands_over_drive(self) -> bool:
-        """Whether the simulator can apply the torque law by itself, which a robot's own task may have replaced."""
-        own = type(self)._compute_torques is not LeggedRobot._compute_torques
-        return self.sim.follows_drives and not own
-
     def _drive(self) -> Drive:
         """Return the law of :meth:`_compute_torques` for all physics steps of a control step."""
         steps = range(self.cfg.control.decimation if self.rand.delays_actions else 1)
@@ -346,6 +340,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self.contact_forces, self.rigid_body_states = sim.contact_forces, sim.rigid_body_states
         self.dof_pos_limits, self.dof_vel_limits = sim.dof_pos_limits, sim.dof_vel_limits
         self.torque_limits = sim.torque_limits
+        # A robot's own task may have a torque law of its own, which only the task can apply.
+        same_law = type(self)._compute_torques is LeggedRobot._compute_torques
+        self._hands_over_drive = sim.follows_drives and same_law
         self.rand = DomainRand(self.cfg, self.num_envs, sim.num_dof, sim.base_mass, self.device)
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
