@@ -32,6 +32,6 @@ setup(
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb>=0.20"],
-        "test": ["pytest>=8", "ruff", "mypy", "mujoco-warp>=4.0,<5", "selenium>=4.20"],
+        "test": ["pytest>=8", "ruff", "mypy", "vermin>=1.6", "mujoco-warp>=4.0,<5", "selenium>=4.20"],
     },
 )

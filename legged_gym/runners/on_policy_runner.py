@@ -17,6 +17,7 @@ from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, read_file, write_checkpoint
 from legged_gym.runners.last_state import LastState
 from legged_gym.utils import distributed
+from legged_gym.utils.errors import SimulatorLostError
 from legged_gym.utils.helpers import relative
 from legged_gym.utils.logger import TrainingLogger
 
@@ -82,12 +83,13 @@ class OnPolicyRunner(RslRlRunner):
 
         Raises:
             KeyboardInterrupt: The user stopped it; a checkpoint was written.
+            SimulatorLostError: The simulator's process is gone; a checkpoint was written.
             UserError: The run's folder can't be written.
         """
         self.current_learning_iteration = self.completed_iterations
         try:
             super().learn(num_learning_iterations, init_at_random_ep_len)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SimulatorLostError):
             if self.logger.writer is not None:
                 last = max(self.completed_iterations - 1, 0)
                 with _ignoring_ctrl_c():

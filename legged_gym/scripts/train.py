@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.utils import distributed
-from legged_gym.utils.errors import UserError
+from legged_gym.utils.errors import SimulatorLostError, UserError
 from legged_gym.utils.helpers import (
     add_train_arguments,
     add_viewer_arguments,
@@ -81,6 +81,9 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
             print(f"\nstopped\n{_next_steps(args, folder)}")
+            raise
+        except SimulatorLostError:
+            print(f"\n{_next_steps(args, folder)}")
             raise
         finally:
             if page is not None:

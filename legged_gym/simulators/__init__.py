@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 from legged_gym.utils.errors import UserError, near_names
 
 if TYPE_CHECKING:
-    from legged_gym.simulators.simulator import PhysicsParameters, Simulator
+    from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
 
 SIMULATORS = {
     "mujoco": "legged_gym.simulators.mujoco_sim:MujocoSimulator",
     "warp": "legged_gym.simulators.warp_sim:WarpSimulator",
+    "isaacgym": "legged_gym.simulators.isaacgym_sim:IsaacGymSimulator",
 }
 """Where each back-end lives. A new one is a file and a line here."""
 
 ON_GPU = ("warp",)
 """Those that run on a GPU unless the command line says otherwise."""
+
+ON_GPU_IF_ANY = ("isaacgym",)
+"""Those that do so only where there is one."""
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
@@ -42,9 +46,9 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
 
 def __getattr__(name: str) -> Any:
     """Import the base class and its parameters on first use: the scene alone needs no PyTorch."""
-    if name not in ("PhysicsParameters", "Simulator"):
+    if name not in ("Drive", "PhysicsParameters", "Simulator"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.simulator"), name)
 
 
-__all__ = ["ON_GPU", "SIMULATORS", "PhysicsParameters", "Simulator", "make_simulator"]
+__all__ = ["ON_GPU", "ON_GPU_IF_ANY", "SIMULATORS", "Drive", "PhysicsParameters", "Simulator", "make_simulator"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,23 @@ class PhysicsParameters:
     """Viscous friction, N·m·s/rad, (N,)."""
     joint_armature: torch.Tensor
     """Reflected rotor inertia, kg·m², (N,)."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A torque law that a simulator can follow by itself, because it needs nothing but joint angles and velocities.
+
+    In each physics step torques are ``stiffness * (target - dof_pos) - damping * dof_vel``, clipped to ± ``limits``.
+    """
+
+    targets: Sequence[torch.Tensor]
+    """For each physics step of the control step, the angles aimed at, rad, (N, D); often the same tensor."""
+    stiffness: torch.Tensor
+    """N·m/rad, (N, D)."""
+    damping: torch.Tensor
+    """N·m·s/rad, (N, D)."""
+    limits: torch.Tensor
+    """N·m, (D,)."""
 
 
 class Simulator(ABC):
@@ -56,6 +74,8 @@ class Simulator(ABC):
     """Physics step, s."""
     capturable = False
     """Whether a CUDA graph can record what is called in a step."""
+    follows_drives = False
+    """Whether it has :meth:`follow`, as one whose every call is costly does."""
     body_names: list[str]
     """Links, the base first, parents before children."""
     dof_names: list[str]
@@ -96,6 +116,20 @@ class Simulator(ABC):
             refresh: Bring all state tensors to the new instant, not only ``dof_pos`` and ``dof_vel``. It costs
                 about a quarter of a step, so ask for it where somebody looks: at the end of a control step.
         """
+
+    def follow(self, drive: Drive) -> torch.Tensor:
+        """Advance all robots by a control step in one call, and bring all state tensors to the new instant.
+
+        Args:
+            drive: The torque law, with a target for each of the physics steps.
+
+        Returns:
+            Torques of the last physics step, N·m, (N, D).
+
+        Raises:
+            NotImplementedError: This back-end does not have :attr:`follows_drives`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} follows no drives: call step()")
 
     @abstractmethod
     def set_drive_damping(self, damping: torch.Tensor) -> None:

@@ -16,6 +16,10 @@ DEFAULT_SIM = "mujoco"
 """The simulator that runs anywhere."""
 GPU_SIM = "warp"
 """The simulator for NVIDIA GPUs."""
+ISAACGYM_SIM = "isaacgym"
+"""NVIDIA's former simulator, which runs in a Python of its own."""
+ISAACGYM_PYTHON = "ISAACGYM_PYTHON"
+"""Environment variable that names this Python; ``--isaacgym_python`` sets it."""
 DEFAULT_GPU = "cuda"
 """The GPU of a process that was told no number; :func:`legged_gym.utils.helpers.resolve_device` knows which."""
 
@@ -31,12 +35,13 @@ def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
         few_robots: So few that MuJoCo C on the processor is ready sooner and fast enough, as for playing.
 
     Raises:
-        UserError: The GPU's simulator was asked for where there is no GPU.
+        UserError: The GPU's simulator was asked for where there is no GPU, or Isaac Gym's Python without Isaac Gym.
     """
     if getattr(args, "sim", None) is None:
         args.sim, reason = _simulator(getattr(args, "sim_device", None), few_robots)
         if reason:
             print(f"simulator: {args.sim} ({reason})", flush=True)
+    _hand_on_isaacgym_python(args)
     if getattr(args, "sim_device", None) is None:
         args.sim_device = _simulation_device(args.sim)
     if getattr(args, "rl_device", None) is None:
@@ -72,12 +77,24 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
     return GPU_SIM, "on an NVIDIA GPU"
 
 
-def _simulation_device(sim: str) -> str:
-    from legged_gym.simulators import ON_GPU
+def _hand_on_isaacgym_python(args: argparse.Namespace) -> None:
+    """Leave ``--isaacgym_python`` where the simulator, and any process started from here, looks for it."""
+    python = getattr(args, "isaacgym_python", None)
+    if python is None:
+        return
+    if args.sim != ISAACGYM_SIM:
+        raise UserError(f"--isaacgym_python goes with --sim={ISAACGYM_SIM}, not with --sim={args.sim}")
+    os.environ[ISAACGYM_PYTHON] = python
 
-    if sim not in ON_GPU:
+
+def _simulation_device(sim: str) -> str:
+    from legged_gym.simulators import ON_GPU, ON_GPU_IF_ANY
+
+    if sim not in (*ON_GPU, *ON_GPU_IF_ANY):
         return "cpu"
     missing = _missing_gpu()
+    if missing and sim in ON_GPU_IF_ANY:
+        return "cpu"
     if missing:
         raise UserError(f"--sim={sim} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
     return DEFAULT_GPU

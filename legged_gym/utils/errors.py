@@ -10,6 +10,10 @@ class UserError(Exception):
     """A mistake that the user can correct. Scripts print its one line and exit with code 2, without a traceback."""
 
 
+class SimulatorLostError(UserError):
+    """The simulation can't go on, for a reason outside of this project; what was learned so far is still good."""
+
+
 def near_names(name: str, valid: Iterable[str]) -> str:
     """Say which names were possible, the likeliest first.
 

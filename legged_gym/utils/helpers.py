@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from legged_gym.utils.backend import DEFAULT_GPU, DEFAULT_SIM, GPU_SIM, choose_backend
+from legged_gym.utils.backend import DEFAULT_GPU, DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM, choose_backend
 from legged_gym.utils.distributed import is_first_to_say, world
 from legged_gym.utils.errors import UserError, near_names
 from legged_gym.utils.runs import get_load_path
@@ -106,9 +106,19 @@ def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
         "--sim",
         metavar="NAME",
         help=f"simulator (default: to train, {GPU_SIM} where there are an NVIDIA GPU and MuJoCo Warp, otherwise "
-        f"{DEFAULT_SIM}; on --resume the run's)",
+        f"{DEFAULT_SIM}; on --resume the run's); {ISAACGYM_SIM} if you have it",
     )
-    add("--sim_device", metavar="DEVICE", help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM}, else cpu)")
+    add(
+        "--isaacgym_python",
+        metavar="PYTHON",
+        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: what "
+        f"{ISAACGYM_PYTHON} says)",
+    )
+    add(
+        "--sim_device",
+        metavar="DEVICE",
+        help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM} and, if there is a GPU, {ISAACGYM_SIM}; else cpu)",
+    )
     add(
         "--rl_device",
         metavar="DEVICE",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COUNTS = (
     "env.num_envs", "env.num_envs_gpu", "env.history_length", "env.log_interval", "control.decimation",
-    "sim.solver_iterations",
+    "sim.solver_iterations", "sim.physx.substeps", "sim.physx.num_position_iterations",
     "runner.max_iterations", "runner.num_steps_per_env", "runner.save_interval",
     "policy.actor_hidden_dims", "policy.critic_hidden_dims", "algorithm.num_mini_batches",
     "algorithm.num_learning_epochs",
@@ -24,6 +24,7 @@ _COUNTS = (
 
 _DURATIONS = (
     "sim.dt", "env.episode_length_s", "gait.period", "commands.resampling_time", "domain_rand.push_interval_s",
+    "sim.physx.time_out",
 )  # fmt: skip
 """Settings in seconds, above 0."""
 
@@ -35,6 +36,7 @@ _CHOICES = {
     "policy.activation": _ACTIVATIONS,
     "estimator.activation": _ACTIVATIONS,
     "runner.logger": ("tensorboard", "wandb", "neptune"),
+    "sim.physx.velocities_of": ("com", "link"),
 }
 
 
@@ -51,6 +53,8 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     values = {**dict(_flat(env_cfg.to_dict())), **dict(_flat(train_cfg.to_dict()))}
     _check(values, _COUNTS, lambda value: value >= 1, "at least 1")
     _check(values, _DURATIONS, lambda value: 0 < value < math.inf, "above 0 s")
+    _check(values, ("sim.physx.solver_type",), lambda value: value in (0, 1), "0 (PGS) or 1 (TGS)")
+    _check(values, ("sim.physx.contact_collection",), lambda value: value in (0, 1, 2), "0, 1 or 2")
     for key, value in values.items():
         if _is_range(key, value) and not value[0] <= value[1]:
             raise UserError(f"config key '{key}' must be [lowest, highest], got {value}")

@@ -20,7 +20,7 @@ from legged_gym.envs.base.start_states import StartStates
 from legged_gym.envs.base.statistics import Statistics
 from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.envs.base.velocity_commands import VelocityCommands
-from legged_gym.simulators import make_simulator
+from legged_gym.simulators import Drive, make_simulator
 from legged_gym.utils.math import quat_rotate_inverse
 from legged_gym.utils.terrain import Terrain
 from legged_gym.utils.threads import single_threaded
@@ -146,9 +146,12 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel = self.dof_vel.clone()
         self._push_robots()
-        for step in range(self.cfg.control.decimation):
-            self.torques = self._compute_torques(self._arrived_actions(step))
-            self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
+        if self._hands_over_drive:
+            self.torques = self.sim.follow(self._drive())
+        else:
+            for step in range(self.cfg.control.decimation):
+                self.torques = self._compute_torques(self._arrived_actions(step))
+                self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
         self._post_physics_step()
 
     def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
@@ -218,11 +221,25 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
         if actions is not self._driven_actions:
             # Constant over the physics steps of a control step.
-            target = self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
-            self._driven_actions, self._target_torques = actions, self._p_gains * target
+            self._driven_actions, self._target_torques = actions, self._p_gains * self._target_angles(actions)
         torques = torch.addcmul(self._target_torques, self._p_gains, self.dof_pos, value=-1.0)
         torques.addcmul_(self._d_gains, self.dof_vel, value=-1.0)
         return torch.clamp(torques, -self.torque_limits, self.torque_limits)
+
+    def _target_angles(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return the joint angles that the PD law aims at, rad, (N, D)."""
+        return self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
+
+    def _drive(self) -> Drive:
+        """Return the law of :meth:`_compute_torques` for all physics steps of a control step."""
+        steps = range(self.cfg.control.decimation if self.rand.delays_actions else 1)
+        targets = [self._target_angles(self._arrived_actions(step)) for step in steps]
+        return Drive(
+            targets=targets if len(targets) > 1 else targets * self.cfg.control.decimation,
+            stiffness=self._p_gains,
+            damping=self._d_gains,
+            limits=self.torque_limits,
+        )
 
     def _push_robots(self) -> None:
         if self.cfg.domain_rand.push_robots:
@@ -323,6 +340,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self.contact_forces, self.rigid_body_states = sim.contact_forces, sim.rigid_body_states
         self.dof_pos_limits, self.dof_vel_limits = sim.dof_pos_limits, sim.dof_vel_limits
         self.torque_limits = sim.torque_limits
+        # A robot's own task may have a torque law of its own, which only the task can apply.
+        same_law = type(self)._compute_torques is LeggedRobot._compute_torques
+        self._hands_over_drive = sim.follows_drives and same_law
         self.rand = DomainRand(self.cfg, self.num_envs, sim.num_dof, sim.base_mass, self.device)
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)

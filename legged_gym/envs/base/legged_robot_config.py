@@ -132,6 +132,18 @@ class LeggedRobotCfg(BaseConfig):
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
         fix_base_link = False
         """Hang the robot in the air."""
+        density = 0.001
+        """Isaac Gym: of links whose mass the URDF does not say, kg/m³."""
+        thickness = 0.01
+        """Isaac Gym: distance that it keeps between collision shapes, m."""
+        linear_damping = 0.0
+        """Isaac Gym: share of a link's velocity that it loses, 1/s."""
+        angular_damping = 0.0
+        """Isaac Gym: share of a link's angular velocity that it loses, 1/s."""
+        max_linear_velocity = 1000.0
+        """Isaac Gym: m/s."""
+        max_angular_velocity = 1000.0
+        """Isaac Gym: rad/s."""
 
     class domain_rand:
         randomize_friction = False
@@ -247,6 +259,41 @@ class LeggedRobotCfg(BaseConfig):
         once; turn it off to debug."""
         compile_step = True
         """Let ``torch.compile`` fuse a recorded step's kernels: steps are faster, the start takes longer."""
+
+        class physx:
+            """Isaac Gym's own settings, under legged_gym's names; see docs/isaacgym.md."""
+
+            num_threads = 10
+            """Threads of its CPU pipeline."""
+            substeps = 1
+            """Steps that a physics step is divided into; torques stay the same in all of them."""
+            solver_type = 1
+            """0: PGS; 1: TGS."""
+            num_position_iterations = 4
+            num_velocity_iterations = 0
+            """Of the solver, in each step."""
+            contact_offset = 0.01
+            """Shapes nearer than this to each other get contacts, m."""
+            rest_offset = 0.0
+            """Distance at which shapes come to rest, m."""
+            bounce_threshold_velocity = 0.5
+            """Slower impacts do not bounce, m/s."""
+            max_depenetration_velocity = 1.0
+            """Shapes that are inside each other are parted this fast at most, m/s."""
+            max_gpu_contact_pairs = 2**23
+            """Room for contacts on the GPU, all robots together: 2**24 for 8000 robots and more."""
+            default_buffer_size_multiplier = 5.0
+            """Makes PhysX's other buffers larger."""
+            contact_collection = 2
+            """Contact forces are those of 0: no, 1: the last, 2: all of the substeps."""
+            velocities_of = "com"
+            """Point of a link whose velocity Isaac Gym tells and is told: ``com``, as PhysX does, or ``link``, its
+            origin. Its documentation does not say."""
+            implicit_damping = False
+            """Let its joint drives integrate the D gain implicitly, as both MuJoCo back-ends do. legged_gym holds it
+            for a whole physics step, and no more than that is known to work with Isaac Gym."""
+            time_out = 60.0
+            """Seconds that Isaac Gym's process may take for a control step; its start may take ten times as long."""
 
     class viewer:
         ref_env = 0

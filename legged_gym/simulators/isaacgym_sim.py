@@ -1,0 +1,277 @@
+"""Isaac Gym, in a process of its own: its binaries need an older Python than everything else here."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators.isaacgym_link import Block, Link, SharedMemory
+from legged_gym.simulators.isaacgym_python import find_interpreter
+from legged_gym.simulators.kinematics import Kinematics
+from legged_gym.simulators.mujoco_model import asset_path, build_scene
+from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.terrain import Terrain
+
+_CHECK_INTERVAL = 240
+"""Control steps between looks at what Isaac Gym prints."""
+_ROOT, _JOINTS, _VELOCITY = 1, 2, 4
+"""What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym_world.World`."""
+_PHYSX = (
+    "num_threads", "solver_type", "num_position_iterations", "num_velocity_iterations", "contact_offset",
+    "rest_offset", "bounce_threshold_velocity", "max_depenetration_velocity", "max_gpu_contact_pairs",
+    "default_buffer_size_multiplier",
+)  # fmt: skip
+_ASSET = (
+    "density", "thickness", "linear_damping", "angular_damping", "max_linear_velocity", "max_angular_velocity",
+)  # fmt: skip
+"""Settings that Isaac Gym knows by the same names."""
+
+
+class IsaacGymSimulator(Simulator):
+    """Steps all robots in one Isaac Gym scene, on its CPU or its GPU pipeline.
+
+    States and torques go through shared memory, once for a control step where :meth:`follow` is called. New states are
+    handed over with the next step, so several resets and pushes before it cost nothing. Right after :meth:`set_state`
+    the states of links are computed here and their contact forces are zero, as Isaac Gym only knows both after a step.
+    """
+
+    follows_drives = True
+
+    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cpu") -> None:
+        """Start Isaac Gym's process; it builds the scene when the first parameters or states are known.
+
+        Args:
+            cfg: The task's configuration; ``asset``, ``sim``, ``terrain``, ``control.decimation`` and ``init_state``
+                are read.
+            terrain: The height field; a plane without it.
+            num_envs: Number of robots, N.
+            device: ``cpu`` for the CPU pipeline, ``cuda`` or ``cuda:N`` for the GPU pipeline.
+
+        Raises:
+            UserError: There is no Python with Isaac Gym, it can't use the device, or the URDF can't be read.
+        """
+        if torch.device(device).type not in ("cpu", "cuda"):
+            raise UserError(f"the isaacgym simulator runs on 'cpu' or 'cuda' devices, not on '{device}' (--sim_device)")
+        self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
+        self._cfg, self._terrain = cfg, terrain
+        self._python = find_interpreter()
+        # Names, limits and masses are MuJoCo's; Isaac Gym's are brought into its order by name.
+        self.scene = build_scene(cfg)
+        self._describe()
+        self._memory = SharedMemory(self._blocks())
+        self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
+        self._allocate()
+        self._parameters = self._nominal_parameters()
+        self._built, self._unchecked = False, 0
+        try:
+            self._link = self._start()
+        except BaseException:
+            self._memory.close()
+            raise
+        there = "Python {python}, PyTorch {torch}, NumPy {numpy}".format(**self._link.versions)
+        print(f"Isaac Gym: {self._python.path} ({there})")
+
+    def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
+        """Advance all robots by one physics step; see :meth:`Simulator.step`."""
+        self._build()
+        self._shared["torques"].copy_(torques)
+        self._link.run(b"T", refresh)
+        if refresh:
+            self._take_over()
+        elif self._on_gpu:
+            self._dof.copy_(self._shared["dof"])
+
+    def follow(self, drive: Drive) -> torch.Tensor:
+        """Advance all robots by a control step in one exchange; see :meth:`Simulator.follow`."""
+        self._build()
+        same = all(target is drive.targets[0] for target in drive.targets)
+        targets = drive.targets[:1] if same else drive.targets
+        for i, target in enumerate(targets):
+            self._shared["targets"][i].copy_(target)
+        for name in ("stiffness", "damping", "limits"):
+            self._shared[name].copy_(getattr(drive, name))
+        self._link.run(b"D", targets=len(targets))
+        self._take_over()
+        return self._shared["torques"].to(self.device, copy=True)
+
+    def set_drive_damping(self, damping: torch.Tensor) -> None:
+        """Integrate this much implicitly if ``physx.implicit_damping``; see :meth:`Simulator.set_drive_damping`."""
+        if self._cfg.sim.physx.implicit_damping:
+            known = self._shared["drive_damping"]
+            damping = damping.cpu()
+            self._shared["redamped"] |= (damping != known).any(dim=1)
+            known.copy_(damping)
+
+    def set_state(
+        self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
+    ) -> None:
+        """Put the robots in ``mask`` into given states; see :meth:`Simulator.set_state`."""
+        rows = mask.nonzero().flatten()
+        if len(rows):
+            self._place(rows, root_states[rows], dof_pos[rows], dof_vel[rows])
+            self._build()
+
+    def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
+        """Replace the base's velocity of some robots; see :meth:`Simulator.set_root_velocity`."""
+        rows = mask.nonzero().flatten()
+        if len(rows) and self.scene.free_base:
+            self.root_states[rows, 7:13] = velocity[rows]
+            there = rows.cpu()
+            if self._on_gpu:
+                self._shared["root"][there, 7:13] = velocity[rows].cpu()
+            self._shared["changed"][there] |= _VELOCITY
+
+    def set_parameters(self, parameters: PhysicsParameters) -> None:
+        """Give every robot its parameters; a built scene is built anew, as Isaac Gym can't change them all."""
+        self._parameters = {name: value.cpu().numpy().copy() for name, value in vars(parameters).items()}
+        if self._built:
+            self._link.close()
+            self._link, self._built = self._start(), False
+            self._shared["root"].copy_(self.root_states)
+            self._shared["dof"].copy_(self._dof)
+            self._shared["changed"].fill_(_ROOT | _JOINTS)
+            self._shared["redamped"].fill_(self._cfg.sim.physx.implicit_damping)
+
+    def check(self) -> None:
+        """Pass on the first error that Isaac Gym printed; looks seldom; see :meth:`Simulator.check`."""
+        self._unchecked += 1
+        if self._unchecked % _CHECK_INTERVAL == 0:
+            complaint = self._link.complaint()
+            if complaint:
+                warnings.warn(f"Isaac Gym printed: {complaint}", stacklevel=3)
+
+    def close(self) -> None:
+        """End Isaac Gym's process."""
+        self._link.close()
+        self._memory.close()
+
+    # --- states --------------------------------------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        """Bring the state tensors up to what the last step left in shared memory."""
+        shared = self._shared
+        for name, tensor in self._copied.items():
+            tensor.copy_(shared[name])
+        self.lost.zero_()
+        # Nothing that is not finite hides in a sum, and one sum is quick.
+        if not (shared["root"].sum() + shared["dof"].sum()).isfinite():
+            lost = ~(shared["root"].isfinite().all(dim=1) & shared["dof"].flatten(1).isfinite().all(dim=1))
+            self.lost.copy_(lost)
+            rows = lost.nonzero().flatten().to(self.device)
+            joints = torch.zeros(len(rows), self.num_dof, device=self.device)
+            self._place(rows, self._start_root.expand(len(rows), 13), joints, joints)
+
+    def _place(self, rows: torch.Tensor, root: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor) -> None:
+        """Put robots, indices (n,), into states, (n, …): here at once, in Isaac Gym with the next step."""
+        if not self.scene.free_base:
+            root = self._start_root.expand(len(rows), 13)
+        self.root_states[rows] = root
+        self.dof_pos[rows], self.dof_vel[rows] = dof_pos, dof_vel
+        self.rigid_body_states[rows] = self._kinematics.link_states(root, dof_pos, dof_vel)
+        self.contact_forces[rows] = 0.0
+        there = rows.cpu()
+        if self._on_gpu:
+            self._shared["root"][there] = root.cpu()
+            self._shared["dof"][there] = torch.stack((dof_pos, dof_vel), dim=-1).cpu()
+        self._shared["changed"][there] |= _ROOT | _JOINTS
+
+    # --- preparation ---------------------------------------------------------------------------------------------
+
+    def _describe(self) -> None:
+        model, device = self.scene.model, self.device
+        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
+        joints = [model.joint(name).id for name in self.dof_names]
+        limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
+        self.dof_pos_limits = torch.tensor(limits, dtype=torch.float32, device=device)
+        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32, device=device)
+        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32, device=device)
+        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
+        self._kinematics = Kinematics(model, self.scene.body_ids, self.dof_names, device)
+        start = [*self._cfg.init_state.pos, *self._cfg.init_state.rot, *6 * [0.0]]
+        self._start_root = torch.tensor(start, device=device)
+
+    def _blocks(self) -> dict[str, Block]:
+        n, dofs, bodies = self.num_envs, self.num_dof, self.num_bodies
+        return {
+            "targets": Block((self._cfg.control.decimation, n, dofs)),
+            **{name: Block((n, dofs)) for name in ("stiffness", "damping", "torques", "drive_damping")},
+            "limits": Block((dofs,)),
+            "root": Block((n, 13)),
+            "dof": Block((n, dofs, 2)),
+            "bodies": Block((n, bodies, 13)),
+            "forces": Block((n, bodies, 3)),
+            "changed": Block((n,), "uint8"),
+            "redamped": Block((n,), "uint8"),
+        }
+
+    def _allocate(self) -> None:
+        """Make the state tensors; on the processor they are the shared memory itself."""
+        self._on_gpu = torch.device(self.device).type == "cuda"
+        names = ("root", "dof", "bodies", "forces")
+        tensors = {name: self._shared[name].to(self.device) for name in names}
+        self._copied = tensors if self._on_gpu else {}
+        self.root_states, self._dof = tensors["root"], tensors["dof"]
+        self.dof_pos, self.dof_vel = self._dof[..., 0], self._dof[..., 1]
+        self.rigid_body_states, self.contact_forces = tensors["bodies"], tensors["forces"]
+        self.lost = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        everyone = torch.arange(self.num_envs, device=self.device)
+        joints = torch.zeros(self.num_envs, self.num_dof, device=self.device)
+        self._place(everyone, self._start_root.expand(self.num_envs, 13), joints, joints)
+
+    def _nominal_parameters(self) -> dict[str, np.ndarray]:
+        n = self.num_envs
+        names = ("added_mass", "joint_friction", "joint_damping", "joint_armature")
+        values = {name: np.zeros(n, dtype=np.float32) for name in names}
+        friction = np.full(n, self._cfg.terrain.friction, dtype=np.float32)
+        return {**values, "friction": friction, "added_com": np.zeros((n, 3), dtype=np.float32)}
+
+    def _start(self) -> Link:
+        return Link(self._python, self.device, self._memory, self._cfg.sim.physx.time_out)
+
+    def _build(self) -> None:
+        """Let the scene be built, if it is not yet: robots start where they are wanted now."""
+        if self._built:
+            return
+        arrays = dict(self._parameters)
+        # PhysX takes the mean of both surfaces' friction; the ground has one for all robots.
+        ground = float(arrays["friction"].min())
+        arrays["friction"] = 2.0 * arrays["friction"] - ground
+        arrays["start"] = self._shared["root"][:, :7].numpy()
+        if self._terrain is not None:
+            arrays["heights"] = self._terrain.heights
+        self._link.build({**self._settings(), "ground_friction": ground}, arrays)
+        self._built = True
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what is to be built, except for arrays."""
+        cfg, physx = self._cfg, self._cfg.sim.physx
+        scale, origin = (0.0, (0.0, 0.0))
+        if self._terrain is not None:
+            scale, origin = self._terrain.horizontal_scale, self._terrain.origin
+        return {
+            "gpu_pipeline": self._on_gpu,
+            "gpu": torch.device(self.device).index or 0,
+            "num_envs": self.num_envs,
+            "dt": cfg.sim.dt,
+            "decimation": cfg.control.decimation,
+            "gravity": cfg.sim.gravity,
+            "substeps": physx.substeps,
+            "physx": {name: getattr(physx, name) for name in _PHYSX},
+            "contact_collection": physx.contact_collection,
+            "velocities_of": physx.velocities_of,
+            "file": os.path.abspath(asset_path(cfg.asset.file)),
+            "name": cfg.asset.name,
+            "asset": {name: getattr(cfg.asset, name) for name in _ASSET},
+            "fix_base_link": cfg.asset.fix_base_link,
+            "self_collisions": cfg.asset.self_collisions,
+            "body_names": self.body_names,
+            "dof_names": self.dof_names,
+            "horizontal_scale": scale,
+            "origin": origin,
+        }

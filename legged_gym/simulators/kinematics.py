@@ -1,0 +1,57 @@
+"""States of all links from those of the base and the joints, for back-ends that only know them after a step."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import torch
+
+from legged_gym.utils.math import quat_apply, quat_mul
+
+
+class Kinematics:
+    """A robot's tree of links, each but the base on a hinge at its origin, as every URDF has them."""
+
+    def __init__(self, model: mujoco.MjModel, body_ids: np.ndarray, dof_names: list[str], device: str) -> None:
+        """Read the tree.
+
+        Args:
+            model: The compiled scene.
+            body_ids: Ids of the links, base first, parents before children, (B,).
+            dof_names: The hinges.
+            device: Where tensors live.
+        """
+        order = {int(body): i for i, body in enumerate(body_ids)}
+        joints = {int(model.joint(name).bodyid[0]): i for i, name in enumerate(dof_names)}
+        axes = model.jnt_axis[[model.joint(name).id for name in dof_names]]
+        self._parents = [order.get(int(parent), -1) for parent in model.body_parentid[body_ids]]
+        self._joints = [joints.get(int(body)) for body in body_ids]
+        self._axes = torch.tensor(axes, dtype=torch.float32, device=device)
+        self._positions = torch.tensor(model.body_pos[body_ids], dtype=torch.float32, device=device)
+        self._quats = torch.tensor(model.body_quat[body_ids][:, [1, 2, 3, 0]], dtype=torch.float32, device=device)
+
+    def link_states(self, root: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor) -> torch.Tensor:
+        """Compute position, quaternion (xyzw), linear and angular velocity of every link's origin, world frame.
+
+        Args:
+            root: States of the base, (n, 13).
+            dof_pos: rad, (n, D).
+            dof_vel: rad/s, (n, D).
+
+        Returns:
+            States, (n, B, 13).
+        """
+        states = [root]
+        for body in range(1, len(self._parents)):
+            position, quat, linear, angular = states[self._parents[body]].split((3, 4, 3, 3), dim=1)
+            arm = quat_apply(quat, self._positions[body].expand_as(position))
+            linear = linear + torch.cross(angular, arm, dim=1)
+            quat = quat_mul(quat, self._quats[body].expand_as(quat))
+            joint = self._joints[body]
+            if joint is not None:
+                axis = self._axes[joint].expand_as(position)
+                half = 0.5 * dof_pos[:, joint : joint + 1]
+                quat = quat_mul(quat, torch.cat((axis * half.sin(), half.cos()), dim=1))
+                angular = angular + quat_apply(quat, axis) * dof_vel[:, joint : joint + 1]
+            states.append(torch.cat((position + arm, quat, linear, angular), dim=1))
+        return torch.stack(states, dim=1)
