@@ -1,0 +1,65 @@
+"""Average checkpoints into a new run: ``python legged_gym/scripts/average.py A.pt B.pt``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import get_args, make_task_parser, relative, run_main
+
+_DESCRIPTION = """\
+Average the nets of several checkpoints of one training, or of trainings that began with the same checkpoint. What each
+of them does well, their mean often does as well; ask evaluate.py. The result is a new run, to be played, examined,
+exported or resumed like any other, with the configuration and the optimisers of the last checkpoint named."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/average.py logs/qmini/RUN/model_3000.pt logs/qmini/RUN/model_4000.pt",
+    "python legged_gym/scripts/average.py first/model_750.pt second/model_3400.pt --weights 0.3 0.7",
+)
+
+
+def average(args: argparse.Namespace) -> None:
+    """Write a new run with one checkpoint, the mean of those that the command line names.
+
+    Raises:
+        UserError: A checkpoint can't be read or doesn't fit the others, or nothing can be written there.
+    """
+    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.runners.averaging import average_checkpoints
+    from legged_gym.runners.checkpoint import write_checkpoint
+    from legged_gym.utils.runs import CONFIG_FILE, experiment_root, new_run_folder
+    from legged_gym.utils.task_registry import task_registry
+
+    weights = args.weights or [1.0] * len(args.checkpoints)
+    checkpoint = average_checkpoints(args.checkpoints, weights, args.estimator_weights)
+    _, train_cfg = task_registry.get_cfgs(args.task)
+    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    with new_run_folder(root, args.run_name) as folder:
+        config = os.path.join(os.path.dirname(args.checkpoints[-1]), CONFIG_FILE)
+        try:
+            shutil.copyfile(config, os.path.join(folder, CONFIG_FILE))
+        except OSError as error:
+            raise UserError(f"can't copy the configuration '{config}': {error.strerror or error}") from error
+        path = os.path.join(folder, f"model_{max(checkpoint['iter'] - 1, 0)}.pt")
+        write_checkpoint(path, checkpoint)
+    print(f"checkpoint {relative(path)}")
+
+
+def main() -> None:
+    """Read the command line and average."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("checkpoints", nargs="+", metavar="MODEL.pt", help="checkpoints of the same nets")
+    add("--weights", type=float, nargs="+", metavar="W", help="of each checkpoint (default: all the same)")
+    add("--estimator_weights", type=float, nargs="+", metavar="W", help="of each checkpoint's estimator, if others")
+    add("--run_name", default="average", metavar="NAME", help="added to the run's date (default: %(default)s)")
+    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    average(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
