@@ -16,36 +16,37 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def as_float(value: Any) -> float:
-    """Convert what pybind11 takes for a float, a one-element tensor too, and round it as a C float does.
+    """Convert what pybind11 takes for a float, one-element tensors and arrays too, and round it as a C float does.
 
     Raises:
         TypeError: Anything else.
     """
+    if isinstance(value, np.ndarray) and value.size == 1:
+        # NumPy 2 no longer converts these itself; the NumPy that the real one runs with does.
+        value = value.item()
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
         raise TypeError
     return float(np.float32(float(value)))
 
 
 def as_int(value: Any) -> int:
-    """Convert what pybind11 takes for an int; a float is none.
+    """Convert what pybind11 takes for an int, one-element tensors too; a float is none.
 
     Raises:
         TypeError: Anything else.
     """
     if isinstance(value, (float, np.floating, str)) or not (hasattr(value, "__index__") or hasattr(value, "__int__")):
         raise TypeError
-    if hasattr(value, "is_floating_point") and value.is_floating_point():
-        raise TypeError
-    return int(value)
+    return int(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
 
 
 def as_bool(value: Any) -> bool:
-    """Convert what pybind11 takes for a bool: a bool, NumPy's too, and None.
+    """Convert what pybind11 takes for a bool: None and all that Python's numbers answer ``bool()`` with.
 
     Raises:
-        TypeError: Anything else.
+        TypeError: Anything else, such as a string or a list.
     """
-    if value is None or isinstance(value, (bool, np.bool_)):
+    if value is None or hasattr(value, "__bool__"):
         return bool(value)
     raise TypeError
 

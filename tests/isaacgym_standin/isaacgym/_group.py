@@ -8,6 +8,7 @@ from mujoco.batch import Batch
 
 from ._ground import GROUND_BIT, add_ground
 from ._params import matrix_of
+from ._rules import broken
 from ._scene import Actor, Env, Sim
 
 _RESETTING = [
@@ -15,6 +16,7 @@ _RESETTING = [
     mujoco.mjtWarning.mjWARN_BADQVEL.value,
     mujoco.mjtWarning.mjWARN_BADQACC.value,
 ]
+_MOST_KINDS = 30
 _FORCE = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value
 
 
@@ -43,19 +45,22 @@ def build_model(sim: Sim, env: Env) -> mujoco.MjModel:
 
 def _shape_collisions(spec: mujoco.MjSpec, env: Env) -> None:
     """Let shapes collide as groups and filters say: same group, and no filter bit in common."""
+    # Actors of the same group and filter share a bit, as MuJoCo has only 32.
+    kinds = list(dict.fromkeys((actor.group, actor.filter) for actor in env.actors))
+    if len(kinds) > _MOST_KINDS:
+        broken(f"more than {_MOST_KINDS} kinds of collision group and filter in one env are not in the stand-in")
+    masks = []
+    for group, mask in kinds:
+        met = [(group == g or -1 in (group, g)) and mask & m == 0 for g, m in kinds]
+        masks.append(GROUND_BIT | sum(2 << number for number, meets in enumerate(met) if meets))
     for geom in spec.geoms:
         prefix, slash, _ = geom.name.partition("/")
-        if not slash:
-            continue
-        this = env.actors[int(prefix)]
-        geom.contype = 2 << this.handle
-        geom.conaffinity = GROUND_BIT
-        for other in env.actors:
-            same_group = this.group == other.group or -1 in (this.group, other.group)
-            if same_group and this.filter & other.filter == 0:
-                geom.conaffinity |= 2 << other.handle
-        # Its own friction is combined with the ground's beforehand.
-        geom.priority = 1
+        if slash:
+            actor = env.actors[int(prefix)]
+            kind = kinds.index((actor.group, actor.filter))
+            geom.contype, geom.conaffinity = 2 << kind, masks[kind]
+            # Its own friction is combined with the ground's beforehand.
+            geom.priority = 1
 
 
 class Group:

@@ -253,14 +253,12 @@ class TensorCalls:
 
     def _set(self, sim: Sim, call: str, tensor: Tensor, indices: Tensor | None, count: int) -> bool:
         world = self._world(sim, call)
-        if sim.gpu_pipeline and call in sim.setters:
-            broken(f"{call}: with the GPU pipeline a setter must be called only once between calls of simulate")
-        sim.setters.add(call)
         kind = call.replace("_indexed", "")
         width = {"set_actor_root_state_tensor": 13 * len(sim.actors), "set_dof_state_tensor": 2 * sim.num_dofs}
         device = self._device(sim)
         values = checked(tensor, call, "value", "DTYPE_FLOAT32", width.get(kind, sim.num_dofs), device)
         actors = self._actors(sim, call, indices, count, device)
+        self._check_once(sim, call, set(actors))
         # What is set counts as of now, whatever becomes of the tensor.
         values = values.copy()
         action = _setter(world, kind, values, actors)
@@ -269,6 +267,16 @@ class TensorCalls:
         else:
             action()
         return True
+
+    def _check_once(self, sim: Sim, call: str, actors: set[int]) -> None:
+        """Require that a second call before simulate, which replaces the first, loses nothing of it."""
+        lost = sim.setters.get(call, set()) - actors
+        if sim.gpu_pipeline and lost:
+            broken(
+                f"{call}: with the GPU pipeline a setter counts only once between calls of simulate, so that what an"
+                f" earlier call set for actors {sorted(lost)[:20]} is lost"
+            )
+        sim.setters[call] = actors
 
     def _actors(self, sim: Sim, call: str, indices: Tensor | None, count: int, device: int) -> list[int]:
         if indices is None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ._calls import UInt8Array, gymcall
-from ._enums import CameraFollowMode, ImageType, KeyboardInput, MeshType, MouseInput
+from ._enums import INVALID_HANDLE, CameraFollowMode, ImageType, KeyboardInput, MeshType, MouseInput
 from ._gym_setup import alive, error
 from ._params import ActionEvent, CameraProperties, PerformanceTimers, SimParams, Version
+from ._png import write_png
 from ._rules import broken, require
 from ._scene import Env, Sim, Viewer
 from ._tensor import Tensor, new_buffer
@@ -120,12 +121,8 @@ class ViewCalls:
 
     @gymcall
     def write_viewer_image_to_file(self, viewer: Viewer, path: str, /) -> None:
-        """Write nothing.
-
-        Raises:
-            RuleBroken: Always.
-        """
-        broken("write_viewer_image_to_file is not in the stand-in")
+        """Write a blank picture as PNG."""
+        _write_blank(viewer.properties, path)
 
     @gymcall
     def create_camera_sensor(self, env: Env, properties: CameraProperties, /) -> int:
@@ -133,8 +130,9 @@ class ViewCalls:
         sim = env.sim
         if sim.graphics_device < 0:
             error("Cannot create a camera sensor: the sim has no graphics device")
-            return -1
-        handle = sum(camera[0] is env for camera in sim.cameras.values())
+            return INVALID_HANDLE
+        handle = env.num_cameras
+        env.num_cameras += 1
         sim.cameras[(env.index, handle)] = [env, copy.deepcopy(properties), Transform()]
         return handle
 
@@ -147,12 +145,12 @@ class ViewCalls:
     @gymcall
     def set_camera_location(self, handle: int, env: Env, position: Vec3, target: Vec3, /) -> None:
         """Move a camera."""
-        self._camera(env, handle, "set_camera_location")[2] = Transform(position)
+        self._move_camera(env, handle, "set_camera_location", Transform(position))
 
     @gymcall
     def set_camera_transform(self, handle: int, env: Env, transform: Transform, /) -> None:
         """Move a camera."""
-        self._camera(env, handle, "set_camera_transform")[2] = copy.deepcopy(transform)
+        self._move_camera(env, handle, "set_camera_transform", transform)
 
     @gymcall
     def get_camera_transform(self, sim: Sim, env: Env, handle: int, /) -> Transform:
@@ -165,7 +163,7 @@ class ViewCalls:
     ) -> None:
         """Let a camera follow a body."""
         require(0 <= body < env.num_bodies, f"attach_camera_to_body: body {body} of {env.num_bodies}")
-        self._camera(env, handle, "attach_camera_to_body")[2] = copy.deepcopy(offset)
+        self._move_camera(env, handle, "attach_camera_to_body", offset)
 
     @gymcall
     def get_camera_view_matrix(self, sim: Sim, env: Env, handle: int, /) -> np.ndarray:
@@ -206,12 +204,8 @@ class ViewCalls:
 
     @gymcall
     def write_camera_image_to_file(self, sim: Sim, env: Env, handle: int, kind: ImageType, path: str, /) -> None:
-        """Write nothing.
-
-        Raises:
-            RuleBroken: Always.
-        """
-        broken("write_camera_image_to_file is not in the stand-in")
+        """Write a blank picture as PNG."""
+        _write_blank(self._camera(env, handle, "write_camera_image_to_file")[1], path)
 
     @gymcall
     def start_access_image_tensors(self, sim: Sim, /) -> None:
@@ -220,6 +214,13 @@ class ViewCalls:
     @gymcall
     def end_access_image_tensors(self, sim: Sim, /) -> None:
         """Do nothing."""
+
+    def _move_camera(self, env: Env, handle: int, call: str, pose: Transform) -> None:
+        if handle == INVALID_HANDLE and env.sim.graphics_device < 0:
+            # Headless programs go on with the camera that they did not get.
+            error(f"{call}: there is no camera, as the sim has no graphics device")
+            return
+        self._camera(env, handle, call)[2] = copy.deepcopy(pose)
 
     def _camera(self, env: Env, handle: int, call: str) -> list[Any]:
         if (env.index, handle) not in env.sim.cameras:
@@ -289,3 +290,8 @@ class ViewCalls:
     def get_performance_timers(self, sim: Sim, handle: int, /) -> PerformanceTimers:
         """Return zeros."""
         return PerformanceTimers()
+
+
+def _write_blank(properties: Any, path: str) -> None:
+    if not write_png(path, np.zeros((properties.height, properties.width, 3), dtype=np.uint8)):
+        error(f"Failed to write image '{path}'")

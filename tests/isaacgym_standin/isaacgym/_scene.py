@@ -51,6 +51,8 @@ class Env:
         """Place an env."""
         self.sim, self.index, self.origin = sim, index, origin
         self.actors: list[Actor] = []
+        self.num_cameras = 0
+        """Ever made, also those that were destroyed."""
         self.aggregate: tuple[int, int, int] | None = None
         """While one is open: its first actor, most bodies, most shapes."""
 
@@ -90,11 +92,11 @@ class Sim:
         self.num_steps = 0
         self.buffers: dict[str, Any] = {}
         """Tensors that were acquired, by what they hold."""
-        self.setters: set[str] = set()
-        """Setter functions called since the last simulate."""
+        self.setters: dict[str, set[int]] = {}
+        """Setter functions called since the last simulate, with the actors that they set."""
         self.start_controls: list[tuple[str, int, np.ndarray]] = []
         """Efforts and targets given during setup: kind, first DOF, values."""
-        self.cameras: dict[int, Any] = {}
+        self.cameras: dict[tuple[int, int], Any] = {}
 
     @property
     def gpu_pipeline(self) -> bool:

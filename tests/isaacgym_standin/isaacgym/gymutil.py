@@ -109,22 +109,28 @@ def _finish(args: argparse.Namespace, no_graphics: bool) -> argparse.Namespace:
 
 
 def parse_sim_config(sim_cfg: dict[str, Any], sim_params: gymapi.SimParams) -> None:
-    """Copy a configuration's entries into SimParams; ``physx`` and ``flex`` are dicts in it.
+    """Copy a configuration's entries into SimParams, ``physx`` and ``flex`` from dicts or classes in it.
 
-    Raises:
-        AttributeError: An entry that SimParams does not have.
+    Entries that SimParams does not have are left alone: published configurations keep settings of their own there.
     """
     for name, value in sim_cfg.items():
         if name in ("physx", "flex"):
-            for inner, given in value.items():
-                given = gymapi.ContactCollection(given) if inner == "contact_collection" else given
-                setattr(getattr(sim_params, name), inner, given)
+            inner = value if isinstance(value, dict) else vars(value)
+            _copy_entries(inner, getattr(sim_params, name))
         elif name == "up_axis":
             sim_params.up_axis = gymapi.UpAxis(value)
         elif name == "gravity":
             sim_params.gravity = gymapi.Vec3(*value)
         else:
-            setattr(sim_params, name, value)
+            _copy_entries({name: value}, sim_params)
+
+
+def _copy_entries(entries: Any, params: Any) -> None:
+    for name, value in entries.items():
+        if name == "contact_collection":
+            params.contact_collection = gymapi.ContactCollection(value)
+        elif name in params.FIELDS:
+            setattr(params, name, value)
 
 
 def get_property_setter_map(gym: Any) -> dict[str, Any]:
