@@ -67,7 +67,8 @@ def assert_memory_has_no_name(*pids: int) -> None:
     for pid in pids:
         maps = Path(f"/proc/{pid}/maps").read_text()
         assert "/memfd:isaacgym_states (deleted)" in maps
-        assert "/dev/shm/" not in maps
+        # Semaphores of Python's that others of this process made are there without a name, too.
+        assert not [line for line in maps.splitlines() if "/dev/shm/" in line and not line.endswith("(deleted)")]
 
 
 def start_link() -> None:

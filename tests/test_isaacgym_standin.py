@@ -138,7 +138,64 @@ def test_simulate_can_hang() -> None:
 
 
 def test_rules_can_be_warnings() -> None:
-    code = MAKE_SIM.format(gpu=False) + "gym.prepare_sim(sim); gym.prepare_sim(sim); print('went on')"
+    code = MAKE_SIM.format(gpu=False) + "gym.prepare_sim(sim); gym.prepare_sim(sim)\n"
+    code += "from isaacgym import gymtorch; import torch; freed = gymtorch.unwrap_tensor(torch.full((3,), 7.0))\n"
+    code += "print('went on', freed.array().tolist())"
     done = run("-c", code, ISAACGYM_STANDIN_RULES="warn")
-    assert "went on" in done.stdout
+    assert "went on [7.0, 7.0, 7.0]" in done.stdout
     assert "prepare_sim: called twice" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def done() -> Any:
+    """Return what came of calls that published environments make."""
+    return measure("standin_published.py", ISAACGYM_STANDIN_GPU="cpu")
+
+
+def test_settings_that_are_not_isaac_gyms_are_left_alone(done: Any) -> None:
+    assert done["settings_of_others"] == [pytest.approx(0.004), 7, "CC_LAST_SUBSTEP", "UP_AXIS_Z"]
+
+
+def test_numbers_may_come_in_arrays_and_tensors(done: Any) -> None:
+    assert done["numbers_in_arrays"] == [2.5, 0.25, 0.75, True]
+
+
+def test_pictures_are_written_where_that_is_possible(done: Any) -> None:
+    assert done["pictures_to_files"] == [["PNG", 1600, 900], ["PNG", 1600, 900]]
+    assert done["one_colour_for_all_lines"] == 12
+
+
+def test_headless_programs_go_on_without_their_camera(done: Any) -> None:
+    assert done["camera_without_graphics"] == -1
+
+
+def test_an_env_holds_more_actors_than_mujoco_has_bits(done: Any) -> None:
+    assert done["many_actors_in_an_env"] == pytest.approx([0.3, 0.3, 0.1, 0.1], abs=0.01)
+
+
+def test_urdfs_need_neither_inertia_nor_meshes(done: Any) -> None:
+    names, inertia, finite = done["links_without_inertia"]
+    assert names == ["world", "imu"]
+    assert 0.0 < inertia < 1e-5 and all(finite)
+    assert done["meshes_of_any_kind"] == [1, 1, 0]
+
+
+def test_joints_of_collapsed_links_are_ordered_with_their_new_neighbours(done: Any) -> None:
+    kept, collapsed = done["order_after_collapsing"]
+    assert kept == ["left_hip", "right_hip", "arm", "neck"]
+    assert collapsed == ["arm", "left_hip", "neck", "right_hip"]
+
+
+def test_a_gpu_setter_may_be_called_again_when_nothing_is_lost(done: Any) -> None:
+    assert done["gpu_setter_again_for_the_same"] == 2
+
+
+def test_contacts_are_listed(done: Any) -> None:
+    bodies, force, total = done["contact_list"]
+    assert bodies == [-1, 0]
+    assert force == pytest.approx(2 * 9.81, rel=0.05)
+    assert total == 4
+
+
+def test_gymutil_randomizes(done: Any) -> None:
+    assert done["randomization_of_gymutil"] == [pytest.approx(-7.81), pytest.approx(4.0), 0.5]

@@ -101,7 +101,8 @@ class Asset:
     def _body_props(self) -> list[RigidBodyProperties]:
         spec = mujoco.MjSpec()
         spec.compiler.balanceinertia = True
-        self.add_to(spec, "")
+        # Without a prefix, a link called "world" would clash with MuJoCo's.
+        self.add_to(spec, "0/")
         model = spec.compile()
         flags = int(self.options.disable_gravity)
         out = []

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ._asset import Asset
 from ._calls import gymcall
+from ._contacts import read_list
 from ._enums import IndexDomain
 from ._gym_assets import index_of, item
 from ._gym_states import classic
-from ._params import ActuatorProperties
+from ._params import RIGID_CONTACT, ActuatorProperties
 from ._rules import broken, require
 from ._scene import Env, Sim, Viewer
 from ._sensors import read
@@ -51,7 +54,6 @@ LEFT_OUT = set(
         "get_asset_tendon_properties",
         "get_attractor_properties",
         "get_dof_frame",
-        "get_env_rigid_contacts",
         "get_joint_handle",
         "get_joint_name",
         "get_joint_position",
@@ -62,7 +64,6 @@ LEFT_OUT = set(
         "get_pneumatic_pressure",
         "get_pneumatic_target",
         "get_rigid_body_texture",
-        "get_rigid_contacts",
         "get_sensor",
         "get_sim_tetrahedra",
         "get_sim_tetrahedra_count",
@@ -239,6 +240,17 @@ class MoreCalls:
         return float(
             classic(env.sim, "get_dof_target_velocity", env).control("velocities")[env.actors[0].first_dof + dof]
         )
+
+    @gymcall
+    def get_env_rigid_contacts(self, env: Env, /) -> np.ndarray:
+        """Return the contacts in an env."""
+        return read_list(classic(env.sim, "get_env_rigid_contacts"), env)
+
+    @gymcall
+    def get_rigid_contacts(self, sim: Sim, /) -> np.ndarray:
+        """Return all contacts."""
+        world = classic(sim, "get_rigid_contacts")
+        return np.concatenate([np.zeros(0, dtype=RIGID_CONTACT), *(read_list(world, env) for env in sim.envs)])
 
     @gymcall
     def debug_print_asset(self, asset: Asset, outpath: str = "") -> None:

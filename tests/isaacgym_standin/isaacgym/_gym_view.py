@@ -107,8 +107,8 @@ class ViewCalls:
 
     @gymcall
     def add_lines(self, viewer: Viewer, env: Env | None, count: int, vertices: Any, colors: Any, /) -> None:
-        """Count lines: ``vertices`` has two points and ``colors`` one colour each."""
-        for what, array, points in (("vertices", vertices, 2 * count), ("colors", colors, count)):
+        """Count lines: ``vertices`` has two points of each; programs give one colour for all, too."""
+        for what, array, points in (("vertices", vertices, 2 * count), ("colors", colors, min(count, 1))):
             structured = isinstance(array, np.ndarray) and array.dtype == Vec3.dtype
             numbers = np.asarray(array).size * (3 if structured else 1)
             require(numbers >= 3 * points, f"add_lines: {count} lines, but {what} has only {numbers} numbers")

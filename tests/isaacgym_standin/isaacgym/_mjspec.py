@@ -9,6 +9,8 @@ import numpy as np
 
 from ._tree import Joint, Link, Shape
 
+_LEAST_RANGE = 1e-6
+_TINY_ARM = 0.01
 _TINY_MASS = 1e-4
 """kg, of moving links without mass and shapes; MuJoCo can't move bodies without mass."""
 
@@ -18,6 +20,17 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     out = np.zeros(4)
     mujoco.mju_mat2Quat(out, np.ascontiguousarray(rotation, dtype=np.float64).ravel())
     return out
+
+
+def sound_inertia(inertia: np.ndarray, mass: float) -> np.ndarray:
+    """Return an inertia, (3, 3), whose moments that are not positive are those of points 1 cm from the centre.
+
+    Published URDFs have links, such as of sensors, with a mass but no inertia; MuJoCo can't move those.
+    """
+    moments, axes = np.linalg.eigh(0.5 * (inertia + inertia.T))
+    if moments.min() > 0:
+        return inertia
+    return axes @ np.diag(np.where(moments > 0, moments, mass * _TINY_ARM**2)) @ axes.T
 
 
 def add_tree(spec: mujoco.MjSpec, root: Link, prefix: str, fixed: bool, density: float, gravity: bool) -> None:
@@ -41,7 +54,7 @@ def _add_body(spec: mujoco.MjSpec, parent: Any, link: Link, prefix: str, density
         name=prefix + link.name, pos=link.position, quat=quaternion(link.rotation), gravcomp=0.0 if gravity else 1.0
     )
     if link.mass or (not link.shapes and link.fixed is None):
-        inertia = link.inertia if link.mass else np.eye(3) * 1e-7
+        inertia = sound_inertia(link.inertia, link.mass) if link.mass else np.eye(3) * 1e-7
         body.explicitinertial = True
         body.mass = link.mass or _TINY_MASS
         body.ipos = link.com
@@ -58,13 +71,15 @@ def _add_body(spec: mujoco.MjSpec, parent: Any, link: Link, prefix: str, density
 
 def _add_joint(body: Any, joint: Joint, prefix: str) -> None:
     slide = joint.kind == "prismatic"
+    low, high = sorted((joint.lower, joint.upper))
     body.add_joint(
         name=prefix + joint.name,
         type=mujoco.mjtJoint.mjJNT_SLIDE if slide else mujoco.mjtJoint.mjJNT_HINGE,
         axis=joint.axis,
         pos=joint.position,
         limited=mujoco.mjtLimited.mjLIMITED_TRUE if joint.limited else mujoco.mjtLimited.mjLIMITED_FALSE,
-        range=[joint.lower, joint.upper],
+        # Joints whose limits are equal are locked; MuJoCo wants some room.
+        range=[low, max(high, low + _LEAST_RANGE)],
     )
 
 

@@ -20,6 +20,14 @@ DOF_PROPERTIES = np.dtype(
 DOF_STATE = np.dtype([("pos", "<f4"), ("vel", "<f4")])
 VELOCITY = np.dtype([("linear", Vec3.dtype), ("angular", Vec3.dtype)])
 RIGID_BODY_STATE = np.dtype([("pose", Transform.dtype), ("vel", VELOCITY)])
+RIGID_CONTACT = np.dtype(
+    [
+        ("env0", "<i4"), ("env1", "<i4"), ("body0", "<i4"), ("body1", "<i4"), ("localPos0", Vec3.dtype),
+        ("localPos1", Vec3.dtype), ("minDist", "<f4"), ("initialOverlap", "<f4"), ("normal", Vec3.dtype),
+        ("offset0", Vec3.dtype), ("offset1", Vec3.dtype), ("lambda", "<f4"), ("lambdaFriction", Vec3.dtype),
+        ("friction", "<f4"), ("torsionFriction", "<f4"), ("rollingFriction", "<f4"),
+    ]
+)  # fmt: skip
 DOF_FRAME = np.dtype([("origin", Vec3.dtype), ("axis", Vec3.dtype)])
 
 
@@ -228,6 +236,12 @@ class RigidBodyState:
     """Element of rigid body state arrays."""
 
     dtype = RIGID_BODY_STATE
+
+
+class RigidContact:
+    """Element of contact lists."""
+
+    dtype = RIGID_CONTACT
 
 
 class DofFrame(Struct):

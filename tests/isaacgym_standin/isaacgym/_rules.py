@@ -19,13 +19,18 @@ class RuleBroken(RuntimeError):
     """A call that Isaac Gym's documentation forbids; there it crashes, prints an error or quietly goes wrong."""
 
 
+def warns() -> bool:
+    """Whether broken rules are only printed."""
+    return os.environ.get(RULES) == "warn"
+
+
 def broken(rule: str) -> None:
     """Report a broken rule.
 
     Raises:
         RuleBroken: Unless ``ISAACGYM_STANDIN_RULES`` is ``warn``.
     """
-    if os.environ.get(RULES) == "warn":
+    if warns():
         print(f"[Error] [carb.gym.plugin] {rule}", file=sys.stderr)
     else:
         raise RuleBroken(rule)

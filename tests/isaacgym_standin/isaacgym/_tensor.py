@@ -25,7 +25,7 @@ class Tensor(Struct):
         "device": ("int", -1), "dtype": ("TensorDataType", MEMBERS["DTYPE_FLOAT32"]), "shape": ("Any", ()),
         "data_address": ("int", 0), "own_data": ("bool", False),
     }  # fmt: skip
-    __slots__ = ("owner", "torch_dtype", "watched")
+    __slots__ = ("kept", "owner", "torch_dtype", "watched")
 
     def __init__(self) -> None:
         """Describe nothing."""
@@ -35,7 +35,7 @@ class Tensor(Struct):
         object.__setattr__(self, "watched", None)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("owner", "torch_dtype", "watched"):
+        if name in self.__slots__:
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)

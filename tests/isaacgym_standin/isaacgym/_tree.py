@@ -64,6 +64,11 @@ class Link:
     shapes: list[Shape] = field(default_factory=list)
     children: list[Link] = field(default_factory=list)
 
+    def joint_name(self) -> str:
+        """Return the name of the joint that holds it, empty for the root."""
+        joints = [self.fixed] if self.fixed else self.joints
+        return joints[0].name if joints else ""
+
     def walk(self) -> list[Link]:
         """Return this link and all below it, depth first."""
         return [self, *(link for child in self.children for link in child.walk())]
@@ -78,7 +83,8 @@ def collapse_fixed(link: Link) -> None:
             children.append(child)
         else:
             children.extend(_merge(link, child))
-    link.children = children
+    # NVIDIA's importer orders a link's children by their joints' names, those that it took over, too.
+    link.children = sorted(children, key=Link.joint_name)
 
 
 def _merge(parent: Link, child: Link) -> list[Link]:

@@ -8,10 +8,8 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
-from ._collada import collada_points
+from ._meshes import collada_points, flat_box, obj_points, stl_points
 from ._tree import Joint, Link, Shape, collapse_fixed
-
-_MESHES = (".stl", ".obj", ".msh")
 
 
 def load_urdf(path: str, collapse: bool, capsules: bool) -> Link:
@@ -25,7 +23,7 @@ def load_urdf(path: str, collapse: bool, capsules: bool) -> Link:
         capsules: Make capsules of cylinders.
 
     Raises:
-        ValueError: Not a URDF, or not one tree.
+        ValueError: Not a URDF, or not a tree.
     """
     robot = ElementTree.parse(path).getroot()
     if robot.tag != "robot":
@@ -38,12 +36,15 @@ def load_urdf(path: str, collapse: bool, capsules: bool) -> Link:
             raise ValueError(f"{path}: joint '{element.get('name')}' names a link that is not there")
         _hang(links[parent], links[child], element)
         children.add(child)
-    roots = [link for name, link in links.items() if name not in children]
-    if len(roots) != 1:
-        raise ValueError(f"{path}: {len(roots)} root links instead of one")
+    roots = sorted(name for name in links if name not in children)
+    if not roots:
+        raise ValueError(f"{path}: no root link")
+    if len(roots) > 1:
+        print(f"[Warning] [carb.gym.plugin] '{path}' has {len(roots)} root links: {roots}", file=sys.stderr)
+    root = links[roots[0]]
     if collapse:
-        collapse_fixed(roots[0])
-    return roots[0]
+        collapse_fixed(root)
+    return root
 
 
 def _ends(joint: ElementTree.Element) -> tuple[str, str]:
@@ -142,22 +143,40 @@ def _mesh(values: dict[str, str], path: str, position: np.ndarray, rotation: np.
     if file is None:
         print(f"[Error] [carb.gym.plugin] Failed to resolve mesh '{values.get('filename')}'", file=sys.stderr)
         return None
-    if file.lower().endswith(_MESHES):
-        return Shape("mesh", scale, position, rotation, file=file)
-    points = collada_points(file) if file.lower().endswith(".dae") else None
-    if points is None:
+    try:
+        points, readable = _points(file)
+    except ValueError:
+        points, readable = None, False
+    if points is None or len(points) == 0:
+        if file.lower().endswith(".msh"):
+            return Shape("mesh", scale, position, rotation, file=file)
         print(f"[Error] [carb.gym.plugin] Failed to load mesh '{file}'", file=sys.stderr)
         return None
+    flat = flat_box(points * scale)
+    if flat is not None:
+        return Shape("box", tuple(flat[0]), position + rotation @ flat[1], rotation)
+    if readable:
+        return Shape("mesh", scale, position, rotation, file=file)
     return Shape("mesh", scale, position, rotation, vertices=points)
+
+
+def _points(file: str) -> tuple[np.ndarray | None, bool]:
+    """Return a mesh's vertices, (n, 3), and whether MuJoCo reads such files itself."""
+    kind = os.path.splitext(file)[1].lower()
+    if kind == ".stl":
+        return stl_points(file)
+    if kind == ".obj":
+        return obj_points(file), True
+    return (collada_points(file) if kind == ".dae" else None), False
 
 
 def find_mesh(name: str, urdf: str) -> str | None:
     """Return the path of a mesh that a URDF names, or None when it is not there."""
-    name = name.replace("file://", "")
-    package, name = name.startswith("package://"), name.replace("package://", "")
+    # As "package://robot/meshes/leg.stl": Isaac Gym drops the first part and looks in all folders above.
+    name = name.partition("://")[2] or name
     folder = os.path.dirname(os.path.abspath(urdf))
     candidates = [os.path.join(folder, name)]
-    while package and folder != os.path.dirname(folder):
+    while folder != os.path.dirname(folder):
         candidates += [os.path.join(folder, name), os.path.join(folder, *name.split("/")[1:])]
         folder = os.path.dirname(folder)
     return next((c for c in candidates if os.path.isfile(c)), None)

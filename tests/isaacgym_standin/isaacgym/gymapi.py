@@ -32,6 +32,7 @@ from ._params import (
     PlaneParams,
     RigidBodyProperties,
     RigidBodyState,
+    RigidContact,
     RigidShapeProperties,
     SimParams,
     TendonProperties,

@@ -9,6 +9,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from . import gymapi
+from ._rules import warns
 from ._tensor import Tensor
 
 torch2gym_dtype_map = {
@@ -66,6 +67,9 @@ def unwrap_tensor(torch_tensor: torch.Tensor) -> Tensor:
     gym_tensor.data_address = torch_tensor.data_ptr()
     gym_tensor.torch_dtype = torch_tensor.dtype
     gym_tensor.watched = StorageWeakRef(torch_tensor.untyped_storage())
+    if warns():
+        # Where rules only warn, memory that a program freed too early still has its values, as it often has on a GPU.
+        gym_tensor.kept = torch_tensor
     return gym_tensor
 
 

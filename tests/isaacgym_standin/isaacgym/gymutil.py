@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 
 from . import gymapi
+from ._randomize import apply_random_samples as apply_random_samples
+from ._randomize import check_buckets as check_buckets
+from ._randomize import generate_random_samples as generate_random_samples
+from ._randomize import get_bucketed_val as get_bucketed_val
 
 
 def parse_device_str(device_str: str) -> tuple[str, int]:

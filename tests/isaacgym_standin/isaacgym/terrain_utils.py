@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.random import choice
 
 
 class SubTerrain:
@@ -45,7 +46,7 @@ def random_uniform_terrain(
     coarse_step = terrain.horizontal_scale if downsampled_scale is None else downsampled_scale
     heights = _steps(terrain, min_height, max_height, step)
     points = [int(n * terrain.horizontal_scale / coarse_step) for n in (terrain.width, terrain.length)]
-    coarse = np.random.choice(heights, [max(n, 2) for n in points])
+    coarse = choice(heights, [max(n, 2) for n in points])
     terrain.height_field_raw += np.rint(_resample(coarse, (terrain.width, terrain.length))).astype(np.int16)
     return terrain
 
@@ -78,9 +79,9 @@ def discrete_obstacles_terrain(
     sizes = range(int(min_size / terrain.horizontal_scale), int(max_size / terrain.horizontal_scale), 4)
     rows, cols = terrain.height_field_raw.shape
     for _ in range(num_rects):
-        width, length = np.random.choice(sizes), np.random.choice(sizes)
-        x, y = np.random.choice(range(0, rows - width, 4)), np.random.choice(range(0, cols - length, 4))
-        height = np.random.choice([-top, -top // 2, top // 2, top])
+        width, length = choice(sizes), choice(sizes)
+        x, y = choice(range(0, rows - width, 4)), choice(range(0, cols - length, 4))
+        height = choice([-top, -top // 2, top // 2, top])
         terrain.height_field_raw[x : x + width, y : y + length] = height
     _middle(terrain, platform_size)[...] = 0
     return terrain
@@ -141,7 +142,7 @@ def stepping_stones_terrain(
         shift = np.random.randint(0, max(size, 1))
         for x in range(-shift, terrain.width, pitch):
             stone = terrain.height_field_raw[max(x, 0) : max(x + size, 0), y : y + size]
-            stone[...] = np.random.choice(heights)
+            stone[...] = choice(heights)
     _middle(terrain, platform_size)[...] = 0
     return terrain
 
