@@ -11,6 +11,8 @@ from ._vectors import Transform, Vec3
 
 GROUND_BIT = 1
 _MAX_POINTS = 4_000_000
+_AT_ONCE = 20_000
+"""Triangles: so few stay in the processor's cache."""
 _FINEST = 0.02
 _COARSEST = 0.1
 
@@ -71,17 +73,23 @@ def rasterise(vertices: np.ndarray, triangles: np.ndarray, friction: float) -> G
     low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
     shape = np.round((high - low) / step).astype(int) + 1
     heights = np.full(shape, -np.inf)
-    corners = vertices[triangles].astype(np.float64)
-    corners[:, :, :2] = (corners[:, :, :2] - low) / step
+    for start in range(0, len(triangles), _AT_ONCE):
+        corners = vertices[triangles[start : start + _AT_ONCE]].astype(np.float64)
+        corners[:, :, :2] = (corners[:, :, :2] - low) / step
+        _cast(heights, corners)
+    missing = ~np.isfinite(heights)
+    heights[missing] = vertices[:, 2].min()
+    return Ground(friction, heights=heights, spacing=(step, step), corner=(float(low[0]), float(low[1])))
+
+
+def _cast(heights: np.ndarray, corners: np.ndarray) -> None:
+    """Raise ``heights`` to triangles, (m, 3, 3), whose x and y are in grid steps."""
     first = np.ceil(corners[:, :, :2].min(axis=1) - 1e-4).astype(int)
     reach = np.floor(corners[:, :, :2].max(axis=1) + 1e-4).astype(int) - first
     small = (reach <= 4).all(axis=1)
     _cast_small(heights, corners[small], first[small], reach[small])
     for corner, start, size in zip(corners[~small], first[~small], reach[~small]):
         _cast_large(heights, corner, start, size)
-    missing = ~np.isfinite(heights)
-    heights[missing] = vertices[:, 2].min()
-    return Ground(friction, heights=heights, spacing=(step, step), corner=(float(low[0]), float(low[1])))
 
 
 def _grid_step(vertices: np.ndarray) -> float:
