@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 from conftest import quiet, small_cfg
 from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 
+from legged_gym.benchmarking import exchange
 from legged_gym.benchmarking.measure import measure
 from legged_gym.envs import Qmini, QminiCfg
 from legged_gym.scripts import benchmark, play, train
@@ -370,3 +372,11 @@ def test_speed_is_measured() -> None:
     result = measure(get_args(small, benchmark.make_parser()), 4, time.perf_counter())
     assert result.machine["simulator"] == "isaacgym on cpu"
     assert all(seconds > 0.0 for seconds in result.seconds.values())
+
+
+def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    exchange.measure(get_args(["--num_envs=4", "--steps=3", "--sim_device=cpu"], exchange.make_parser()))
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    assert lines[0] == "4 robots, 11 links each, median and least of 3"
+    for line, name in zip(lines[1:], ("one physics step, all states", "a control step by the PD law"), strict=True):
+        assert re.fullmatch(rf"  {name} +\d+\.\d\d ms, \d+\.\d\d ms", line)

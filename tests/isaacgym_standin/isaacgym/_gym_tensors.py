@@ -10,7 +10,7 @@ import numpy as np
 from ._calls import gymcall
 from ._enums import MEMBERS, CoordinateSpace
 from ._gym_setup import alive
-from ._rules import broken, require
+from ._rules import broken, require, stands_still
 from ._scene import Sim
 from ._tensor import Tensor, checked, fill, new_buffer
 from ._world import World
@@ -18,6 +18,8 @@ from ._world import World
 
 class TensorCalls:
     """``simulate``, ``acquire_``, ``refresh_`` and the ``_tensor`` setters."""
+
+    _still = stands_still()
 
     @gymcall
     def simulate(self, sim: Sim, /) -> None:
@@ -28,7 +30,8 @@ class TensorCalls:
             sim.world = World(sim)
         sim.setters.clear()
         sim.fetched = False
-        sim.world.step()
+        if not self._still:
+            sim.world.step()
 
     @gymcall
     def fetch_results(self, sim: Sim, wait: bool, /) -> None:
@@ -240,7 +243,7 @@ class TensorCalls:
     def _refresh(self, sim: Sim, what: str, read: Callable[[World], np.ndarray]) -> bool:
         world = self._world(sim, f"refresh_{what}_tensor")
         # Without anything acquired there is nothing to refresh; legged_gym's drawing of heights does that.
-        if what in sim.buffers:
+        if what in sim.buffers and not self._still:
             fill(sim.buffers[what], read(world))
         return what in sim.buffers
 
@@ -257,6 +260,8 @@ class TensorCalls:
         width = {"set_actor_root_state_tensor": 13 * len(sim.actors), "set_dof_state_tensor": 2 * sim.num_dofs}
         device = self._device(sim)
         values = checked(tensor, call, "value", "DTYPE_FLOAT32", width.get(kind, sim.num_dofs), device)
+        if self._still:
+            return True
         actors = self._actors(sim, call, indices, count, device)
         self._check_once(sim, call, set(actors))
         # What is set counts as of now, whatever becomes of the tensor.

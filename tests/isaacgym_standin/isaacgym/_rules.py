@@ -13,6 +13,8 @@ RULES = "ISAACGYM_STANDIN_RULES"
 """``warn``: where the real one prints an error or quietly goes wrong, print a warning instead of raising."""
 GPU = "ISAACGYM_STANDIN_GPU"
 """``cpu``: follow the rules of the GPU pipeline with tensors in the computer's memory."""
+STILL = "ISAACGYM_STANDIN_STILL"
+"""Any value: simulate, refreshes and setters of tensors do nothing, for measurements of what lies around them."""
 
 
 class RuleBroken(RuntimeError):
@@ -22,6 +24,11 @@ class RuleBroken(RuntimeError):
 def warns() -> bool:
     """Whether broken rules are only printed."""
     return os.environ.get(RULES) == "warn"
+
+
+def stands_still() -> bool:
+    """Whether nothing is to move."""
+    return bool(os.environ.get(STILL))
 
 
 def broken(rule: str) -> None:

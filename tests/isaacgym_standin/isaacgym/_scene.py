@@ -86,6 +86,8 @@ class Sim:
         self.compute_device, self.graphics_device = compute_device, graphics_device
         self.envs: list[Env] = []
         self.actors: list[Actor] = []
+        self.num_bodies = self.num_dofs = 0
+        """Rigid bodies and DOFs of all actors: counted, as thousands of actors are asked for at every step."""
         self.grounds: list[Ground] = []
         self.world: Any = None
         self.prepared = self.destroyed = self.fetched = False
@@ -102,16 +104,6 @@ class Sim:
     def gpu_pipeline(self) -> bool:
         """Whether tensors live on a GPU, or follow the same rules."""
         return self.params.use_gpu_pipeline
-
-    @property
-    def num_bodies(self) -> int:
-        """Rigid bodies of all actors."""
-        return sum(env.num_bodies for env in self.envs)
-
-    @property
-    def num_dofs(self) -> int:
-        """DOFs of all actors."""
-        return sum(env.num_dofs for env in self.envs)
 
     def add_actor(self, env: Env, asset: Asset, pose: Transform, name: str, group: int, collisions: int) -> Actor:
         """Place an asset; its pose is relative to the env."""
@@ -130,6 +122,8 @@ class Sim:
         )  # fmt: skip
         env.actors.append(actor)
         self.actors.append(actor)
+        self.num_bodies += len(asset.links)
+        self.num_dofs += len(asset.dofs)
         asset.in_use = True
         return actor
 

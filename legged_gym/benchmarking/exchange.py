@@ -1,0 +1,76 @@
+"""Measures what it costs to have Isaac Gym in another process: ``python -m legged_gym.benchmarking.exchange``.
+
+With Isaac Gym itself its physics is in the figures. With the stand-in of the tests and ``ISAACGYM_STANDIN_STILL=1``
+nothing moves, and what remains is the exchange.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from typing import TYPE_CHECKING
+
+from legged_gym.utils.helpers import add_set_argument, add_sim_arguments, get_args, make_task_parser, positive, run_main
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = (
+    "python -m legged_gym.benchmarking.exchange --isaacgym_python=~/miniconda3/envs/isaacgym",
+    "python -m legged_gym.benchmarking.exchange --num_envs=1024 --set sim.physx.velocities_of=link",
+)
+_WARM_UP = 20
+"""Exchanges before the measurement, which build the scene, too."""
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Exchange torques and states with Isaac Gym's process many times, and print how long that took."""
+    import torch
+
+    from legged_gym.benchmarking.stopwatch import Stopwatch
+    from legged_gym.envs import task_registry
+    from legged_gym.simulators import Drive
+    from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
+    from legged_gym.utils.helpers import choose_backend, update_cfg_from_args
+
+    choose_backend(args)
+    cfg, train_cfg = task_registry.get_cfgs(args.task)
+    update_cfg_from_args(cfg, train_cfg, args)
+    sim = IsaacGymSimulator(cfg, None, args.num_envs, args.sim_device)
+    watch = Stopwatch(args.sim_device)
+    gains = torch.ones(args.num_envs, sim.num_dof, device=args.sim_device)
+    drive = Drive([gains] * cfg.control.decimation, gains, gains, sim.torque_limits)
+    try:
+        for step in range(_WARM_UP + args.steps):
+            with watch.measure("one physics step, all states"):
+                sim.step(gains, refresh=True)
+            with watch.measure("a control step by the PD law"):
+                sim.follow(drive)
+            if step == _WARM_UP:
+                watch.read()
+        print(f"{args.num_envs} robots, {sim.num_bodies} links each, median and least of {args.steps}")
+        for name, spans in watch.read().items():
+            print(f"  {name:<30} {1e3 * statistics.median(spans):.2f} ms, {1e3 * min(spans):.2f} ms")
+    finally:
+        sim.close()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of this measurement's command line."""
+    parser = make_task_parser("Measure what an exchange with Isaac Gym's process costs.", _EXAMPLES)
+    add = parser.add_argument
+    add("--num_envs", type=positive, default=4096, metavar="N", help="robots (default: %(default)s)")
+    add("--steps", type=positive, default=200, metavar="N", help="exchanges of each kind (default: %(default)s)")
+    add_sim_arguments(parser)
+    add_set_argument(parser)
+    parser.set_defaults(sim="isaacgym")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    measure(get_args(parser=make_parser()))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
