@@ -133,7 +133,7 @@ class WarpSimulator(Simulator):
             self._current = False
         elif self._current:
             with self._on_stream():
-                self._compute_state(few)
+                self._compute_state(few, moved=False)
 
     def set_parameters(self, parameters: PhysicsParameters) -> None:
         """Write each robot's parameters into its own model fields and update what MuJoCo derives from them."""
@@ -210,12 +210,16 @@ class WarpSimulator(Simulator):
         self._compute_state(worlds)
         self._compute_acceleration(worlds, ahead=False)
 
-    def _compute_state(self, worlds: Worlds) -> None:
-        """Compute what follows from positions and velocities of some robots; of all, unless all of it is ours."""
+    def _compute_state(self, worlds: Worlds, moved: bool = True) -> None:
+        """Compute what follows from positions and velocities of some robots; of all, unless all of it is ours.
+
+        Where they have not ``moved``, as after a push, they touch the ground where they did.
+        """
         model, data = self._model, self._data
         if self._tree is not None and self._contacts is not None:
             self._tree.update(worlds)
-            self._contacts.detect(worlds)
+            if moved:
+                self._contacts.detect(worlds)
         else:
             mjw.fwd_kinematics(model, data)
             mjw.crb(model, data)
