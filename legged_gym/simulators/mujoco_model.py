@@ -174,10 +174,9 @@ def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None)
     span = max(high - low, 1e-3)
     rows, cols = terrain.heights.shape[1], terrain.heights.shape[0]
     half_x, half_y = 0.5 * (cols - 1) * terrain.horizontal_scale, 0.5 * (rows - 1) * terrain.horizontal_scale
-    spec.add_hfield(
-        name=GROUND, nrow=rows, ncol=cols, size=[half_x, half_y, span, 0.1],
-        userdata=((terrain.heights.T - low) / span).ravel(),
-    )  # fmt: skip
+    # A list: of an array MuJoCo's binding may fetch the numbers one by one, which took 5 s for a training's terrain.
+    heights = ((terrain.heights.T - low) / span).ravel().tolist()
+    spec.add_hfield(name=GROUND, nrow=rows, ncol=cols, size=[half_x, half_y, span, 0.1], userdata=heights)
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
     ground.hfieldname = GROUND
     ground.pos = [terrain.origin[0] + half_x, terrain.origin[1] + half_y, low]
