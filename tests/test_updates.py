@@ -12,6 +12,8 @@ from test_estimator_ppo import NUM_STEPS, LinearEnv, collect, make, mirror
 
 from legged_gym.algorithms import EstimatorPPO
 from legged_gym.algorithms.device_adam import DeviceAdam
+from legged_gym.algorithms.estimator_update import EstimatorUpdate
+from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.utils.errors import UserError
 
@@ -62,6 +64,89 @@ def test_update_is_that_of_rsl_rl(name: str, device: str) -> None:
     for ours_net, their_net in ((ours.actor, theirs.actor), (ours.critic, theirs.critic)):
         for one, other in zip(ours_net.parameters(), their_net.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def tracing_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU, let the compiler only trace: this is where it could go wrong, and C++ would take half a minute."""
+    compile_ = torch.compile
+    if not torch.cuda.is_available():
+        monkeypatch.setattr(
+            torch, "compile", lambda f, dynamic, options: compile_(f, dynamic=dynamic, backend="aot_eager")
+        )
+
+
+@torch.inference_mode()
+def take_over_rollout(alg: EstimatorPPO, other: EstimatorPPO) -> None:
+    """Copy another algorithm's rollout into the storage of one."""
+    ours, theirs = alg.storage, other.storage
+    for name in ("actions", "rewards", "dones", "values", "actions_log_prob", "returns", "advantages"):
+        getattr(ours, name).copy_(getattr(theirs, name))
+    ours.observations.copy_(theirs.observations)
+    for one, another in zip(ours.distribution_params or (), theirs.distribution_params or (), strict=True):
+        one.copy_(another)
+
+
+@pytest.mark.usefixtures("tracing_only")
+@pytest.mark.parametrize("device", DEVICES)
+def test_compiled_learning_is_the_same_learning(device: str) -> None:
+    """And so it stays with the next rollout, for which nothing is compiled anew."""
+    settings = SETTINGS["mirrored samples"]
+    plain, fused = (make(device=device, tf32=False, fuse=False, **copy.deepcopy(settings)) for _ in range(2))
+    fused._policy_update = PolicyUpdate(fused, fused.optimizer, fuse=True)
+    fused._estimator_update = EstimatorUpdate(fused, fused.estimator_optimizer, fuse=True)
+    graphs = []
+    for seed in range(3):
+        losses = []
+        for alg in (plain, fused):
+            collect(alg)
+        take_over_rollout(fused, plain)
+        for alg in (plain, fused):
+            torch.manual_seed(seed)
+            losses.append(alg.update())
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert graphs[0] > 0 and graphs[1:] == [graphs[1]] * 2
+    for ours, theirs in zip(fused.actor.parameters(), plain.actor.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(fused.estimator.parameters(), plain.estimator.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_what_can_not_be_compiled_learns_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(function: Any, **settings: Any) -> Any:
+        def fail(*arguments: Any) -> None:
+            raise RuntimeError("no C compiler\nand more")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", failing)
+    alg = make()
+    alg._policy_update = PolicyUpdate(alg, alg.optimizer, fuse=True)
+    collect(alg)
+    with pytest.warns(UserWarning, match="the policy's update runs slower.* no C compiler$"):
+        losses = alg.update()
+    assert losses["surrogate"] != 0.0
+
+
+@pytest.mark.usefixtures("tracing_only")
+@pytest.mark.parametrize("device", DEVICES)
+def test_compiled_acting_is_the_same_acting(device: str) -> None:
+    plain, fused = (make(device=device, tf32=False, fuse=False) for _ in range(2))
+    fused._recorder = RolloutRecorder(fused.storage, fused._begin_transition, fused.gamma, fuse=True)
+    env = LinearEnv(device)
+    with torch.inference_mode():
+        for _ in range(NUM_STEPS):
+            obs = env.get_observations()
+            actions = fused.act(obs).clone()
+            mean, deviation = fused.transition.distribution_params
+            plain.act(obs)
+            torch.testing.assert_close(mean, plain.transition.distribution_params[0])
+            torch.testing.assert_close(fused.transition.values, plain.transition.values)
+            drawn = torch.distributions.Normal(mean, deviation).log_prob(actions).sum(dim=1)
+            torch.testing.assert_close(fused.transition.actions_log_prob, drawn)
+            plain.transition.clear()
+    assert fused._recorder._act._fused is not None
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -84,6 +84,7 @@ class EstimatorPPO(PPO):
         estimator_cfg: EstimatorCfg | dict[str, Any] | None = None,
         tf32: bool = True,
         cuda_graph: bool = True,
+        fuse: bool = True,
         **ppo_cfg: Any,
     ) -> None:
         """Set up PPO, then the estimator with its optimiser.
@@ -95,6 +96,7 @@ class EstimatorPPO(PPO):
             estimator_cfg: Settings of the estimator.
             tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
             cuda_graph: Record mini-batches on a GPU and replay them.
+            fuse: Compile acting and learning on a GPU, where they are many small kernels.
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)
@@ -110,6 +112,7 @@ class EstimatorPPO(PPO):
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
         self._tf32, self._cuda_graph = tf32, cuda_graph
+        self._fuse = fuse and torch.device(self.device).type == "cuda"
         self._side_stream = torch.cuda.Stream(self.device) if torch.device(self.device).type == "cuda" else None
         self._last_obs: TensorDict | None = None
         self._prepare_updates()
@@ -272,14 +275,14 @@ class EstimatorPPO(PPO):
 
     def _prepare_updates(self) -> None:
         """Start new recordings: nets or optimisers have moved."""
-        self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph)
+        self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph, self._fuse)
         self._policy_update = None
         if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
-            self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph)
+            self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph, self._fuse)
         self._returns = Recorded(self._compute_returns, self.device, self._cuda_graph)
         self._recorder = None
         if self._policy_update is not None and self._side_stream is not None and self._cuda_graph:
-            self._recorder = RolloutRecorder(self.storage, self._begin_transition, self.gamma)
+            self._recorder = RolloutRecorder(self.storage, self._begin_transition, self.gamma, self._fuse)
 
     def _begin_transition(self, obs: TensorDict) -> RolloutStorage.Transition:
         super().act(self.with_estimate(obs))

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
+from tensordict import TensorDict
 from torch import nn
 
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
 from legged_gym.algorithms.mini_batch import MiniBatchStep
+from legged_gym.utils.fused import Fused
 
 if TYPE_CHECKING:
     from legged_gym.algorithms.estimator_ppo import EstimatorPPO
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 class EstimatorUpdate:
     """Fits the estimator of an :class:`EstimatorPPO` to the labels in its storage."""
 
-    def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True) -> None:
+    def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
         """Prepare for one storage.
 
         Args:
             alg: The algorithm.
             optimizer: The estimator's optimiser.
             record: Whether to record mini-batches on a GPU.
+            fuse: Whether to compile what computes their loss.
         """
         self._alg, self._optimizer = alg, optimizer
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
@@ -35,8 +38,9 @@ class EstimatorUpdate:
         self._average: GradientAverage | None = None
         if alg.is_multi_gpu:
             self._average = GradientAverage(alg.estimator.parameters(), alg.gpu_world_size)
+        self._evaluate = Fused(self._batch_loss, "the estimator's update", fuse)
         self._step = MiniBatchStep(
-            lambda: self._differentiate(self._indices), self._apply, self._average, alg.device, record
+            lambda: self._differentiate(self._evaluate(self._indices)), self._apply, self._average, alg.device, record
         )
 
     @property
@@ -64,19 +68,23 @@ class EstimatorUpdate:
             self._step()
             return
         # The last one, which a recording of whole batches does not fit.
-        self._differentiate(indices)
+        self._differentiate(self._batch_loss(indices))
         if self._average is not None:
             self._average.exchange()
         self._apply()
 
-    def _differentiate(self, indices: torch.Tensor) -> None:
-        """Compute the gradients of the mean squared error of some samples."""
-        cfg = self._alg.estimator_cfg
-        samples = self._alg.storage.observations.select(*cfg.input_groups, cfg.label).flatten(0, 1)[indices]
-        loss = nn.functional.mse_loss(self._alg.estimator(samples), samples[cfg.label])
+    def _batch_loss(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return the mean squared error of some samples and add it up."""
+        cfg, stored = self._alg.estimator_cfg, self._alg.storage.observations
+        samples = {name: stored[name].flatten(0, 1)[indices] for name in (*cfg.input_groups, cfg.label)}
+        estimate = self._alg.estimator(TensorDict(samples, batch_size=[len(indices)]))
+        loss = nn.functional.mse_loss(estimate, samples[cfg.label])
+        self._squared_error += loss.detach() * len(indices)
+        return loss
+
+    def _differentiate(self, loss: torch.Tensor) -> None:
         self._optimizer.zero_grad()
         loss.backward()
-        self._squared_error += loss.detach() * len(indices)
         if self._average is not None:
             self._average.pack()
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
 from torch import nn
 
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
 from legged_gym.algorithms.mini_batch import MiniBatchStep
+from legged_gym.utils.fused import Fused
 
 if TYPE_CHECKING:
     from rsl_rl.algorithms import PPO
@@ -32,18 +34,20 @@ class PolicyUpdate:
     It knows feed-forward nets, Adam, mixed precision, symmetry and several processes; not RND.
     """
 
-    def __init__(self, alg: PPO, optimizer: DeviceAdam, record: bool = True) -> None:
+    def __init__(self, alg: PPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
         """Prepare for one storage.
 
         Args:
             alg: The algorithm; its settings are read when a mini-batch is computed or recorded.
             optimizer: Its optimiser.
             record: Whether to record mini-batches on a GPU.
+            fuse: Whether to compile what computes their losses.
         """
         self._alg, self._optimizer = alg, optimizer
         storage = alg.storage
         self._batch_size = storage.num_envs * storage.num_transitions_per_env // alg.num_mini_batches
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
+        self._groups = list(map(str, storage.observations.keys()))
         self.names = ["value", "surrogate", "entropy"] + (["symmetry"] if alg.symmetry else [])
         """Names of the losses."""
         self._losses = torch.zeros(len(self.names), device=alg.device)
@@ -52,6 +56,7 @@ class PolicyUpdate:
         if alg.is_multi_gpu:
             parameters = [*alg.actor.parameters(), *alg.critic.parameters()]
             self._average = GradientAverage(parameters, alg.gpu_world_size)
+        self._evaluate = Fused(self._batch_loss, "the policy's update", fuse)
         self._step = MiniBatchStep(self._differentiate, self._apply, self._average, alg.device, record)
 
     @property
@@ -78,14 +83,7 @@ class PolicyUpdate:
 
     def _differentiate(self) -> None:
         """Compute the losses of the mini-batch and their gradients."""
-        alg = self._alg
-        batch = self._gather()
-        if alg.symmetry:
-            alg.symmetry.augment_batch(batch, self._batch_size)
-        device_type = torch.device(alg.device).type
-        # Recording and the cache of converted weights exclude each other.
-        with torch.amp.autocast(device_type, torch.bfloat16, alg.use_mixed_precision, cache_enabled=False):
-            loss = self._loss(batch)
+        loss = self._evaluate()
         self._optimizer.zero_grad()
         loss.backward()
         if self._average is not None:
@@ -105,14 +103,26 @@ class PolicyUpdate:
     def _adapts(self) -> bool:
         return self._alg.desired_kl is not None and self._alg.schedule == "adaptive"
 
+    def _batch_loss(self) -> torch.Tensor:
+        """Return PPO's loss of the present mini-batch."""
+        alg = self._alg
+        batch = self._gather()
+        if alg.symmetry:
+            alg.symmetry.augment_batch(batch, self._batch_size)
+        device_type = torch.device(alg.device).type
+        # Recording and the cache of converted weights exclude each other.
+        with torch.amp.autocast(device_type, torch.bfloat16, alg.use_mixed_precision, cache_enabled=False):
+            return self._loss(batch)
+
     def _gather(self) -> RolloutStorage.Batch:
         """Copy the mini-batch's samples out of the storage."""
         storage, indices = self._alg.storage, self._indices
+        observations = {name: storage.observations[name].flatten(0, 1)[indices] for name in self._groups}
         advantages = storage.advantages.flatten(0, 1)[indices]
         if self._alg.normalize_advantage_per_mini_batch:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         return RolloutStorage.Batch(
-            observations=storage.observations.flatten(0, 1)[indices],
+            observations=TensorDict(observations, batch_size=[self._batch_size]),
             actions=storage.actions.flatten(0, 1)[indices],
             values=storage.values.flatten(0, 1)[indices],
             advantages=advantages,

@@ -10,6 +10,7 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from legged_gym.algorithms.recorded import Recorded
+from legged_gym.utils.fused import Fused
 
 
 class RolloutRecorder:
@@ -19,7 +20,11 @@ class RolloutRecorder:
     """
 
     def __init__(
-        self, storage: RolloutStorage, act: Callable[[TensorDict], RolloutStorage.Transition], gamma: float
+        self,
+        storage: RolloutStorage,
+        act: Callable[[TensorDict], RolloutStorage.Transition],
+        gamma: float,
+        fuse: bool = False,
     ) -> None:
         """Prepare for one storage.
 
@@ -28,8 +33,9 @@ class RolloutRecorder:
             act: Fills a transition's part from before the step: actions, values, log probabilities, distribution
                 parameters and observations.
             gamma: Discount factor, for rewards after a time-out.
+            fuse: Whether to compile ``act``.
         """
-        self._storage, self._act, self._gamma = storage, act, gamma
+        self._storage, self._act, self._gamma = storage, Fused(act, "acting", fuse), gamma
         self._step = torch.zeros(1, dtype=torch.long, device=storage.device)
         self._rewards = torch.zeros(storage.num_envs, device=storage.device)
         self._dones = torch.zeros(storage.num_envs, dtype=torch.bool, device=storage.device)
@@ -39,12 +45,15 @@ class RolloutRecorder:
         self._acting = Recorded(self._fill, storage.device)
         self._storing = Recorded(self._store, storage.device)
 
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
-        """Return actions for observations, (N, A), in memory that the next call overwrites."""
+        """Return actions for observations, (N, A), in memory that the next call overwrites.
+
+        Whoever calls it in inference mode or not, what it makes may be overwritten in the other.
+        """
         if self._obs is None:
-            # A tensor of inference mode could not be overwritten outside of it.
-            with torch.inference_mode(False):
-                self._obs = obs.clone()
+            self._obs = obs.clone()
         names = list(self._obs.keys())
         torch._foreach_copy_([self._obs[name] for name in names], [obs[name] for name in names])
         self._acting()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tensordict import TensorDict
 
+from legged_gym.utils.fused import compiled, warn_not_compiled
 from legged_gym.utils.patience import tell_if_slow
 
 if TYPE_CHECKING:
@@ -78,18 +79,16 @@ class StepGraph:
             self._fused_step()
         except Exception as error:
             # What the compiler can't do must not keep a task from running; what is wrong with it shows again.
-            reason = str(error).strip().split("\n")[0]
-            warnings.warn(f"steps run slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)
+            warn_not_compiled("the task's step", error)
             self._undo_compile()
             self._step()
 
     def _compile(self) -> None:
         """Fuse the hundreds of small kernels of the task's own code into few; the simulator's stay as they are."""
-        warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores", module="torch._inductor")
         for name in _CALLS:
             setattr(self._task.sim, name, _opaque(self._task.sim, name))
         # All in one piece, the copies included: values go straight from where they are computed to their memory.
-        self._fused_step = torch.compile(self._step_into_memory, dynamic=False, options=_OPTIONS)
+        self._fused_step = compiled(self._step_into_memory, _OPTIONS)
 
     def _undo_compile(self) -> None:
         self._fused_step = None

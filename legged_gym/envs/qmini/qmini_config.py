@@ -187,6 +187,8 @@ class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
         """Let a GPU multiply matrices in TF32, with ten bits of mantissa: updates take two fifths less time."""
         cuda_graph = True
         """Record mini-batches on a GPU once and replay them."""
+        fuse = True
+        """Let torch.compile fuse the small kernels of acting and learning on a GPU."""
 
     class obs_groups(LeggedRobotCfgPPO.obs_groups):
         actor = ["policy", "estimate"]

@@ -7,8 +7,6 @@ places. Sizes of things (friction, masses, gains) keep their sign.
 
 from __future__ import annotations
 
-import weakref
-
 import torch
 from tensordict import TensorDict
 
@@ -16,8 +14,6 @@ from legged_gym.envs.qmini.qmini import Qmini
 
 _Reflection = tuple[list[int], list[float]]
 """Where each mirrored component comes from, and its sign."""
-
-_Known = dict[tuple[str, torch.device], tuple[torch.Tensor, torch.Tensor]]
 
 _VECTOR: _Reflection = ([0, 1, 2], [1.0, -1.0, 1.0])
 """A position, velocity or direction."""
@@ -28,8 +24,10 @@ _PAIR: _Reflection = ([1, 0], [1.0, 1.0])
 """A value of each leg."""
 
 _ACTIONS = "actions"
-_KNOWN: weakref.WeakKeyDictionary[Qmini, _Known] = weakref.WeakKeyDictionary()
-"""Order and signs by task, name and device: a recorded update must find the same tensors again."""
+_GROUPS = ("policy", "privileged", "label", "estimate")
+"""Observation groups that can be mirrored. Named here, as not every version of the compiler can list a TensorDict."""
+_TABLES = "mirror_tables"
+"""Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
 
 
 def mirror(
@@ -46,26 +44,29 @@ def mirror(
         Observations and actions of twice the batch size, the originals first; None for what was None.
     """
     if obs is not None:
-        mirrored = {name: _apply(_reflection(env, name, obs[name].device), obs[name]) for name in map(str, obs.keys())}
-        obs = TensorDict.cat([obs, TensorDict(mirrored, batch_size=obs.batch_size)])
+        groups = {name: obs.get(name, None) for name in _GROUPS}
+        both = {name: _append(env, name, values) for name, values in groups.items() if values is not None}
+        obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
     if actions is not None:
-        actions = torch.cat([actions, _apply(_reflection(env, _ACTIONS, actions.device), actions)])
+        actions = _append(env, _ACTIONS, actions)
     return obs, actions
 
 
-def _apply(reflection: tuple[torch.Tensor, torch.Tensor], values: torch.Tensor) -> torch.Tensor:
-    order, signs = reflection
-    return values[..., order] * signs
+def _append(env: Qmini, name: str, values: torch.Tensor) -> torch.Tensor:
+    """Return values of an observation group, or actions, followed by the mirrored ones."""
+    order, signs = _reflection(env, name, values.device)
+    return torch.cat([values, values[..., order] * signs])
 
 
 def _reflection(env: Qmini, name: str, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return order and signs of an observation group, of the estimate (like its label), or of actions."""
-    known = _KNOWN.setdefault(env, {})
+    known = env.__dict__.setdefault(_TABLES, {})
     if (name, device) not in known:
         parts = {"policy": _policy, "privileged": _privileged, "label": _label, "estimate": _label, _ACTIONS: _actions}
         order, signs = _join(parts[name](env))
         known[name, device] = torch.tensor(order, device=device), torch.tensor(signs, device=device)
-    return known[name, device]
+    tables: tuple[torch.Tensor, torch.Tensor] = known[name, device]
+    return tables
 
 
 def _actions(env: Qmini) -> list[_Reflection]:
