@@ -316,3 +316,16 @@ def test_a_shortened_first_episode_does_not_demote(make_qmini: QminiFactory) -> 
     env.reset_buf, env.time_out_buf = torch.tensor([True, True]), torch.tensor([True, False])
     env._update_terrain_curriculum()
     assert env.terrain_levels.tolist() == [2, 1], "0.09 m in 0.2 s is enough at 0.5 m/s; a fall is not"
+
+
+def test_tilting_too_far_ends_the_episode_where_asked_for(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(num_envs=3))
+    cfg.asset.terminate_past_tilt = 20.0
+    env = make_qmini(cfg)
+    root = env.root_states.clone()
+    half_angle = torch.deg2rad(torch.tensor([0.0, 15.0, 25.0])) / 2.0
+    root[:, 2], root[:, 3], root[:, 4:6], root[:, 6] = 1.0, half_angle.sin(), 0.0, half_angle.cos()
+    env.sim.set_state(torch.ones(3, dtype=torch.bool), root, env.dof_pos.clone(), env.dof_vel.clone())
+    _, _, dones, extras = env.step(torch.zeros(3, env.num_actions))
+    assert dones.tolist() == [False, False, True]
+    assert not extras["time_outs"].any()

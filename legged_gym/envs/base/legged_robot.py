@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -277,6 +278,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
     def _check_termination(self) -> None:
         forces = self.contact_magnitudes[:, self.termination_contact_indices]
         fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1) | self.sim.lost
+        if self.cfg.asset.terminate_past_tilt > 0.0:
+            fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
         self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
         self.reset_buf = fallen | self.time_out_buf
 
