@@ -9,6 +9,7 @@ import itertools
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -219,7 +220,10 @@ class Benchmark:
         optimizer = self._alg.optimizer
         self._alg.optimizer = self._plain_adam
         try:
-            PPO.update(self._alg)
+            with warnings.catch_warnings():
+                # The nets have learned on another stream before, which here only costs a wait.
+                warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream")
+                PPO.update(self._alg)
         finally:
             self._alg.optimizer = optimizer
 
