@@ -17,6 +17,7 @@ from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 
 from legged_gym.benchmarking import exchange
 from legged_gym.benchmarking.measure import measure
+from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.envs import Qmini, QminiCfg
 from legged_gym.scripts import benchmark, play, train
 from legged_gym.simulators import PhysicsParameters
@@ -24,6 +25,7 @@ from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 from legged_gym.simulators.simulator import Simulator
 from legged_gym.utils.backend import ISAACGYM_PYTHON
+from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.terrain import Terrain
 
@@ -374,9 +376,24 @@ def test_speed_is_measured() -> None:
     assert all(seconds > 0.0 for seconds in result.seconds.values())
 
 
-def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+
+    class Watch(Stopwatch):
+        def read(self) -> dict[str, list[float]]:
+            spans = super().read()
+            numbers.extend(map(len, spans.values()))
+            return spans
+
+    monkeypatch.setattr("legged_gym.benchmarking.stopwatch.Stopwatch", Watch)
     exchange.measure(get_args(["--num_envs=4", "--steps=3", "--sim_device=cpu"], exchange.make_parser()))
+    assert numbers == [exchange._WARM_UP, exchange._WARM_UP, 3, 3]
     lines = capsys.readouterr().out.splitlines()[-3:]
     assert lines[0] == "4 robots, 11 links each, median and least of 3"
     for line, name in zip(lines[1:], ("one physics step, all states", "a control step by the PD law"), strict=True):
         assert re.fullmatch(rf"  {name} +\d+\.\d\d ms, \d+\.\d\d ms", line)
+
+
+def test_exchanges_of_other_simulators_are_refused() -> None:
+    with pytest.raises(UserError, match=r"--sim must be 'isaacgym' here, .*, got 'mujoco'"):
+        exchange.measure(get_args(["--sim=mujoco"], exchange.make_parser()))

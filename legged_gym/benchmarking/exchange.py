@@ -10,7 +10,18 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import add_set_argument, add_sim_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.utils.backend import ISAACGYM_SIM
+from legged_gym.utils.errors import UserError
+from legged_gym.utils.helpers import (
+    add_set_argument,
+    add_sim_arguments,
+    choose_backend,
+    get_args,
+    make_task_parser,
+    positive,
+    run_main,
+    update_cfg_from_args,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -24,14 +35,19 @@ _WARM_UP = 20
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Exchange torques and states with Isaac Gym's process many times, and print how long that took."""
+    """Exchange torques and states with Isaac Gym's process many times, and print how long that took.
+
+    Raises:
+        UserError: Another simulator was named, or Isaac Gym can't be used as it is asked for.
+    """
+    if args.sim != ISAACGYM_SIM:
+        raise UserError(f"--sim must be '{ISAACGYM_SIM}' here, the one with a process of its own, got '{args.sim}'")
     import torch
 
     from legged_gym.benchmarking.stopwatch import Stopwatch
     from legged_gym.envs import task_registry
     from legged_gym.simulators import Drive
     from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
-    from legged_gym.utils.helpers import choose_backend, update_cfg_from_args
 
     choose_backend(args)
     cfg, train_cfg = task_registry.get_cfgs(args.task)
@@ -46,7 +62,8 @@ def measure(args: argparse.Namespace) -> None:
                 sim.step(gains, refresh=True)
             with watch.measure("a control step by the PD law"):
                 sim.follow(drive)
-            if step == _WARM_UP:
+            # Before those that count, and after the scene was built.
+            if step == _WARM_UP - 1:
                 watch.read()
         print(f"{args.num_envs} robots, {sim.num_bodies} links each, median and least of {args.steps}")
         for name, spans in watch.read().items():
@@ -63,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--steps", type=positive, default=200, metavar="N", help="exchanges of each kind (default: %(default)s)")
     add_sim_arguments(parser)
     add_set_argument(parser)
-    parser.set_defaults(sim="isaacgym")
+    parser.set_defaults(sim=ISAACGYM_SIM)
     return parser
 
 
