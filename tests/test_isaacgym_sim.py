@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,11 @@ def run(sim: Simulator, steps: int) -> None:
 def both(cfg: QminiCfg) -> Iterator[tuple[IsaacGymSimulator, MujocoSimulator]]:
     """Make both back-ends with the same parameters, and start them in the same states."""
     terrain = None if cfg.terrain.mesh_type == "plane" else Terrain(cfg.terrain, seed=0)
-    mujoco = MujocoSimulator(cfg, terrain, N)
-    with simulator(cfg, N) as isaacgym:
+    with simulator(cfg, N) as isaacgym, closing(MujocoSimulator(cfg, terrain, N)) as mujoco:
         for sim in (isaacgym, mujoco):
             sim.set_parameters(parameters())
             start(sim, terrain)
         yield isaacgym, mujoco
-    mujoco.close()
 
 
 def assert_alike(a: Simulator, b: Simulator, names: tuple[str, ...] = STATES, atol: float = 1e-4) -> None:
@@ -247,8 +246,7 @@ def test_joints_and_links_are_told_apart_by_name(tmp_path: Path) -> None:
     path.write_text(OTHER_ORDER.format(links="".join(links)))
     cfg = isaacgym_cfg(N)
     cfg.asset.file = str(path)
-    mujoco = MujocoSimulator(cfg, None, N)
-    with simulator(cfg, N) as isaacgym:
+    with simulator(cfg, N) as isaacgym, closing(MujocoSimulator(cfg, None, N)) as mujoco:
         for sim in (isaacgym, mujoco):
             root = torch.zeros(N, 13)
             root[:, 2], root[:, 6], root[:, 10] = 0.22, 1.0, 0.5
@@ -257,7 +255,6 @@ def test_joints_and_links_are_told_apart_by_name(tmp_path: Path) -> None:
             run(sim, 12)
         assert_alike(isaacgym, mujoco)
         assert_alike(isaacgym, mujoco, ("contact_forces",), atol=1e-2)
-    mujoco.close()
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
@@ -291,35 +288,26 @@ def noisy_cfg() -> QminiCfg:
 def test_a_control_step_in_one_exchange_is_that_of_single_steps() -> None:
     cfg = noisy_cfg()
     cfg.domain_rand.action_delay_range = [0.0, 0.02]
-    at_once, singly = Qmini(cfg, "isaacgym", seed=2), OwnLaw(cfg, "isaacgym", seed=2)
-    try:
+    with closing(Qmini(cfg, "isaacgym", seed=2)) as at_once, closing(OwnLaw(cfg, "isaacgym", seed=2)) as singly:
         assert (at_once._hands_over_drive, singly._hands_over_drive) == (True, False)
         assert at_once.rand.action_delay.unique().numel() > 1
         for a, b in zip(act(at_once), act(singly), strict=True):
             torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
-    finally:
-        at_once.close()
-        singly.close()
 
 
 def test_a_task_goes_the_same_way_as_on_mujoco() -> None:
     cfg = noisy_cfg()
     cfg.sim.physx.implicit_damping = True
-    isaacgym, mujoco = Qmini(cfg, "isaacgym", seed=2), Qmini(cfg, "mujoco", seed=2)
-    try:
+    with closing(Qmini(cfg, "isaacgym", seed=2)) as isaacgym, closing(Qmini(cfg, "mujoco", seed=2)) as mujoco:
         for a, b in zip(act(isaacgym), act(mujoco), strict=True):
             torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3)
-    finally:
-        isaacgym.close()
-        mujoco.close()
 
 
 def test_robots_climb_the_terrain() -> None:
     cfg = quiet(small_cfg(N, plane=False))
     cfg.sim.physx.num_threads = 1
     cfg.terrain.level_change_probability = 1.0
-    env = Qmini(cfg, "isaacgym", seed=2)
-    try:
+    with closing(Qmini(cfg, "isaacgym", seed=2)) as env:
         assert (env.terrain_levels == 0).all()
         env._start_positions[:2] -= 4.0
         env._episode_length[:] = env.max_episode_length
@@ -330,8 +318,6 @@ def test_robots_climb_the_terrain() -> None:
         env.step(torch.zeros(N, env.num_actions))
         torch.testing.assert_close(env.root_states[:, :2], env.env_origins[:, :2], atol=1.1, rtol=0)
         assert not env.reset_buf.any()
-    finally:
-        env.close()
 
 
 # --- scripts ---------------------------------------------------------------------------------------------------------
