@@ -372,7 +372,8 @@ def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch:
             return spans
 
     monkeypatch.setattr("legged_gym.benchmarking.stopwatch.Stopwatch", Watch)
-    exchange.measure(get_args(["--num_envs=4", "--steps=3", "--sim_device=cpu"], exchange.make_parser()))
+    arguments = ["--num_envs=8", "--set", "env.num_envs=4", "--steps=3", "--sim_device=cpu"]
+    exchange.measure(get_args(arguments, exchange.make_parser()))
     assert numbers == [exchange._WARM_UP, exchange._WARM_UP, 3, 3]
     lines = capsys.readouterr().out.splitlines()[-3:]
     assert lines[0] == "4 robots, 11 links each, median and least of 3"
@@ -380,6 +381,10 @@ def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch:
         assert re.fullmatch(rf"  {name} +\d+\.\d\d ms, \d+\.\d\d ms", line)
 
 
-def test_exchanges_of_other_simulators_are_refused() -> None:
-    with pytest.raises(UserError, match=r"--sim must be 'isaacgym' here, .*, got 'mujoco'"):
-        exchange.measure(get_args(["--sim=mujoco"], exchange.make_parser()))
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("--sim=mujoco", r"--sim must be 'isaacgym' here, .*, got 'mujoco'"), ("--sim_device=gpu", "no device 'gpu'")],
+)
+def test_exchanges_need_isaac_gym_and_a_device(argument: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        exchange.measure(get_args([argument], exchange.make_parser()))

@@ -19,6 +19,7 @@ from legged_gym.utils.helpers import (
     get_args,
     make_task_parser,
     positive,
+    resolve_device,
     run_main,
     update_cfg_from_args,
 )
@@ -52,9 +53,10 @@ def measure(args: argparse.Namespace) -> None:
     choose_backend(args)
     cfg, train_cfg = task_registry.get_cfgs(args.task)
     update_cfg_from_args(cfg, train_cfg, args)
-    sim = IsaacGymSimulator(cfg, None, args.num_envs, args.sim_device)
-    watch = Stopwatch(args.sim_device)
-    gains = torch.ones(args.num_envs, sim.num_dof, device=args.sim_device)
+    num_envs, device = cfg.env.num_envs, resolve_device(args.sim_device)
+    sim = IsaacGymSimulator(cfg, None, num_envs, device)
+    watch = Stopwatch(device)
+    gains = torch.ones(num_envs, sim.num_dof, device=device)
     drive = Drive([gains] * cfg.control.decimation, gains, gains, sim.torque_limits)
     try:
         for step in range(_WARM_UP + args.steps):
@@ -65,7 +67,7 @@ def measure(args: argparse.Namespace) -> None:
             # Before those that count, and after the scene was built.
             if step == _WARM_UP - 1:
                 watch.read()
-        print(f"{args.num_envs} robots, {sim.num_bodies} links each, median and least of {args.steps}")
+        print(f"{num_envs} robots, {sim.num_bodies} links each, median and least of {args.steps}")
         for name, spans in watch.read().items():
             print(f"  {name:<30} {1e3 * statistics.median(spans):.2f} ms, {1e3 * min(spans):.2f} ms")
     finally:
