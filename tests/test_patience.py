@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from legged_gym.utils.patience import tell_if_slow
+from legged_gym.utils.patience import progress_bar, tell_if_slow
 
 
 class Terminal(io.StringIO):
@@ -63,3 +63,22 @@ def test_what_fails_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError
     assert "done" not in stream.getvalue()
     assert stream.getvalue().endswith("\n")
+
+
+def test_a_bar_tells_what_is_done_and_what_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    bar = progress_bar(4, "{n}/{total} sheep", items=iter("abcd"))
+    for name in bar:
+        bar.set_postfix_str(name)
+    assert "\r0/4 sheep |" in stream.getvalue()
+    assert re.search(r"\r4/4 sheep \|\S{20}\| \d\d:\d\d<00:00, d\n$", stream.getvalue())
+
+
+def test_a_bar_that_is_no_longer_wanted_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_bar(2, leave=False) as bar:
+        bar.update(2)
+    assert "|" in stream.getvalue()
+    assert stream.getvalue().rpartition("\r")[0].endswith(" "), "blanks over it"

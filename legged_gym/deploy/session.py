@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.suites import Plan, Suite
+from legged_gym.utils.patience import progress_bar
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""
@@ -68,7 +68,7 @@ class Session:
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
         self.result.policies.append(policy)
         start = time.perf_counter()
-        with _progress(sum(map(len, plans))) as bar:
+        with progress_bar(sum(map(len, plans)), "{n}/{total} trials", leave=False) as bar:
             for suite, drawn in zip(suites, plans, strict=True):
                 bar.set_postfix_str(suite.name)
                 self._take(suite, drawn, policy, bar)
@@ -152,11 +152,3 @@ def digest(folder: str) -> str:
     for path in paths:
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
-
-
-def _progress(total: int) -> tqdm:
-    """Return a bar that counts trials."""
-    form = "{n}/{total} trials |{bar:20}| {elapsed}<{remaining}  {postfix}"
-    # Where the output is no terminal, each update is a line of its own.
-    interval = 0.2 if sys.stderr.isatty() else 15.0
-    return tqdm(total=total, bar_format=form, dynamic_ncols=True, mininterval=interval, leave=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, choose_sample
 from legged_gym.evaluation.suites import Suite
 from legged_gym.utils.helpers import relative
+from legged_gym.utils.patience import progress_bar
 from legged_gym.utils.policies import Policy
 
 Samples = dict[str, Sample]
@@ -68,7 +68,4 @@ def _take(
 def _progress(batches: Sequence[Batch], settings: ExamSettings, policies: int) -> tqdm:
     """Return a bar that counts seconds of robots' time."""
     total = sum(batch.seconds * suite.trials(settings.trials) for batch in batches for suite in batch.suites)
-    form = "{percentage:3.0f}% |{bar:20}| {elapsed}<{remaining}  {postfix}"
-    # Where the output is no terminal, each update is a line of its own.
-    interval = 0.2 if sys.stderr.isatty() else 15.0
-    return tqdm(total=policies * total, bar_format=form, dynamic_ncols=True, mininterval=interval)
+    return progress_bar(policies * total)

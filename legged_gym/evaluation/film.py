@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from legged_gym.evaluation.samples import Sample
 from legged_gym.utils.drawing import SceneDrawing, View, at_distance
+from legged_gym.utils.patience import progress_bar
 from legged_gym.utils.velocities import Velocities
 from legged_gym.utils.video import FRAMES_PER_SECOND, OffscreenCamera, VideoFile
 
@@ -110,15 +109,9 @@ def make_film(named_samples: Sequence[tuple[str, Sample]], path: str, seconds: f
         UserError: The video can't be written there.
         VideoUnavailableError: Nothing can be drawn or encoded here.
     """
-    form = "film {percentage:3.0f}% |{bar:20}| {elapsed}<{remaining}"
     scenes = [(name, sample, _film_rows(sample, seconds)) for name, sample in named_samples]
-    # Where the output is no terminal, each update is a line of its own.
-    interval = 0.2 if sys.stderr.isatty() else 15.0
     total = sum(len(rows) for _, _, rows in scenes)
-    with (
-        VideoFile(path, _FILM_SIZE, FRAMES_PER_SECOND) as file,
-        tqdm(total=total, bar_format=form, dynamic_ncols=True, mininterval=interval) as bar,
-    ):
+    with VideoFile(path, _FILM_SIZE, FRAMES_PER_SECOND) as file, progress_bar(total, "film {percentage:3.0f}%") as bar:
         for name, sample, rows in scenes:
             with _Projector(sample, _FILM_SIZE, int(rows[0]), closer=1.0, smoothing=0.8) as projector:
                 for row in rows:

@@ -100,16 +100,14 @@ def _limit(steps: int | None, viewer: Viewer | None) -> int | None:
 
 def _roll_out(session: PlaySession, limit: int | None, film: RobotFilm | None, viewer: Viewer | None) -> Rollout:
     """Step the robots, until the window is closed if there is one, or until Ctrl-C."""
-    from tqdm import tqdm
-
+    from legged_gym.utils.patience import progress_bar
     from legged_gym.utils.rollout import Rollout
 
     rollout = Rollout(session.env, session.robot)
     steps = session.steps(limit, [] if viewer is None else [viewer])
     if film is not None:
-        # Without a GPU a frame takes half a second. Where the output is no terminal, each update is a line of its own.
-        form = "film {percentage:3.0f}% |{bar:20}| {elapsed}<{remaining}"
-        steps = tqdm(steps, total=limit, bar_format=form, mininterval=0.2 if sys.stderr.isatty() else 15.0)
+        # Without a GPU a frame takes half a second.
+        steps = progress_bar(limit, "film {percentage:3.0f}%", items=steps)
     try:
         for step in steps:
             if step.estimate is not None and step.label is not None:

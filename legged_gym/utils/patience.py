@@ -6,11 +6,30 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO
+
+from tqdm import tqdm
 
 _TICK = 0.5
 """Seconds between two looks at how far it got."""
+
+
+def progress_bar(
+    total: float | None, done: str = "{percentage:3.0f}%", leave: bool = True, items: Iterable[Any] | None = None
+) -> tqdm:
+    """Return a bar on standard error that shows how far it got, how long that took, and what is still to come.
+
+    Args:
+        total: When it is full; None: nobody knows.
+        done: How far it got, before the bar, by names of tqdm's ``bar_format``.
+        leave: Whether it stays on the screen in the end.
+        items: What to go through with it, one step each; None: ``update`` tells of each step.
+    """
+    form = f"{done} |{{bar:20}}| {{elapsed}}<{{remaining}}{{postfix}}"
+    # Where the output is no terminal, each update is a line of its own.
+    interval = 0.2 if sys.stderr.isatty() else 15.0
+    return tqdm(items, total=total, bar_format=form, dynamic_ncols=True, mininterval=interval, leave=leave)
 
 
 @contextlib.contextmanager
