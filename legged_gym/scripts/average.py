@@ -8,7 +8,7 @@ import shutil
 import sys
 
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, make_task_parser, relative, run_main
+from legged_gym.utils.helpers import add_log_arguments, get_args, make_task_parser, relative, run_main
 
 _DESCRIPTION = """\
 Average the nets of several checkpoints of one training, or of trainings that began with the same checkpoint. What each
@@ -56,8 +56,7 @@ def main() -> None:
     add("--weights", type=float, nargs="+", metavar="W", help="of each checkpoint (default: all the same)")
     add("--estimator_weights", type=float, nargs="+", metavar="W", help="of each checkpoint's estimator, if others")
     add("--run_name", default="average", metavar="NAME", help="added to the run's date (default: %(default)s)")
-    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
-    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add_log_arguments(parser)
     average(get_args(parser=parser))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from legged_gym.evaluation.suites import SUITES, select_suites
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import (
+    add_log_arguments,
     add_set_argument,
     add_sim_arguments,
     choose_backend,
@@ -145,8 +146,7 @@ def main() -> None:
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/exams)")
     add("--video", metavar="FILE.mp4", help="film a trial of each suite, which takes some seconds a suite")
-    add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
-    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add_log_arguments(parser)
     add_sim_arguments(parser)
     add_set_argument(parser)
     evaluate(get_args(parser=parser))

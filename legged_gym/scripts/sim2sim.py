@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, make_task_parser, positive, relative, run_main
+from legged_gym.utils.helpers import add_log_arguments, get_args, make_task_parser, positive, relative, run_main
 
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
@@ -196,7 +196,7 @@ def main() -> None:
     add("--urdf", metavar="FILE", help="another body for the robot")
     add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each suite")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
-    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add_log_arguments(parser, experiment=False)
     sim2sim(get_args(parser=parser))
 
 
