@@ -20,7 +20,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEGGED_GYM_ROOT_DIR, os
 # Before the first import of MuJoCo, which then knows how to draw.
 prepare_offscreen()
 
-from legged_gym.envs import LeggedRobot, Qmini, QminiCfg  # noqa: E402
+from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, task_registry  # noqa: E402
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO  # noqa: E402
 
 # With nets and batches this small, threads only wait for each other.
 torch.set_num_threads(1)
@@ -56,6 +57,26 @@ def quiet(cfg: QminiCfg) -> QminiCfg:
     cfg.init_state.joint_noise = {}
     cfg.init_state.velocity_noise = cfg.init_state.orientation_noise = 0.0
     return cfg
+
+
+class PlainCfg(LeggedRobotCfg):
+    """Qmini's body as any legged robot's: no gait, no estimator."""
+
+    class asset(QminiCfg.asset):
+        pass
+
+    class init_state(QminiCfg.init_state):
+        pass
+
+    class control(QminiCfg.control):
+        pass
+
+
+@pytest.fixture
+def plain_task(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Register a task of the base classes for this test, and return its name."""
+    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
+    return "plain"
 
 
 @pytest.fixture

@@ -22,8 +22,6 @@ import torch
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.envs import LeggedRobot, QminiCfg, task_registry
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts")
 SMALL = [
@@ -256,22 +254,17 @@ def test_the_originals_flags_are_there() -> None:
         assert f"--{flag}" in shown
 
 
-class PlainCfg(LeggedRobotCfg):
-    class asset(QminiCfg.asset):
-        pass
-
-    class init_state(QminiCfg.init_state):
-        pass
-
-    class control(QminiCfg.control):
-        pass
-
-
 def test_scripts_serve_robots_without_an_estimator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, plain_task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
-    common = ["--task=plain", f"--log_root={tmp_path}", "--headless", "--sim=mujoco", "--num_envs=2", "--rl_device=cpu"]
+    common = [
+        f"--task={plain_task}",
+        f"--log_root={tmp_path}",
+        "--headless",
+        "--sim=mujoco",
+        "--num_envs=2",
+        "--rl_device=cpu",
+    ]
     for script, *arguments in (["train", "--max_iterations=1"], ["play", "--steps=3"]):
         monkeypatch.setattr(sys, "argv", [f"{script}.py", *common, *arguments])
         importlib.import_module(f"legged_gym.scripts.{script}").main()

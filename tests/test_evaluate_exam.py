@@ -11,8 +11,7 @@ import pytest
 import torch
 from exam_policies import make_policy
 
-from legged_gym.envs import LeggedRobot, QminiCfg, task_registry
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.evaluation import examiner, motion
 from legged_gym.evaluation.exam import hold_exam
 from legged_gym.evaluation.exam_task import ExamTask, exam_class
@@ -262,26 +261,14 @@ def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPa
     assert kept["finished"] is False and list(kept["policies"][0]["results"]) == ["flat"]
 
 
-class PlainCfg(LeggedRobotCfg):
-    class asset(QminiCfg.asset):
-        pass
-
-    class init_state(QminiCfg.init_state):
-        pass
-
-    class control(QminiCfg.control):
-        pass
-
-
-def test_tasks_without_gait_and_policies_without_estimator_are_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_without_gait_and_policies_without_estimator_are_examined(plain_task: str) -> None:
     class Plain(Stand):
         num_observations = 42
 
         def act(self, observation: torch.Tensor) -> tuple[None, torch.Tensor]:  # type: ignore[override]
             return None, torch.zeros(len(observation), 10)
 
-    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
-    found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task="plain"))
+    found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task=plain_task))
     assert found["flat"].estimate is None
     metrics = judge(SUITES[0], found["flat"]).metrics
     assert np.isnan(metrics["estimator_rmse"]) and metrics["falls"] >= 0.0
