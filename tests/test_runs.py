@@ -87,14 +87,31 @@ def test_run_name_must_fit_into_a_folder_name(tmp_path: Path) -> None:
 def test_configuration_survives_the_way_through_its_file(tmp_path: Path) -> None:
     env_cfg, train_cfg = task_registry.get_cfgs("qmini")
     env_cfg.rewards.scales.alive, env_cfg.commands.ranges.lin_vel_x = 0.75, [0.25, 0.5]
-    train_cfg.seed, train_cfg.runner.resume = 9, True
+    train_cfg.seed = 9
     runs.save_run_config(str(tmp_path), "qmini", env_cfg, train_cfg, "warp")
     loaded_env, loaded_train = task_registry.get_cfgs("qmini")
     assert runs.load_run_config(str(tmp_path), "qmini", loaded_env, loaded_train) == "warp"
     assert loaded_env.to_dict() == env_cfg.to_dict()
-    train_cfg.runner.resume = False
     assert loaded_train.to_dict() == train_cfg.to_dict()
     assert sorted(os.listdir(tmp_path)) == ["config.yaml", "git.txt"]
+
+
+def test_configuration_does_not_say_how_the_run_was_started(tmp_path: Path) -> None:
+    env_cfg, train_cfg = task_registry.get_cfgs("qmini")
+    fresh = train_cfg.to_dict()["runner"]
+    runner = train_cfg.runner
+    runner.resume, runner.load_run, runner.checkpoint = True, "/home/somebody/logs/qmini/a_run", 900
+    runs.save_run_config(str(tmp_path), "qmini", env_cfg, train_cfg, "mujoco")
+    assert (runner.resume, runner.checkpoint) == (True, 900)
+    path = tmp_path / "config.yaml"
+    content = yaml.safe_load(path.read_text())
+    assert content["train"]["runner"] == fresh
+    # Older versions wrote it all.
+    content["train"]["runner"].update(resume=True, load_run="/home/somebody/logs/qmini/a_run", checkpoint=900)
+    path.write_text(yaml.safe_dump(content))
+    _, loaded = task_registry.get_cfgs("qmini")
+    runs.load_run_config(str(tmp_path), "qmini", env_cfg, loaded)
+    assert loaded.to_dict()["runner"] == fresh
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ SHIPPED = "shipped"
 """What stands for the policy that comes with the project, in place of a run's name."""
 SHIPPED_CHECKPOINT = "model.pt"
 """Its checkpoint, in the folder that :func:`shipped_policy` returns."""
+_FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
+"""How a run was started is no part of what it is, and may be a path on somebody's machine."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
@@ -178,6 +180,8 @@ def _create_run_folder(root: str, run_name: str) -> str:
 def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str) -> None:
     """Write the run's configuration into its folder, and add the code's git revision to what is noted there.
 
+    Which run and checkpoint it was started from is not written.
+
     Args:
         folder: The run's folder.
         task: Name of the task.
@@ -188,6 +192,8 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     Raises:
         UserError: The folder can't be written.
     """
+    train_cfg = train_cfg.copy()
+    train_cfg.update(_FRESH_START)
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
     write_text(os.path.join(folder, CONFIG_FILE), yaml.safe_dump(config, sort_keys=False))
     history = os.path.join(folder, "git.txt")
@@ -216,8 +222,8 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     try:
         env_cfg.update(saved["env"])
         train_cfg.update(saved["train"])
-        # How the run was started is no part of what it is.
-        train_cfg.update({"runner": {"resume": False, "load_run": "", "checkpoint": -1}})
+        # Older runs wrote it.
+        train_cfg.update(_FRESH_START)
     except UserError as error:
         raise UserError(f"'{path}' does not fit this version of the code: {error}") from error
     return str(saved["sim"])
