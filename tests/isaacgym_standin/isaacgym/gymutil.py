@@ -209,15 +209,20 @@ class AxesGeometry(_Lines):
         super().__init__([[np.zeros(3), axis] for axis in scale * np.eye(3)], np.eye(3), pose)
 
 
+def _edges(low: Any, high: Any) -> list[np.ndarray]:
+    """Return both ends, (2, 3), of each edge of the box between two corners."""
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+    return [corners[[i, i | bit]] for i in range(8) for bit in (1, 2, 4) if not i & bit]
+
+
 class WireframeBoxGeometry(_Lines):
     """The edges of a box."""
 
     def __init__(self, xdim: float = 1, ydim: float = 1, zdim: float = 1, pose: Any = None, color: Any = None) -> None:
         """Make it of these edges' lengths."""
-        corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
-        pairs = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
-        points = corners * [xdim, ydim, zdim]
-        super().__init__([points[list(pair)] for pair in pairs], [color or (1, 0, 0)] * len(pairs), pose)
+        half = 0.5 * np.array([xdim, ydim, zdim])
+        edges = _edges(-half, half)
+        super().__init__(edges, [color or (1, 0, 0)] * len(edges), pose)
 
 
 class WireframeBBoxGeometry(_Lines):
@@ -225,9 +230,8 @@ class WireframeBBoxGeometry(_Lines):
 
     def __init__(self, bbox: Any, pose: Any = None, color: Any = None) -> None:
         """Take both corners, (2, 3)."""
-        corners = np.array([[bbox[i >> 2 & 1][0], bbox[i >> 1 & 1][1], bbox[i & 1][2]] for i in range(8)])
-        pairs = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
-        super().__init__([corners[list(pair)] for pair in pairs], [color or (1, 0, 0)] * len(pairs), pose)
+        edges = _edges(*bbox)
+        super().__init__(edges, [color or (1, 0, 0)] * len(edges), pose)
 
 
 class WireframeSphereGeometry(_Lines):
