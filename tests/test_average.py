@@ -52,9 +52,11 @@ def test_nets_are_averaged_and_the_rest_is_the_last_ones(files: list[str]) -> No
 @pytest.mark.parametrize(
     ("weights", "estimator_weights", "message"),
     [
-        ([1.0], None, "2 checkpoints need as many --weights, none negative and not all zero, not '1'"),
+        ([1.0], None, "2 checkpoints need as many --weights, finite, none negative and not all zero, not '1'"),
         ([1.0, -1.0], None, "not '1 -1'"),
         ([0.0, 0.0], None, "not '0 0'"),
+        ([float("nan"), 1.0], None, "not 'nan 1'"),
+        ([1.0, float("inf")], None, "not '1 inf'"),
         ([1.0, 1.0], [1.0], "as many --estimator_weights"),
     ],
 )
@@ -69,6 +71,13 @@ def test_nets_of_another_size(files: list[str]) -> None:
     write_checkpoint(files[0], checkpoint(1.0, size=4))
     with pytest.raises(UserError, match=r"model_1.pt holds another net .* 'actor_state_dict.w' is \(4,\), .* \(3,\)"):
         average_checkpoints(files, [1.0, 1.0])
+
+
+def test_weights_for_an_estimator_that_is_not_there(files: list[str]) -> None:
+    write_checkpoint(files[1], {key: value for key, value in checkpoint(5.0).items() if "estimator" not in key})
+    assert "estimator_state_dict" not in average_checkpoints(files, [1.0, 1.0])
+    with pytest.raises(UserError, match=r"model_5.pt holds no estimator, .* --estimator_weights"):
+        average_checkpoints(files, [1.0, 1.0], [1.0, 1.0])
 
 
 def test_result_is_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

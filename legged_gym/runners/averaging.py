@@ -6,6 +6,7 @@ Fine-tuned from the same checkpoint, nets mostly lie in one basin, and their mea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def average_checkpoints(
 
     Args:
         paths: Files of at least one checkpoint.
-        weights: One for each, none negative; they are scaled to a sum of one.
+        weights: One for each, finite and none negative; they are scaled to a sum of one.
         estimator_weights: Others for the estimator; None: the same.
 
     Raises:
@@ -36,6 +37,8 @@ def average_checkpoints(
     estimator_shares = shares if estimator_weights is None else _shares(_FLAG, estimator_weights, len(paths))
     checkpoints = [read_checkpoint(path, "cpu") for path in paths]
     result = checkpoints[-1]
+    if estimator_weights is not None and _ESTIMATOR not in result:
+        raise UserError(f"{paths[-1]} holds no estimator, so there is nothing to weigh by {_FLAG}")
     for name in [key for key in result if key.endswith(_NETS) and not key.endswith(_OPTIMIZER)]:
         for path, checkpoint in zip(paths, checkpoints, strict=True):
             _check_same_net(path, name, checkpoint.get(name), result[name])
@@ -45,9 +48,11 @@ def average_checkpoints(
 
 
 def _shares(flag: str, weights: Sequence[float], number: int) -> list[float]:
-    if len(weights) != number or min(weights) < 0.0 or sum(weights) <= 0.0:
+    if len(weights) != number or not all(0.0 <= weight < math.inf for weight in weights) or sum(weights) == 0.0:
         given = " ".join(f"{weight:g}" for weight in weights)
-        raise UserError(f"{number} checkpoints need as many {flag}, none negative and not all zero, not '{given}'")
+        raise UserError(
+            f"{number} checkpoints need as many {flag}, finite, none negative and not all zero, not '{given}'"
+        )
     return [weight / sum(weights) for weight in weights]
 
 
