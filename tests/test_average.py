@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from legged_gym.envs import task_registry
 from legged_gym.runners.averaging import average_checkpoints
 from legged_gym.runners.checkpoint import read_checkpoint, write_checkpoint
 from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import run_main
 from legged_gym.utils.policies import load_policy
-from legged_gym.utils.runs import SHIPPED_CHECKPOINT, get_load_path, shipped_policy
+from legged_gym.utils.runs import SHIPPED_CHECKPOINT, get_load_path, load_run_config, shipped_policy
 
 average_script = importlib.import_module("legged_gym.scripts.average")
 
@@ -91,6 +92,13 @@ def test_result_is_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert path.name == f"model_{shipped['iter'] - 1}.pt"
     assert path.parent.name.endswith("_average")
     assert path.name in capsys.readouterr().out
+    for name in ("config.yaml", "git.txt"):
+        assert (path.parent / name).exists()
+    env_cfg, train_cfg = task_registry.get_cfgs("qmini")
+    assert load_run_config(str(path.parent), "qmini", env_cfg, train_cfg) == "warp"
+    wanted = task_registry.get_cfgs("qmini")
+    load_run_config(folder, "qmini", *wanted)
+    assert [env_cfg.to_dict(), train_cfg.to_dict()] == [cfg.to_dict() for cfg in wanted]
     observation = torch.randn(4, 215)
     for mean, own in zip(load_policy(str(path)).act(observation), load_policy(model).act(observation), strict=True):
         torch.testing.assert_close(mean, own)
@@ -103,4 +111,15 @@ def test_nothing_is_left_where_a_checkpoint_is_missing(
         monkeypatch.setattr(sys, "argv", ["average.py", files[0], missing, f"--log_root={tmp_path / 'logs'}"])
         assert run_main(average_script.main) == 2
         assert not (tmp_path / "logs").exists()
-    assert "can't copy the configuration" in capsys.readouterr().err
+    assert "can't read the run's configuration" in capsys.readouterr().err
+
+
+def test_another_tasks_checkpoint(
+    tmp_path: Path, plain_task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = f"{shipped_policy('qmini')}/{SHIPPED_CHECKPOINT}"
+    arguments = ["average.py", model, f"--task={plain_task}", f"--log_root={tmp_path / 'logs'}"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert run_main(average_script.main) == 2
+    assert "is a run of the task 'qmini', not of 'plain'" in capsys.readouterr().err
+    assert not (tmp_path / "logs").exists()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
-from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import add_log_arguments, get_args, make_task_parser, relative, run_main
 
 _DESCRIPTION = """\
@@ -25,24 +23,22 @@ def average(args: argparse.Namespace) -> None:
     """Write a new run with one checkpoint, the mean of those that the command line names.
 
     Raises:
-        UserError: A checkpoint can't be read or doesn't fit the others, or nothing can be written there.
+        UserError: A checkpoint can't be read or doesn't fit the others, the last one's run is another task's or has no
+            configuration, or nothing can be written there.
     """
     import legged_gym.envs  # noqa: F401 (registers the tasks)
     from legged_gym.runners.averaging import average_checkpoints
     from legged_gym.runners.checkpoint import write_checkpoint
-    from legged_gym.utils.runs import CONFIG_FILE, experiment_root, new_run_folder
+    from legged_gym.utils.runs import experiment_root, load_run_config, new_run_folder, save_run_config
     from legged_gym.utils.task_registry import task_registry
 
     weights = args.weights or [1.0] * len(args.checkpoints)
     checkpoint = average_checkpoints(args.checkpoints, weights, args.estimator_weights)
-    _, train_cfg = task_registry.get_cfgs(args.task)
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    sim = load_run_config(os.path.dirname(args.checkpoints[-1]) or os.curdir, args.task, env_cfg, train_cfg)
     with new_run_folder(root, args.run_name) as folder:
-        config = os.path.join(os.path.dirname(args.checkpoints[-1]), CONFIG_FILE)
-        try:
-            shutil.copyfile(config, os.path.join(folder, CONFIG_FILE))
-        except OSError as error:
-            raise UserError(f"can't copy the configuration '{config}': {error.strerror or error}") from error
+        save_run_config(folder, args.task, env_cfg, train_cfg, sim)
         path = os.path.join(folder, f"model_{max(checkpoint['iter'] - 1, 0)}.pt")
         write_checkpoint(path, checkpoint)
     print(f"checkpoint {relative(path)}")
