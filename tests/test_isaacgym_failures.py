@@ -86,21 +86,21 @@ def start_link() -> None:
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        (
-            "",
-            "needs the Python 3.8 that has NVIDIA's Isaac Gym: name its Python with --isaacgym_python=PATH or ISAACGYM",
-        ),
+        ("", "needs the Python 3.8 that has NVIDIA's Isaac Gym: name its Python with --isaacgym_python=PATH or "),
         ("{tmp}/nothing", "'{tmp}/nothing' does not exist: --isaacgym_python or ISAACGYM_PYTHON has to name a Python"),
         ("{tmp}/text", "'{tmp}/text' can't be executed"),
         ("{tmp}/empty", "'{tmp}/empty/bin/python' does not exist"),
         ("{tmp}/hello", "'{tmp}/hello' does not run as Python does: hello"),
+        ("{tmp}/number", "'{tmp}/number' does not run as Python does: 5"),
+        ("{tmp}/bytes", "'{tmp}/bytes' does not run as Python does: \ufffd"),
         ("{tmp}/damaged", "'{tmp}/damaged' can't be started: Exec format error"),
         ("{tmp}/old", "'{tmp}/old' is Python 2.7.18, and Isaac Gym needs 3.8"),
     ],
 )
 def test_what_is_no_python(named: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
-    programs = {"text": "", "hello": "#!/bin/sh\necho hello", "damaged": "", "old": "#!/bin/sh\necho [[2,7,18],1,2]"}
+    said = {"hello": "hello", "number": "5", "bytes": r"'\377'", "old": "[[2,7,18],1,2]"}
+    programs = {"text": "", "damaged": "", **{name: f"#!/bin/sh\nprintf {words}" for name, words in said.items()}}
     for name, content in programs.items():
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o644 if name == "text" else 0o755)

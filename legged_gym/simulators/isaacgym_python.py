@@ -72,18 +72,21 @@ def find_interpreter() -> Interpreter:
     return Interpreter(os.path.abspath(found), tuple(version), prefix, _library_folder(folder))
 
 
-def _probe(path: str) -> Any:
+def _probe(path: str) -> tuple[list[int], str, str | None]:
     """Ask a Python for its version, its environment's folder, and its library's."""
     try:
-        output = subprocess.run([path, "-c", _PROBE], capture_output=True, text=True, timeout=_PROBE_SECONDS)
-        return json.loads(output.stdout.strip().splitlines()[-1])
+        output = subprocess.run(
+            [path, "-c", _PROBE], capture_output=True, text=True, errors="replace", timeout=_PROBE_SECONDS
+        )
+        version, prefix, folder = json.loads(output.stdout.strip().splitlines()[-1])
     except OSError as error:
         raise UserError(f"'{path}' can't be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise UserError(f"'{path}' has not answered for {_PROBE_SECONDS:g} s: is it a Python?") from error
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         words = _one_line(output.stderr or output.stdout)
         raise UserError(f"'{path}' does not run as Python does{f': {words}' if words else ''}") from error
+    return version, prefix, folder
 
 
 def _library_folder(folder: str | None) -> str:
