@@ -58,6 +58,13 @@ def test_missing_experiment_is_named(tmp_path: Path) -> None:
         runs.get_load_path(str(tmp_path / "nothing"))
 
 
+def test_what_was_shipped_is_offered_to_those_who_did_not_ask_for_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no run 'shiped' .*: did you mean 'shipped'\?"):
+        runs.find_run(str(tmp_path), "shiped")
+    with pytest.raises(UserError, match=r"no run 'shipped' .*: valid: nothing here"):
+        runs.find_run(str(tmp_path), runs.SHIPPED)
+
+
 def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
     with runs.new_run_folder(str(tmp_path)) as first, runs.new_run_folder(str(tmp_path)) as second:
         assert first != second

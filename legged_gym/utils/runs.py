@@ -81,7 +81,9 @@ def find_run(root: str, load_run: str | int = "") -> str:
     for folder in (os.path.join(root, str(load_run)), str(load_run)):
         if os.path.isdir(folder):
             return folder
-    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), [*runs, SHIPPED])}")
+    # Who asks for what was shipped gets here where there is none, or only a run will do.
+    valid = runs if load_run == SHIPPED else [*runs, SHIPPED]
+    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), valid)}")
 
 
 def has_runs(root: str) -> bool:
