@@ -30,6 +30,7 @@ def test_what_is_registered_is_valid() -> None:
         ("domain_rand.push_interval_s", float("inf"), "above 0 s, got inf"),
         ("commands.ranges.lin_vel_x", [0.5, 0.4], r"\[lowest, highest\], got \[0.5, 0.4\]"),
         ("domain_rand.added_com_range_x", [0.1, 0.0], r"\[lowest, highest\], got \[0.1, 0.0\]"),
+        ("sim.physx.solver_type", 2, r"0 \(PGS\) or 1 \(TGS\), got 2"),
         ("domain_rand.friction_range", [0.1, float("nan")], r"\[lowest, highest\], got \[0.1, nan\]"),
     ],
 )
@@ -51,6 +52,7 @@ def test_environments_that_cannot_be(key: str, value: object, message: str) -> N
         *((f"estimator.{name}", 0, "at least 1, got 0") for name in ("decay_iterations", "batch_size", "num_epochs")),
         ("policy.actor_hidden_dims", [8, 0], "at least 1, got"),
         ("algorithm.schedule", "adaptiv", "did you mean 'adaptive'?"),
+        ("algorithm.schedule", "Adaptive", "did you mean 'adaptive'?"),
         ("policy.activation", "rely", "did you mean 'relu'"),
         ("estimator.activation", "rely", "did you mean 'relu'"),
         ("runner.logger", "tensorbord", "did you mean 'tensorboard'?"),
@@ -72,6 +74,15 @@ def test_a_logging_service_needs_its_package(monkeypatch: pytest.MonkeyPatch) ->
     cfg.runner.logger = "wandb"
     with pytest.raises(UserError, match="package 'wandb' is not installed: pip install wandb"):
         validate(QminiCfg(), cfg)
+
+
+def test_names_are_taken_as_their_readers_take_them() -> None:
+    cfg, train_cfg = QminiCfg(), QminiCfgPPO()
+    train_cfg.policy.activation, train_cfg.runner.logger = "ELU", "TensorBoard"
+    validate(cfg, train_cfg)
+    cfg.sim.physx.velocities_of = "LINK"
+    with pytest.raises(UserError, match=r"'sim.physx.velocities_of' can't be 'LINK': valid: com, link"):
+        validate(cfg, train_cfg)
 
 
 def test_activations_are_those_of_rsl_rl() -> None:

@@ -38,6 +38,8 @@ _CHOICES = {
     "runner.logger": ("tensorboard", "wandb", "neptune"),
     "sim.physx.velocities_of": ("com", "link"),
 }
+_IN_ANY_CASE = ("policy.activation", "estimator.activation", "runner.logger")
+"""Settings whose readers take capitals for small letters."""
 
 
 def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
@@ -59,8 +61,9 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
         if _is_range(key, value) and not value[0] <= value[1]:
             raise UserError(f"config key '{key}' must be [lowest, highest], got {value}")
     for key, choices in _CHOICES.items():
-        if key in values and values[key].lower() not in choices:
-            raise UserError(f"config key '{key}' can't be '{values[key]}': {near_names(values[key], choices)}")
+        value = values.get(key)
+        if value is not None and (value.lower() if key in _IN_ANY_CASE else value) not in choices:
+            raise UserError(f"config key '{key}' can't be '{value}': {near_names(value, choices)}")
     _check_delays(values)
     _check_logger(values.get("runner.logger", "tensorboard"))
     _check_batches(values)
