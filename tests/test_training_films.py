@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +136,33 @@ def test_training_goes_on_where_no_film_can_be_drawn(
     assert runner.completed_iterations == 5
     assert capsys.readouterr().out.count("no films of the training: ") == 1
     assert list(tmp_path.rglob("*.mp4")) == []
+
+
+def test_training_goes_on_where_no_film_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_films, "_SECONDS", NUM_STEPS * 0.02)
+    runner = make_filmed_runner(tmp_path / "no_room", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    runner.learn(3)
+    assert runner.completed_iterations == 3
+    (told,) = re.findall("no films of the training: .*", capsys.readouterr().out)
+    assert f"No such file or directory: '{tmp_path}/nowhere/film_" in told
+
+
+def test_a_film_that_cannot_be_kept_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_films, "_SECONDS", NUM_STEPS * 0.02)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    runner = make_filmed_runner(tmp_path / "run", 100)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "films").write_text("in the way")
+    runner.learn(1)
+    (told,) = re.findall("no films of the training: .*", capsys.readouterr().out)
+    assert list(tmp_path.glob("film_*")) == []
+    if "File exists" not in told:
+        pytest.skip(told)
 
 
 def test_the_end_of_the_training_waits_for_its_film(

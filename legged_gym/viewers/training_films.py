@@ -148,12 +148,18 @@ class TrainingFilms:
         """Give what was recorded to another process."""
         recording, self._rows, self._robots = self._recording(), [], None
         self._drawn = self._begun
-        # Not in the run's folder: a film that is half done must not be found there.
-        self._workplace = tempfile.mkdtemp(prefix="film_")
+        try:
+            # Not in the run's folder: a film that is half done must not be found there.
+            self._workplace = tempfile.mkdtemp(prefix="film_")
+            self._process = self._start_process(recording)
+        except OSError as error:
+            self._give_up(str(error))
+
+    def _start_process(self, recording: Recording) -> subprocess.Popen[str]:
         paths = [os.path.join(self._workplace, name) for name in ("recording", "film.mp4", "film.gif")]
         with open(paths[0], "wb") as file:
             pickle.dump(recording, file)
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "legged_gym.viewers.film_process", *paths],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=LEGGED_GYM_ROOT_DIR,
             # Ctrl-C is for the training, which then waits for the film. A session of its own would make Linux share
@@ -167,15 +173,26 @@ class TrainingFilms:
         status, errors = self._process.returncode, self._process.stderr.read().strip()
         self._process.stderr.close()
         self._process = None
-        if status == 0:
-            folder = os.path.join(str(self._logger.log_dir), FOLDER)
-            os.makedirs(folder, exist_ok=True)
-            shutil.move(
-                os.path.join(self._workplace, "film.mp4"), os.path.join(folder, f"iteration_{self._drawn:06d}.mp4")
-            )
-            with open(os.path.join(self._workplace, "film.gif"), "rb") as file:
-                self._logger.add_moving_picture("Film/robots", file.read(), self._drawn)
+        if status != 0:
+            self._give_up((errors or "drawing was stopped").splitlines()[-1])
+            return
+        try:
+            self._keep()
+        except OSError as error:
+            self._give_up(str(error))
         else:
-            self._impossible = True
-            print(f"no films of the training: {(errors or 'drawing was stopped').splitlines()[-1]}", flush=True)
-        shutil.rmtree(self._workplace)
+            shutil.rmtree(self._workplace, ignore_errors=True)
+
+    def _keep(self) -> None:
+        """Put a film into the run's folder and into TensorBoard's."""
+        folder = os.path.join(str(self._logger.log_dir), FOLDER)
+        os.makedirs(folder, exist_ok=True)
+        shutil.move(os.path.join(self._workplace, "film.mp4"), os.path.join(folder, f"iteration_{self._drawn:06d}.mp4"))
+        with open(os.path.join(self._workplace, "film.gif"), "rb") as file:
+            self._logger.add_moving_picture("Film/robots", file.read(), self._drawn)
+
+    def _give_up(self, reason: str) -> None:
+        """Say why there will be no more films; the training goes on."""
+        self._impossible = True
+        print(f"no films of the training: {reason}", flush=True)
+        shutil.rmtree(self._workplace, ignore_errors=True)
