@@ -18,6 +18,7 @@ import torch
 from conftest import QminiFactory, small_cfg
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.benchmarking import page
 from legged_gym.benchmarking.machine import describe_machine, driver_version
 from legged_gym.benchmarking.measure import ENTRIES, Benchmark, Measurement, measure
 from legged_gym.benchmarking.physics import PHYSICS, RolloutPhysics, SteppedPhysics, make_physics
@@ -25,6 +26,7 @@ from legged_gym.benchmarking.report import as_markdown, as_text, as_values
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.envs import Qmini
 from legged_gym.utils.helpers import get_args, run_main
+from legged_gym.viewers.web_page import WebPage
 
 benchmark_script = importlib.import_module("legged_gym.scripts.benchmark")
 
@@ -229,6 +231,16 @@ def test_one_process_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setattr(sys, "argv", ["benchmark.py"])
     assert run_main(benchmark_script.main) == 2
     assert "the benchmark measures one process" in capsys.readouterr().err
+
+
+def test_a_client_that_does_not_get_the_page_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody_there = property(lambda page: "http://127.0.0.1:9", lambda page, url: None)
+    monkeypatch.setattr(WebPage, "url", nobody_there, raising=False)
+    monkeypatch.setattr(sys, "argv", ["page.py", "--load_run=shipped", "--num_envs=1", "--seconds=1"])
+    assert run_main(page.main) == 2
+    assert "error: the client ended before it was to" in capsys.readouterr().err
 
 
 def test_what_the_page_sends_is_measured() -> None:

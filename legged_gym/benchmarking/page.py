@@ -6,11 +6,13 @@ depends on the computer it runs on.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from legged_gym.utils.errors import UserError
 from legged_gym.utils.helpers import get_args, make_parser, positive, run_main
 
 if TYPE_CHECKING:
@@ -60,33 +62,47 @@ def receive(url: str, moves: str, results: Connection) -> None:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Play with and without a client, and print what each update was and cost."""
-    import numpy as np
+    """Play with and without a client, and print what each update was and cost.
 
+    Raises:
+        UserError: No such run, or the client ended before it was to.
+    """
     from legged_gym.utils.trained import load_trained
     from legged_gym.viewers.session import PlaySession
     from legged_gym.viewers.web_page import WebPage
     from legged_gym.viewers.web_scene import BASE
 
     trained = load_trained(args)
-    session = PlaySession(trained)
-    page = WebPage(session, port=_PORT)
-    alone = _cpu_per_step(session, page, args.seconds)
+    with contextlib.closing(trained.env):
+        session = PlaySession(trained)
+        with contextlib.closing(WebPage(session, port=_PORT)) as page:
+            alone = _cpu_per_step(session, page, args.seconds)
+            try:
+                rows, watched = _watch(session, page, BASE, args.seconds)
+            except (EOFError, OSError) as error:
+                raise UserError("the client ended before it was to: see what it printed above") from error
+    _print(trained.env.num_envs, rows, alone, watched)
+
+
+def _watch(session: Any, page: Any, moves: str, seconds: float) -> tuple[np.ndarray, float]:
+    """Play with a client; return what it got, as :func:`receive` does, and CPU time for a control step, s."""
+    import numpy as np
+
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    client = context.Process(target=receive, args=(page.url, BASE, there))
+    client = context.Process(target=receive, args=(page.url, moves, there), daemon=True)
     client.start()
-    assert here.recv() == "connected"
+    # Else nobody would notice here that the client's end is gone with it.
+    there.close()
+    here.recv()
     _cpu_per_step(session, page, _SETTLING)
     start = time.perf_counter()
-    watched = _cpu_per_step(session, page, args.seconds)
+    watched = _cpu_per_step(session, page, seconds)
     here.send("enough")
     _cpu_per_step(session, page, 0.2)
     rows = np.array([row for row in here.recv() if row[0] >= start])
     client.join()
-    page.close()
-    trained.env.close()
-    _print(trained.env.num_envs, rows, alone, watched)
+    return rows, watched
 
 
 def _cpu_per_step(session: Any, page: Any, seconds: float) -> float:
