@@ -12,7 +12,6 @@ from __future__ import annotations
 import mujoco_warp as mjw
 import warp as wp
 
-from legged_gym.simulators.warp_lanes import from_lane
 from legged_gym.simulators.warp_solver import DIVERGED
 
 wp.set_module_options({"enable_backward": False})
@@ -131,38 +130,11 @@ def _contact_force(
     return wp.transpose(contact_frame[contact]) * local
 
 
-@wp.func
-def _state_entry(
-    world: int,
-    link: int,
-    entry: int,
-    xpos: wp.array2d[wp.vec3],
-    xquat: wp.array2d[wp.quat],
-    cvel: wp.array2d[wp.spatial_vector],
-    subtree_com: wp.array2d[wp.vec3],
-) -> float:
-    """Return one of a link's 13 numbers: position, quaternion (xyzw), linear and angular velocity of its origin."""
-    position = xpos[world, link + 1]
-    if entry < 3:
-        return position[entry]
-    if entry < 7:
-        rotation = xquat[world, link + 1]
-        return rotation[(entry - 2) % 4]
-    velocity = cvel[world, link + 1]
-    angular = wp.spatial_top(velocity)
-    if entry >= 10:
-        return angular[entry - 10]
-    # MuJoCo states a link's velocity at the robot's centre of mass; move it to the link's origin.
-    linear = wp.spatial_bottom(velocity) + wp.cross(angular, position - subtree_com[world, 1])
-    return linear[entry - 7]
-
-
 @wp.kernel
 def read_bodies(
     worlds: wp.array[int],
     number: wp.array[int],
     slots: int,
-    lanes: int,
     xpos: wp.array2d[wp.vec3],
     xquat: wp.array2d[wp.quat],
     cvel: wp.array2d[wp.spatial_vector],
@@ -181,42 +153,36 @@ def read_bodies(
     contact_forces: wp.array3d[float],
     lost: wp.array[bool],
 ) -> None:
-    """Read the states of all links and their contact forces, say who diverged and forget it. A world's lanes share it.
-
-    Lanes take turns in writing the numbers, side by side in memory, and compute the forces of a contact each.
-    """
-    slot, lane = wp.tid()
-    links = body_states.shape[1]
+    """Read the states of all links and their contact forces, say who diverged and forget it. One thread a link."""
+    slot, link = wp.tid()
     for k in range(slot, number[0], slots):
         world = worlds[k]
-        for i in range(lane, 13 * links, lanes):
-            value = _state_entry(world, i // 13, i % 13, xpos, xquat, cvel, subtree_com)
-            body_states[world, i // 13, i % 13] = value
-            if i < 13:
-                root_states[world, i] = value
-        for link in range(lane, links, lanes):
-            for i in range(3):
-                contact_forces[world, link, i] = 0.0
-        total = wp.min(num_touching[world], touching.shape[1])
-        for first in range(0, total, lanes):
-            bodies, force = wp.vec2i(), wp.vec3()
-            if first + lane < total:
-                contact = touching[world, first + lane]
-                geoms = contact_geoms[contact]
-                bodies = wp.vec2i(geom_body[geoms[0]], geom_body[geoms[1]])
-                force = _contact_force(world, contact, contact_frame, contact_friction, contact_rows, row_force)
-            for s in range(wp.min(lanes, total - first)):
-                pushed = wp.vec3(from_lane(force[0], s), from_lane(force[1], s), from_lane(force[2], s))
-                pushing_body, pushed_body = int(from_lane(float(bodies[0]), s)), int(from_lane(float(bodies[1]), s))
-                for link in range(lane, links, lanes):
-                    for i in range(3):
-                        if pushed_body == link + 1:
-                            contact_forces[world, link, i] = contact_forces[world, link, i] + pushed[i]
-                        if pushing_body == link + 1:
-                            contact_forces[world, link, i] = contact_forces[world, link, i] - pushed[i]
-        if lane == 0:
+        position = xpos[world, link + 1]
+        rotation = xquat[world, link + 1]
+        velocity = cvel[world, link + 1]
+        angular = wp.spatial_top(velocity)
+        # MuJoCo states a link's velocity at the robot's centre of mass; move it to the link's origin.
+        linear = wp.spatial_bottom(velocity) + wp.cross(angular, position - subtree_com[world, 1])
+        force = wp.vec3()
+        for t in range(wp.min(num_touching[world], touching.shape[1])):
+            contact = touching[world, t]
+            geoms = contact_geoms[contact]
+            if geom_body[geoms[1]] == link + 1:
+                force += _contact_force(world, contact, contact_frame, contact_friction, contact_rows, row_force)
+            if geom_body[geoms[0]] == link + 1:
+                force -= _contact_force(world, contact, contact_frame, contact_friction, contact_rows, row_force)
+        for i in range(3):
+            body_states[world, link, i] = position[i]
+            body_states[world, link, 3 + i] = rotation[i + 1]
+            body_states[world, link, 7 + i] = linear[i]
+            body_states[world, link, 10 + i] = angular[i]
+            contact_forces[world, link, i] = force[i]
+        body_states[world, link, 6] = rotation[0]
+        if link == 0:
             lost[world] = diverged[world]
             diverged[world] = False
+            for i in range(13):
+                root_states[world, i] = body_states[world, 0, i]
 
 
 @wp.kernel

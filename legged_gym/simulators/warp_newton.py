@@ -176,15 +176,11 @@ def newton_kernel(size: int, max_rows: int, lanes: int) -> wp.Kernel:
             for s in range(wp.min(lanes, number - c * lanes)):
                 curvature = from_lane(curvatures[c], s)
                 if curvature > 0.0:
-                    # All lanes read the same row, so four entries at a time.
-                    for q in range(quads):
-                        four = problem.jacobian_quads[world, c * lanes + s, q]
-                        for a in range(dofs):
-                            if a * lanes + lane < size:
-                                own = curvature * problem.jacobian[world, c * lanes + s, a * lanes + lane]
-                                for e in range(4):
-                                    if 4 * q + e < size:
-                                        total[a, 4 * q + e] = total[a, 4 * q + e] + own * four[e]
+                    for a in range(dofs):
+                        if a * lanes + lane < size:
+                            own = curvature * problem.jacobian[world, c * lanes + s, a * lanes + lane]
+                            for j in range(size):
+                                total[a, j] = total[a, j] + own * problem.jacobian[world, c * lanes + s, j]
         return total
 
     @wp.func

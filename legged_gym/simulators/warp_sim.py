@@ -20,7 +20,7 @@ try:
     import warp as wp
 
     from legged_gym.simulators import warp_kernels as kernels
-    from legged_gym.simulators.warp_lanes import Worlds, lanes_of
+    from legged_gym.simulators.warp_lanes import Worlds
     from legged_gym.simulators.warp_progress import counting_compilations
     from legged_gym.simulators.warp_rows import ConstraintRows
     from legged_gym.simulators.warp_solver import NewtonSolver
@@ -68,7 +68,6 @@ class WarpSimulator(Simulator):
             UserError: No such device, or a URDF that can't be read.
         """
         self._wp_device = _find_device(device)
-        self._lanes = lanes_of(self._wp_device)
         self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
         self._max_contacts, self._max_constraints = cfg.sim.max_contacts, cfg.sim.max_constraints
@@ -249,8 +248,8 @@ class WarpSimulator(Simulator):
         ]  # fmt: skip
         self._launch(
             kernels.read_bodies,
-            (worlds.slots, self._lanes),
-            [worlds.index, worlds.number, worlds.slots, self._lanes, *bodies, *contacts],
+            (worlds.slots, self.num_bodies),
+            [worlds.index, worlds.number, worlds.slots, *bodies, *contacts],
             [self.root_states, self.rigid_body_states, self.contact_forces, self.lost],
         )
 
