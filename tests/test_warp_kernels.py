@@ -16,7 +16,7 @@ from legged_gym.utils.terrain import Terrain
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
 wp = pytest.importorskip("warp")
 
-from test_warp_sim import DEVICE, N, Pair, close, crouch, drive, place, prepare, stance  # noqa: E402
+from warp_pair import DEVICE, N, Pair, close, crouch, drive, place, prepare, stance  # noqa: E402
 
 from legged_gym.simulators.warp_sim import WarpSimulator  # noqa: E402
 
