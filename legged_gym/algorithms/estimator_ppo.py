@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
+from legged_gym.algorithms.streams import beside, matmul_precision
 from legged_gym.utils.errors import UserError
 
 ESTIMATE = "estimate"
@@ -185,7 +186,7 @@ class EstimatorPPO(PPO):
         estimator = self._estimator_update
         parts = estimator.batches()
         share = -(-estimator.num_batches // (self.num_learning_epochs * self.num_mini_batches))
-        with self._matmul_precision(), self._beside() as aside:
+        with self._matmul_precision(), beside(self._side_stream) as aside:
 
             def between() -> None:
                 # Its many small kernels find room between PPO's large ones, and several processes exchange the
@@ -327,29 +328,11 @@ class EstimatorPPO(PPO):
                 "number. Go on from the last checkpoint with --resume, or lower 'algorithm.learning_rate'"
             )
 
-    @contextlib.contextmanager
-    def _beside(self) -> Iterator[contextlib.AbstractContextManager[Any]]:
-        """Yield a context whose work on a GPU runs at the same time as what was queued since, and wait for it."""
+    def _matmul_precision(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context that multiplies as configured, in here only: a task's own matrices may need all digits."""
         if self._side_stream is None:
-            yield contextlib.nullcontext()
-            return
-        stream = torch.cuda.current_stream(self.device)
-        self._side_stream.wait_stream(stream)
-        yield torch.cuda.stream(self._side_stream)
-        stream.wait_stream(self._side_stream)
-
-    @contextlib.contextmanager
-    def _matmul_precision(self) -> Iterator[None]:
-        """Multiply matrices as configured, here only: a task's own may need all digits."""
-        if self._side_stream is None:
-            yield
-            return
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self._tf32 else "highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
+            return contextlib.nullcontext()
+        return matmul_precision("high" if self._tf32 else "highest")
 
     def _estimate_errors(self) -> dict[str, torch.Tensor]:
         """Compare the estimates that the actor was given with the truth, over the stored rollout."""
