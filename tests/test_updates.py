@@ -186,34 +186,6 @@ def test_recorded_rollout_does_not_overflow() -> None:
         collect(alg)
 
 
-def test_mirroring_half_is_on_average_mirroring_all() -> None:
-    """One half or the other: the mean of both gradients is that from all samples and all mirror images."""
-    alg = make(**copy.deepcopy(SETTINGS["mirrored samples"]), num_mini_batches=1)
-    collect(alg)
-    parameters = [*alg.actor.parameters(), *alg.critic.parameters()]
-    samples = torch.arange(alg.storage.num_envs * alg.storage.num_transitions_per_env)
-
-    def gradients(mirror_half: bool, order: torch.Tensor) -> list[torch.Tensor]:
-        update = PolicyUpdate(alg, alg.optimizer, mirror_half=mirror_half)
-        update._indices.copy_(order)
-        update._differentiate()
-        return [parameter.grad.clone() for parameter in parameters if parameter.grad is not None]
-
-    halves = [gradients(True, samples.roll(shift)) for shift in (0, len(samples) // 2)]
-    for one, other, whole in zip(*halves, gradients(False, samples), strict=True):
-        torch.testing.assert_close((one + other) / 2.0, whole, rtol=1e-5, atol=1e-7)
-    assert not torch.allclose(halves[0][0], halves[1][0], rtol=1e-2)
-
-
-def test_only_what_is_as_it_was_stored_tells_how_far_the_policy_moved() -> None:
-    settings = {**copy.deepcopy(SETTINGS["mirrored samples"]), "num_mini_batches": 1, "num_learning_epochs": 1}
-    alg = make(**settings, mirror_half="always")
-    collect(alg)
-    losses = alg.update_policy()
-    assert float(alg._policy_update._kl) == pytest.approx(0.0, abs=1e-7), "the first mini-batch meets the old policy"
-    assert "symmetry" not in losses
-
-
 def test_adaptive_rate_moves_both_ways() -> None:
     rates = {}
     for name in ("falling rate", "rising rate"):

@@ -86,7 +86,6 @@ class EstimatorPPO(PPO):
         tf32: bool = True,
         cuda_graph: bool = True,
         fuse: bool = True,
-        mirror_half: str = "never",
         **ppo_cfg: Any,
     ) -> None:
         """Set up PPO, then the estimator with its optimiser.
@@ -99,8 +98,6 @@ class EstimatorPPO(PPO):
             tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
             cuda_graph: Record mini-batches on a GPU and replay them.
             fuse: Compile acting and learning on a GPU, where they are many small kernels.
-            mirror_half: ``always``, ``cpu`` or ``never``: where to learn from mirror images of half of the samples
-                instead of adding those of all; see :class:`~legged_gym.algorithms.policy_update.PolicyUpdate`.
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)
@@ -116,10 +113,8 @@ class EstimatorPPO(PPO):
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
         self._tf32, self._cuda_graph = tf32, cuda_graph
-        device_type = torch.device(self.device).type
-        self._fuse = fuse and device_type == "cuda"
-        self._mirror_half = mirror_half in ("always", device_type)
-        self._side_stream = torch.cuda.Stream(self.device) if device_type == "cuda" else None
+        self._fuse = fuse and torch.device(self.device).type == "cuda"
+        self._side_stream = torch.cuda.Stream(self.device) if torch.device(self.device).type == "cuda" else None
         self._last_obs: TensorDict | None = None
         self._prepare_updates()
 
@@ -284,7 +279,7 @@ class EstimatorPPO(PPO):
         self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph, self._fuse)
         self._policy_update = None
         if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
-            self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph, self._fuse, self._mirror_half)
+            self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph, self._fuse)
         self._returns = Recorded(self._compute_returns, self.device, self._cuda_graph)
         self._recorder = None
         if self._policy_update is not None and self._side_stream is not None and self._cuda_graph:

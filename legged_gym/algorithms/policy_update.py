@@ -34,9 +34,7 @@ class PolicyUpdate:
     It knows feed-forward nets, Adam, mixed precision, symmetry and several processes; not RND.
     """
 
-    def __init__(
-        self, alg: PPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False, mirror_half: bool = False
-    ) -> None:
+    def __init__(self, alg: PPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
         """Prepare for one storage.
 
         Args:
@@ -44,22 +42,13 @@ class PolicyUpdate:
             optimizer: Its optimiser.
             record: Whether to record mini-batches on a GPU.
             fuse: Whether to compile what computes their losses.
-            mirror_half: Where rsl_rl would add the mirror images of all samples, put those of half of the samples in
-                their place. As each epoch mirrors other ones, the gradient is the same on average, for half the work.
         """
         self._alg, self._optimizer = alg, optimizer
         storage = alg.storage
         self._batch_size = storage.num_envs * storage.num_transitions_per_env // alg.num_mini_batches
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
         self._groups = list(map(str, storage.observations.keys()))
-        # A mirror loss compares every sample with its mirror image.
-        self._mirrors_half = bool(
-            mirror_half and alg.symmetry and alg.symmetry.use_data_augmentation and not alg.symmetry.use_mirror_loss
-        )
-        # Only these samples have an old distribution to be compared with.
-        self._as_stored = slice(self._batch_size // 2 if self._mirrors_half else 0, self._batch_size)
-        self._has_pairs = bool(alg.symmetry) and not self._mirrors_half
-        self.names = ["value", "surrogate", "entropy"] + (["symmetry"] if self._has_pairs else [])
+        self.names = ["value", "surrogate", "entropy"] + (["symmetry"] if alg.symmetry else [])
         """Names of the losses."""
         self._losses = torch.zeros(len(self.names), device=alg.device)
         self._kl = torch.zeros((), device=alg.device)
@@ -118,9 +107,7 @@ class PolicyUpdate:
         """Return PPO's loss of the present mini-batch."""
         alg = self._alg
         batch = self._gather()
-        if self._mirrors_half:
-            self._mirror_half(batch)
-        elif alg.symmetry:
+        if alg.symmetry:
             alg.symmetry.augment_batch(batch, self._batch_size)
         device_type = torch.device(alg.device).type
         # Recording and the cache of converted weights exclude each other.
@@ -144,16 +131,6 @@ class PolicyUpdate:
             old_distribution_params=tuple(p.flatten(0, 1)[indices] for p in storage.distribution_params or ()),
         )
 
-    def _mirror_half(self, batch: RolloutStorage.Batch) -> None:
-        """Replace the first half of the samples, which are in random order, by their mirror images."""
-        symmetry, half = self._alg.symmetry, self._batch_size // 2
-        obs, actions = symmetry.data_augmentation_func(
-            env=symmetry.env, obs=batch.observations[:half], actions=batch.actions[:half]
-        )
-        mirrored = slice(half, 2 * half)
-        batch.observations = TensorDict.cat([obs[mirrored], batch.observations[half:]])
-        batch.actions = torch.cat([actions[mirrored], batch.actions[half:]])
-
     def _loss(self, batch: RolloutStorage.Batch) -> torch.Tensor:
         """Return PPO's loss of a mini-batch and add its parts up."""
         alg, size = self._alg, self._batch_size
@@ -163,12 +140,11 @@ class PolicyUpdate:
         entropy = alg.actor.output_entropy[:size].mean()
         if self._adapts:
             with torch.no_grad():
-                old = tuple(p[self._as_stored] for p in batch.old_distribution_params)
-                present = tuple(p[self._as_stored] for p in alg.actor.output_distribution_params)
-                self._kl.copy_(alg.actor.get_kl_divergence(old, present).mean())
+                present = tuple(p[:size] for p in alg.actor.output_distribution_params)
+                self._kl.copy_(alg.actor.get_kl_divergence(batch.old_distribution_params, present).mean())
         losses = [self._value_loss(batch, values), self._surrogate_loss(batch, log_prob), entropy]
         loss = losses[1] + alg.value_loss_coef * losses[0] - alg.entropy_coef * entropy
-        if self._has_pairs:
+        if alg.symmetry:
             losses.append(self._symmetry_loss(batch))
             if alg.symmetry.use_mirror_loss:
                 loss = loss + alg.symmetry.mirror_loss_coeff * losses[-1]

@@ -33,7 +33,6 @@ _ACTIVATIONS = (
 )  # fmt: skip
 _CHOICES = {
     "algorithm.schedule": ("adaptive", "fixed"),
-    "algorithm.mirror_half": ("always", "cpu", "never"),
     "policy.activation": _ACTIVATIONS,
     "estimator.activation": _ACTIVATIONS,
     "runner.logger": ("tensorboard", "wandb", "neptune"),

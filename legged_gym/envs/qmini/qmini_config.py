@@ -189,9 +189,6 @@ class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
         """Record mini-batches on a GPU once and replay them."""
         fuse = True
         """Let torch.compile fuse the small kernels of acting and learning on a GPU."""
-        mirror_half = "cpu"
-        """Where to put mirror images in the place of half of the samples instead of adding those of all, which takes
-        twice as long: ``always``, ``never`` or ``cpu``, where learning takes longest."""
 
     class obs_groups(LeggedRobotCfgPPO.obs_groups):
         actor = ["policy", "estimate"]
