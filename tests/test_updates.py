@@ -106,7 +106,8 @@ def test_compiled_learning_is_the_same_learning(device: str) -> None:
             losses.append(alg.update())
         assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
         graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
-    assert graphs[0] > 0 and graphs[1:] == [graphs[1]] * 2
+    assert graphs[1:] == [graphs[1]] * 2
+    assert fused._policy_update._evaluate._fused is not None and fused._estimator_update._evaluate._fused is not None
     for ours, theirs in zip(fused.actor.parameters(), plain.actor.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
     for ours, theirs in zip(fused.estimator.parameters(), plain.estimator.parameters(), strict=True):

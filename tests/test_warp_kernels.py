@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import small_cfg
-from newton import exact_accelerations
+from exact_newton import exact_accelerations
 
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 from legged_gym.utils.terrain import Terrain

@@ -25,10 +25,10 @@ from torch import nn
 
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
+from legged_gym.algorithms.gpu_contexts import beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
-from legged_gym.algorithms.streams import beside, matmul_precision
 from legged_gym.utils.errors import UserError
 
 ESTIMATE = "estimate"
@@ -97,7 +97,7 @@ class EstimatorPPO(PPO):
             estimator_cfg: Settings of the estimator.
             tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
             cuda_graph: Record mini-batches on a GPU and replay them.
-            fuse: Compile acting and learning on a GPU, where they are many small kernels.
+            fuse: Compile acting (if it is recorded) and learning on a GPU, where they are many small kernels.
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)

@@ -48,7 +48,7 @@ def average_checkpoints(
 
 
 def _shares(flag: str, weights: Sequence[float], number: int) -> list[float]:
-    if len(weights) != number or not all(0.0 <= weight < math.inf for weight in weights) or sum(weights) == 0.0:
+    if len(weights) != number or not all(weight >= 0.0 for weight in weights) or not 0.0 < sum(weights) < math.inf:
         given = " ".join(f"{weight:g}" for weight in weights)
         raise UserError(
             f"{number} checkpoints need as many {flag}, finite, none negative and not all zero, not '{given}'"

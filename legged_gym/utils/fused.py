@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -27,7 +28,7 @@ class Fused(Generic[_Arguments, _Result]):
         """Prepare to compile.
 
         Args:
-            function: Takes and returns tensors of unchanging shapes, and may change tensors in place.
+            function: Its tensors never change their shapes; it may change tensors and objects in place.
             what: What it is, for the messages: ``"the policy's update"``.
             enabled: Whether to compile at all.
         """
@@ -45,7 +46,11 @@ class Fused(Generic[_Arguments, _Result]):
                 return self._fused(*args, **kwargs)
             with tell_if_slow(f"compiling {self._what}, which takes a while at the first start"):
                 return self._fused(*args, **kwargs)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:
+            if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+                raise
             # What the compiler can't do must not keep anyone from training; what is wrong otherwise shows again.
             warn_not_compiled(self._what, error)
             self._fused = None
@@ -56,12 +61,20 @@ def compiled(
     function: Callable[_Arguments, _Result], options: dict[str, Any] | None = None
 ) -> Callable[_Arguments, _Result]:
     """Return a function that compiles itself when it is called, for unchanging shapes; ``options`` are Inductor's."""
-    for aside in _ASIDES:
-        warnings.filterwarnings("ignore", message=aside)
-    return torch.compile(function, dynamic=False, options=options)
+
+    @functools.cache
+    def compile_() -> Callable[_Arguments, _Result]:
+        for aside in _ASIDES:
+            warnings.filterwarnings("ignore", message=aside)
+        return torch.compile(function, dynamic=False, options=options)
+
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        return compile_()(*args, **kwargs)
+
+    return call
 
 
 def warn_not_compiled(what: str, error: Exception) -> None:
     """Say that something runs slower than it could, because the compiler failed on it."""
-    reason = str(error).strip().split("\n")[0]
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
     warnings.warn(f"{what} runs slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -187,7 +188,14 @@ class TrainingFilms:
         """Put a film into the run's folder and into TensorBoard's."""
         folder = os.path.join(str(self._logger.log_dir), FOLDER)
         os.makedirs(folder, exist_ok=True)
-        shutil.move(os.path.join(self._workplace, "film.mp4"), os.path.join(folder, f"iteration_{self._drawn:06d}.mp4"))
+        film = os.path.join(folder, f"iteration_{self._drawn:06d}.mp4")
+        try:
+            shutil.move(os.path.join(self._workplace, "film.mp4"), film)
+        except OSError:
+            # Half of it, from where the disk was full.
+            with contextlib.suppress(OSError):
+                os.remove(film)
+            raise
         with open(os.path.join(self._workplace, "film.gif"), "rb") as file:
             self._logger.add_moving_picture("Film/robots", file.read(), self._drawn)
 

@@ -129,7 +129,8 @@ class LeggedRobotCfg(BaseConfig):
         terminate_after_contacts_on: list[str] = []
         """Parts of the names of links whose contact ends the episode."""
         terminate_past_tilt = 0.0
-        """Tilt of the base that ends the episode, too, degrees; 0: none. For robots that go limp there."""
+        """Angle between the base's z axis and the vertical that ends the episode, too, degrees; 0: none. For robots
+        whose controllers give up somewhere there."""
         self_collisions = 1
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
         fix_base_link = False

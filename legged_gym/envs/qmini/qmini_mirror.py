@@ -24,8 +24,6 @@ _PAIR: _Reflection = ([1, 0], [1.0, 1.0])
 """A value of each leg."""
 
 _ACTIONS = "actions"
-_GROUPS = ("policy", "privileged", "label", "estimate")
-"""Observation groups that can be mirrored. Named here, as not every version of the compiler can list a TensorDict."""
 _TABLES = "mirror_tables"
 """Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
 
@@ -44,7 +42,8 @@ def mirror(
         Observations and actions of twice the batch size, the originals first; None for what was None.
     """
     if obs is not None:
-        groups = {name: obs.get(name, None) for name in _GROUPS}
+        # Not every version of the compiler can list what a TensorDict holds.
+        groups = {name: obs.get(name, None) for name in _PARTS if name != _ACTIONS}
         both = {name: _append(env, name, values) for name, values in groups.items() if values is not None}
         obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
     if actions is not None:
@@ -62,8 +61,7 @@ def _reflection(env: Qmini, name: str, device: torch.device) -> tuple[torch.Tens
     """Return order and signs of an observation group, of the estimate (like its label), or of actions."""
     known = env.__dict__.setdefault(_TABLES, {})
     if (name, device) not in known:
-        parts = {"policy": _policy, "privileged": _privileged, "label": _label, "estimate": _label, _ACTIONS: _actions}
-        order, signs = _join(parts[name](env))
+        order, signs = _join(_PARTS[name](env))
         known[name, device] = torch.tensor(order, device=device), torch.tensor(signs, device=device)
     tables: tuple[torch.Tensor, torch.Tensor] = known[name, device]
     return tables
@@ -121,3 +119,7 @@ def _join(parts: list[_Reflection]) -> _Reflection:
         order += [len(signs) + index for index in part_order]
         signs += part_signs
     return order, signs
+
+
+_PARTS = {"policy": _policy, "privileged": _privileged, "label": _label, "estimate": _label, _ACTIONS: _actions}
+"""What the observation groups and actions consist of; only these groups can be mirrored."""

@@ -1,4 +1,4 @@
-"""Where on a GPU work is queued, and how exactly it multiplies."""
+"""Contexts for work on a GPU: where it is queued, and how exactly it multiplies."""
 
 from __future__ import annotations
 
