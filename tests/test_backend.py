@@ -12,9 +12,9 @@ from conftest import small_cfg
 
 from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.scripts import train
-from legged_gym.utils.backend import choose_backend, default_num_envs, learning_device
+from legged_gym.utils.backend import choose_backend, default_num_envs, default_num_epochs, learning_device
 from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args
+from legged_gym.utils.helpers import get_args, update_cfg_from_args
 from legged_gym.utils.runs import save_run_config
 
 
@@ -116,3 +116,16 @@ def test_a_resumed_training_keeps_its_simulator_and_robots(tmp_path: Path) -> No
     args = get_args(["--resume", "--sim_device=cuda:0", f"--log_root={tmp_path}"])
     env_cfg, _ = train._configs(args)
     assert (args.sim, env_cfg.env.num_envs) == ("warp", 7)
+
+
+def test_fewer_epochs_where_a_processor_learns() -> None:
+    epochs = []
+    for flags in ((), ("--set=algorithm.num_learning_epochs=4",), ("--task=qmini_published",)):
+        args = get_args(["--sim=mujoco", "--rl_device=cpu", *flags])
+        env_cfg, train_cfg = train._configs(args)
+        # As the registry does, when it makes the runner.
+        update_cfg_from_args(env_cfg, train_cfg, args)
+        epochs.append(train_cfg.algorithm.num_learning_epochs)
+    assert epochs == [3, 4, 5]
+    _, train_cfg = task_registry.get_cfgs("qmini")
+    assert default_num_epochs(train_cfg, "cuda:0") == 5

@@ -22,6 +22,7 @@ from legged_gym.benchmarking.machine import describe_machine, memory_in_use
 from legged_gym.benchmarking.physics import PHYSICS, make_physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.envs import task_registry
+from legged_gym.utils.backend import choose_backend, default_num_epochs
 from legged_gym.utils.errors import UserError
 
 ENV_STEP = "env.step"
@@ -104,10 +105,12 @@ class Benchmark:
     def __init__(self, args: argparse.Namespace, num_envs: int, folder: str, started: float) -> None:
         """Make what is measured, and train for one iteration."""
         self._args, self._started = args, started
-        env_cfg, _ = task_registry.get_cfgs(args.task)
+        env_cfg, train_cfg = task_registry.get_cfgs(args.task)
         env_cfg.env.num_envs = num_envs
+        choose_backend(args)
+        train_cfg.algorithm.num_learning_epochs = default_num_epochs(train_cfg, args.rl_device)
         self.env, _ = task_registry.make_env(args.task, args, env_cfg)
-        self._runner, _ = task_registry.make_alg_runner(self.env, args.task, args, log_root=folder)
+        self._runner, _ = task_registry.make_alg_runner(self.env, args.task, args, train_cfg, folder)
         self._alg, self._device = self._runner.alg, self._runner.device
         if args.policy:
             self._runner.load(args.policy, {"actor": True, "critic": True})

@@ -9,7 +9,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 _LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 """rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
 
-_SCRIPT_SETTINGS = ("max_iterations", "resume", "load_run", "checkpoint")
+_SCRIPT_SETTINGS = ("max_iterations", "num_learning_epochs_cpu", "resume", "load_run", "checkpoint")
 """Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
 
 

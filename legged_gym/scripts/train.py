@@ -138,11 +138,11 @@ def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPP
 
 def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
     """Give a new run the task's configurations, or on ``--resume`` the run's; ``args`` gets simulator and devices."""
-    from legged_gym.utils.backend import default_num_envs
+    from legged_gym.utils.backend import default_num_envs, default_num_epochs
     from legged_gym.utils.helpers import update_cfg_from_args
     from legged_gym.utils.runs import SHIPPED, experiment_root, find_run, load_run_config, shipped_policy
 
-    task_env_cfg = env_cfg.copy()
+    task_env_cfg, task_train_cfg = env_cfg.copy(), train_cfg.copy()
     probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
     update_cfg_from_args(probe_env, probe_train, args)
     wanted = probe_train.runner
@@ -151,6 +151,7 @@ def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg
             raise UserError("--load_run and --checkpoint go with --resume")
         choose_backend(args)
         env_cfg.env.num_envs = default_num_envs(env_cfg, args.sim_device)
+        train_cfg.algorithm.num_learning_epochs = default_num_epochs(train_cfg, args.rl_device)
         return
     _refuse_starting_values(args.overrides)
     shipped = shipped_policy(args.task) if wanted.load_run == SHIPPED else None
@@ -163,6 +164,7 @@ def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg
         # It was trained on another machine.
         args.load_run = folder
         env_cfg.env.num_envs = default_num_envs(task_env_cfg, args.sim_device)
+        train_cfg.algorithm.num_learning_epochs = default_num_epochs(task_train_cfg, args.rl_device)
     train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from legged_gym.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 DEFAULT_SIM = "mujoco"
 """The simulator that runs anywhere."""
@@ -60,6 +60,12 @@ def learning_device(sim_device: str) -> str:
 def default_num_envs(env_cfg: LeggedRobotCfg, sim_device: str) -> int:
     """Return how many robots a training has if nobody says: a GPU wants more of them than a processor."""
     return env_cfg.env.num_envs_gpu if sim_device.startswith("cuda") else env_cfg.env.num_envs
+
+
+def default_num_epochs(train_cfg: LeggedRobotCfgPPO, rl_device: str) -> int:
+    """Return how often an update of a training goes through its samples if nobody says."""
+    on_cpu = train_cfg.runner.num_learning_epochs_cpu
+    return on_cpu if on_cpu and rl_device.startswith("cpu") else train_cfg.algorithm.num_learning_epochs
 
 
 def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:

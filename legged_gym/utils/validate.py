@@ -57,6 +57,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     _check(values, _DURATIONS, lambda value: 0 < value < math.inf, "above 0 s")
     _check(values, ("sim.physx.solver_type",), lambda value: value in (0, 1), "0 (PGS) or 1 (TGS)")
     _check(values, ("sim.physx.contact_collection",), lambda value: value in (0, 1, 2), "0, 1 or 2")
+    _check(values, ("runner.num_learning_epochs_cpu",), lambda value: value >= 0, "0 or more")
     _check(values, ("asset.terminate_past_tilt",), lambda value: 0 <= value <= 180, "0 to 180 degrees")
     for key, value in values.items():
         if _is_range(key, value) and not value[0] <= value[1]:

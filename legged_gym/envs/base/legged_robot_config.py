@@ -355,6 +355,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Control steps of each robot in an iteration."""
         max_iterations = 10000
         """Iterations in all; a resumed run goes on until it has that many."""
+        num_learning_epochs_cpu = 0
+        """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
         save_interval = 100
         """Iterations between checkpoints."""
         experiment_name = "legged_robot"
