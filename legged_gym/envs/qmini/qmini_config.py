@@ -226,4 +226,4 @@ class QminiCfgPPO(QminiPublishedCfgPPO):
     class runner(QminiPublishedCfgPPO.runner):
         experiment_name = "qmini"
         num_learning_epochs_cpu = 3
-        """Learning takes most of the time there, and five epochs of so few robots' samples teach little more than three."""
+        """Learning takes most of the time there, and five epochs of so few samples teach little more than three."""
