@@ -113,8 +113,8 @@ class EstimatorPPO(PPO):
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
         self._tf32, self._cuda_graph = tf32, cuda_graph
-        self._fuse = fuse and torch.device(self.device).type == "cuda"
         self._side_stream = torch.cuda.Stream(self.device) if torch.device(self.device).type == "cuda" else None
+        self._fuse = fuse and self._side_stream is not None
         self._last_obs: TensorDict | None = None
         self._prepare_updates()
 
