@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Without a GPU its simulator is only needed to test it.
 GPU := $(wildcard /dev/nvidiactl)
 # What runs in the user's Python 3.8 with Isaac Gym has to stay fit for it.
-PYTHON_3_8 := $(BIN)/vermin --quiet --no-tips --eval-annotations --violations --target=3.8- legged_gym/simulators/isaacgym_w*.py
+PYTHON_3_8 := $(BIN)/vermin --quiet --no-tips --eval-annotations --violations --target=3.8- legged_gym/simulators/isaacgym/w*.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
@@ -41,12 +41,14 @@ tensorboard: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(PYTHON_3_8)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(PYTHON_3_8)
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 $(VENV)/bin/python:

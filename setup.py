@@ -32,6 +32,16 @@ setup(
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb>=0.20"],
-        "test": ["pytest>=8", "ruff", "mypy", "vermin>=1.6", "mujoco-warp>=4.0,<5", "selenium>=4.20"],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "import-linter>=2.1",
+            "ruff",
+            "mypy",
+            "vermin>=1.6",
+            "mujoco-warp>=4.0,<5",
+            "selenium>=4.20",
+        ],
     },
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.utils.video import prepare_offscreen
+from legged_gym.render.video import prepare_offscreen
 
 # Where tests run in the background of a shell, Ctrl-C is ignored, and by all programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

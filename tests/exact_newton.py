@@ -11,7 +11,7 @@ def exact_accelerations(problem: Any) -> np.ndarray:
     """Return the accelerations of all worlds, (N, D), by damped Newton steps.
 
     Args:
-        problem: A ``legged_gym.simulators.warp_newton.Problem``, which says what is minimised.
+        problem: A ``legged_gym.simulators.warp.newton.Problem``, which says what is minimised.
     """
     worlds = range(len(problem.num_rows.numpy()))
     return np.stack([_solve(*_read(problem, world)) for world in worlds])

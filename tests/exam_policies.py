@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from qmini_training import make_env, make_runner, train_config
 
-from legged_gym.utils.export import export_policy
-from legged_gym.utils.runs import save_run_config
+from legged_gym.policies.export import export_policy
+from legged_gym.runners.runs import save_run_config
 
 RUN = "2026-01-01_00-00-00"
 

@@ -13,8 +13,8 @@ import torch
 from conftest import quiet, small_cfg
 
 from legged_gym.envs import QminiCfg
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
-from legged_gym.utils.terrain import Terrain
 
 STANDIN = Path(__file__).with_name("isaacgym_standin")
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from qmini_training import make_env, make_runner
 
+from legged_gym.common.rotations import quat_apply_yaw
 from legged_gym.envs import Qmini
-from legged_gym.utils.math import quat_apply_yaw
-from legged_gym.utils.trained import Trained
+from legged_gym.policies.trained import Trained
 
 
 class CarriedQmini(Qmini):

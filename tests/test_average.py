@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from legged_gym.cli.arguments import run_main
+from legged_gym.common.errors import UserError
 from legged_gym.envs import task_registry
+from legged_gym.policies.finder import load_policy
 from legged_gym.runners.averaging import average_checkpoints
 from legged_gym.runners.checkpoint import read_checkpoint, write_checkpoint
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import run_main
-from legged_gym.utils.policies import load_policy
-from legged_gym.utils.runs import SHIPPED_CHECKPOINT, get_load_path, load_run_config, shipped_policy
+from legged_gym.runners.runs import SHIPPED_CHECKPOINT, get_load_path, load_run_config, shipped_policy
 
 average_script = importlib.import_module("legged_gym.scripts.average")
 

@@ -10,12 +10,15 @@ import pytest
 import torch
 from conftest import small_cfg
 
+from legged_gym.cli.arguments import get_args
+from legged_gym.common.devices import learning_device
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.runners.config import default_num_envs, default_num_epochs
+from legged_gym.runners.runs import save_run_config
 from legged_gym.scripts import train
-from legged_gym.utils.backend import choose_backend, default_num_envs, default_num_epochs, learning_device
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, update_cfg_from_args
-from legged_gym.utils.runs import save_run_config
+from legged_gym.simulators.backend import choose_backend
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, extra: bool) -> None:

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.cli.arguments import run_main
 from legged_gym.envs import task_registry
-from legged_gym.utils.helpers import run_main
-from legged_gym.utils.runs import save_run_config
+from legged_gym.runners.runs import save_run_config
 
 PLANE = "--set=terrain.mesh_type=plane"
 

@@ -24,8 +24,8 @@ from legged_gym.benchmarking.measure import ENTRIES, Benchmark, Measurement, mea
 from legged_gym.benchmarking.physics import PHYSICS, RolloutPhysics, SteppedPhysics, make_physics
 from legged_gym.benchmarking.report import as_markdown, as_text, as_values
 from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.cli.arguments import get_args, run_main
 from legged_gym.envs import Qmini
-from legged_gym.utils.helpers import get_args, run_main
 from legged_gym.viewers.web_page import WebPage
 
 benchmark_script = importlib.import_module("legged_gym.scripts.benchmark")

@@ -12,9 +12,9 @@ import pytest
 import torch
 from qmini_training import NUM_STEPS, make_env, make_runner
 
+from legged_gym.common.errors import UserError
 from legged_gym.runners import OnPolicyRunnerEE
 from legged_gym.runners.last_state import LastState
-from legged_gym.utils.errors import UserError
 
 
 def assert_same(a: Any, b: Any, where: str = "") -> None:

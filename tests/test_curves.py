@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
-from legged_gym.utils.curves import plot_curves, read_curves
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
+from legged_gym.evaluation.curves import plot_curves, read_curves
 
 SECONDS = 36.0
 """Of an iteration: 0.01 h."""

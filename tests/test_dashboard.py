@@ -11,7 +11,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.utils.logger import custom_scalars_layout
+from legged_gym.runners.logger import custom_scalars_layout
 
 
 def test_dashboard_opens_on_the_grouped_page(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg
 from legged_gym.envs.base.base_config import BaseConfig
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.task_registry import task_registry
+from legged_gym.envs.registry import task_registry
 
 SENSED = ("base_ang_vel", "projected_gravity", "dof_pos", "dof_vel")
 

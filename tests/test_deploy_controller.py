@@ -10,7 +10,7 @@ import pytest
 from deploy_policies import KD, KP, POSE, write_policy
 
 from legged_gym.deploy.controller import TILT_LIMIT, Controller, Sensors, projected_gravity, stand_command, tilt
-from legged_gym.deploy.policy_files import load_policy
+from legged_gym.policies.exported import load_policy
 
 WALK = (0.4, 0.0, 0.3)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.drive import DEFAULT_DRIVE, DEFAULT_SECONDS, drive_seconds, out_of_range, read_drive
-from legged_gym.utils.errors import UserError
 
 PLAN = ((0.0, (0.0, 0.0, 0.0)), (1.5, (0.4, 0.0, -0.2)), (4.0, (-0.3, 0.0, 0.0)))
 

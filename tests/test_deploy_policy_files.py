@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from deploy_policies import POSE, write_net, write_policy
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller
-from legged_gym.deploy.policy_files import BUILT_IN, load_policy
-from legged_gym.utils.errors import UserError
+from legged_gym.policies.exported import BUILT_IN, load_policy
 
 
 def test_published_keys_suffice_because_the_rest_is_built_into_the_controller(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from deploy_policies import POSE, write_policy
 from test_deploy_world import URDF
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy import plan as planning
 from legged_gym.deploy import trial as trials
 from legged_gym.deploy.controller import Controller, MotorCommand, Sensors, projected_gravity
 from legged_gym.deploy.plan import TrialPlan, draw_plans
-from legged_gym.deploy.policy_files import PolicyFiles, load_policy
 from legged_gym.deploy.pool import cut_record, join_records, run_trials
 from legged_gym.deploy.trial import Trial
 from legged_gym.deploy.world import WorldSettings
@@ -25,7 +25,7 @@ from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import measure
 from legged_gym.evaluation.suites import Suite, select_suites
 from legged_gym.evaluation.trials import StartNoise, draw_trials
-from legged_gym.utils.errors import UserError
+from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
 @pytest.fixture(scope="module")

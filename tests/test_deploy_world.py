@@ -14,13 +14,13 @@ from conftest import QminiFactory, quiet, small_cfg
 from deploy_policies import POSE, write_policy
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
+from legged_gym.common.rotations import get_euler_xyz
 from legged_gym.deploy.controller import Controller
-from legged_gym.deploy.policy_files import BUILT_IN, PolicyFiles, load_policy
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.envs import Qmini
 from legged_gym.evaluation.grounds import GROUNDS
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.math import get_euler_xyz
+from legged_gym.policies.exported import BUILT_IN, PolicyFiles, load_policy
 
 URDF = str(Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "qmini", "urdf", "qmini.urdf"))
 

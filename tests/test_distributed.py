@@ -16,11 +16,13 @@ import training_probe
 from qmini_training import NUM_STEPS
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.devices import resolve_device
+from legged_gym.common.errors import UserError
+from legged_gym.common.processes import World, world
+from legged_gym.common.seeds import seed_of_rank
+from legged_gym.common.threads import available_cores
+from legged_gym.runners import distributed
 from legged_gym.runners.checkpoint import read_checkpoint
-from legged_gym.utils import distributed
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import resolve_device
-from legged_gym.utils.threads import available_cores
 
 NUM_ENVS = 4
 TRAIN = [
@@ -162,10 +164,10 @@ THIRD = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": 
 
 def test_place_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     place(monkeypatch)
-    assert distributed.world() == distributed.World(0, 1, 0, 1)
+    assert world() == World(0, 1, 0, 1)
     place(monkeypatch, **THIRD)
-    assert distributed.world() == distributed.World(3, 4, 1, 2)
-    assert not distributed.world().is_first
+    assert world() == World(3, 4, 1, 2)
+    assert not world().is_first
 
 
 @pytest.mark.parametrize(
@@ -180,15 +182,15 @@ def test_place_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_half_an_environment_is_refused(changes: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place(monkeypatch, **{**THIRD, **changes})
     with pytest.raises(UserError, match=message):
-        distributed.world()
+        world()
 
 
 def test_each_process_has_its_own_seed_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
     place(monkeypatch)
     alone = available_cores()
-    assert distributed.seed_of_rank(7) == 7
+    assert seed_of_rank(7) == 7
     place(monkeypatch, **THIRD)
-    seeds = [distributed.seed_of_rank(seed) for seed in range(100)]
+    seeds = [seed_of_rank(seed) for seed in range(100)]
     assert len({*seeds, *range(100)}) == 200
     assert available_cores() == max(1, alone // 2)
     assert resolve_device("cpu") == "cpu"

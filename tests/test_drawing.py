@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
 
-from legged_gym.utils.drawing import RobotDrawing
+from legged_gym.render.drawing import RobotDrawing
 
 
 @pytest.mark.parametrize("plane", [True, False])

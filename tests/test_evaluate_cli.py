@@ -19,10 +19,10 @@ from exam_policies import RUN, make_policy
 from test_cli import can_draw, command, run
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.cli.arguments import run_main
 from legged_gym.evaluation.suites import SUITES
-from legged_gym.utils import runs
-from legged_gym.utils.helpers import run_main
-from legged_gym.utils.video import VideoUnavailableError
+from legged_gym.render.video import VideoUnavailableError
+from legged_gym.runners import runs
 
 THREADS, PLANE = "--set=sim.num_threads=1", "--set=terrain.mesh_type=plane"
 

@@ -11,6 +11,8 @@ import pytest
 import torch
 from exam_policies import make_policy
 
+from legged_gym.common.errors import UserError
+from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.evaluation import examiner, motion
 from legged_gym.evaluation.exam import hold_exam
@@ -21,10 +23,8 @@ from legged_gym.evaluation.results import ExamResult, as_dict, judge
 from legged_gym.evaluation.samples import choose_sample
 from legged_gym.evaluation.suites import SUITES, Suite, select_suites
 from legged_gym.evaluation.trials import StartNoise, draw_trials
+from legged_gym.policies.finder import Policy, load_policy
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.math import quat_rotate_inverse
-from legged_gym.utils.policies import Policy, load_policy
 
 SETTINGS = ExamSettings(trials=2, longest=0.6)
 START = StartNoise(dof_pos=np.zeros(10, np.float32), velocity=0.0, tilt=0.0)

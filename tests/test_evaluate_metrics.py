@@ -64,7 +64,7 @@ def test_perfect_standing() -> None:
 def test_euler_angles_agree_with_those_of_the_task(angles: tuple[float, float, float]) -> None:
     import torch
 
-    from legged_gym.utils.math import quat_from_euler_xyz
+    from legged_gym.common.rotations import quat_from_euler_xyz
 
     quat = quat_from_euler_xyz(*(torch.tensor([angle], dtype=torch.float64) for angle in angles)).numpy()
     assert np.concatenate(motion.roll_pitch_yaw(quat)) == pytest.approx(angles, abs=1e-9)

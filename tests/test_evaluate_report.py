@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from test_evaluate_metrics import record
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg
 from legged_gym.evaluation.examiner import Stage
 from legged_gym.evaluation.html import Cell, Page
@@ -26,8 +27,7 @@ from legged_gym.evaluation.results import ExamResult, PolicyResult, as_dict, jud
 from legged_gym.evaluation.samples import Sample, choose_sample
 from legged_gym.evaluation.suites import select_suites
 from legged_gym.evaluation.table import text_table
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.video import VideoUnavailableError
+from legged_gym.render.video import VideoUnavailableError
 
 SUITES = select_suites("flat,push_0.6,start_stop,stand")
 

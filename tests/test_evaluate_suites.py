@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiPublishedCfg
 from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE, ExamTerrain, prepare_terrain
 from legged_gym.evaluation.suites import GRID, PLANE, SUITES, Suite, select_suites
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
-from legged_gym.utils.errors import UserError
 
 DT = 0.02
 START = StartNoise(dof_pos=np.full(10, 0.1, np.float32), velocity=0.05, tilt=0.04)

@@ -15,12 +15,12 @@ import yaml
 from qmini_training import make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller, Sensors
-from legged_gym.deploy.policy_files import load_policy
 from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.policies.export import ExportError, export_policy
+from legged_gym.policies.exported import load_policy
 from legged_gym.runners import OnPolicyRunnerEE
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.export import ExportError, export_policy
 
 NAMES = {
     "qmini_estimator.onnx",

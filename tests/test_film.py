@@ -10,11 +10,11 @@ import torch
 from conftest import QminiFactory, quiet, small_cfg
 
 from legged_gym.envs import Qmini
-from legged_gym.utils.captions import add_caption
-from legged_gym.utils.drawing import RobotDrawing
-from legged_gym.utils.velocities import COLOURS, Velocities
-from legged_gym.utils.video import OffscreenCamera, VideoUnavailableError
-from legged_gym.viewers.film import RobotFilm, nearest_robots, velocities
+from legged_gym.render.captions import add_caption
+from legged_gym.render.drawing import RobotDrawing
+from legged_gym.render.film import RobotFilm, nearest_robots, velocities
+from legged_gym.render.velocities import COLOURS, Velocities
+from legged_gym.render.video import OffscreenCamera, VideoUnavailableError
 
 
 def read_film(path: Path) -> np.ndarray:

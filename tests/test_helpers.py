@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from legged_gym.cli.arguments import get_args, make_parser, run_main
+from legged_gym.common.devices import resolve_device
+from legged_gym.common.errors import UserError
+from legged_gym.common.seeds import set_seed
 from legged_gym.envs import task_registry
+from legged_gym.envs.base.base_config import class_to_dict
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
-from legged_gym.utils import helpers
-from legged_gym.utils.errors import UserError
+from legged_gym.envs.base.overrides import update_cfg_from_args
 
 
 def configured(*argv: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
     env_cfg, train_cfg = task_registry.get_cfgs("qmini")
-    helpers.update_cfg_from_args(env_cfg, train_cfg, helpers.get_args(argv))
+    update_cfg_from_args(env_cfg, train_cfg, get_args(argv))
     return env_cfg, train_cfg
 
 
@@ -97,29 +101,29 @@ def test_mistakes_are_told(argv: list[str], message: str) -> None:
 def test_seed_repeats_all_draws() -> None:
     draws = []
     for _ in range(2):
-        assert helpers.set_seed(5) == 5
+        assert set_seed(5) == 5
         draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
     assert draws[0] == draws[1]
 
 
 def test_seed_out_of_range_is_refused() -> None:
     with pytest.raises(UserError, match="seed must lie between"):
-        helpers.set_seed(-2)
+        set_seed(-2)
 
 
 def test_seed_minus_one_is_drawn_once_for_good() -> None:
-    args = helpers.get_args(["--seed=-1"])
+    args = get_args(["--seed=-1"])
     seeds = set()
     for _ in range(2):
         env_cfg, train_cfg = task_registry.get_cfgs("qmini")
-        helpers.update_cfg_from_args(env_cfg, train_cfg, args)
+        update_cfg_from_args(env_cfg, train_cfg, args)
         seeds.add(train_cfg.seed)
     assert len(seeds) == 1
     assert seeds.pop() >= 0
 
 
 def test_class_to_dict_takes_classes_and_instances() -> None:
-    assert helpers.class_to_dict(LeggedRobotCfg()) == LeggedRobotCfg().to_dict()
+    assert class_to_dict(LeggedRobotCfg()) == LeggedRobotCfg().to_dict()
 
     class plain:
         number = 1
@@ -127,24 +131,24 @@ def test_class_to_dict_takes_classes_and_instances() -> None:
         class inner:
             text = "a"
 
-    assert helpers.class_to_dict(plain) == {"number": 1, "inner": {"text": "a"}}
+    assert class_to_dict(plain) == {"number": 1, "inner": {"text": "a"}}
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu", "cpu:x"])
 def test_devices_that_are_not_there_are_refused(device: str) -> None:
     with pytest.raises(UserError, match=f"no device '{device}'"):
-        helpers.resolve_device(device)
+        resolve_device(device)
 
 
 def test_default_device_is_there() -> None:
-    assert torch.zeros(1, device=helpers.resolve_device(None)).device.type in {"cpu", "cuda"}
+    assert torch.zeros(1, device=resolve_device(None)).device.type in {"cpu", "cuda"}
 
 
 def test_run_main_shows_mistakes_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> NoReturn:
         raise UserError("first\n  second")
 
-    assert helpers.run_main(fail) == 2
+    assert run_main(fail) == 2
     assert capsys.readouterr().err == "error: first second\n"
 
 
@@ -153,18 +157,18 @@ def test_run_main_lets_other_errors_through() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        helpers.run_main(fail)
+        run_main(fail)
 
 
 def test_help_shows_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = helpers.make_parser("Do it.", ["python do.py --task=qmini"])
+    parser = make_parser("Do it.", ["python do.py --task=qmini"])
     with pytest.raises(SystemExit) as stop:
-        helpers.get_args(["--help"], parser)
+        get_args(["--help"], parser)
     assert stop.value.code == 0
     assert "examples:\n  python do.py --task=qmini" in capsys.readouterr().out
 
 
 def test_get_args_reads_the_training_arguments() -> None:
-    args = helpers.get_args([])
+    args = get_args([])
     assert isinstance(args, argparse.Namespace)
     assert (args.task, args.sim, args.sim_device, args.headless) == ("qmini", None, None, False)

@@ -19,13 +19,13 @@ import torch
 from isaacgym_process import STANDIN, everyone, is_running, isaacgym_cfg, process_of, python_with, simulator
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.cli.arguments import get_args, run_main
+from legged_gym.common.errors import UserError
 from legged_gym.scripts import train
-from legged_gym.simulators.isaacgym_link import Block, Link, SharedMemory
-from legged_gym.simulators.isaacgym_python import find_interpreter
+from legged_gym.simulators.backend import ISAACGYM_PYTHON, choose_backend
+from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
+from legged_gym.simulators.isaacgym.python import find_interpreter
 from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
-from legged_gym.utils.backend import ISAACGYM_PYTHON, choose_backend
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, run_main
 
 FAIL = "ISAACGYM_STANDIN_FAIL"
 
@@ -369,7 +369,7 @@ def test_vermin_knows_what_python_3_8_does_not_have(code: str, tmp_path: Path) -
         pytest.skip("needs vermin: pip install vermin")
     makefile = Path(LEGGED_GYM_ROOT_DIR, "Makefile").read_text()
     (options,) = re.findall(r"/vermin (--.*) legged_gym/", makefile)
-    for source in SIMULATORS.glob("isaacgym_w*.py"):
+    for source in SIMULATORS.glob("isaacgym/w*.py"):
         path = tmp_path / source.name
         path.write_text(source.read_text() + code)
         done = subprocess.run([vermin, *options.split(), path], capture_output=True, text=True, check=False)
@@ -388,7 +388,7 @@ def test_ruff_knows_what_python_3_8_does_not_understand(code: str, found: str) -
     ruff = Path(sys.executable).with_name("ruff")
     if not ruff.exists():
         pytest.skip("needs ruff: pip install ruff")
-    source = SIMULATORS / "isaacgym_worker.py"
+    source = SIMULATORS / "isaacgym" / "worker.py"
     command = [ruff, "check", "--output-format=concise", f"--stdin-filename={source}", "-"]
     done = subprocess.run(
         command, input=source.read_text() + code, capture_output=True, text=True, check=False, cwd=LEGGED_GYM_ROOT_DIR

@@ -19,16 +19,16 @@ from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 from legged_gym.benchmarking import exchange
 from legged_gym.benchmarking.measure import measure
 from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.cli.arguments import get_args
+from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini, QminiCfg
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.scripts import benchmark, play, train
 from legged_gym.simulators import PhysicsParameters
+from legged_gym.simulators.backend import ISAACGYM_PYTHON
 from legged_gym.simulators.isaacgym_sim import IsaacGymSimulator
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 from legged_gym.simulators.simulator import Simulator
-from legged_gym.utils.backend import ISAACGYM_PYTHON
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args
-from legged_gym.utils.terrain import Terrain
 
 N = 4
 STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states")

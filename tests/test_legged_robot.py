@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini, QminiCfg, task_registry
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.utils.errors import UserError
 
 
 def act(env: Qmini, scale: float = 0.3) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from legged_gym.utils.math import (
+from legged_gym.common.rotations import (
     get_euler_xyz,
     quat_apply,
     quat_apply_yaw,

@@ -10,10 +10,10 @@ import pytest
 import torch
 from conftest import small_cfg
 
+from legged_gym.common.errors import UserError
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators import PhysicsParameters, make_simulator
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import Terrain
 
 N = 6
 

@@ -10,8 +10,8 @@ from rsl_rl.runners import OnPolicyRunner
 
 from legged_gym.envs import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.envs.registry import TaskRegistry
 from legged_gym.runners import rsl_rl_config
-from legged_gym.utils.task_registry import TaskRegistry
 
 INERTIA = "<inertia ixx='{i}' ixy='0' ixz='0' iyy='{i}' iyz='0' izz='{i}'/>"
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from legged_gym.utils.patience import progress_bar, tell_if_slow
+from legged_gym.common.console import progress_bar, tell_if_slow
 
 
 class Terminal(io.StringIO):
@@ -31,7 +31,7 @@ def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_file_gets_one_line_and_one_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("legged_gym.utils.patience._TICK", 0.01)
+    monkeypatch.setattr("legged_gym.common.console._TICK", 0.01)
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     looks: list[int] = []
@@ -43,7 +43,7 @@ def test_a_file_gets_one_line_and_one_at_the_end(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_terminal_shows_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("legged_gym.utils.patience._TICK", 0.01)
+    monkeypatch.setattr("legged_gym.common.console._TICK", 0.01)
     stream = Terminal()
     monkeypatch.setattr(sys, "stdout", stream)
     sheep: list[int] = []

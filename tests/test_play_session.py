@@ -9,7 +9,7 @@ import pytest
 import torch
 from playing import make_trained
 
-from legged_gym.utils.trained import Trained
+from legged_gym.policies.trained import Trained
 from legged_gym.viewers.actions import ACTIONS
 from legged_gym.viewers.session import PlaySession, Session
 

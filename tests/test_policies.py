@@ -12,12 +12,12 @@ import torch
 import yaml
 from exam_policies import RUN, make_policy
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.policies.contract import apply_contract
+from legged_gym.policies.finder import Policy, find_policy, load_policy
+from legged_gym.runners import runs
 from legged_gym.runners.checkpoint import read_checkpoint, write_checkpoint
-from legged_gym.utils import runs
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.policies import Policy, find_policy, load_policy
-from legged_gym.utils.policy_contract import apply_contract
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.plots import plot_rollout
-from legged_gym.utils.rollout import Rollout
+from legged_gym.evaluation.plots import plot_rollout
+from legged_gym.evaluation.rollout import Rollout
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensordict import TensorDict
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.logger import Progress, custom_scalars_layout
+from legged_gym.runners.logger import Progress, custom_scalars_layout
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -303,7 +303,7 @@ def test_speed_is_of_the_median_iteration_without_the_first(monkeypatch: pytest.
     logger = make_runner(make_env(8)).logger
     logger.gpu_world_size = 2
     clock = iter((100.0, 102.0, 103.0, 109.0))
-    monkeypatch.setattr("legged_gym.utils.logger.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("legged_gym.runners.logger.time.perf_counter", lambda: next(clock))
     seen: list[int] = []
     logger.after_iteration = seen.append
     speeds = []

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
 from legged_gym.envs import task_registry
-from legged_gym.utils import runs
-from legged_gym.utils.errors import UserError
+from legged_gym.runners import runs
 
 
 def make_run(root: Path, name: str, *checkpoints: int) -> Path:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from legged_gym.common.errors import UserError
 from legged_gym.simulators import SIMULATORS, make_simulator
-from legged_gym.utils.errors import UserError
 
 
 def test_what_a_back_end_misses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

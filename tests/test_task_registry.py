@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from qmini_training import train_config
 
+from legged_gym.cli.arguments import get_args
+from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
+from legged_gym.envs.registry import TaskRegistry
 from legged_gym.runners import OnPolicyRunnerEE
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args
-from legged_gym.utils.task_registry import TaskRegistry
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_failed_runner_leaves_no_folder(registry: TaskRegistry, env: LeggedRobot
 
 def test_legged_gyms_import_gives_the_registry() -> None:
     import legged_gym.envs  # noqa: F401 (imports the module of the same name)
-    from legged_gym.utils import task_registry as imported
+    from legged_gym.envs import task_registry as imported
 
     assert isinstance(imported, TaskRegistry)
     assert imported.names == ["qmini", "qmini_published"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import KINDS, Terrain, discrete_obstacles, pyramid_slope, pyramid_stairs, rough_slope
+from legged_gym.envs.base.terrain import KINDS, Terrain, discrete_obstacles, pyramid_slope, pyramid_stairs, rough_slope
 
 SCALE = 0.1
 PLATFORM = slice(10, 41)

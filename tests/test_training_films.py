@@ -13,9 +13,9 @@ from qmini_training import NUM_STEPS, make_env, make_runner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_film import read_film
 
+from legged_gym.render import training_films
+from legged_gym.render.training_films import TrainingFilms
 from legged_gym.runners import OnPolicyRunnerEE
-from legged_gym.viewers import training_films
-from legged_gym.viewers.training_films import TrainingFilms
 
 
 def make_filmed_runner(folder: Path, interval: int, plane: bool = True) -> OnPolicyRunnerEE:

@@ -15,7 +15,7 @@ from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "Qmini's": {},

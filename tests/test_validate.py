@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from rsl_rl.utils import resolve_nn_activation
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, QminiCfgPPO
+from legged_gym.envs.base import validate as module
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
-from legged_gym.utils import validate as module
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.validate import validate
+from legged_gym.envs.base.validate import validate
 
 
 def test_what_is_registered_is_valid() -> None:

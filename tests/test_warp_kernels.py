@@ -10,8 +10,8 @@ import torch
 from conftest import small_cfg
 from exact_newton import exact_accelerations
 
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
-from legged_gym.utils.terrain import Terrain
 
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
 wp = pytest.importorskip("warp")

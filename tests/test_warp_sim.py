@@ -14,18 +14,18 @@ import pytest
 import torch
 from conftest import small_cfg
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators import make_simulator
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import Terrain
 
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
 wp = pytest.importorskip("warp")
 
 from warp_pair import DEVICE, N, Pair, close, crouch, drive, parameters, place, prepare, stance  # noqa: E402
 
-from legged_gym.simulators.warp_progress import counting_compilations  # noqa: E402
+from legged_gym.simulators.warp.progress import counting_compilations  # noqa: E402
 from legged_gym.simulators.warp_sim import WarpSimulator  # noqa: E402
 
 

@@ -10,9 +10,9 @@ import time
 import pytest
 import torch.distributed as dist
 
-from legged_gym.utils import watch
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.watch import Watch
+from legged_gym.common.errors import UserError
+from legged_gym.runners import watch
+from legged_gym.runners.watch import Watch
 
 
 @pytest.fixture

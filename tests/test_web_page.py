@@ -14,7 +14,7 @@ from browser import open_browser, skip_without_browser, wait_for
 from playing import CarriedQmini, make_trained
 from qmini_training import make_env, make_runner
 
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
 from legged_gym.viewers.session import PlaySession, TrainingSession
 from legged_gym.viewers.web_page import Onlooker, WebPage, is_private
 from legged_gym.viewers.web_plots import bars

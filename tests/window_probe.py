@@ -12,7 +12,7 @@ from conftest import quiet, small_cfg
 from tensordict import TensorDict
 
 from legged_gym.envs import Qmini
-from legged_gym.utils.trained import Trained
+from legged_gym.policies.trained import Trained
 from legged_gym.viewers.native import NativeViewer
 from legged_gym.viewers.session import PlaySession
 

@@ -29,7 +29,7 @@ from legged_gym.algorithms.gpu_contexts import beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
 
 ESTIMATE = "estimate"
 """Name of the observation group that holds the estimator's output."""

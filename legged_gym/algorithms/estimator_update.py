@@ -12,7 +12,7 @@ from torch import nn
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
 from legged_gym.algorithms.mini_batch import MiniBatchStep
-from legged_gym.utils.fused import Fused
+from legged_gym.common.compiling import Fused
 
 if TYPE_CHECKING:
     from legged_gym.algorithms.estimator_ppo import EstimatorPPO

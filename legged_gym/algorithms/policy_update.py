@@ -17,7 +17,7 @@ from torch import nn
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.gradients import GradientAverage
 from legged_gym.algorithms.mini_batch import MiniBatchStep
-from legged_gym.utils.fused import Fused
+from legged_gym.common.compiling import Fused
 
 if TYPE_CHECKING:
     from rsl_rl.algorithms import PPO

@@ -10,7 +10,7 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from legged_gym.algorithms.recorded import Recorded
-from legged_gym.utils.fused import Fused
+from legged_gym.common.compiling import Fused
 
 
 class RolloutRecorder:

@@ -10,19 +10,11 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.backend import ISAACGYM_SIM
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import (
-    add_set_argument,
-    add_sim_arguments,
-    choose_backend,
-    get_args,
-    make_task_parser,
-    positive,
-    resolve_device,
-    run_main,
-    update_cfg_from_args,
-)
+from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.common.devices import resolve_device
+from legged_gym.common.errors import UserError
+from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.simulators.backend import ISAACGYM_SIM, choose_backend
 
 if TYPE_CHECKING:
     import argparse

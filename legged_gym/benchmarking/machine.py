@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from legged_gym.utils.runs import git_revision
-from legged_gym.utils.threads import available_cores
+from legged_gym.common.paths import git_revision
+from legged_gym.common.threads import available_cores
 
 _PACKAGES = ("torch", "mujoco", "warp-lang", "mujoco-warp", "rsl-rl-lib")
 

@@ -21,9 +21,10 @@ from tqdm import tqdm
 from legged_gym.benchmarking.machine import describe_machine, memory_in_use
 from legged_gym.benchmarking.physics import PHYSICS, make_physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.common.errors import UserError
 from legged_gym.envs import task_registry
-from legged_gym.utils.backend import choose_backend, default_num_epochs
-from legged_gym.utils.errors import UserError
+from legged_gym.runners.config import default_num_epochs
+from legged_gym.simulators.backend import choose_backend
 
 ENV_STEP = "env.step"
 COLLECTION = "collection"

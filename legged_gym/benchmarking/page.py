@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, make_parser, positive, run_main
+from legged_gym.cli.arguments import get_args, make_parser, positive, run_main
+from legged_gym.common.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +67,7 @@ def measure(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run, or the client ended before it was to.
     """
-    from legged_gym.utils.trained import load_trained
+    from legged_gym.policies.trained import load_trained
     from legged_gym.viewers.session import PlaySession
     from legged_gym.viewers.web_page import WebPage
     from legged_gym.viewers.web_scene import BASE

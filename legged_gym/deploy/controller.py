@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from legged_gym.deploy.policy_files import ControllerConfig, PolicyFiles
-from legged_gym.utils.errors import UserError, near_names
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.policies.exported import ControllerConfig, PolicyFiles
 
 MOTOR_DT = 0.002
 """Time between two torques of a motor, s."""

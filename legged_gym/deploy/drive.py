@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from legged_gym.common.errors import UserError
 from legged_gym.evaluation.suites import Command, Plan
-from legged_gym.utils.errors import UserError
 
 DEFAULT_DRIVE: Plan = (
     (0.0, (0.0, 0.0, 0.0)),

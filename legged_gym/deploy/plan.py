@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from legged_gym.deploy.policy_files import ControllerConfig
 from legged_gym.evaluation.suites import Suite
 from legged_gym.evaluation.trials import StartNoise, draw_trials
+from legged_gym.policies.exported import ControllerConfig
 
 _START_SHARE = 0.5
 _JOINT_NOISE, _PITCH_JOINT_NOISE, _VELOCITY_NOISE, _TILT_NOISE = 0.1, 0.2, 0.1, 0.1

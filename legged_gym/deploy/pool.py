@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.plan import TrialPlan
-from legged_gym.deploy.policy_files import PolicyFiles, load_policy
 from legged_gym.deploy.trial import Trial, TrialResult
 from legged_gym.evaluation.record import Record
-from legged_gym.utils.errors import UserError
+from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
 def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int) -> Iterator[TrialResult]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from legged_gym.common.console import progress_bar
 from legged_gym.deploy.plan import TrialPlan, draw_plans
-from legged_gym.deploy.policy_files import load_policy
 from legged_gym.deploy.pool import cut_record, join_records, run_trials
 from legged_gym.deploy.trial import TrialResult
 from legged_gym.deploy.world import World, WorldSettings
@@ -22,7 +22,7 @@ from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.suites import Plan, Suite
-from legged_gym.utils.patience import progress_bar
+from legged_gym.policies.exported import load_policy
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_command
 from legged_gym.deploy.plan import TrialPlan
-from legged_gym.deploy.policy_files import PolicyFiles
 from legged_gym.deploy.world import FOOT_FORCE, World, WorldSettings
 from legged_gym.evaluation.record import Record
-from legged_gym.utils.errors import UserError
+from legged_gym.policies.exported import PolicyFiles
 
 _START_HEIGHT = 0.005
 """Of the soles above the ground at the start, m."""

@@ -10,11 +10,11 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import Sensors
 from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE
 from legged_gym.evaluation.suites import PLANE
 from legged_gym.simulators.mujoco_model import build_scene
-from legged_gym.utils.errors import UserError, near_names
 
 _CONTACT_FORCE = 1.0
 """A link other than a foot touches above this, N."""

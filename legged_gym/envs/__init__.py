@@ -1,14 +1,49 @@
-"""The tasks. Adding a robot: a folder with its task and its configuration, and a line here."""
+"""The tasks. Adding a robot: a folder with its task and its configuration, and a line here.
 
-from legged_gym.envs.base.legged_robot import LeggedRobot
-from legged_gym.envs.qmini.qmini import Qmini
-from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO, QminiPublishedCfg, QminiPublishedCfgPPO
-from legged_gym.utils.task_registry import task_registry
+Nothing is imported before it is asked for: a configuration is a file of numbers and needs no PyTorch.
+"""
 
-task_registry.register("qmini", Qmini, QminiCfg(), QminiCfgPPO())
-task_registry.register("qmini_published", Qmini, QminiPublishedCfg(), QminiPublishedCfgPPO())
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.envs.qmini.qmini import Qmini
+    from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO, QminiPublishedCfg, QminiPublishedCfgPPO
+    from legged_gym.envs.registry import task_registry
+
+_QMINI, _QMINI_CFG = "legged_gym.envs.qmini.qmini", "legged_gym.envs.qmini.qmini_config"
+
+TASKS = {
+    "qmini": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiCfg", f"{_QMINI_CFG}:QminiCfgPPO"),
+    "qmini_published": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiPublishedCfg", f"{_QMINI_CFG}:QminiPublishedCfgPPO"),
+}
+"""By the name that ``--task`` takes: the classes of the task, of its configuration and of its training's."""
+
+_HOMES = {
+    "LeggedRobot": "legged_gym.envs.base.legged_robot",
+    "Qmini": _QMINI,
+    "QminiCfg": _QMINI_CFG,
+    "QminiCfgPPO": _QMINI_CFG,
+    "QminiPublishedCfg": _QMINI_CFG,
+    "QminiPublishedCfgPPO": _QMINI_CFG,
+    "task_registry": "legged_gym.envs.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``name`` from the module that holds it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    value = globals()[name] = getattr(module, name)
+    return value
+
 
 __all__ = [
+    "TASKS",
     "LeggedRobot",
     "Qmini",
     "QminiCfg",

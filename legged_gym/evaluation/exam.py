@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from legged_gym.common.console import progress_bar
+from legged_gym.common.paths import relative
 from legged_gym.evaluation.examiner import Batch, ExamSettings, examine, make_batches
 from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, choose_sample
 from legged_gym.evaluation.suites import Suite
-from legged_gym.utils.helpers import relative
-from legged_gym.utils.patience import progress_bar
-from legged_gym.utils.policies import Policy
+from legged_gym.policies.finder import Policy
 
 Samples = dict[str, Sample]
 """A policy's samples by suite."""

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.observations import ObservationLayout
 from legged_gym.envs.base.pushes import Pushes
 from legged_gym.envs.base.start_states import StartStates
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.evaluation.grounds import GROUNDS, ExamTerrain
 from legged_gym.evaluation.suites import PLANE
 from legged_gym.evaluation.trials import Trials
-from legged_gym.utils.math import quat_from_euler_xyz, quat_mul
-from legged_gym.utils.terrain import Terrain
 
 
 class PlannedCommands(VelocityCommands):

@@ -10,8 +10,11 @@ import numpy as np
 import torch
 
 import legged_gym.envs  # noqa: F401 (registers the tasks)
+from legged_gym.common.errors import UserError
+from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.envs.registry import task_registry
 from legged_gym.evaluation.exam_task import ExamTask, exam_class
 from legged_gym.evaluation.grounds import prepare_terrain
 from legged_gym.evaluation.record import Record
@@ -19,12 +22,9 @@ from legged_gym.evaluation.recorder import Recorder
 from legged_gym.evaluation.samples import Stage
 from legged_gym.evaluation.suites import PLANE, Suite
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
+from legged_gym.policies.contract import apply_contract
+from legged_gym.policies.finder import Policy
 from legged_gym.simulators.mujoco_model import build_scene
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.policies import Policy
-from legged_gym.utils.policy_contract import apply_contract
-from legged_gym.utils.task_registry import task_registry
-from legged_gym.utils.threads import single_threaded
 
 _MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
 """Robots side by side. A CPU is as fast with some hundreds; fewer at once means that results come sooner."""

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRIC
+from legged_gym.evaluation.plots import STYLE
 from legged_gym.evaluation.results import PolicyResult
 from legged_gym.evaluation.samples import Sample
-from legged_gym.utils.plots import STYLE
 
 _COLOURS = ("#1b6ca8", "#e07a1f", "#3a9d5d", "#b0413e", "#7a5ba6", "#6b7280")
 _WANTED, _MEASURED, _ESTIMATED = "#e07a1f", "#1b6ca8", "#3a9d5d"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from legged_gym.common.console import progress_bar
 from legged_gym.evaluation.samples import Sample
-from legged_gym.utils.drawing import SceneDrawing, View, at_distance
-from legged_gym.utils.patience import progress_bar
-from legged_gym.utils.velocities import Velocities
-from legged_gym.utils.video import FRAMES_PER_SECOND, OffscreenCamera, VideoFile
+from legged_gym.render.drawing import SceneDrawing, View, at_distance
+from legged_gym.render.velocities import Velocities
+from legged_gym.render.video import FRAMES_PER_SECOND, OffscreenCamera, VideoFile
 
 _FRAMES = 8
 _STRIP_SIZE = (272, 304)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from legged_gym.utils.runs import write_text
+from legged_gym.common.paths import write_text
 
 _STYLE = """
 :root { --ink: #1d2530; --faint: #667085; --line: #dfe3e9; --paper: #ffffff; --band: #f5f7fa; --mark: #1b6ca8;

@@ -15,7 +15,7 @@ from legged_gym.evaluation.results import ExamResult, PolicyResult, versions
 from legged_gym.evaluation.samples import Sample
 from legged_gym.evaluation.suites import Suite
 from legged_gym.evaluation.table import COLUMNS, COMPARED, LETTERS
-from legged_gym.utils.video import VideoUnavailableError
+from legged_gym.render.video import VideoUnavailableError
 
 _PLOTTED = ("flat", "push_0.6", "start_stop", "drive")
 """Suites whose samples are plotted over time."""

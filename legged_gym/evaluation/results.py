@@ -38,11 +38,11 @@ from typing import Any
 
 import numpy as np
 
+from legged_gym.common.paths import git_revision, write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRICS, measure
 from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.suites import Plan, Suite
-from legged_gym.utils.runs import git_revision, write_text
 
 FORMAT = "qmini_exam/1"
 _PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "onnxruntime", "rsl-rl-lib")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from legged_gym.utils.errors import UserError, near_names
+from legged_gym.common.errors import UserError, near_names
 
 Command = tuple[float, float, float]
 """Forward and lateral velocity, m/s, and yaw rate, rad/s."""

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from legged_gym.common.paths import relative
 from legged_gym.evaluation.film import make_film
 from legged_gym.evaluation.report import write_report
 from legged_gym.evaluation.results import ExamResult, save_json
 from legged_gym.evaluation.samples import Sample
-from legged_gym.utils.helpers import relative
-from legged_gym.utils.video import VideoUnavailableError
+from legged_gym.render.video import VideoUnavailableError
 
 
 def write_results(

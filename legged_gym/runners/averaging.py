@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from legged_gym.common.errors import UserError
 from legged_gym.runners.checkpoint import check_alike, read_checkpoint
-from legged_gym.utils.errors import UserError
 
 _NETS, _OPTIMIZER = "_state_dict", "optimizer_state_dict"
 _ESTIMATOR = "estimator_state_dict"

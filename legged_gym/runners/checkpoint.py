@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
 
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""

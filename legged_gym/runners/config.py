@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 _LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 """rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
@@ -64,3 +64,14 @@ def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:
 
 def _mlp(hidden_dims: list[int], activation: str) -> dict[str, Any]:
     return {"class_name": "rsl_rl.models:MLPModel", "hidden_dims": hidden_dims, "activation": activation}
+
+
+def default_num_envs(env_cfg: LeggedRobotCfg, sim_device: str) -> int:
+    """Return how many robots a training has if nobody says: a GPU wants more of them than a processor."""
+    return env_cfg.env.num_envs_gpu if sim_device.startswith("cuda") else env_cfg.env.num_envs
+
+
+def default_num_epochs(train_cfg: LeggedRobotCfgPPO, rl_device: str) -> int:
+    """Return how often an update of a training goes through its samples if nobody says."""
+    on_cpu = train_cfg.runner.num_learning_epochs_cpu
+    return on_cpu if on_cpu and rl_device.startswith("cpu") else train_cfg.algorithm.num_learning_epochs

@@ -14,12 +14,12 @@ import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
+from legged_gym.common.errors import SimulatorLostError
+from legged_gym.common.paths import relative
+from legged_gym.runners import distributed
 from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, read_file, write_checkpoint
 from legged_gym.runners.last_state import LastState
-from legged_gym.utils import distributed
-from legged_gym.utils.errors import SimulatorLostError
-from legged_gym.utils.helpers import relative
-from legged_gym.utils.logger import TrainingLogger
+from legged_gym.runners.logger import TrainingLogger
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""

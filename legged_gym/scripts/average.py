@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-from legged_gym.utils.helpers import add_log_arguments, get_args, make_task_parser, relative, run_main
+from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
+from legged_gym.common.paths import relative
 
 _DESCRIPTION = """\
 Average the nets of several checkpoints of one training, or of trainings that began with the same checkpoint. What each
@@ -27,10 +28,10 @@ def average(args: argparse.Namespace) -> None:
             configuration, or nothing can be written there.
     """
     import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.envs.registry import task_registry
     from legged_gym.runners.averaging import average_checkpoints
     from legged_gym.runners.checkpoint import write_checkpoint
-    from legged_gym.utils.runs import experiment_root, load_run_config, new_run_folder, save_run_config
-    from legged_gym.utils.task_registry import task_registry
+    from legged_gym.runners.runs import experiment_root, load_run_config, new_run_folder, save_run_config
 
     weights = args.weights or [1.0] * len(args.checkpoints)
     checkpoint = average_checkpoints(args.checkpoints, weights, args.estimator_weights)

@@ -12,16 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import (
-    add_set_argument,
-    add_sim_arguments,
-    choose_backend,
-    get_args,
-    make_task_parser,
-    positive,
-    run_main,
-)
+from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.common.errors import UserError
+from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from legged_gym.benchmarking.measure import Measurement
@@ -72,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     from legged_gym.benchmarking.report import as_markdown, as_text, as_values
     from legged_gym.envs import task_registry
-    from legged_gym.utils.backend import default_num_envs
+    from legged_gym.runners.config import default_num_envs
 
     if os.getenv("WORLD_SIZE", "1") != "1":
         raise UserError("the benchmark measures one process: what train.py says under torchrun is the speed of several")
@@ -89,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _write_json(args: argparse.Namespace, results: list[dict[str, Any]]) -> None:
-    from legged_gym.utils.runs import write_text
+    from legged_gym.common.paths import write_text
 
     if args.json is not None:
         write_text(args.json, json.dumps({"arguments": vars(args), "results": results}, indent=2) + "\n")

@@ -7,25 +7,25 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.evaluation.suites import SUITES, select_suites
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import (
+from legged_gym.cli.arguments import (
     add_log_arguments,
     add_set_argument,
     add_sim_arguments,
-    choose_backend,
     get_args,
     make_task_parser,
     positive,
-    relative,
     run_main,
 )
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import relative
+from legged_gym.evaluation.suites import SUITES, select_suites
+from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-    from legged_gym.utils.policies import Policy
+    from legged_gym.policies.finder import Policy
 
 _DESCRIPTION = """\
 Examine policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
@@ -55,19 +55,19 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.list:
         print("\n".join(f"{suite.name:<18} {suite.title}" for suite in suites))
         return
-    from legged_gym.utils.video import check_video_path, prepare_offscreen
+    from legged_gym.render.video import check_video_path, prepare_offscreen
 
     if args.video:
         check_video_path(args.video)
     prepare_offscreen()
     choose_backend(args, few_robots=True)
+    from legged_gym.common.devices import resolve_device
     from legged_gym.evaluation.exam import hold_exam
     from legged_gym.evaluation.examiner import ExamSettings
     from legged_gym.evaluation.results import ExamResult
     from legged_gym.evaluation.table import text_table
     from legged_gym.evaluation.writing import write_results
-    from legged_gym.utils.helpers import resolve_device
-    from legged_gym.utils.runs import output_folder
+    from legged_gym.runners.runs import output_folder
 
     with output_folder(args.out, "exams", args.log_root) as folder:
         policies = _load_policies(args)
@@ -100,10 +100,10 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def _load_policies(args: argparse.Namespace) -> list[Policy]:
     import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.utils.helpers import resolve_device
-    from legged_gym.utils.policies import find_policy, load_policy
-    from legged_gym.utils.runs import experiment_root
-    from legged_gym.utils.task_registry import task_registry
+    from legged_gym.common.devices import resolve_device
+    from legged_gym.envs.registry import task_registry
+    from legged_gym.policies.finder import find_policy, load_policy
+    from legged_gym.runners.runs import experiment_root
 
     if len(args.policies) > _MOST_POLICIES:
         raise UserError(f"at most {_MOST_POLICIES} policies at once, got {len(args.policies)}")
@@ -121,8 +121,8 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
 
 def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
     """Return what makes the changes of ``--set``."""
-    from legged_gym.utils.helpers import update_cfg_from_args
-    from legged_gym.utils.task_registry import task_registry
+    from legged_gym.envs.base.overrides import update_cfg_from_args
+    from legged_gym.envs.registry import task_registry
 
     def adjust(cfg: LeggedRobotCfg) -> None:
         _, train_cfg = task_registry.get_cfgs(args.task)

@@ -8,11 +8,12 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import get_args, make_parser, relative, run_main
+from legged_gym.cli.arguments import get_args, make_parser, run_main
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
-    from legged_gym.utils.trained import Trained
+    from legged_gym.policies.trained import Trained
 
 _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
@@ -27,8 +28,8 @@ def export(args: argparse.Namespace) -> None:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
     import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.utils.export import export_policy
-    from legged_gym.utils.trained import load_trained
+    from legged_gym.policies.export import export_policy
+    from legged_gym.policies.trained import load_trained
 
     trained = load_trained(args)
     try:
@@ -45,7 +46,7 @@ def export(args: argparse.Namespace) -> None:
 
 def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
     """Copy what playing and training go on from, under the names that a shipped policy has; return these."""
-    from legged_gym.utils.runs import CONFIG_FILE, SHIPPED_CHECKPOINT
+    from legged_gym.runners.runs import CONFIG_FILE, SHIPPED_CHECKPOINT
 
     files = {trained.checkpoint: SHIPPED_CHECKPOINT, os.path.join(trained.run, CONFIG_FILE): CONFIG_FILE}
     try:

@@ -8,13 +8,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.utils.helpers import add_viewer_arguments, get_args, make_parser, positive, relative, run_main
+from legged_gym.cli.arguments import add_viewer_arguments, get_args, make_parser, positive, run_main
+from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
-    from legged_gym.utils.rollout import Rollout
-    from legged_gym.utils.trained import Trained
+    from legged_gym.evaluation.rollout import Rollout
+    from legged_gym.policies.trained import Trained
+    from legged_gym.render.film import RobotFilm
     from legged_gym.viewers import Viewer
-    from legged_gym.viewers.film import RobotFilm
     from legged_gym.viewers.session import PlaySession
 
 _EXAMPLES = (
@@ -34,13 +35,13 @@ def play(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
-    from legged_gym.utils.video import check_video_path, prepare_offscreen
+    from legged_gym.render.video import check_video_path, prepare_offscreen
 
     if args.video:
         check_video_path(args.video)
         prepare_offscreen()
     import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.utils.trained import load_trained
+    from legged_gym.policies.trained import load_trained
     from legged_gym.viewers.opening import open_viewer
     from legged_gym.viewers.session import PlaySession
 
@@ -74,9 +75,9 @@ def play(args: argparse.Namespace) -> None:
 
 
 def _open_video(trained: Trained, args: argparse.Namespace, stack: contextlib.ExitStack) -> RobotFilm | None:
-    from legged_gym.utils.drawing import followed_robot
-    from legged_gym.utils.video import VideoUnavailableError
-    from legged_gym.viewers.film import RobotFilm, nearest_robots
+    from legged_gym.render.drawing import followed_robot
+    from legged_gym.render.film import RobotFilm, nearest_robots
+    from legged_gym.render.video import VideoUnavailableError
 
     if not args.video:
         return None
@@ -100,8 +101,8 @@ def _limit(steps: int | None, viewer: Viewer | None) -> int | None:
 
 def _roll_out(session: PlaySession, limit: int | None, film: RobotFilm | None, viewer: Viewer | None) -> Rollout:
     """Step the robots, until the window is closed if there is one, or until Ctrl-C."""
-    from legged_gym.utils.patience import progress_bar
-    from legged_gym.utils.rollout import Rollout
+    from legged_gym.common.console import progress_bar
+    from legged_gym.evaluation.rollout import Rollout
 
     rollout = Rollout(session.env, session.robot)
     steps = session.steps(limit, [] if viewer is None else [viewer])
@@ -124,7 +125,7 @@ def _roll_out(session: PlaySession, limit: int | None, film: RobotFilm | None, v
 
 def _report(trained: Trained, rollout: Rollout) -> None:
     """Print the figures and draw the plots into the run's folder."""
-    from legged_gym.utils.plots import plot_rollout
+    from legged_gym.evaluation.plots import plot_rollout
 
     series = rollout.series()
     print(f"{trained.env.num_envs} robots for {rollout.seconds:.1f} s each; velocity errors are root mean squares:")
@@ -135,7 +136,7 @@ def _report(trained: Trained, rollout: Rollout) -> None:
 
 
 def _export(trained: Trained) -> None:
-    from legged_gym.utils.export import export_policy
+    from legged_gym.policies.export import export_policy
 
     for path in export_policy(trained.runner, trained.env, os.path.join(trained.run, "exported")).values():
         print(f"exported   {relative(str(path))}")

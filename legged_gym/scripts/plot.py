@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from legged_gym.utils.helpers import add_run_arguments, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import add_run_arguments, get_args, make_task_parser, run_main
 
 _EXAMPLES = (
     "python legged_gym/scripts/plot.py                                          (the newest run)",
@@ -22,9 +22,9 @@ def plot(args: argparse.Namespace) -> None:
         UserError: No such run, or a picture that can't be written.
     """
     import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.utils.curves import plot_curves
-    from legged_gym.utils.runs import experiment_root, find_run
-    from legged_gym.utils.task_registry import task_registry
+    from legged_gym.envs.registry import task_registry
+    from legged_gym.evaluation.curves import plot_curves
+    from legged_gym.runners.runs import experiment_root, find_run
 
     _, train_cfg = task_registry.get_cfgs(args.task)
     root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)

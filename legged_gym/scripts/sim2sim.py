@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.helpers import add_log_arguments, get_args, make_task_parser, positive, relative, run_main
+from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
@@ -82,17 +83,17 @@ def sim2sim(args: argparse.Namespace) -> None:
         UserError: No such policy, a setting that makes no sense, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
-    from legged_gym.utils.video import check_video_path, prepare_offscreen
+    from legged_gym.render.video import check_video_path, prepare_offscreen
 
     if args.video:
         check_video_path(args.video)
     # Before MuJoCo is imported.
     prepare_offscreen()
-    from legged_gym.deploy.locate import find_exported, find_urdf
+    from legged_gym.common.threads import available_cores
     from legged_gym.deploy.session import SIMULATION, Session
     from legged_gym.evaluation.results import ExamResult
-    from legged_gym.utils.runs import output_folder
-    from legged_gym.utils.threads import available_cores
+    from legged_gym.policies.locate import find_exported, find_urdf
+    from legged_gym.runners.runs import output_folder
 
     folder = find_exported(args.policy, args.task, args.log_root)
     print(f"policy     {relative(folder)}", flush=True)
@@ -116,9 +117,9 @@ def sim2sim(args: argparse.Namespace) -> None:
 def _suites(args: argparse.Namespace, folder: str) -> tuple[Suite, ...]:
     """Return what is asked for: a drive, or suites of the exam."""
     from legged_gym.deploy.drive import out_of_range
-    from legged_gym.deploy.policy_files import load_policy
     from legged_gym.deploy.session import drive_suite
     from legged_gym.evaluation.suites import select_suites
+    from legged_gym.policies.exported import load_policy
 
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.suites:

@@ -7,19 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.utils import distributed
-from legged_gym.utils.errors import SimulatorLostError, UserError
-from legged_gym.utils.helpers import (
-    add_train_arguments,
-    add_viewer_arguments,
-    choose_backend,
-    get_args,
-    make_parser,
-    python_command,
-    relative,
-    resolve_device,
-    run_main,
-)
+from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
+from legged_gym.common.devices import resolve_device
+from legged_gym.common.errors import SimulatorLostError, UserError
+from legged_gym.common.paths import python_command, relative
+from legged_gym.common.processes import World, world
+from legged_gym.runners import distributed
+from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -56,9 +50,9 @@ def train(args: argparse.Namespace) -> None:
         _train(args, here)
 
 
-def _train(args: argparse.Namespace, here: distributed.World) -> None:
-    from legged_gym.utils.runs import save_run_config
-    from legged_gym.utils.task_registry import task_registry
+def _train(args: argparse.Namespace, here: World) -> None:
+    from legged_gym.envs.registry import task_registry
+    from legged_gym.runners.runs import save_run_config
     from legged_gym.viewers.opening import show_training
 
     env_cfg, train_cfg = _configs(args)
@@ -95,15 +89,15 @@ def _train(args: argparse.Namespace, here: distributed.World) -> None:
 
 def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
     """Film some robots every so many iterations."""
+    from legged_gym.render.training_films import TrainingFilms
     from legged_gym.runners import OnPolicyRunner
-    from legged_gym.viewers.training_films import TrainingFilms
 
     if not isinstance(runner, OnPolicyRunner):
         raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
     runner.logger.observers.append(TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None)))
 
 
-def _team(here: distributed.World, num_envs: int) -> str:
+def _team(here: World, num_envs: int) -> str:
     """Say who trains, if that is not this process alone."""
     if here.size == 1:
         return ""
@@ -112,7 +106,7 @@ def _team(here: distributed.World, num_envs: int) -> str:
     return f"\n{here.size} processes{where}, {num_envs} robots each: {here.size * num_envs} robots"
 
 
-def _pace(runner: OnPolicyRunner, here: distributed.World) -> str:
+def _pace(runner: OnPolicyRunner, here: World) -> str:
     """Say how fast the training was; rsl_rl's own runner does not know."""
     speed = getattr(runner.logger, "steps_per_second", None)
     together = f" of all {here.size} processes together" if here.size > 1 else ""
@@ -121,7 +115,7 @@ def _pace(runner: OnPolicyRunner, here: distributed.World) -> str:
 
 def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
     """Return the first process's configurations (and in ``args.sim`` its simulator): a run's may lie there only."""
-    from legged_gym.utils.task_registry import task_registry
+    from legged_gym.envs.registry import task_registry
 
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
 
@@ -138,9 +132,9 @@ def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPP
 
 def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
     """Give a new run the task's configurations, or on ``--resume`` the run's; ``args`` gets simulator and devices."""
-    from legged_gym.utils.backend import default_num_envs, default_num_epochs
-    from legged_gym.utils.helpers import update_cfg_from_args
-    from legged_gym.utils.runs import SHIPPED, experiment_root, find_run, load_run_config, shipped_policy
+    from legged_gym.envs.base.overrides import update_cfg_from_args
+    from legged_gym.runners.config import default_num_envs, default_num_epochs
+    from legged_gym.runners.runs import SHIPPED, experiment_root, find_run, load_run_config, shipped_policy
 
     task_env_cfg, task_train_cfg = env_cfg.copy(), train_cfg.copy()
     probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
@@ -179,7 +173,7 @@ def _refuse_starting_values(overrides: list[str]) -> None:
 def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
     python = python_command()
-    here = distributed.world()
+    here = world()
     torchrun = os.path.join(os.path.dirname(python), "torchrun")
     start = python
     if here.size > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.utils.errors import UserError, near_names
+from legged_gym.common.errors import UserError, near_names
 
 if TYPE_CHECKING:
     from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator

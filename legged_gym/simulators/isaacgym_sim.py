@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators.isaacgym_link import Block, Link, SharedMemory
-from legged_gym.simulators.isaacgym_python import find_interpreter
+from legged_gym.common.errors import UserError
+from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
+from legged_gym.simulators.isaacgym.python import find_interpreter
 from legged_gym.simulators.kinematics import Kinematics
-from legged_gym.simulators.mujoco_model import asset_path, build_scene
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, asset_path, build_scene
 from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.terrain import Terrain
 
 _CHECK_INTERVAL = 240
 """Control steps between looks at what Isaac Gym prints."""
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
-"""What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym_world.World`."""
+"""What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
 _PHYSX = (
     "num_threads", "solver_type", "num_position_iterations", "num_velocity_iterations", "contact_offset",
     "rest_offset", "bounce_threshold_velocity", "max_depenetration_velocity", "max_gpu_contact_pairs",
@@ -43,7 +41,7 @@ class IsaacGymSimulator(Simulator):
 
     follows_drives = True
 
-    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cpu") -> None:
+    def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cpu") -> None:
         """Start Isaac Gym's process; it builds the scene when the first parameters or states are known.
 
         Args:
@@ -251,7 +249,8 @@ class IsaacGymSimulator(Simulator):
     def _settings(self) -> dict[str, Any]:
         """Return what is to be built, except for arrays."""
         cfg, physx = self._cfg, self._cfg.sim.physx
-        scale, origin = (0.0, (0.0, 0.0))
+        scale: float = 0.0
+        origin: tuple[float, ...] = (0.0, 0.0)
         if self._terrain is not None:
             scale, origin = self._terrain.horizontal_scale, self._terrain.origin
         return {

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import torch
 
-from legged_gym.utils.math import quat_apply, quat_mul
+from legged_gym.common.rotations import quat_apply, quat_mul
 
 
 class Kinematics:

@@ -11,8 +11,8 @@ import mujoco
 import numpy as np
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
-from legged_gym.utils.errors import UserError
 
 GROUND = "ground"
 """Name of the terrain's geom."""
@@ -31,6 +31,10 @@ class SceneCfg(Protocol):
         """``file``, ``fix_base_link``, ``self_collisions``."""
 
     @property
+    def control(self) -> Any:
+        """``decimation``."""
+
+    @property
     def init_state(self) -> Any:
         """``pos``, ``rot``."""
 
@@ -44,7 +48,7 @@ class SceneCfg(Protocol):
 
 
 class HeightField(Protocol):
-    """Ground to stand on; :class:`~legged_gym.utils.terrain.Terrain` is one."""
+    """Ground to stand on; :class:`~legged_gym.envs.base.terrain.Terrain` is one."""
 
     @property
     def heights(self) -> np.ndarray:

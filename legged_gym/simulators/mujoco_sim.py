@@ -7,13 +7,11 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.common.errors import UserError
+from legged_gym.common.rotations import quat_rotate_inverse
+from legged_gym.common.threads import available_cores
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
 from legged_gym.simulators.simulator import PhysicsParameters, Simulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.math import quat_rotate_inverse
-from legged_gym.utils.terrain import Terrain
-from legged_gym.utils.threads import available_cores
 
 _WXYZ = [3, 0, 1, 2]
 _XYZW = [1, 2, 3, 0]
@@ -32,7 +30,7 @@ class MujocoSimulator(Simulator):
     1.5 times as fast, although :meth:`step` with ``refresh`` then has to do a whole forward pass.
     """
 
-    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cpu") -> None:
+    def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cpu") -> None:
         """Build the scene and start the threads.
 
         Args:

@@ -8,24 +8,22 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.common.console import tell_if_slow
+from legged_gym.common.errors import UserError
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
 from legged_gym.simulators.simulator import PhysicsParameters, Simulator
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.patience import tell_if_slow
-from legged_gym.utils.terrain import Terrain
 
 try:
     import mujoco_warp as mjw
     import warp as wp
 
-    from legged_gym.simulators import warp_kernels as kernels
-    from legged_gym.simulators.warp_lanes import Worlds
-    from legged_gym.simulators.warp_progress import counting_compilations
-    from legged_gym.simulators.warp_rows import ConstraintRows
-    from legged_gym.simulators.warp_solver import NewtonSolver
-    from legged_gym.simulators.warp_terrain import GroundContacts
-    from legged_gym.simulators.warp_tree import TreeDynamics
+    from legged_gym.simulators.warp import kernels
+    from legged_gym.simulators.warp.lanes import Worlds
+    from legged_gym.simulators.warp.progress import counting_compilations
+    from legged_gym.simulators.warp.rows import ConstraintRows
+    from legged_gym.simulators.warp.solver import NewtonSolver
+    from legged_gym.simulators.warp.terrain import GroundContacts
+    from legged_gym.simulators.warp.tree import TreeDynamics
 except ImportError as error:
     raise UserError(f"the warp simulator needs MuJoCo Warp ({error}): pip install -e '.[warp]'") from error
 
@@ -55,7 +53,7 @@ class WarpSimulator(Simulator):
     there instead.
     """
 
-    def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str = "cuda:0") -> None:
+    def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cuda:0") -> None:
         """Build the scene, allocate all worlds and make sure that the kernels are compiled.
 
         Args:
@@ -265,7 +263,7 @@ class WarpSimulator(Simulator):
         self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32, device=device)
         self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
 
-    def _create_worlds(self, terrain: Terrain | None) -> None:
+    def _create_worlds(self, terrain: HeightField | None) -> None:
         n, scene = self.num_envs, self.scene
         with wp.ScopedDevice(self._wp_device):
             self._model = mjw.put_model(scene.model, batch_sizes=dict.fromkeys(_PER_ROBOT, n))

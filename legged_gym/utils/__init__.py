@@ -1,35 +1,23 @@
-"""Helpers under legged_gym's names, imported on first use so that no part pulls in those above it."""
+"""legged_gym's face: what its users import from here lives elsewhere. Nothing in the package imports it."""
 
-from __future__ import annotations
+from legged_gym.common.errors import UserError
+from legged_gym.utils.helpers import class_to_dict, get_args, get_load_path, set_seed, update_cfg_from_args
+from legged_gym.utils.logger import TrainingLogger
+from legged_gym.utils.math import quat_apply_yaw, wrap_to_pi
+from legged_gym.utils.task_registry import TaskRegistry, task_registry
+from legged_gym.utils.terrain import Terrain
 
-import importlib
-from typing import Any
-
-# Not lazy like the others: once imported, the module of the same name would hide it.
-from legged_gym.utils.task_registry import task_registry
-
-_HOME = {
-    "TaskRegistry": "task_registry",
-    "get_args": "helpers",
-    "class_to_dict": "helpers",
-    "get_load_path": "helpers",
-    "set_seed": "helpers",
-    "update_cfg_from_args": "helpers",
-    "Terrain": "terrain",
-    "TrainingLogger": "logger",
-    "UserError": "errors",
-    "quat_apply_yaw": "math",
-    "wrap_to_pi": "math",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import ``name`` from the module that holds it."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """List the names that can be imported from here."""
-    return sorted([*_HOME, "task_registry"])
+__all__ = [
+    "TaskRegistry",
+    "Terrain",
+    "TrainingLogger",
+    "UserError",
+    "class_to_dict",
+    "get_args",
+    "get_load_path",
+    "quat_apply_yaw",
+    "set_seed",
+    "task_registry",
+    "update_cfg_from_args",
+    "wrap_to_pi",
+]

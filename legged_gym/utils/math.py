@@ -1,196 +1,27 @@
-"""Rotations and small helpers in PyTorch, under the names that legged_gym and Isaac Gym gave them.
+"""Rotations, under legged_gym's module name."""
 
-Conventions of every function here:
+from legged_gym.common.rotations import (
+    get_euler_xyz,
+    quat_apply,
+    quat_apply_yaw,
+    quat_conjugate,
+    quat_from_euler_xyz,
+    quat_mul,
+    quat_rotate_inverse,
+    torch_rand_float,
+    wrap_to_pi,
+    yaw_quat,
+)
 
-* A quaternion is ``(..., 4)`` in the order ``x, y, z, w``, of unit length. As a robot's orientation it turns vectors
-  of the base frame into the world frame.
-* Vectors are ``(..., 3)``, angles are radians, Euler angles are roll, pitch, yaw about the fixed x, y and z axes (so
-  ``R = Rz(yaw) Ry(pitch) Rx(roll)``).
-* Leading shapes broadcast. Nothing is changed in place.
-* No function reads a tensor's value on the host or branches on it, so all of them may be recorded in a CUDA graph.
-"""
-
-from __future__ import annotations
-
-import math
-from collections.abc import Sequence
-
-import torch
-
-
-def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by quaternions (base frame to world frame).
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``.
-    """
-    axis, vec = torch.broadcast_tensors(q[..., :3], v)
-    # v + w t + a x t with t = 2 a x v: the same as q v q*, in a third of the kernels.
-    twice = 2.0 * torch.linalg.cross(axis, vec)
-    return torch.addcmul(vec, q[..., 3:], twice) + torch.linalg.cross(axis, twice)
-
-
-def quat_rotate_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by the inverse of quaternions (world frame to base frame).
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``.
-    """
-    axis, vec = torch.broadcast_tensors(q[..., :3], v)
-    # As quat_apply with the axis turned round; swapping the factors of each cross product spares the negation.
-    twice = 2.0 * torch.linalg.cross(vec, axis)
-    return torch.addcmul(vec, q[..., 3:], twice) + torch.linalg.cross(twice, axis)
-
-
-def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Multiply quaternions: the result turns by ``b`` first, then by ``a``.
-
-    Args:
-        a: Quaternions xyzw, ``(..., 4)``.
-        b: Quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        The product ``a b``, xyzw, ``(..., 4)``.
-    """
-    a, b = torch.broadcast_tensors(a, b)
-    a_vec, a_w = a[..., :3], a[..., 3:]
-    b_vec, b_w = b[..., :3], b[..., 3:]
-    vec = torch.linalg.cross(a_vec, b_vec).addcmul_(a_w, b_vec).addcmul_(b_w, a_vec)
-    w = a_w * b_w - (a_vec * b_vec).sum(dim=-1, keepdim=True)
-    return torch.cat((vec, w), dim=-1)
-
-
-def quat_conjugate(q: torch.Tensor) -> torch.Tensor:
-    """Conjugate quaternions, which for unit quaternions is the inverse rotation.
-
-    Args:
-        q: Quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        The conjugates, xyzw, ``(..., 4)``.
-    """
-    return torch.cat((-q[..., :3], q[..., 3:]), dim=-1)
-
-
-def quat_from_euler_xyz(roll: torch.Tensor, pitch: torch.Tensor, yaw: torch.Tensor) -> torch.Tensor:
-    """Make quaternions of roll, pitch and yaw.
-
-    Args:
-        roll: Angles about x, ``(...)``, rad.
-        pitch: Angles about y, ``(...)``, rad.
-        yaw: Angles about z, ``(...)``, rad.
-
-    Returns:
-        Unit quaternions xyzw, ``(..., 4)``.
-    """
-    half = 0.5 * torch.stack(torch.broadcast_tensors(roll, pitch, yaw), dim=-1)
-    cr, cp, cy = half.cos().unbind(-1)
-    sr, sp, sy = half.sin().unbind(-1)
-    sr_cp, cr_sp, sr_sp, cr_cp = sr * cp, cr * sp, sr * sp, cr * cp
-    # (0, 0, sy, cy) * (quaternion of roll and pitch), gathered by the two factors of yaw.
-    of_cos = torch.stack((sr_cp, cr_sp, -sr_sp, cr_cp), dim=-1)
-    of_sin = torch.stack((-cr_sp, sr_cp, cr_cp, sr_sp), dim=-1)
-    return cy.unsqueeze(-1) * of_cos + sy.unsqueeze(-1) * of_sin
-
-
-def get_euler_xyz(q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Take roll, pitch and yaw of quaternions.
-
-    Unlike Isaac Gym's function of this name, which answers in 0 to 2 pi, small angles of both signs stay small.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        roll and yaw within (-pi, pi] (rounding may give a half-turn either sign) and pitch within [-pi/2, pi/2],
-        each ``(...)``, rad. At a pitch of exactly ±pi/2 roll and yaw are not unique.
-    """
-    x, y, z, w = q.unbind(-1)
-    yy = y * y
-    roll = torch.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + yy))
-    # The clamp takes up the rounding that would make asin NaN at a pitch of ±pi/2.
-    pitch = (2.0 * (w * y - z * x)).clamp(-1.0, 1.0).asin()
-    yaw = torch.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (yy + z * z))
-    return roll, pitch, yaw
-
-
-def yaw_quat(q: torch.Tensor) -> torch.Tensor:
-    """Keep of quaternions only the turn about the vertical.
-
-    It is the twist of the swing-twist decomposition about z, as in legged_gym's ``quat_apply_yaw``. It equals the
-    Euler yaw unless both roll and pitch are large. Where it is undefined (robot upside down) it is the identity.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        Unit quaternions xyzw with x = y = 0, ``(..., 4)``.
-    """
-    half = torch.atan2(q[..., 2], q[..., 3])
-    zero = torch.zeros_like(half)
-    return torch.stack((zero, zero, half.sin(), half.cos()), dim=-1)
-
-
-def quat_apply_yaw(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by the turn of quaternions about the vertical only (yaw frame to world axes).
-
-    Many points per robot need no repeated quaternions: pass ``q`` as ``(N, 1, 4)`` and ``v`` as ``(N, P, 3)`` or
-    ``(P, 3)``.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``; :func:`yaw_quat` says which turn is meant.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``; their z is that of ``v``.
-    """
-    yaw = 2.0 * torch.atan2(q[..., 2], q[..., 3])
-    cos = yaw.cos()
-    x, y, _ = v.unbind(-1)
-    # What depends on robots or on points alone is made first: only two kernels see every point of every robot.
-    scale = torch.stack((cos, cos, torch.ones_like(cos)), dim=-1)
-    turned = torch.stack((-y, x, torch.zeros_like(x)), dim=-1)
-    return torch.addcmul(scale * v, yaw.sin().unsqueeze(-1), turned)
-
-
-def wrap_to_pi(angles: torch.Tensor) -> torch.Tensor:
-    """Bring angles into (-pi, pi] by whole turns.
-
-    Args:
-        angles: Angles, ``(...)``, rad. Not changed (legged_gym's function of this name does change them).
-
-    Returns:
-        The wrapped angles, ``(...)``, rad. Angles already in range come back bit for bit.
-    """
-    turns = torch.ceil(angles * (0.5 / math.pi) - 0.5)
-    return torch.sub(angles, turns, alpha=2.0 * math.pi)
-
-
-def torch_rand_float(
-    lower: float,
-    upper: float,
-    shape: Sequence[int],
-    device: str | torch.device,
-    generator: torch.Generator | None = None,
-) -> torch.Tensor:
-    """Draw floats evenly between two bounds.
-
-    Args:
-        lower: Least value.
-        upper: Greatest value.
-        shape: Shape of the result.
-        device: Where the result lives; ``generator``, if given, must live there too.
-        generator: Source of randomness; PyTorch's default one of the device if None.
-
-    Returns:
-        float32 tensor of ``shape`` with values in [lower, upper].
-    """
-    return torch.rand(tuple(shape), device=device, generator=generator).mul_(upper - lower).add_(lower)
+__all__ = [
+    "get_euler_xyz",
+    "quat_apply",
+    "quat_apply_yaw",
+    "quat_conjugate",
+    "quat_from_euler_xyz",
+    "quat_mul",
+    "quat_rotate_inverse",
+    "torch_rand_float",
+    "wrap_to_pi",
+    "yaw_quat",
+]

@@ -15,7 +15,7 @@ from legged_gym.simulators.mujoco_model import build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.utils.terrain import Terrain
+    from legged_gym.envs.base.terrain import Terrain
 
 _COLLISION_GROUP = 3
 """MuJoCo's group of shapes that are only there to collide."""

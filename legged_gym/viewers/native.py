@@ -14,10 +14,10 @@ import mujoco
 import mujoco.viewer
 import numpy as np
 
-from legged_gym.utils.drawing import RobotDrawing
-from legged_gym.utils.velocities import Velocities
+from legged_gym.render.drawing import RobotDrawing
+from legged_gym.render.film import nearest_robots
+from legged_gym.render.velocities import Velocities
 from legged_gym.viewers.actions import ACTIONS, LOOKS
-from legged_gym.viewers.film import nearest_robots
 from legged_gym.viewers.gamepad import HELP, Gamepad
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.session import PlaySession

@@ -72,7 +72,7 @@ def _open_window(session: PlaySession, wanted: bool) -> Viewer | None:
 def _open_page(
     session: Session, args: argparse.Namespace, wanted: bool, ends: str, frames_per_second: float = 60.0
 ) -> WebPage | None:
-    from legged_gym.utils.errors import UserError
+    from legged_gym.common.errors import UserError
 
     if importlib.util.find_spec("viser") is None:
         if wanted:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from legged_gym.render.drawing import SceneDrawing, at_distance
+from legged_gym.render.velocities import Velocities
+from legged_gym.render.video import OffscreenCamera, VideoFile
 from legged_gym.simulators.mujoco_model import HeightField
-from legged_gym.utils.drawing import SceneDrawing, at_distance
-from legged_gym.utils.velocities import Velocities
-from legged_gym.utils.video import OffscreenCamera, VideoFile
 
 FURTHER = 1.7
 """How many times as far away the camera stands when several robots are to be seen."""

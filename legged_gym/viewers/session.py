@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import torch
 from tensordict import TensorDict
 
-from legged_gym.utils.errors import UserError
-from legged_gym.utils.math import quat_apply_yaw
+from legged_gym.common.errors import UserError
+from legged_gym.common.rotations import quat_apply_yaw
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.utils.trained import Trained
+    from legged_gym.policies.trained import Trained
     from legged_gym.viewers import Viewer
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, math.inf)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import viser
 
-from legged_gym.utils.runs import checkpoint_number, list_checkpoints
+from legged_gym.runners.runs import checkpoint_number, list_checkpoints
 from legged_gym.viewers.actions import ACTIONS, LOOKS, Action, Look
 from legged_gym.viewers.readings import Reading
 from legged_gym.viewers.session import SPEEDS, PlaySession, Session

@@ -11,7 +11,7 @@ import warnings
 
 import viser
 
-from legged_gym.utils.errors import UserError
+from legged_gym.common.errors import UserError
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.session import PlaySession, Session
 from legged_gym.viewers.web_controls import LookControls, PlayControls

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from legged_gym.utils.errors import UserError, near_names
+from legged_gym.common.errors import UserError, near_names
 
 _Self = TypeVar("_Self", bound="BaseConfig")
 
@@ -119,6 +119,14 @@ class BaseConfig:
     def _require(self, name: str) -> None:
         if name not in self.__dict__:
             raise ConfigError(self._unknown(name))
+
+
+def class_to_dict(obj: Any) -> dict[str, Any]:
+    """Return a configuration, as an instance or as a class with nested classes, as a nested dict."""
+    if hasattr(obj, "to_dict") and not inspect.isclass(obj):
+        return obj.to_dict()
+    values = {name: getattr(obj, name) for name in dir(obj) if not name.startswith("_")}
+    return {name: class_to_dict(value) if inspect.isclass(value) else value for name, value in values.items()}
 
 
 def _public_names(cls: type) -> list[str]:

@@ -10,8 +10,8 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
+from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.utils.errors import UserError
 
 
 class BaseTask(VecEnv):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
+from legged_gym.common.rotations import quat_apply
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.utils.math import quat_apply
-from legged_gym.utils.terrain import Terrain
+from legged_gym.envs.base.terrain import Terrain
 
 
 class Ground:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
+from legged_gym.common.rotations import quat_rotate_inverse
+from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
@@ -20,11 +22,9 @@ from legged_gym.envs.base.reward_sum import RewardSum
 from legged_gym.envs.base.start_states import StartStates
 from legged_gym.envs.base.statistics import Statistics
 from legged_gym.envs.base.step_graph import StepGraph
+from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators import Drive, make_simulator
-from legged_gym.utils.math import quat_rotate_inverse
-from legged_gym.utils.terrain import Terrain
-from legged_gym.utils.threads import single_threaded
 
 
 class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.common.errors import near_names
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.utils.errors import near_names
 
 
 class RewardSum:

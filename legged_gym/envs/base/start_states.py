@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.name_matching import joint_values
-from legged_gym.utils.math import quat_from_euler_xyz, quat_mul
 
 
 class StartStates:

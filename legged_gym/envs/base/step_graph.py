@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tensordict import TensorDict
 
-from legged_gym.utils.fused import compiled, warn_not_compiled
-from legged_gym.utils.patience import tell_if_slow
+from legged_gym.common.compiling import compiled, warn_not_compiled
+from legged_gym.common.console import tell_if_slow
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot

@@ -6,10 +6,10 @@ import math
 
 import torch
 
+from legged_gym.common.rotations import get_euler_xyz
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.envs.qmini.qmini_config import QminiCfg
-from legged_gym.utils.math import get_euler_xyz
 
 
 class Qmini(LeggedRobot):

@@ -1,0 +1,251 @@
+"""What the scripts share: command line, seeds, and how errors are shown."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from legged_gym.common.devices import DEFAULT_GPU
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.processes import world
+from legged_gym.runners.distributed import is_first_to_say
+from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
+
+__all__ = [
+    "add_log_arguments",
+    "add_run_arguments",
+    "add_set_argument",
+    "add_sim_arguments",
+    "add_train_arguments",
+    "add_viewer_arguments",
+    "get_args",
+    "make_parser",
+    "make_task_parser",
+    "positive",
+    "run_main",
+]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and know near names."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see --help)")
+
+    def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
+            name = unknown[0].split("=")[0]
+            raise UserError(f"unknown argument '{unknown[0]}': {near_names(name, flags)}")
+        return args
+
+
+def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser that only knows ``--task``; arguments as in :func:`make_parser`."""
+    parser = _Parser(
+        description=description,
+        epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--task", default="qmini", help="which robot and what it learns (default: %(default)s)")
+    return parser
+
+
+def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser with the arguments of all scripts that simulate robots and their policy.
+
+    Args:
+        description: What the script does.
+        examples: Command lines, shown below the help.
+    """
+    parser = make_task_parser(description, examples)
+    add = parser.add_argument
+    add(
+        "--num_envs",
+        type=_whole_number,
+        metavar="N",
+        help="how many robots at once, under torchrun in each process (default: the task's, for a processor or a GPU)",
+    )
+    add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
+    add("--headless", action="store_true", help="open no window and serve no page")
+    add_sim_arguments(parser)
+    add_run_arguments(parser)
+    add(
+        "--checkpoint",
+        type=_whole_number,
+        metavar="N",
+        help="number in model_N.pt (default: the newest)",
+    )
+    add_set_argument(parser)
+    return parser
+
+
+def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name the simulator and the devices; :func:`choose_backend` fills in the open ones."""
+    add = parser.add_argument
+    add(
+        "--sim",
+        metavar="NAME",
+        help=f"simulator (default: to train, {GPU_SIM} where there are an NVIDIA GPU and MuJoCo Warp, otherwise "
+        f"{DEFAULT_SIM}; on --resume the run's); {ISAACGYM_SIM} if you have it",
+    )
+    add(
+        "--isaacgym_python",
+        metavar="PYTHON",
+        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: what "
+        f"{ISAACGYM_PYTHON} says)",
+    )
+    add(
+        "--sim_device",
+        metavar="DEVICE",
+        help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM} and, if there is a GPU, {ISAACGYM_SIM}; else cpu)",
+    )
+    add(
+        "--rl_device",
+        metavar="DEVICE",
+        help="where the networks run: cpu, cuda:1, or cuda, which under torchrun is each process's own GPU "
+        "(default: where the simulator runs, or to train cuda if there is one)",
+    )
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``, which changes any value of the configurations."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change a value of the environment's or the training's configuration, e.g. rewards.scales.alive=0.5 or "
+        "algorithm.gamma=0.98; may be given many times",
+    )
+
+
+def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str], default: str) -> None:
+    """Add the arguments that say how to look on.
+
+    Args:
+        parser: Where to add them.
+        viewers: What ``--viewer`` takes; ``auto`` is the default.
+        default: What ``auto`` means, for the help.
+    """
+    add = parser.add_argument
+    add("--viewer", choices=viewers, default="auto", help=f"how to look on (default: {default})")
+    add(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for everybody)",
+    )
+    add("--port", type=_port, default=8080, metavar="N", help="of the page; if taken, one of the next (default: 8080)")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a run's folder."""
+    add_log_arguments(parser)
+    parser.add_argument("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
+
+
+def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) -> None:
+    """Add the arguments that say where runs lie.
+
+    Args:
+        parser: Where to add them.
+        experiment: Whether the user can name the experiment, too.
+    """
+    add = parser.add_argument
+    if experiment:
+        add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that only training has."""
+    add = parser.add_argument
+    add("--max_iterations", type=_whole_number, metavar="N", help="train until the run has this many iterations in all")
+    add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
+    add(
+        "--logger",
+        metavar="NAME",
+        help="where curves go: tensorboard, or wandb or neptune as well (default: tensorboard; on --resume the run's)",
+    )
+    add(
+        "--video_interval",
+        type=positive,
+        metavar="N",
+        help="film some robots for 5 s every N iterations: in TensorBoard under Images, and films/ in the run's folder",
+    )
+    add(
+        "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
+    )
+
+
+def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        argv: The arguments; those of the process if not given.
+        parser: Made by :func:`make_parser`; that of training if not given.
+
+    Raises:
+        UserError: An argument is unknown or can't be read.
+    """
+    if parser is None:
+        parser = make_parser("Train a policy.")
+        add_train_arguments(parser)
+    assert isinstance(parser, _Parser)
+    return parser.parse_strictly(argv)
+
+
+def _seed(text: str) -> int:
+    """Read ``--seed``; -1 is drawn here, once, so that the run's configuration says what it became."""
+    seed = _whole_number(text)
+    return random.SystemRandom().randrange(10_000) if seed == -1 else seed
+
+
+def positive(text: str) -> int:
+    """Read an argument that is a whole number of at least 1, as argparse's ``type``."""
+    number = _whole_number(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _whole_number(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"must lie between 1 and 65535, got {number}")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got '{text}'") from None
+
+
+def run_main(main: Callable[[], None]) -> int:
+    """Run a script's main function and show its errors the way that users want them.
+
+    Returns:
+        The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C.
+    """
+    try:
+        main()
+    except UserError as error:
+        sys.stdout.flush()
+        message = " ".join(str(error).split())
+        if is_first_to_say(message):
+            print("error:", message, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if world().is_first:
+            print("\nstopped", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,80 @@
+"""Functions of many small kernels, which a compiler fuses into few."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import torch
+
+from legged_gym.common.console import tell_if_slow
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+_ASIDES = ("TensorFloat32 tensor cores", "Dynamo does not know how to trace")
+"""How warnings begin by which the compiler talks to itself."""
+
+
+class Fused(Generic[_Arguments, _Result]):
+    """A function that ``torch.compile`` makes faster; where it can't, the function runs as it is.
+
+    The first call runs it as it is, too, so that whatever is made when it is first needed is there for the compiler.
+    """
+
+    def __init__(self, function: Callable[_Arguments, _Result], what: str, enabled: bool = True) -> None:
+        """Prepare to compile.
+
+        Args:
+            function: Its tensors never change their shapes; it may change tensors and objects in place.
+            what: What it is, for the messages: ``"the policy's update"``.
+            enabled: Whether to compile at all.
+        """
+        self._function, self._what = function, what
+        self._fused = compiled(function) if enabled else None
+        self._calls = 0
+
+    def __call__(self, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        """Call the function."""
+        self._calls += 1
+        if self._fused is None or self._calls == 1:
+            return self._function(*args, **kwargs)
+        try:
+            if self._calls > 2:
+                return self._fused(*args, **kwargs)
+            with tell_if_slow(f"compiling {self._what}, which takes a while at the first start"):
+                return self._fused(*args, **kwargs)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+                raise
+            # What the compiler can't do must not keep anyone from training; what is wrong otherwise shows again.
+            warn_not_compiled(self._what, error)
+            self._fused = None
+            return self._function(*args, **kwargs)
+
+
+def compiled(
+    function: Callable[_Arguments, _Result], options: dict[str, Any] | None = None
+) -> Callable[_Arguments, _Result]:
+    """Return a function that compiles itself when it is called, for unchanging shapes; ``options`` are Inductor's."""
+
+    @functools.cache
+    def compile_() -> Callable[_Arguments, _Result]:
+        for aside in _ASIDES:
+            warnings.filterwarnings("ignore", message=aside)
+        return torch.compile(function, dynamic=False, options=options)
+
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        return compile_()(*args, **kwargs)
+
+    return call
+
+
+def warn_not_compiled(what: str, error: Exception) -> None:
+    """Say that something runs slower than it could, because the compiler failed on it."""
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    warnings.warn(f"{what} runs slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)

@@ -1,0 +1,56 @@
+"""Where tensors live. PyTorch is imported late: a command line is read, and ``--help`` shown, without it."""
+
+from __future__ import annotations
+
+from legged_gym.common.errors import UserError
+from legged_gym.common.processes import world
+
+DEFAULT_GPU = "cuda"
+"""The GPU of a process that was told no number; :func:`resolve_device` knows which."""
+
+
+def resolve_device(device: str | None) -> str:
+    """Return a PyTorch device's name: the one given if it is there, by default a GPU or else the CPU.
+
+    ``cuda`` is the first GPU, or under ``torchrun`` the one with the process's number on its machine.
+
+    Raises:
+        UserError: No such device, or several processes would share it.
+    """
+    import torch
+
+    here = world()
+    if device is None:
+        device = DEFAULT_GPU if torch.cuda.is_available() else "cpu"
+    if here.local_size > 1 and device.startswith("cuda:"):
+        raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
+    full_name = f"cuda:{here.local_rank}" if device == DEFAULT_GPU else device
+    try:
+        torch.empty(0, device=full_name)
+    except (RuntimeError, AssertionError) as error:
+        gpus = torch.cuda.device_count()
+        if 0 < gpus < here.local_size:
+            raise UserError(
+                f"{here.local_size} processes on a machine with {gpus} GPUs: --nproc_per_node={gpus}"
+            ) from error
+        raise UserError(f"no device '{device}' here: {str(error).splitlines()[0]}") from error
+    return full_name
+
+
+def learning_device(sim_device: str) -> str:
+    """Return where the networks run by default: beside the simulation, or if that has no GPU, on any there is."""
+    import torch
+
+    if sim_device.startswith("cuda") or not torch.cuda.is_available():
+        return sim_device
+    return DEFAULT_GPU
+
+
+def simulation_device(device: str) -> str:
+    """Return where a simulator is to run, and make it the place for what is created without naming one."""
+    import torch
+
+    device = resolve_device(device)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    return device

@@ -1,0 +1,56 @@
+"""A process's place among those that ``torchrun`` starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from legged_gym.common.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """A process's place among those of the training."""
+
+    rank: int = 0
+    """Number of this process."""
+    size: int = 1
+    """Number of processes."""
+    local_rank: int = 0
+    """Number of this process among those of its machine; also that of its GPU."""
+    local_size: int = 1
+    """Number of processes on this machine."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that decides, logs, prints and saves."""
+        return self.rank == 0
+
+
+def world() -> World:
+    """Return this process's place, from what ``torchrun`` put into the environment; alone without it.
+
+    Raises:
+        UserError: The environment names several processes, but not this one's place.
+    """
+    size = _number("WORLD_SIZE", 1)
+    if size == 1:
+        return World()
+    missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing:
+        raise UserError(
+            f"the environment has WORLD_SIZE={size} but no {', '.join(missing)}: start several processes with "
+            "torchrun, or unset WORLD_SIZE"
+        )
+    here = World(_number("RANK", 0), size, _number("LOCAL_RANK", 0), _number("LOCAL_WORLD_SIZE", size))
+    if not (0 <= here.rank < size and 0 <= here.local_rank < here.local_size <= size):
+        raise UserError(f"the environment's RANK, LOCAL_RANK, LOCAL_WORLD_SIZE and WORLD_SIZE don't fit: {here}")
+    return here
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"the environment has {name}={text!r}, which is no number") from None

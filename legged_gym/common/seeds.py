@@ -1,0 +1,37 @@
+"""Seeds of all random draws."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+from legged_gym.common.errors import UserError
+from legged_gym.common.processes import world
+
+
+def set_seed(seed: int) -> int:
+    """Seed Python, NumPy and PyTorch.
+
+    Args:
+        seed: From 0 to 2³² - 1.
+
+    Returns:
+        The seed.
+
+    Raises:
+        UserError: The seed is out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise UserError(f"the seed must lie between 0 and {2**32 - 1}, got {seed}")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    return seed
+
+
+def seed_of_rank(seed: int) -> int:
+    """Return this process's own seed: the training's in the first one, others far from any other training's."""
+    rank = world().rank
+    return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])

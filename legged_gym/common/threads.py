@@ -1,0 +1,36 @@
+"""Who may use the processor's cores when."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from legged_gym.common.processes import world
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use: fewer than the machine has if others train there with it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // world().local_size)
+
+
+@contextlib.contextmanager
+def single_threaded(device: str) -> Iterator[None]:
+    """Keep PyTorch on one thread inside the block where tensors live on the CPU.
+
+    A task's tensors are small, and waking threads for them costs more than they save while the simulator's own
+    threads want the cores: measured 39 against 32 ms a step of 256 robots on two cores.
+    """
+    # Here, because counting cores must not need PyTorch.
+    import torch
+
+    threads = torch.get_num_threads()
+    if torch.device(device).type != "cpu" or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

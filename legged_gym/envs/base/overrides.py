@@ -1,0 +1,88 @@
+"""What the command line changes in configurations: single arguments, and any value by ``--set``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.envs.base.validate import validate
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.base_config import BaseConfig
+
+_ARGUMENTS = (
+    ("env", "env.num_envs", "num_envs"),
+    ("train", "seed", "seed"),
+    ("train", "runner.max_iterations", "max_iterations"),
+    ("train", "runner.experiment_name", "experiment_name"),
+    ("train", "runner.run_name", "run_name"),
+    ("train", "runner.resume", "resume"),
+    ("train", "runner.load_run", "load_run"),
+    ("train", "runner.checkpoint", "checkpoint"),
+    ("train", "runner.logger", "logger"),
+)
+"""Arguments that stand for a value of a configuration: which one, its key, the argument."""
+
+
+def update_cfg_from_args(
+    env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace
+) -> tuple[BaseConfig, BaseConfig]:
+    """Carry the command line's values into both configurations, in place.
+
+    Args:
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+        args: What :func:`~legged_gym.cli.arguments.get_args` returned; ``--set`` is applied last.
+
+    Returns:
+        The two configurations.
+
+    Raises:
+        UserError: An unknown key, or a value that does not fit; see :func:`legged_gym.envs.base.validate.validate`.
+    """
+    configs = {"env": env_cfg, "train": train_cfg}
+    for owner, key, name in _ARGUMENTS:
+        value = getattr(args, name, None)
+        if value is not None:
+            configs[owner].set(key, value)
+    for override in args.overrides:
+        _apply_override(override, configs)
+    validate(env_cfg, train_cfg)
+    return env_cfg, train_cfg
+
+
+def _apply_override(override: str, configs: dict[str, BaseConfig]) -> None:
+    """Set ``key=value`` in the first configuration that has the key; ``env.`` or ``train.`` before it names one."""
+    key, equals, value = override.partition("=")
+    if not (key and equals):
+        raise UserError(f"--set takes KEY=VALUE, got '{override}'")
+    keys = {owner: set(_keys(cfg.to_dict())) for owner, cfg in configs.items()}
+    for owner, cfg in configs.items():
+        for candidate in (key, key.removeprefix(f"{owner}.")):
+            if candidate in keys[owner]:
+                cfg.set(candidate, value)
+                return
+    raise UserError(f"unknown config key '{key}': {_near_keys(key, [k for group in keys.values() for k in group])}")
+
+
+def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all values and sections in a nested dict."""
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
+
+
+def _near_keys(key: str, keys: Sequence[str]) -> str:
+    """Name the likeliest keys: alike as a whole, else with an alike last part."""
+    whole = difflib.get_close_matches(key, keys, n=3)
+    if whole:
+        return near_names(key, whole)
+    last = {k.rpartition(".")[2]: k for k in keys}
+    close = difflib.get_close_matches(key.rpartition(".")[2], last, n=3)
+    if close:
+        return "did you mean " + " or ".join(f"'{last[name]}'" for name in close) + "?"
+    return near_names("", {k.partition(".")[0] for k in keys})

@@ -1,0 +1,186 @@
+"""Tasks by name: which class, which configurations, and how environment and runner are made of them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from legged_gym.common.devices import simulation_device
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.seeds import seed_of_rank, set_seed
+from legged_gym.envs import TASKS
+from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.envs.base.validate import validate
+from legged_gym.simulators.backend import DEFAULT_SIM, choose_backend
+
+if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+    _Task = type[LeggedRobot] | str
+    _EnvCfg = LeggedRobotCfg | type[LeggedRobotCfg] | str
+    _TrainCfg = LeggedRobotCfgPPO | type[LeggedRobotCfgPPO] | str
+
+
+_BUILDER = "legged_gym.runners.build:build_runner"
+"""What makes a runner. It is named, not imported, as classes of tasks are: runners stand above the tasks."""
+
+
+class TaskRegistry:
+    """All tasks that were registered, with copies of their configurations for every caller."""
+
+    def __init__(self, tasks: Mapping[str, tuple[str, str, str]] | None = None) -> None:
+        """Register tasks by the ``module:Class`` of the task, its configuration and its training's."""
+        self._tasks: dict[str, tuple[_Task, _EnvCfg, _TrainCfg]] = dict(tasks or {})
+
+    def register(
+        self,
+        name: str,
+        task_class: _Task,
+        env_cfg: _EnvCfg,
+        train_cfg: _TrainCfg,
+    ) -> None:
+        """Add a task, or replace the one of this name.
+
+        Args:
+            name: What ``--task`` takes.
+            task_class: The environment's class, or its ``module:Class``, which is imported when it is needed.
+            env_cfg: The environment's configuration: a class, an instance or ``module:Class``.
+            train_cfg: The training's configuration, likewise.
+        """
+        env = env_cfg if isinstance(env_cfg, str | type) else env_cfg.copy()
+        train = train_cfg if isinstance(train_cfg, str | type) else train_cfg.copy()
+        self._tasks[name] = (task_class, env, train)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all tasks."""
+        return sorted(self._tasks)
+
+    def get_task_class(self, name: str) -> type[LeggedRobot]:
+        """Return a task's class.
+
+        Raises:
+            UserError: No such task.
+        """
+        return cast("type[LeggedRobot]", _resolve(self._entry(name)[0]))
+
+    def get_cfgs(self, name: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
+        """Return copies of a task's configurations, the caller's to change.
+
+        Raises:
+            UserError: No such task.
+        """
+        _, env_cfg, train_cfg = self._entry(name)
+        return _instance(env_cfg), _instance(train_cfg)
+
+    def make_env(
+        self,
+        name: str,
+        args: argparse.Namespace | None = None,
+        env_cfg: LeggedRobotCfg | None = None,
+        train_cfg: LeggedRobotCfgPPO | None = None,
+    ) -> tuple[LeggedRobot, LeggedRobotCfg]:
+        """Make a task's environment.
+
+        Args:
+            name: The task.
+            args: Command line; its values go into the configuration, last. Simulator and devices that it leaves open
+                are chosen and filled in; without it MuJoCo C on the processor is taken.
+            env_cfg: Configuration instead of the registered one; it is not changed.
+            train_cfg: Where the seed comes from, instead of the registered one; it is not changed.
+
+        Returns:
+            The environment and its configuration.
+
+        Raises:
+            UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
+        """
+        task_class = self.get_task_class(name)
+        env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
+        if args is not None:
+            choose_backend(args)
+        env = task_class(
+            env_cfg,
+            sim_name=DEFAULT_SIM if args is None else args.sim,
+            sim_device=simulation_device("cpu" if args is None else args.sim_device),
+            # The training's seed is checked, then each process gets one of its own from it.
+            seed=set_seed(seed_of_rank(set_seed(train_cfg.seed))),
+        )
+        return env, env_cfg
+
+    def make_alg_runner(
+        self,
+        env: LeggedRobot,
+        name: str | None = None,
+        args: argparse.Namespace | None = None,
+        train_cfg: LeggedRobotCfgPPO | None = None,
+        log_root: str | None = "default",
+    ) -> tuple[OnPolicyRunner, LeggedRobotCfgPPO]:
+        """Make the runner that trains or plays, and load a checkpoint if ``runner.resume`` says so.
+
+        Under ``torchrun`` all processes have to call it. The first one's folder and checkpoint are everybody's.
+
+        Args:
+            env: The environment.
+            name: The task; not needed with ``train_cfg``.
+            args: Command line; its values go into the configuration, last.
+            train_cfg: Configuration instead of the registered one; it is not changed.
+            log_root: Folder of the experiment's runs; ``default`` is ``logs/<experiment_name>`` in the checkout,
+                None writes nothing.
+
+        Returns:
+            The runner and its configuration. ``runner.logger.log_dir`` is the run's folder: a new one, which
+            exists then, or the one of the resumed run.
+
+        Raises:
+            UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
+        """
+        if name is None and train_cfg is None:
+            raise ValueError("make_alg_runner needs a task's name or a training configuration")
+        _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
+        return _resolve(_BUILDER)(env, train_cfg, args, log_root), train_cfg
+
+    def _entry(self, name: str) -> tuple[_Task, _EnvCfg, _TrainCfg]:
+        if name not in self._tasks:
+            raise UserError(f"unknown task '{name}': {near_names(name, self._tasks)}")
+        return self._tasks[name]
+
+    def _configs(
+        self,
+        name: str | None,
+        args: argparse.Namespace | None,
+        env_cfg: LeggedRobotCfg | None,
+        train_cfg: LeggedRobotCfgPPO | None,
+    ) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
+        """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
+        env_cfg = env_cfg.copy() if env_cfg is not None else self.get_cfgs(str(name))[0]
+        train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
+        if args is not None:
+            update_cfg_from_args(env_cfg, train_cfg, args)
+        else:
+            validate(env_cfg, train_cfg)
+        return env_cfg, train_cfg
+
+
+def _resolve(named: Any) -> Any:
+    """Import what ``module:name`` names; everything else is what it is."""
+    if not isinstance(named, str):
+        return named
+    module, name = named.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _instance(cfg: Any) -> Any:
+    """Return a configuration of the caller's own."""
+    cfg = _resolve(cfg)
+    return cfg() if inspect.isclass(cfg) else cfg.copy()
+
+
+task_registry = TaskRegistry(TASKS)
+"""The one that the scripts use, with the tasks of ``legged_gym.envs`` in it."""

@@ -1,0 +1,150 @@
+"""Learning curves of a run as one picture, read from its TensorBoard events."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from legged_gym.common.errors import UserError
+from legged_gym.evaluation.plots import STYLE
+
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Iterations, hours of training until then, values; all (T,)."""
+
+_Points = dict[str, np.ndarray]
+"""Iteration, wall time in seconds and value of each point by tag, (T, 3)."""
+
+_LINE_STYLES = ("-", "--", ":", "-.")
+"""Of the first run, the second, and so on."""
+
+PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "reward of an episode": ("", {"Train/mean_reward": ""}),
+    "episode length": ("control steps", {"Train/mean_episode_length": ""}),
+    "estimator's velocity error": (
+        "m/s",
+        {"Estimator/vel_x_mae": "forward", "Estimator/vel_y_mae": "lateral", "Estimator/vel_z_mae": "vertical"},
+    ),
+    "command tracking, root mean square": (
+        "m/s, rad/s",
+        {"Tracking/lin_vel_x_rmse": "forward", "Tracking/ang_vel_rmse": "yaw rate"},
+    ),
+    "estimator's contact accuracy": ("share", {"Estimator/contact_accuracy": ""}),
+    "terrain level": ("", {"Terrain/level": ""}),
+}
+"""Title, unit and curves (tag, label) of each panel."""
+
+
+def read_curves(run: str) -> dict[str, Curve]:
+    """Read all scalars of a run that are counted in iterations.
+
+    Args:
+        run: The run's folder. The events of a resumed run are joined: iterations that were done again count once, and
+            the time between two trainings does not count.
+
+    Raises:
+        UserError: There are no events in it.
+    """
+    paths = glob.glob(os.path.join(glob.escape(run), "events.out.tfevents.*"))
+    files = sorted(filter(None, map(_read_file, paths)), key=lambda points: _span(points, 1)[0])
+    if not files:
+        raise UserError(f"no TensorBoard events in '{run}'")
+    curves: dict[str, list[np.ndarray]] = {}
+    hours = 0.0
+    for index, points in enumerate(files):
+        # A training that was resumed from an earlier checkpoint replaces what had been done after that.
+        end = min((_span(later, 0)[0] for later in files[index + 1 :]), default=np.inf)
+        kept = {tag: rows[rows[:, 0] < end] for tag, rows in points.items() if (rows[:, 0] < end).any()}
+        if not kept:
+            continue
+        start, stop = _span(kept, 1)
+        for tag, rows in kept.items():
+            curves.setdefault(tag, []).append(rows * (1.0, 1.0 / 3600.0, 1.0) + (0.0, hours - start / 3600.0, 0.0))
+        hours += (stop - start) / 3600.0
+    joined = {tag: np.concatenate(parts).T for tag, parts in curves.items()}
+    return {tag: (steps, times, values) for tag, (steps, times, values) in joined.items()}
+
+
+def _read_file(path: str) -> _Points:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(path, size_guidance={"scalars": 0})
+    events.Reload()
+    # rsl_rl writes some curves a second time, as "<tag>/time", with seconds in place of iterations.
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.endswith("/time")]
+    return {tag: np.array([(e.step, e.wall_time, e.value) for e in events.Scalars(tag)]) for tag in tags}
+
+
+def _span(points: _Points, column: int) -> tuple[float, float]:
+    """Return the smallest and the largest entry of a column over all tags."""
+    values = np.concatenate([rows[:, column] for rows in points.values()])
+    return float(values.min()), float(values.max())
+
+
+def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()) -> None:
+    """Draw a run's learning curves over its iterations, saying how long those took.
+
+    Args:
+        run: The run's folder.
+        path: The picture to write, PNG.
+        title: Above the panels.
+        others: Folders of up to three further runs, drawn in other line styles.
+
+    Raises:
+        UserError: A run has no events, there are too many, or the picture can't be written.
+    """
+    if len(others) >= len(_LINE_STYLES):
+        raise UserError(f"at most {len(_LINE_STYLES) - 1} runs can be compared with another one, got {len(others)}")
+    runs = [read_curves(folder) for folder in (run, *others)]
+    panels = {name: panel for name, panel in PANELS.items() if any(tag in runs[0] for tag in panel[1])}
+    if not panels:
+        raise UserError(f"the TensorBoard events in '{run}' hold no learning curves")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.0, 1.9 * ((len(panels) + 1) // 2) + 0.8), layout="constrained")
+        grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, squeeze=False)
+        for axes, (name, (unit, tags)) in zip(grid.ravel(), panels.items(), strict=False):
+            for curves, style in zip(runs, _LINE_STYLES, strict=False):
+                _draw(axes, {label: curves[tag] for tag, label in tags.items() if tag in curves}, style)
+            if len(tags) > 1:
+                axes.legend()
+            axes.set_title(name)
+            axes.set_ylabel(unit)
+        for axes in grid[-1]:
+            axes.set_xlabel(_caption(runs))
+        figure.suptitle(title)
+        try:
+            figure.savefig(path, dpi=110)
+        except OSError as error:
+            raise UserError(f"can't write '{path}': {error.strerror}") from error
+        except ValueError as error:
+            raise UserError(f"can't write '{path}': {error}") from error
+
+
+def _caption(runs: Sequence[Mapping[str, Curve]]) -> str:
+    """Say how many iterations each run has and how long they took."""
+    names = ("",) if len(runs) == 1 else ("solid: ", "dashed: ", "dotted: ", "dash-dotted: ")
+    parts = []
+    for name, curves in zip(names, runs, strict=False):
+        last = max(steps[-1] for steps, _, _ in curves.values())
+        hours = max(times[-1] for _, times, _ in curves.values())
+        duration = f"{hours:.1f} h" if hours >= 1.0 else f"{60.0 * hours:.1f} min"
+        parts.append(f"{name}{last + 1:.0f} in {duration}")
+    return f"iteration ({', '.join(parts)})"
+
+
+def _draw(axes: Axes, curves: dict[str, Curve], style: str) -> None:
+    """Draw curves of one panel: the first run's values faintly, and every run's running mean."""
+    for index, (label, (steps, _, values)) in enumerate(curves.items()):
+        width = max(1, len(values) // 60)
+        kernel = np.ones(width) / width
+        color = f"C{index}"
+        first = style == _LINE_STYLES[0]
+        if first:
+            axes.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+        mean = np.convolve(values, kernel, mode="valid")
+        axes.plot(steps[width - 1 :], mean, style, color=color, label=label if first else None)

@@ -1,0 +1,217 @@
+"""What a trained policy is on the robot: two networks and the controller's figures, read from an exported folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import yaml
+
+from legged_gym.common.errors import UserError
+
+_JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
+
+BUILT_IN: dict[str, Any] = {
+    "joint_names": [f"{joint}_{side}" for side in "lr" for joint in _JOINTS],
+    "foot_names": ["ankle_pitch_l", "ankle_pitch_r"],
+    "control_dt": 0.02,
+    "action_scale": 0.25,
+    "history_length": 5,
+    "observation_terms": [
+        "base_ang_vel", "projected_gravity", "commands", "dof_pos", "dof_vel", "actions", "gait_clock",
+    ],
+    "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
+    "velocity_scale": 2.0,
+}  # fmt: skip
+"""What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
+
+
+@dataclass(frozen=True)
+class ControllerConfig:
+    """Figures of the controller, SI units and radians; D joints, L legs."""
+
+    joint_names: list[str]
+    foot_names: list[str]
+    """Links that touch the ground, in the order of the estimator's contacts."""
+    stand_angles: np.ndarray
+    """Pose that the robot stands up into, (D,)."""
+    default_angles: np.ndarray
+    """Pose at action zero, (D,)."""
+    kp: np.ndarray
+    """N·m/rad, (D,)."""
+    kd: np.ndarray
+    """N·m·s/rad, (D,)."""
+    gait_period: float
+    gait_offsets: np.ndarray
+    """By how much each leg's phase leads the clock's, in periods, (L,)."""
+    low_vel_thresholds: np.ndarray
+    """A component of the command below this is taken as zero, m/s, m/s, rad/s, (3,)."""
+    command_ranges: np.ndarray
+    """Least and greatest trained command, m/s, m/s, rad/s, (3, 2)."""
+    control_dt: float
+    """Time between two actions."""
+    action_scale: float
+    """Target angle = default angle + this · action."""
+    history_length: int
+    """Steps in an observation, the newest first."""
+    observation_terms: list[str]
+    observation_scales: list[np.ndarray]
+    """One number, or one for each component, of each term."""
+    velocity_scale: float
+    """The estimator's velocities are m/s times this."""
+
+
+@dataclass(frozen=True)
+class PolicyFiles:
+    """An exported policy, loaded."""
+
+    folder: str
+    config: ControllerConfig
+    estimator: onnxruntime.InferenceSession
+    actor: onnxruntime.InferenceSession
+
+
+def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
+    """Load ``*_estimator.onnx``, ``*_actor.onnx`` and ``*_controller.yaml``.
+
+    Args:
+        folder: Where they lie, as ``export.py`` writes them.
+
+    Raises:
+        UserError: A file is missing, damaged or does not fit the others; the message names it.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise UserError(f"no folder '{path}' with an exported policy")
+    config = read_controller_config(_only(path, "_controller.yaml"))
+    estimator, actor = (_session(_only(path, f"_{net}.onnx")) for net in ("estimator", "actor"))
+    return PolicyFiles(str(path), config, estimator, actor)
+
+
+def read_controller_config(path: Path) -> ControllerConfig:
+    """Read the controller's YAML.
+
+    Raises:
+        UserError: A key is missing or its value does not fit; the message names file, key and what is valid.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    walk = _Section(path, content, "FSMState_Walk")
+    stand = _Section(path, content, "FSMState_StandUp")
+    policy = _Section(path, content, "Policy", BUILT_IN)
+    joints = policy.names("joint_names")
+    count = len(joints)
+    terms = policy.names("observation_terms")
+    ranges = [walk.numbers(f"{name}_range", 2) for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
+    return ControllerConfig(
+        joint_names=joints,
+        foot_names=policy.names("foot_names"),
+        stand_angles=stand.numbers("joint_standup_q", count),
+        default_angles=walk.numbers("default_joint_angles", count),
+        kp=walk.numbers("joint_kp", count),
+        kd=walk.numbers("joint_kd", count),
+        gait_period=walk.positive("gait_period"),
+        gait_offsets=walk.numbers("gait_offsets"),
+        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3),
+        command_ranges=np.stack(ranges),
+        control_dt=policy.positive("control_dt"),
+        action_scale=policy.positive("action_scale"),
+        history_length=round(policy.positive("history_length")),
+        observation_terms=terms,
+        observation_scales=policy.scales("observation_scales", len(terms)),
+        velocity_scale=policy.positive("velocity_scale"),
+    )
+
+
+class _Section:
+    """A section of the YAML, read key by key with errors that help."""
+
+    def __init__(self, path: Path, content: Any, name: str, defaults: dict[str, Any] | None = None) -> None:
+        values = content.get(name) if isinstance(content, dict) else None
+        if values is None and defaults is None:
+            raise UserError(f"{path}: no section '{name}'; export.py writes one")
+        if values is not None and not isinstance(values, dict):
+            raise UserError(f"{path}: '{name}' must be a section, got {values!r}")
+        self._path, self._name = path, name
+        self._values = {**(defaults or {}), **(values or {})}
+
+    def numbers(self, key: str, count: int | None = None) -> np.ndarray:
+        """Return a list of ``count`` numbers, any number of them without."""
+        values = self._get(key)
+        if not isinstance(values, list) or not all(map(_is_number, values)) or count not in (None, len(values)):
+            raise self._error(key, "a list of numbers" if count is None else f"a list of {count} numbers")
+        return np.array(values, float)
+
+    def positive(self, key: str) -> float:
+        """Return a number above zero."""
+        value = self._get(key)
+        if not _is_number(value) or value <= 0:
+            raise self._error(key, "a number above 0")
+        return float(value)
+
+    def names(self, key: str) -> list[str]:
+        """Return a list of names."""
+        values = self._get(key)
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            raise self._error(key, "a list of names")
+        return values
+
+    def scales(self, key: str, count: int) -> list[np.ndarray]:
+        """Return ``count`` scales, each one number or a list."""
+        values = self._get(key)
+        if not isinstance(values, list) or len(values) != count:
+            raise self._error(key, f"a list of {count} scales")
+        for value in values:
+            if not all(map(_is_number, value if isinstance(value, list) else [value])):
+                raise self._error(key, "a list of numbers and lists of numbers")
+        return [np.array(value, np.float32) for value in values]
+
+    def _get(self, key: str) -> Any:
+        if key not in self._values:
+            raise UserError(f"{self._path}: no key '{self._name}.{key}'; export.py writes it")
+        return self._values[key]
+
+    def _error(self, key: str, expected: str) -> UserError:
+        return UserError(f"{self._path}: '{self._name}.{key}' must be {expected}, got {self._values[key]!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _only(folder: Path, ending: str) -> Path:
+    """Return the one file whose name ends so."""
+    found = sorted(folder.glob(f"*{ending}"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise UserError(f"'{folder}' must hold one file *{ending}, there is: {names}")
+    return found[0]
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Nets this small gain nothing from further threads, which would wait busily.
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # ONNX Runtime's errors share no base class of their own.
+        raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
+    for name, ports in (("input", session.get_inputs()), ("output", session.get_outputs())):
+        _check_port(path, name, ports)
+    return session
+
+
+def _check_port(path: Path, name: str, ports: Sequence[Any]) -> None:
+    """Check that the network has one float input or output of the name that the controller uses, [batch, n]."""
+    found = [(port.name, port.type, len(port.shape)) for port in ports]
+    if found != [(name, "tensor(float)", 2)] or not isinstance(ports[0].shape[1], int):
+        shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
+        raise UserError(f"{path}: must have one float {name} '{name}' [batch, n], has: {shown}")

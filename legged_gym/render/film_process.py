@@ -1,0 +1,36 @@
+"""Draws a recording in a process of its own: ``python -m legged_gym.render.film_process RECORDING MP4 GIF``."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+
+from legged_gym.common.errors import UserError
+from legged_gym.render.video import VideoUnavailableError, prepare_offscreen
+
+_NICENESS = 19
+"""The training goes first."""
+
+
+def main(recording: str, mp4: str, gif: str) -> int:
+    """Write the films of a pickled :class:`~legged_gym.viewers.recording.Recording`; return the exit status."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    # Mesa would draw on all cores.
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    prepare_offscreen()
+    from legged_gym.viewers.recording import write_films
+
+    with open(recording, "rb") as file:
+        recorded = pickle.load(file)
+    try:
+        write_films(recorded, mp4, gif)
+    except (UserError, VideoUnavailableError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

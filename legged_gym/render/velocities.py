@@ -1,0 +1,72 @@
+"""Commanded, measured and estimated velocity of a robot, as every picture shows them: a table and arrows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from legged_gym.render.captions import Line
+from legged_gym.render.drawing import Arrow
+
+COLOURS = {"command": (120, 190, 255), "measured": (140, 230, 140), "estimated": (255, 190, 90)}
+"""RGB of the table's lines and of the arrows."""
+
+_HEIGHT, _SPACING = 0.30, 0.05
+"""Height of the lowest arrow above the robot's base and distance of the arrows, m."""
+_SECONDS = 0.9
+"""An arrow is as long as the way that the robot walks in this time."""
+_UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Velocities:
+    """What a robot is asked for, does and takes itself to do, in its own frame."""
+
+    command: np.ndarray
+    """Forward and to the left, m/s, turning to the left, rad/s, (3,)."""
+    measured: np.ndarray
+    """(3,)."""
+    estimated: np.ndarray | None = None
+    """Forward and to the left, m/s, (2,), where there is an estimator."""
+
+    def caption(self, corner: str = "") -> list[str]:
+        """Return the table's lines; ``corner`` stands in its upper left cell."""
+        return [
+            "\t".join((corner, "forward m/s", "left m/s", "turn rad/s")),
+            *(
+                Line("\t".join((name, *(f"{value:+.2f}" for value in values))), COLOURS[name])
+                for name, values in self._rows()
+            ),
+        ]
+
+    def arrows(self, root: np.ndarray) -> list[Arrow]:
+        """Return an arrow for each velocity, above the robot, the command on top.
+
+        Args:
+            root: Base position, m, and quaternion xyzw, world frame, (7 or more,).
+        """
+        heading = _heading(root[3:7])
+        forward = np.array([math.cos(heading), math.sin(heading), 0.0])
+        left = np.array([-forward[1], forward[0], 0.0])
+        rows = self._rows()
+        return [
+            Arrow(
+                root[:3] + (_HEIGHT + _SPACING * (len(rows) - 1 - place)) * _UP,
+                _SECONDS * (values[0] * forward + values[1] * left),
+                COLOURS[name],
+            )
+            for place, (name, values) in enumerate(rows)
+        ]
+
+    def _rows(self) -> Sequence[tuple[str, np.ndarray]]:
+        rows = [("command", self.command), ("measured", self.measured)]
+        return rows if self.estimated is None else [*rows, ("estimated", self.estimated[:2])]
+
+
+def _heading(quat: np.ndarray) -> float:
+    """Return the yaw of a quaternion xyzw, rad."""
+    x, y, z, w = (float(value) for value in quat)
+    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))

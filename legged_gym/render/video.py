@@ -1,0 +1,213 @@
+"""Videos without a screen, of anything that can be drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from legged_gym.common.errors import UserError
+
+if TYPE_CHECKING:
+    from legged_gym.render.drawing import Drawing
+
+
+class VideoUnavailableError(Exception):
+    """Drawing or encoding is impossible on this machine."""
+
+
+def prepare_offscreen() -> None:
+    """Choose EGL for drawing where there is no screen. Takes effect only before the first ``import mujoco``."""
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("MUJOCO_GL"):
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return  # MuJoCo told to use a library that is missing can't even be imported.
+    os.environ["MUJOCO_GL"] = "egl"
+
+
+FRAMES_PER_SECOND = 25.0
+REACH = 12.0
+"""Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
+
+
+class OffscreenCamera:
+    """Takes pictures of a drawing; a context manager."""
+
+    def __init__(self, make_drawing: Callable[[], Drawing], width: int = 960, height: int = 544) -> None:
+        """Get ready to draw.
+
+        Args:
+            make_drawing: Makes a drawing of the simulation as it is now; called again when the robot strays from it.
+            width: Pixels.
+            height: Pixels.
+
+        Raises:
+            VideoUnavailableError: There is no OpenGL here.
+        """
+        self._make_drawing, self.size = make_drawing, (width, height)
+        self._open()
+
+    def picture(self, caption: Sequence[str] = ()) -> np.ndarray:
+        """Draw the present state.
+
+        Args:
+            caption: Lines of text in the picture's upper left corner.
+
+        Returns:
+            RGB, (height, width, 3), uint8.
+        """
+        if self._drawing.strayed:
+            self._renderer.close()
+            self._open()
+        self._drawing.update()
+        self._renderer.update_scene(self._drawing.data, self._drawing.camera)
+        self._drawing.add_to(self._renderer.scene)
+        picture = self._renderer.render()
+        if not caption:
+            return picture
+        from legged_gym.render.captions import add_caption
+
+        return add_caption(picture, caption)
+
+    def __enter__(self) -> OffscreenCamera:
+        """Return the camera."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free what drawing holds."""
+        self._renderer.close()
+
+    def _open(self) -> None:
+        import mujoco
+
+        self._drawing = self._make_drawing()
+        buffer = self._drawing.model.vis.global_
+        buffer.offwidth, buffer.offheight = self.size
+        try:
+            with warnings.catch_warnings():
+                # GLFW warns of what then becomes an error anyway.
+                warnings.simplefilter("ignore")
+                self._renderer = mujoco.Renderer(self._drawing.model, self.size[1], self.size[0])
+        except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split()).split(",")[0]
+            raise VideoUnavailableError(f"can't draw, is libEGL missing (apt install libegl1)? {reason}") from error
+
+
+class VideoFile:
+    """An MP4 made of pictures; a context manager. The file appears when the block ends without an error."""
+
+    def __init__(self, path: str, size: tuple[int, int], fps: float) -> None:
+        """Start the encoder.
+
+        Args:
+            path: The video, ``.mp4``.
+            size: Width and height, pixels, multiples of 16.
+            fps: Pictures per second.
+
+        Raises:
+            UserError: The video can't be written there.
+            VideoUnavailableError: There is no encoder here.
+        """
+        check_video_path(path)
+        self._path, self._part = path, f"{path}.part.mp4"
+        import imageio_ffmpeg
+
+        try:
+            self._writer = imageio_ffmpeg.write_frames(self._part, size, fps=fps, quality=7)
+            self._writer.send(None)
+        except RuntimeError as error:
+            raise VideoUnavailableError(f"no ffmpeg here: {error}") from error
+
+    def add(self, picture: np.ndarray) -> None:
+        """Append a picture, RGB, (height, width, 3), uint8."""
+        self._writer.send(np.ascontiguousarray(picture))
+
+    def __enter__(self) -> VideoFile:
+        """Return the file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the file, or take it away after an error."""
+        self._writer.close()
+        if kind is None:
+            os.replace(self._part, self._path)
+        elif os.path.exists(self._part):
+            os.remove(self._part)
+
+
+class VideoRecorder:
+    """Films a simulation at the speed of real time; a context manager like :class:`VideoFile`."""
+
+    def __init__(
+        self, make_drawing: Callable[[], Drawing], dt: float, path: str, width: int = 960, height: int = 544
+    ) -> None:
+        """Get ready to draw.
+
+        Args:
+            make_drawing: Makes a drawing of the simulation as it is now; called again when the robot strays from it.
+            dt: Time between two calls of :meth:`add_step`, s.
+            path: The video, ``.mp4``.
+            width: Pixels, a multiple of 16.
+            height: Pixels, a multiple of 16.
+
+        Raises:
+            UserError: The video can't be written there.
+            VideoUnavailableError: There is no OpenGL or no encoder here.
+        """
+        self._steps_per_frame = max(1, round(1.0 / (FRAMES_PER_SECOND * dt)))
+        self._steps = 0
+        check_video_path(path)
+        with contextlib.ExitStack() as stack:
+            self._camera = stack.enter_context(OffscreenCamera(make_drawing, width, height))
+            self._file = stack.enter_context(VideoFile(path, (width, height), 1.0 / (self._steps_per_frame * dt)))
+            self._open = stack.pop_all()
+
+    def add_step(self, caption: Sequence[str] = ()) -> np.ndarray | None:
+        """Draw the present state if it is time for a frame; call this after each control step.
+
+        Args:
+            caption: Lines of text in the picture's upper left corner.
+
+        Returns:
+            The frame, RGB, (height, width, 3), uint8, if it was time.
+        """
+        self._steps += 1
+        if self._steps % self._steps_per_frame:
+            return None
+        picture = self._camera.picture(caption)
+        self._file.add(picture)
+        return picture
+
+    def __enter__(self) -> VideoRecorder:
+        """Return the recorder."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the file, or take it away after an error."""
+        self._open.__exit__(kind, error, trace)
+
+
+def check_video_path(path: str) -> None:
+    """Find out early whether a video can be written.
+
+    Raises:
+        UserError: Not an ``.mp4``, or its folder is missing or not writable.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not path.endswith(".mp4"):
+        raise UserError(f"videos are written as .mp4, got '{path}'")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise UserError(f"can't write the video '{path}': no writable folder '{folder}'")

@@ -1,0 +1,105 @@
+"""From a training's configuration to its runner, in a new run folder or in the one that it goes on with."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from typing import TYPE_CHECKING, cast
+
+from rsl_rl.utils import resolve_callable
+
+from legged_gym.common.devices import learning_device, resolve_device
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.runners import distributed
+from legged_gym.runners.config import rsl_rl_config
+from legged_gym.runners.runs import SHIPPED_CHECKPOINT, experiment_root, get_load_path, new_run_folder
+
+if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+
+
+def build_runner(
+    env: LeggedRobot,
+    train_cfg: LeggedRobotCfgPPO,
+    args: argparse.Namespace | None = None,
+    log_root: str | None = "default",
+) -> OnPolicyRunner:
+    """Build what trains or plays; see :meth:`legged_gym.envs.registry.TaskRegistry.make_alg_runner`.
+
+    Args:
+        env: The environment.
+        train_cfg: The training's configuration, with the command line's values in it.
+        args: The command line; ``rl_device`` and ``log_root`` are read.
+        log_root: Folder of the experiment's runs; ``default`` is the experiment's, None writes nothing.
+
+    Raises:
+        UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
+    """
+    settings = train_cfg.runner
+    device = getattr(args, "rl_device", None) or learning_device(env.device)
+    if device != env.device:
+        device = resolve_device(device)
+    here = distributed.join(device)
+    if log_root == "default":
+        log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
+    path = None
+    if settings.resume:
+        if log_root is None:
+            raise ValueError("runner.resume needs a log_root to find the run in")
+        path = distributed.from_first(lambda: get_load_path(log_root, settings.load_run, settings.checkpoint))
+    with _run_folder(log_root if here.is_first else None, settings.run_name, path) as folder:
+        runner = _runner(env, train_cfg, device, distributed.from_first(lambda: folder))
+        if path is not None:
+            runner.load(path)
+        return runner
+
+
+def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir: str | None) -> OnPolicyRunner:
+    runner_class = cast("type[OnPolicyRunner]", _class("runner_class_name", train_cfg.runner_class_name))
+    _class("algorithm.class_name", train_cfg.algorithm.class_name)
+    _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
+    try:
+        return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
+    except ValueError as error:
+        # That is how rsl_rl's and our own constructors tell of settings that don't go together.
+        raise UserError(
+            f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
+        ) from error
+
+
+def _run_folder(
+    log_root: str | None, run_name: str, checkpoint: str | None
+) -> contextlib.AbstractContextManager[str | None]:
+    """Return a context with the folder of the checkpoint that is gone on from, else with a new one, if any."""
+    # What comes with the project stays as it is: a run that starts from it is a new one.
+    if checkpoint is not None and os.path.basename(checkpoint) != SHIPPED_CHECKPOINT:
+        return contextlib.nullcontext(os.path.dirname(checkpoint))
+    return contextlib.nullcontext() if log_root is None else new_run_folder(log_root, run_name)
+
+
+def _class(key: str, name: str) -> object:
+    """Import what a configuration names."""
+    try:
+        return resolve_callable(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"config key '{key}' is '{name}': {error}") from error
+
+
+def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, observed: set[str]) -> None:
+    """Check that the networks read and learn what there is; an estimator adds its output to what is observed."""
+    cfg = train_cfg.to_dict()
+    sets = {f"obs_groups.{name}": list(groups) for name, groups in cfg["obs_groups"].items()}
+    there = set(observed)
+    if "estimator" in cfg:
+        there.add("estimate")
+        sets["estimator.label"] = [cfg["estimator"]["label"]]
+    for key, groups in sets.items():
+        if not groups:
+            raise UserError(f"config key '{key}' is empty; {near_names('', there)}")
+        for group in groups:
+            if group not in there:
+                raise UserError(f"config key '{key}': nothing observed is called '{group}'; {near_names(group, there)}")

@@ -1,0 +1,200 @@
+"""Several processes that train one policy together, as ``torchrun`` starts them, each with robots of its own.
+
+Each process simulates its own robots; gradients are averaged, so that all have the same nets. The first one decides
+(command line, configuration, checkpoint), logs, prints and saves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import sys
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from legged_gym.common.errors import UserError
+from legged_gym.common.processes import World, world
+from legged_gym.runners.watch import Watch
+
+if TYPE_CHECKING:
+    from torch.distributed import Store
+
+_T = TypeVar("_T")
+
+_MEETING_PATIENCE = 120.0
+"""Seconds in which all processes have to start."""
+_PATIENCE = datetime.timedelta(minutes=10)
+"""How long processes wait for each other: kernels may be compiled meanwhile. Whoever is lost is noticed sooner."""
+
+
+@dataclasses.dataclass
+class _Job:
+    """What connects this process to the others."""
+
+    world: World
+    store: Store
+    watch: Watch
+    shared: int = 0
+    """How many values were shared so far."""
+
+
+_job: _Job | None = None
+
+
+def join(device: str) -> World:
+    """Connect to the other processes, if there are any and that was not done yet; all have to call this.
+
+    From then on a lost process, or a signal to end, ends this one, too, from a thread; see :func:`on_end`.
+
+    Args:
+        device: Where this process learns: processes talk over NCCL on GPUs, over gloo on CPUs.
+
+    Returns:
+        This process's place.
+
+    Raises:
+        UserError: The others can't be found.
+    """
+    global _job
+    here = world()
+    if here.size == 1 or _job is not None:
+        return here
+    import torch
+    import torch.distributed as dist
+
+    store = _connect(here, datetime.timedelta(seconds=_MEETING_PATIENCE))
+    store.set_timeout(_PATIENCE)
+    # PyTorch's annotations don't know that a store can be cloned.
+    watch = Watch(store.clone(), here.rank, here.size)  # type: ignore[attr-defined]
+    watch.meet(_MEETING_PATIENCE)
+    watch.start()
+    _job = _Job(here, store, watch)
+    if not dist.is_initialized():
+        on_gpu = torch.device(device).type == "cuda"
+        if on_gpu:
+            torch.cuda.set_device(device)
+            # What PyTorch does about a broken connection is to abort the process; the watch saves first.
+            os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo",
+            store=dist.PrefixStore("group", store),
+            rank=here.rank,
+            world_size=here.size,
+            timeout=_PATIENCE,
+            device_id=torch.device(device) if on_gpu else None,
+        )
+    return here
+
+
+def leave() -> None:
+    """Wait for the others and part from them: the training is done. Nothing happens if there are none."""
+    global _job
+    if _job is None:
+        return
+    import torch.distributed as dist
+
+    dist.barrier()
+    _job.watch.stop()
+    dist.destroy_process_group()
+    _job = None
+
+
+@contextlib.contextmanager
+def joined(device: str) -> Iterator[World]:
+    """Be connected inside the block; see :func:`join`. An error in here ends the other processes, too."""
+    here = join(device)
+    try:
+        yield here
+        leave()
+    except BaseException as error:
+        if _job is not None:
+            _job.watch.fail(error)
+        raise
+
+
+def on_end(farewell: Callable[[], str]) -> None:
+    """Have something done before the training ends because of a lost process or a signal.
+
+    Args:
+        farewell: What to do, in another thread and perhaps in the middle of anything: it must not ask a GPU, which may
+            never answer. What it returns is shown. Only one process calls it.
+    """
+    if _job is not None:
+        _job.watch.farewells.append(farewell)
+
+
+def note_progress() -> None:
+    """Take note that this process gets on with the training: none for a quarter of an hour ends it."""
+    if _job is not None:
+        _job.watch.note_progress()
+
+
+def from_first(produce: Callable[[], _T]) -> _T:
+    """Return what ``produce`` returns in the first process, which alone calls it; all have to call this.
+
+    Args:
+        produce: Returns nested dicts and lists of numbers and texts.
+    """
+    if _job is None:
+        return produce()
+    _job.shared += 1
+    key = f"shared/{_job.shared}"
+    if _job.world.is_first:
+        _job.store.set(key, json.dumps(produce()))
+    return json.loads(_job.store.get(key))
+
+
+def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
+    """Return the bytes, perhaps many, that ``produce`` returns in the first process; all have to call this."""
+    if _job is None:
+        return produce()
+    import torch.distributed as dist
+
+    box = [produce() if _job.world.is_first else b""]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def tidy_output() -> None:
+    """Let only the first process print and warn: the others would say the same. Errors are shown by all."""
+    here = world()
+    if here.size > 1:
+        # A connection that breaks off is told in one line, not with PyTorch's stacks; it reads this when imported.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if not here.is_first:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the end)
+        warnings.simplefilter("ignore")
+
+
+def is_first_to_say(text: str) -> bool:
+    """Return whether no other process has said this before, so that a mistake that all find is told once."""
+    # Only torchrun's store outlives the process that finds the mistake.
+    if _job is None and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    try:
+        store = _job.store if _job is not None else _connect(world(), datetime.timedelta(seconds=10))
+        return store.add(f"said/{zlib.crc32(text.encode())}", 1) == 1
+    except (RuntimeError, UserError):
+        return True
+
+
+def _connect(here: World, patience: datetime.timedelta) -> Store:
+    import torch.distributed as dist
+
+    try:
+        store, _, _ = next(dist.rendezvous("env://", here.rank, here.size, timeout=patience))
+    except (RuntimeError, ValueError) as error:
+        address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise UserError(f"the first process does not answer at {address}: {str(error).splitlines()[0]}") from error
+    return dist.PrefixStore(f"legged_gym/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+__all__ = [
+    "bytes_from_first", "from_first", "is_first_to_say", "join", "joined", "leave", "note_progress", "on_end",
+    "tidy_output",
+]  # fmt: skip

@@ -1,0 +1,384 @@
+"""What a training shows: TensorBoard's curves, grouped, and one live line on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import math
+import operator
+import re
+import statistics
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TextIO
+
+import torch
+from rsl_rl.utils.logger import Logger
+from tqdm import tqdm
+
+from legged_gym.common.errors import UserError
+
+Layout = dict[str, dict[str, list[Any]]]
+"""TensorBoard's custom-scalars layout: charts by title by category."""
+
+_LINE_INTERVAL = 10.0
+"""Seconds between lines where the output is no terminal."""
+
+_SERVICES = ("wandb", "neptune")
+"""Packages of logging services, whose errors are about accounts and connections."""
+
+_VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
+
+_GLANCE = {
+    "reward of an episode": "Train/mean_reward",
+    "episode length, steps": "Train/mean_episode_length",
+    "falls, share of episodes": "Episode/falls",
+    "forward velocity error, m/s": "Tracking/lin_vel_x_rmse",
+    "lateral velocity error, m/s": "Tracking/lin_vel_y_rmse",
+    "yaw rate error, rad/s": "Tracking/ang_vel_rmse",
+    "terrain level": "Terrain/level",
+}
+_GLANCE_AT_ESTIMATOR = {
+    "estimated forward velocity off, m/s": "Estimator/vel_x_mae",
+    "estimated contacts right, share": "Estimator/contact_accuracy",
+}
+_ESTIMATOR_CHARTS = {
+    "forward velocity off, m/s": "Estimator/vel_x_mae",
+    "lateral velocity off, m/s": "Estimator/vel_y_mae",
+    "vertical velocity off, m/s": "Estimator/vel_z_mae",
+    "contacts right, share": "Estimator/contact_accuracy",
+    "loss": "Loss/estimator",
+    "learning rate": "Estimator/learning_rate",
+}
+_LEARNING_CHARTS = {
+    "value loss": "Loss/value",
+    "surrogate loss": "Loss/surrogate",
+    "entropy": "Loss/entropy",
+    "learning rate": "Loss/learning_rate",
+    "standard deviation of actions": "Policy/mean_std",
+}
+_SPEED_CHARTS = {
+    "steps per second": "Perf/total_fps",
+    "seconds of an iteration's rollout": "Perf/collection_time",
+    "seconds of an iteration's update": "Perf/learning_time",
+}
+
+
+class Observer(Protocol):
+    """Looks on while a training runs."""
+
+    def after_step(self) -> None:
+        """Look at the environment after a control step, without making its device wait."""
+
+    def after_iteration(self, iteration: int) -> None:
+        """Look on after the iteration with this index."""
+
+    def close(self) -> None:
+        """Finish; the training is over or was stopped. It may be called twice."""
+
+
+class TrainingLogger(Logger):
+    """rsl_rl's logger with grouped curves and, unless ``cfg["verbose"]``, one line of progress in place of a page.
+
+    Entries of the losses whose names hold a ``/`` are curves of their own, under that name.
+    """
+
+    cur_reward_sum: torch.Tensor
+    cur_episode_length: torch.Tensor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take the arguments of :class:`rsl_rl.utils.logger.Logger`."""
+        super().__init__(*args, **kwargs)
+        self.writer: Any
+        # The run's git.txt describes this project's code; rsl_rl's is a released version.
+        self.git_status_repos: list[str] = []
+        self._verbose = bool(self.cfg.get("verbose", False))
+        self._progress: Progress | None = None
+        self.completed_iterations = 0
+        """Iterations done so far, those before a resume included."""
+        self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.after_iteration: Callable[[int], None] | None = None
+        """Called with the index of each completed iteration, in every process."""
+        self.observers: list[Observer] = []
+        """Are told of every step and iteration, in the process that logs."""
+        self._completed_at: list[float] = []
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Steps of all robots of all processes in a second of whole iterations, saving and logging included.
+
+        The median over this session's iterations, from the second on: the first one starts everything up. None if
+        there was no second one.
+        """
+        if len(self._completed_at) < 2:
+            return None
+        return self._steps / statistics.median(map(operator.sub, self._completed_at[1:], self._completed_at))
+
+    @property
+    def _steps(self) -> int:
+        """Steps of all robots of all processes in an iteration."""
+        return self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
+
+    def init_logging_writer(self) -> None:
+        """Open the event file and lay out its dashboard.
+
+        Raises:
+            UserError: The run's folder can't be written, or a logging service does not take the run.
+        """
+        try:
+            with self._quiet():
+                super().init_logging_writer()
+        except OSError as error:
+            raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
+        except Exception as error:
+            if type(error).__module__.split(".")[0] not in _SERVICES:
+                raise
+            reason = " ".join(str(error).split())
+            raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
+        if hasattr(self.writer, "add_custom_scalars"):
+            estimates = "estimator_cfg" in self.cfg["algorithm"]
+            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
+
+    def process_env_step(
+        self,
+        rewards: torch.Tensor,
+        dones: torch.Tensor,
+        extras: dict[str, Any],
+        intrinsic_rewards: torch.Tensor | None = None,
+    ) -> None:
+        """Keep a step's figures on the device: asking it which episodes ended would make every step wait.
+
+        Args:
+            rewards: (N,).
+            dones: Which episodes ended, (N,).
+            extras: ``log`` holds what the environment reports, by name.
+            intrinsic_rewards: Rewards for curiosity, (N,), if there are any.
+        """
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.after_step()
+        if self.writer is None or intrinsic_rewards is not None:
+            super().process_env_step(rewards, dones, extras, intrinsic_rewards)
+            return
+        if "log" in extras:
+            self.ep_extras.append(extras["log"])
+        self.cur_reward_sum += rewards
+        self.cur_episode_length += 1
+        ended = dones > 0
+        self._ended.append((ended, torch.stack((self.cur_reward_sum, self.cur_episode_length))))
+        self.cur_reward_sum = torch.where(ended, 0.0, self.cur_reward_sum)
+        self.cur_episode_length = torch.where(ended, 0.0, self.cur_episode_length)
+
+    def log(  # noqa: D417
+        self,
+        it: int,
+        start_it: int,
+        total_it: int,
+        collect_time: float,
+        learn_time: float,
+        loss_dict: dict[str, float],
+        learning_rate: float,
+        action_std: torch.Tensor,
+        rnd_weight: float | None,
+        **print_options: Any,
+    ) -> None:
+        """Record an iteration's figures and show the progress.
+
+        Args:
+            it: Index of the iteration just done; ``start_it`` is the first of this session, ``total_it`` ends it.
+            collect_time: Seconds spent on the rollout, and ``learn_time`` on the update.
+            loss_dict: What the algorithm's ``update`` returned.
+        """
+        self.completed_iterations = it + 1
+        self._completed_at.append(time.perf_counter())
+        if self.after_iteration is not None:
+            self.after_iteration(it)
+        if self.writer is None:
+            return
+        self._collect_episodes()
+        self._record_extras(it, {name: value for name, value in loss_dict.items() if "/" in name})
+        losses = {name: value for name, value in loss_dict.items() if "/" not in name}
+        with self._quiet():
+            super().log(
+                it, start_it, total_it, collect_time, learn_time, losses, learning_rate, action_std, rnd_weight,
+                **print_options,
+            )  # fmt: skip
+        if not self._verbose:
+            if self._progress is None:
+                self._progress = Progress(start_it, total_it)
+            seconds = collect_time + learn_time
+            self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+        for observer in self.observers:
+            observer.after_iteration(it)
+
+    def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
+        """Record a moving picture, which TensorBoard's page shows as such.
+
+        Args:
+            name: Its tag.
+            gif: The contents of a GIF file.
+            it: The iteration that it is about.
+        """
+        if not hasattr(self.writer, "file_writer"):
+            return
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        width, height = struct.unpack("<HH", gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
+        self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), it)
+
+    def stop_logging_writer(self) -> None:
+        """Close the event file and end the progress display; it may be called twice."""
+        if self.writer is not None:
+            for observer in self.observers:
+                observer.close()
+        super().stop_logging_writer()
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+        if hasattr(self.writer, "close"):
+            self.writer.close()
+        self.writer = None
+
+    def flush(self) -> None:
+        """Let the event file hold all that was recorded."""
+        if hasattr(self.writer, "flush"):
+            self.writer.flush()
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the totals that a resumed run goes on counting: environment steps and seconds."""
+        return {"total_timesteps": self.tot_timesteps, "total_time": float(self.tot_time)}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from the totals that :meth:`state_dict` returned."""
+        self.tot_timesteps = int(state["total_timesteps"])
+        self.tot_time = float(state["total_time"])
+
+    def _collect_episodes(self) -> None:
+        """Fetch rewards and lengths of the episodes that ended in this iteration."""
+        if self._ended:
+            ended = torch.stack([mask for mask, _ in self._ended])
+            totals = torch.stack([values for _, values in self._ended], dim=1)
+            rewards, lengths = totals[:, ended].tolist()
+            self.rewbuffer.extend(rewards)
+            self.lenbuffer.extend(lengths)
+            self._ended.clear()
+
+    def _record_extras(self, it: int, figures: dict[str, float]) -> None:
+        """Write the environment's figures, averaged over their reports, and further ones."""
+        names = list(dict.fromkeys(name for report in self.ep_extras for name in report))
+        if names:
+            reports = [
+                [torch.as_tensor(report.get(name, math.nan), device=self.device).float().mean() for name in names]
+                for report in self.ep_extras
+            ]
+            means = torch.stack([torch.stack(report) for report in reports]).nanmean(dim=0).tolist()
+            figures = {**dict(zip(names, means, strict=True)), **figures}
+        if self._verbose:
+            # rsl_rl's page shows them, and writes them.
+            self.ep_extras[:] = [figures]
+            return
+        for name, value in figures.items():
+            self.writer.add_scalar(name if "/" in name else f"Episode/{name}", value, it)
+        self.ep_extras.clear()
+
+    def _figures(self, losses: dict[str, float], seconds: float) -> str:
+        """Say in one line how the training is going."""
+        parts = []
+        if self.rewbuffer:
+            parts.append(f"reward {statistics.mean(self.rewbuffer):.2f}")
+            parts.append(f"length {statistics.mean(self.lenbuffer):.0f}")
+        errors = [losses[name] for name in _VELOCITY_ERRORS if name in losses]
+        if errors:
+            parts.append(f"estimator {statistics.mean(errors):.3f} m/s")
+        parts.append(f"{self._steps / seconds:.0f} steps/s")
+        return "  ".join(parts)
+
+    def _store_code_state(self) -> list[str]:
+        """Describe the repositories that were registered with the runner, and leave no empty folder if none was."""
+        return super()._store_code_state() if self.git_status_repos else []
+
+    def _quiet(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._verbose else contextlib.redirect_stdout(io.StringIO())
+
+
+class Progress:
+    """A bar where the output is a terminal; elsewhere a line now and then."""
+
+    def __init__(self, start_it: int, total_it: int, stream: TextIO | None = None) -> None:
+        """Begin at iteration ``start_it`` of ``total_it``, on ``stream`` (standard output)."""
+        self._stream = stream if stream is not None else sys.stdout
+        self._start_it = start_it
+        self._total_it = total_it
+        # Of the last iterations only, so that the estimate of the rest follows changes.
+        self._seconds: deque[float] = deque(maxlen=20)
+        self._last_line = time.monotonic()
+        self._bar = (
+            tqdm(
+                total=total_it,
+                initial=start_it,
+                file=self._stream,
+                dynamic_ncols=True,
+                mininterval=0.0,
+                bar_format="{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {desc}",
+            )
+            if self._stream.isatty()
+            else None
+        )
+
+    def update(self, it: int, seconds: float, figures: str) -> None:
+        """Show that iteration ``it`` is done, the ``seconds`` it took, its figures and the time still needed."""
+        self._seconds.append(seconds)
+        rest = statistics.mean(self._seconds) * (self._total_it - 1 - it)
+        text = f"{figures}  ETA {datetime.timedelta(seconds=round(rest))}"
+        if self._bar is not None:
+            self._bar.set_description_str(text, refresh=False)
+            self._bar.update(1)
+            return
+        now = time.monotonic()
+        if it in (self._start_it, self._total_it - 1) or now - self._last_line >= _LINE_INTERVAL:
+            self._last_line = now
+            print(f"iteration {it + 1}/{self._total_it}  {text}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is and go on to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = True) -> Layout:
+    """Return the dashboard's layout: first what tells how the training goes, then the rest by groups.
+
+    TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run.
+
+    Args:
+        reward_scales: Scale by reward term; terms with scale 0 get no chart.
+        estimates: Whether there is an estimator.
+
+    Returns:
+        Categories of charts, each a list of expressions that match the names of its curves.
+    """
+    terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
+    groups = {
+        "At a glance": _GLANCE | (_GLANCE_AT_ESTIMATOR if estimates else {}),
+        "Rewards per second": {name: tag for name, tag in terms.items() if reward_scales[name] > 0},
+        "Penalties per second": {name: tag for name, tag in terms.items() if reward_scales[name] < 0},
+        "Estimator": _ESTIMATOR_CHARTS if estimates else {},
+        "Learning": _LEARNING_CHARTS,
+        "Speed": _SPEED_CHARTS,
+    }
+    return {
+        category: {title: ["Multiline", [f"^{re.escape(tag)}$"]] for title, tag in charts.items()}
+        for category, charts in groups.items()
+        if charts
+    }
+
+
+def _reward_scales(env_cfg: Any) -> dict[str, float]:
+    """Return the reward terms' scales from a legged_gym configuration; other environments have none."""
+    scales = getattr(getattr(env_cfg, "rewards", None), "scales", None)
+    return scales.to_dict() if scales is not None else {}

@@ -1,0 +1,271 @@
+"""Run folders: ``logs/<experiment>/<date>_<time>[_<name>]`` with checkpoints, configuration and git revision."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.paths import git, git_revision, write_text
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.base_config import BaseConfig
+
+CONFIG_FILE = "config.yaml"
+SHIPPED = "shipped"
+"""What stands for the policy that comes with the project, in place of a run's name."""
+SHIPPED_CHECKPOINT = "model.pt"
+"""Its checkpoint, in the folder that :func:`shipped_policy` returns."""
+_FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
+"""How a run was started is no part of what it is, and may be a path on somebody's machine."""
+_STAMP = "%Y-%m-%d_%H-%M-%S"
+_RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
+_CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
+
+
+def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
+    """Return the folder that holds an experiment's runs.
+
+    Args:
+        experiment_name: For example ``qmini``.
+        log_root: Where all experiments lie; ``logs`` in the checkout if not given.
+    """
+    return os.path.join(log_root or os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), experiment_name)
+
+
+def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> str:
+    """Find a checkpoint.
+
+    Args:
+        root: Folder that holds the runs.
+        load_run: Name of a run in ``root`` or path of a run's folder; ``""`` or ``-1`` is the newest by its time
+            stamp that has a checkpoint.
+        checkpoint: Number in the file's name, the index of its last iteration; -1 is the newest.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        UserError: No such run or checkpoint. It names the folder and what there is.
+    """
+    run = find_run(root, load_run)
+    numbers = list_checkpoints(run)
+    shipped = os.path.join(run, SHIPPED_CHECKPOINT)
+    if not numbers and checkpoint < 0 and os.path.isfile(shipped):
+        return shipped
+    if not numbers:
+        raise UserError(f"no checkpoint (model_<iteration>.pt) in '{run}'")
+    if checkpoint < 0:
+        checkpoint = numbers[-1]
+    if checkpoint not in numbers:
+        raise UserError(f"no checkpoint {checkpoint} in '{run}': there are {', '.join(map(str, numbers))}")
+    return os.path.join(run, f"model_{checkpoint}.pt")
+
+
+def find_run(root: str, load_run: str | int = "") -> str:
+    """Find a run's folder; arguments and errors as in :func:`get_load_path`."""
+    runs = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    if load_run in {"", -1, "-1"}:
+        stamped = [name for name in runs if _RUN_NAME.match(name) and list_checkpoints(os.path.join(root, name))]
+        if not stamped:
+            raise UserError(f"no run with a checkpoint in '{root}': train first, or name the run with --load_run")
+        return os.path.join(root, stamped[-1])
+    for folder in (os.path.join(root, str(load_run)), str(load_run)):
+        if os.path.isdir(folder):
+            return folder
+    # Who asks for what was shipped gets here where there is none, or only a run will do.
+    valid = runs if load_run == SHIPPED else [*runs, SHIPPED]
+    raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), valid)}")
+
+
+def has_runs(root: str) -> bool:
+    """Return whether a folder holds a run with a checkpoint."""
+    try:
+        find_run(root)
+    except UserError:
+        return False
+    return True
+
+
+def shipped_policy(task: str) -> str | None:
+    """Return the folder of the policy that comes with the project, ``resources/policies/<task>``, if there is one.
+
+    It holds the exported networks with their metadata and the controller's file, and as a run's folder does, the
+    checkpoint (``model.pt``) with its ``config.yaml``.
+    """
+    folder = os.path.join(LEGGED_GYM_ROOT_DIR, "resources", "policies", task)
+    return folder if os.path.isdir(folder) else None
+
+
+@contextlib.contextmanager
+def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
+    """Create a run's folder, and take it away again if the block fails before anything was written to it.
+
+    Args:
+        root: Folder that holds the runs; created if needed.
+        run_name: Added to the time stamp.
+
+    Yields:
+        Path of the new, empty folder.
+
+    Raises:
+        UserError: The name does not fit into a file name, or nothing can be written there.
+    """
+    if os.sep in run_name or run_name != run_name.strip():
+        raise UserError(f"run name {run_name!r} can't be part of a folder's name")
+    there = _existing_part(root)
+    folder = _create_run_folder(root, run_name)
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            while folder != there:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+        raise
+
+
+def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
+    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
+
+    Args:
+        given: What the user named with ``--out``; created if needed.
+        kind: Else a new folder with a time stamp for its name is created in this one …
+        log_root: … beside the experiments; see :func:`experiment_root`.
+
+    Raises:
+        UserError: The folder can't be created or written.
+    """
+    if not given:
+        return new_run_folder(experiment_root(kind, log_root))
+    try:
+        os.makedirs(given, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't create the folder '{given}' (--out): {error.strerror}") from error
+    if not os.access(given, os.W_OK):
+        raise UserError(f"can't write into the folder '{given}' (--out)")
+    return contextlib.nullcontext(given)
+
+
+def _existing_part(path: str) -> str:
+    """Return ``path`` or the nearest folder above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _create_run_folder(root: str, run_name: str) -> str:
+    while True:
+        stamp = datetime.datetime.now().strftime(_STAMP)
+        folder = os.path.join(os.path.abspath(root), f"{stamp}_{run_name}" if run_name else stamp)
+        try:
+            os.makedirs(folder)
+        except FileExistsError:
+            if not os.path.isdir(folder):
+                raise UserError(f"can't create the run folder '{folder}': a file is in its way") from None
+            time.sleep(0.2)  # Another run began within this second.
+        except OSError as error:
+            raise UserError(f"can't create the run folder '{folder}': {error.strerror}") from error
+        else:
+            return folder
+
+
+def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str) -> None:
+    """Write the run's configuration into its folder, and add the code's git revision to what is noted there.
+
+    Which run and checkpoint it was started from is not written.
+
+    Args:
+        folder: The run's folder.
+        task: Name of the task.
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+        sim: Name of the simulator.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    train_cfg = train_cfg.copy()
+    train_cfg.update(_FRESH_START)
+    config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
+    write_text(os.path.join(folder, CONFIG_FILE), yaml.safe_dump(config, sort_keys=False))
+    history = os.path.join(folder, "git.txt")
+    write_text(history, _read_if_there(history) + _git_report())
+
+
+def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
+    """Change both configurations in place to those a run was trained with.
+
+    Args:
+        folder: The run's folder.
+        task: Name of the task that is meant.
+        env_cfg: The environment's configuration.
+        train_cfg: The training's configuration.
+
+    Returns:
+        Name of the simulator that the run was trained with.
+
+    Raises:
+        UserError: The file is missing or damaged, is another task's, or knows settings that the code doesn't.
+    """
+    path = os.path.join(folder, CONFIG_FILE)
+    saved = _read_config(path)
+    if saved["task"] != task:
+        raise UserError(f"'{folder}' is a run of the task '{saved['task']}', not of '{task}'")
+    try:
+        env_cfg.update(saved["env"])
+        train_cfg.update(saved["train"])
+        # Older runs wrote it.
+        train_cfg.update(_FRESH_START)
+    except UserError as error:
+        raise UserError(f"'{path}' does not fit this version of the code: {error}") from error
+    return str(saved["sim"])
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            saved = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a YAML file"
+        raise UserError(f"can't read the run's configuration '{path}': {reason}") from error
+    if not isinstance(saved, dict) or not {"task", "sim", "env", "train"} <= saved.keys():
+        raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'sim', 'env' and 'train'")
+    for section in ("env", "train"):
+        if not isinstance(saved[section], dict):
+            raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
+    return saved
+
+
+def _read_if_there(path: str) -> str:
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _git_report() -> str:
+    """Describe the code that runs: when, commit, changed files, and the changes themselves."""
+    now = datetime.datetime.now().isoformat(" ", "seconds")
+    return f"{now} commit {git_revision()}\n{git('status', '--short')}\n{git('diff', 'HEAD')}\n"
+
+
+def list_checkpoints(folder: str) -> list[int]:
+    """List a run's checkpoints by the number in their names, rising."""
+    matches = (_CHECKPOINT.match(name) for name in os.listdir(folder)) if os.path.isdir(folder) else ()
+    return sorted(int(match.group(1)) for match in matches if match)
+
+
+def checkpoint_number(path: str) -> int | None:
+    """Return the number in a checkpoint's name; None for a policy that is called otherwise."""
+    match = _CHECKPOINT.match(os.path.basename(path))
+    return int(match.group(1)) if match else None

@@ -1,0 +1,1 @@
+"""What only Isaac Gym needs: its process, and what runs in there."""

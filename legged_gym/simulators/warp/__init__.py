@@ -1,0 +1,1 @@
+"""What only the back-end for NVIDIA GPUs needs: kernels, solver, contacts with the ground."""
