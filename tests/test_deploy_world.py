@@ -165,6 +165,9 @@ def test_body_and_ground_are_as_asked() -> None:
     np.testing.assert_allclose(base.inertia, plain.model.body("base_link").inertia * (6.7754 / 4.7754), rtol=1e-6)
     assert base.ipos[0] - plain.model.body("base_link").ipos[0] == pytest.approx(0.01)
     assert other.model.geom("ground").friction[0] == 0.3
+    each = make_world(joint_armature=tuple(0.001 * i for i in range(10)), joint_damping=0.2)
+    assert each.model.dof_armature[6:] == pytest.approx([0.001 * i for i in range(10)])
+    assert (each.model.dof_damping[6:] == 0.2).all()
     assert (other.model.dof_armature[6:] == 5.5e-3).all() and (other.model.dof_armature[:6] == 0.0).all()
     assert other.model.opt.timestep == 0.001
 
@@ -193,6 +196,8 @@ def test_push_changes_the_bases_velocity() -> None:
         ({"ground": "rough_3cm"}, r"no ground 'rough_3cm': did you mean 'rough_\dcm'"),
         ({"friction": -0.1}, "friction must be 0 or more, got -0.1"),
         ({"friction": math.nan}, "friction must be 0 or more, got nan"),
+        ({"joint_damping": (0.1,) * 9}, "joint damping needs 1 or 10 values, got 9"),
+        ({"joint_armature": (0.1, -0.1)}, "joint armature must be 0 or more, got -0.1"),
         ({"payload": -5.0}, r"a payload of -5 kg leaves nothing of 4.78 kg"),
         ({"payload": math.inf}, "payload must be a mass in kg, got inf"),
         ({"urdf": "no.urdf"}, "no URDF at 'no.urdf'"),

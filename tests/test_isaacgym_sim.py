@@ -49,9 +49,9 @@ def parameters() -> PhysicsParameters:
         added_mass=4.0 * torch.rand(N) - 1.0,
         added_com=0.04 * torch.rand(N, 3) - 0.02,
         # MuJoCo takes it for a torque, PhysX for a share of the force on the joint.
-        joint_friction=torch.zeros(N),
-        joint_damping=0.01 * torch.rand(N),
-        joint_armature=1e-3 + 0.009 * torch.rand(N),
+        joint_friction=torch.zeros(N, 10),
+        joint_damping=0.01 * torch.rand(N, 10),
+        joint_armature=1e-3 + 0.009 * torch.rand(N, 10),
     )
 
 

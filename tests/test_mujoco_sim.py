@@ -24,9 +24,9 @@ def parameters(n: int = N) -> PhysicsParameters:
         friction=0.2 + torch.rand(n),
         added_mass=4.0 * torch.rand(n) - 1.0,
         added_com=0.04 * torch.rand(n, 3) - 0.02,
-        joint_friction=0.01 * torch.rand(n),
-        joint_damping=0.01 * torch.rand(n),
-        joint_armature=1e-3 + 0.009 * torch.rand(n),
+        joint_friction=0.01 * torch.rand(n, 10),
+        joint_damping=0.01 * torch.rand(n, 10),
+        joint_armature=1e-3 + 0.009 * torch.rand(n, 10),
     )
 
 

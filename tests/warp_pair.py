@@ -29,9 +29,9 @@ def parameters(device: str, n: int = N) -> PhysicsParameters:
         friction=uniform(0.2, 1.2, n),
         added_mass=uniform(-1.0, 3.0, n),
         added_com=uniform(-0.02, 0.02, n, 3),
-        joint_friction=uniform(0.0, 0.01, n),
-        joint_damping=uniform(0.0, 0.01, n),
-        joint_armature=uniform(1e-3, 1e-2, n),
+        joint_friction=uniform(0.0, 0.01, n, 10),
+        joint_damping=uniform(0.0, 0.01, n, 10),
+        joint_armature=uniform(1e-3, 1e-2, n, 10),
     )
 
 

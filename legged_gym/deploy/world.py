@@ -29,6 +29,10 @@ _MARGIN = 2.0
 """Uneven ground goes this much further than the robot is told to walk, m."""
 
 
+_FIELDS = {"armature": "dof_armature", "damping": "dof_damping", "friction": "dof_frictionloss"}
+"""MuJoCo's names."""
+
+
 @dataclass(frozen=True)
 class WorldSettings:
     """The robot's body and its ground."""
@@ -46,11 +50,12 @@ class WorldSettings:
     """``plane``, or a key of :data:`legged_gym.evaluation.grounds.GROUNDS`."""
     reach: float = 8.0
     """How far from the start the robot may walk, m."""
-    joint_armature: float = 5.5e-3
-    """Reflected inertia of the rotors, kg·m². Like the next two, the middle of what training draws."""
-    joint_damping: float = 5.5e-3
+    joint_armature: float | tuple[float, ...] = 5.5e-3
+    """Reflected inertia of the rotors, kg·m²: of all joints, or of each in the controller's order. Like the next two,
+    the middle of what training draws."""
+    joint_damping: float | tuple[float, ...] = 5.5e-3
     """N·m·s/rad."""
-    joint_friction: float = 5.05e-3
+    joint_friction: float | tuple[float, ...] = 5.05e-3
     """N·m."""
 
 
@@ -217,9 +222,11 @@ class World:
         model.body_inertia[base] *= mass / model.body_mass[base]
         model.body_mass[base] = mass
         model.body_ipos[base] += settings.com_shift
-        model.dof_armature[self._qvel] = settings.joint_armature
-        model.dof_damping[self._qvel] = settings.joint_damping
-        model.dof_frictionloss[self._qvel] = settings.joint_friction
+        for name in ("armature", "damping", "friction"):
+            values = np.atleast_1d(getattr(settings, f"joint_{name}"))
+            if len(values) not in (1, len(self._qvel)):
+                raise UserError(f"joint {name} needs 1 or {len(self._qvel)} values, got {len(values)}")
+            getattr(model, _FIELDS[name])[self._qvel] = values
         mujoco.mj_setConst(model, mujoco.MjData(model))
 
     def _lowest_point(self) -> float:
@@ -278,8 +285,8 @@ def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
 
 def _check(settings: WorldSettings) -> None:
     for name in ("friction", "joint_armature", "joint_damping", "joint_friction"):
-        value = getattr(settings, name)
-        if not 0.0 <= value < math.inf:
-            raise UserError(f"{name.replace('_', ' ')} must be 0 or more, got {value:g}")
+        for value in np.atleast_1d(getattr(settings, name)):
+            if not 0.0 <= value < math.inf:
+                raise UserError(f"{name.replace('_', ' ')} must be 0 or more, got {value:g}")
     if not math.isfinite(settings.payload):
         raise UserError(f"payload must be a mass in kg, got {settings.payload:g}")

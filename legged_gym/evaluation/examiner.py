@@ -144,6 +144,10 @@ def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
             # No motor is without friction and inertia: the middle of what training expects.
             setattr(rand, name, [sum(getattr(rand, name)) / 2.0] * 2)
     rand.randomize_joint_dynamics = joints_differ
+    for name, parts in cfg.to_dict()["motors"].items():
+        setattr(cfg.motors, name, {part: [sum(bounds) / 2.0] * 2 for part, bounds in parts.items()})
+    for name in cfg.to_dict()["latency"]:
+        setattr(cfg.latency, name, [0.0, 0.0])
     # Whether there are any is decided by the configuration; how strong and how late, by each robot's trial.
     rand.push_robots = True
     rand.action_delay_range = rand.observation_delay_range = [0.0, cfg.control.decimation * cfg.sim.dt]

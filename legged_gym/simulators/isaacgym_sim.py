@@ -224,10 +224,10 @@ class IsaacGymSimulator(Simulator):
 
     def _nominal_parameters(self) -> dict[str, np.ndarray]:
         n = self.num_envs
-        names = ("added_mass", "joint_friction", "joint_damping", "joint_armature")
-        values = {name: np.zeros(n, dtype=np.float32) for name in names}
-        friction = np.full(n, self._cfg.terrain.friction, dtype=np.float32)
-        return {**values, "friction": friction, "added_com": np.zeros((n, 3), dtype=np.float32)}
+        sizes: dict[str, tuple[int, ...]] = {"added_mass": (n,), "added_com": (n, 3)}
+        sizes.update(dict.fromkeys(("joint_friction", "joint_damping", "joint_armature"), (n, self.num_dof)))
+        values = {name: np.zeros(size, dtype=np.float32) for name, size in sizes.items()}
+        return {**values, "friction": np.full(n, self._cfg.terrain.friction, dtype=np.float32)}
 
     def _start(self) -> Link:
         return Link(self._python, self.device, self._memory, self._cfg.sim.physx.time_out)

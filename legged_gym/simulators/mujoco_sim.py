@@ -103,10 +103,10 @@ class MujocoSimulator(Simulator):
         batch.expand("body_mass")[:, base] = mass
         batch.expand("body_inertia")[:, base] = model.body_inertia[base] * (mass / model.body_mass[base])[:, None]
         batch.expand("body_ipos")[:, base] = model.body_ipos[base] + parameters.added_com.numpy()
-        batch.expand("dof_frictionloss")[:, self._dofs] = parameters.joint_friction.numpy()[:, None]
-        self._joint_damping = parameters.joint_damping.numpy()[:, None]
+        batch.expand("dof_frictionloss")[:, self._dofs] = parameters.joint_friction.numpy()
+        self._joint_damping = parameters.joint_damping.numpy()
         batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping
-        batch.expand("dof_armature")[:, self._dofs] = parameters.joint_armature.numpy()[:, None]
+        batch.expand("dof_armature")[:, self._dofs] = parameters.joint_armature.numpy()
         batch.set_const()
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class MujocoSimulator(Simulator):
     def _allocate(self) -> None:
         n, bodies, dofs = self.num_envs, len(self.body_names), len(self.dof_names)
         self._drive_damping = np.zeros((n, dofs))
-        self._joint_damping = np.zeros((n, 1))
+        self._joint_damping = np.zeros((n, dofs))
         self.root_states = torch.zeros(n, 13)
         self.dof_pos, self.dof_vel = torch.zeros(n, dofs), torch.zeros(n, dofs)
         self.rigid_body_states = torch.zeros(n, bodies, 13)

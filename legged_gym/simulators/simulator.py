@@ -13,7 +13,7 @@ import torch
 class PhysicsParameters:
     """Physical parameters of each robot: what the simulator runs is what the critic reads.
 
-    All tensors have one row per robot. ``joint_*`` hold one value for all joints of a robot.
+    All tensors have one row per robot.
     """
 
     friction: torch.Tensor
@@ -23,11 +23,11 @@ class PhysicsParameters:
     added_com: torch.Tensor
     """Shift of the base's centre of mass, m, base frame, (N, 3)."""
     joint_friction: torch.Tensor
-    """Dry friction, N·m, (N,)."""
+    """Dry friction of each joint, N·m, (N, D)."""
     joint_damping: torch.Tensor
-    """Viscous friction, N·m·s/rad, (N,)."""
+    """Viscous friction of each joint, N·m·s/rad, (N, D)."""
     joint_armature: torch.Tensor
-    """Reflected rotor inertia, kg·m², (N,)."""
+    """Reflected rotor inertia of each joint, kg·m², (N, D)."""
 
 
 @dataclass(frozen=True)

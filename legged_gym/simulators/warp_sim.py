@@ -144,9 +144,9 @@ class WarpSimulator(Simulator):
         fields["body_inertia"][:, base] = inertia * (mass / self.base_mass).unsqueeze(1)
         com = torch.tensor(nominal.body_ipos[base], dtype=torch.float32, device=self.device)
         fields["body_ipos"][:, base] = com + parameters.added_com
-        fields["dof_frictionloss"][:, self._dofs] = parameters.joint_friction.unsqueeze(1)
-        fields["dof_armature"][:, self._dofs] = parameters.joint_armature.unsqueeze(1)
-        self._joint_damping.copy_(parameters.joint_damping.unsqueeze(1))
+        fields["dof_frictionloss"][:, self._dofs] = parameters.joint_friction
+        fields["dof_armature"][:, self._dofs] = parameters.joint_armature
+        self._joint_damping.copy_(parameters.joint_damping)
         self.set_drive_damping(self._drive_damping)
         with self._on_stream():
             mjw.set_const(self._model, self._data)
@@ -295,7 +295,7 @@ class WarpSimulator(Simulator):
         self.lost = torch.zeros(n, dtype=torch.bool, device=device)
         self._joint_torque = wp.to_torch(self._data.qfrc_applied)[:, self._dofs]
         self._drive_damping = torch.zeros(n, dofs, device=device)
-        self._joint_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs][:, :1].clone()
+        self._joint_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs].clone()
         self._overflows = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, device=device)
         self._overflows_seen = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, pin_memory=self._wp_device.is_cuda)
         self._warned = [False] * len(_OVERFLOWS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.envs.base.latency import Latency
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.motors import Motors
 from legged_gym.simulators import PhysicsParameters
 
 
@@ -19,6 +21,7 @@ class DomainRand:
     tensor               shape   meaning
     ==================== ======= ===========================================
     physics              —       see :class:`PhysicsParameters`
+    motors, latency      —       see :class:`Motors` and :class:`Latency`
     stiffness_multiplier (N, D)  of the P gain
     damping_multiplier   (N, D)  of the D gain
     torque_multiplier    (N, D)  of the torque that the gains give
@@ -29,18 +32,21 @@ class DomainRand:
     ==================== ======= ===========================================
     """
 
-    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, base_mass: float, device: str) -> None:
+    def __init__(
+        self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], base_mass: float, device: str
+    ) -> None:
         """Draw the physical parameters; motors are nominal until the first :meth:`redraw_motors`.
 
         Args:
-            cfg: The task's configuration; ``domain_rand`` and ``terrain.friction`` are read.
+            cfg: The task's configuration; ``domain_rand``, ``motors``, ``latency`` and ``terrain.friction`` are read.
             num_envs: Number of robots, N.
-            num_dof: Number of joints, D.
+            joint_names: The joints, D.
             base_mass: Mass of the base link before randomisation, kg.
             device: Where the tensors live.
 
         Raises:
-            ConfigError: ``added_mass_range`` could leave a base without mass.
+            ConfigError: ``added_mass_range`` could leave a base without mass, or a setting of ``motors`` or ``latency``
+                can't be.
         """
         self.cfg = cfg.domain_rand
         lightest = base_mass + min(self.cfg.added_mass_range)
@@ -50,7 +56,10 @@ class DomainRand:
                 f"but the base weighs only {base_mass:.2f} kg"
             )
         self.device = device
-        self.physics = self._draw_physics(cfg, num_envs)
+        num_dof = len(joint_names)
+        self.motors = Motors(cfg, num_envs, joint_names, device)
+        self.latency = Latency(cfg, num_envs, num_dof, cfg.control.decimation * cfg.sim.dt, device)
+        self.physics = self._draw_physics(cfg, num_envs, num_dof)
         self.base_mass = base_mass + self.physics.added_mass
         self.stiffness_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
@@ -68,6 +77,10 @@ class DomainRand:
             self._redraw(self.torque_multiplier, cfg.torque_multiplier_range, mask)
         if cfg.randomize_joint_offset:
             self._redraw(self.joint_offset, cfg.joint_offset_range, mask)
+        for name, values in (("strength", self.torque_multiplier), ("zero_offset", self.joint_offset)):
+            if self.motors.ranges[name].given:
+                values.copy_(torch.where(mask.unsqueeze(1), self.motors.ranges[name].draw(values), values))
+        self.latency.reset(mask)
         if self.delays_actions:
             self._redraw(self.action_delay, cfg.action_delay_range, mask)
         if self.delays_observations:
@@ -76,23 +89,23 @@ class DomainRand:
     @property
     def delays_actions(self) -> bool:
         """Whether any action may be late."""
-        return max(self.cfg.action_delay_range) > 0.0
+        return max(self.cfg.action_delay_range) > 0.0 or self.latency.on_actions
 
     @property
     def delays_observations(self) -> bool:
         """Whether any sensor may be late."""
-        return max(self.cfg.observation_delay_range) > 0.0
+        return max(self.cfg.observation_delay_range) > 0.0 or self.latency.on_observations
 
     def privileged(self) -> torch.Tensor:
-        """Return all randomised values as the critic sees them, (N, 8 + 4 D)."""
+        """Return all randomised values as the critic sees them, (N, 8 + 4 D); of joint dynamics the first joint's."""
         physics = self.physics
-        scalars = (physics.joint_friction, physics.joint_damping, physics.joint_armature)
+        joints = (physics.joint_friction, physics.joint_damping, physics.joint_armature)
         return torch.cat(
             (
                 physics.friction.unsqueeze(1),
                 self.base_mass.unsqueeze(1) / 20.0,
                 physics.added_com,
-                torch.stack(scalars, dim=1),
+                torch.stack([values[:, 0] for values in joints], dim=1),
                 self.stiffness_multiplier,
                 self.damping_multiplier,
                 self.torque_multiplier,
@@ -101,17 +114,34 @@ class DomainRand:
             dim=1,
         )
 
-    def _draw_physics(self, cfg: LeggedRobotCfg, n: int) -> PhysicsParameters:
-        rand = cfg.domain_rand
+    def further_privileged(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return what the critic sees of ``motors``, each (N, D), and of ``latency``, each (N, 1): what is on."""
+        joints = {
+            "armature": self.physics.joint_armature,
+            "dry_friction": self.physics.joint_friction,
+            "viscous_friction": self.physics.joint_damping,
+        }
+        return self.motors.privileged(joints), self.latency.privileged()
+
+    def _draw_physics(self, cfg: LeggedRobotCfg, n: int, num_dof: int) -> PhysicsParameters:
+        rand, motors = cfg.domain_rand, self.motors.ranges
         com = (rand.added_com_range_x, rand.added_com_range_y, rand.added_com_range_z)
         joints = rand.randomize_joint_dynamics
+        friction = self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction)
+        added_mass = self._draw(n, rand.added_mass_range, rand.randomize_base_mass)
+        added_com = torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1)
+        # One value for all joints of a robot; those that `motors` names get their own.
+        dry, viscous, armature = (
+            self._draw(n, bounds, joints).unsqueeze(1).repeat(1, num_dof)
+            for bounds in (rand.joint_friction_range, rand.joint_damping_range, rand.joint_armature_range)
+        )
         return PhysicsParameters(
-            friction=self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction),
-            added_mass=self._draw(n, rand.added_mass_range, rand.randomize_base_mass),
-            added_com=torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1),
-            joint_friction=self._draw(n, rand.joint_friction_range, joints),
-            joint_damping=self._draw(n, rand.joint_damping_range, joints),
-            joint_armature=self._draw(n, rand.joint_armature_range, joints),
+            friction=friction,
+            added_mass=added_mass,
+            added_com=added_com,
+            joint_friction=motors["dry_friction"].draw(dry),
+            joint_damping=motors["viscous_friction"].draw(viscous),
+            joint_armature=motors["armature"].draw(armature),
         )
 
     def _draw(self, n: int, bounds: list[float], enabled: bool, nominal: float = 0.0) -> torch.Tensor:

@@ -14,6 +14,7 @@ from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
 from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.name_matching import joint_values, link_indices
@@ -24,10 +25,10 @@ from legged_gym.envs.base.statistics import Statistics
 from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
-from legged_gym.simulators import Drive, make_simulator
+from legged_gym.simulators import make_simulator
 
 
-class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
+class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards, BaseTask):
     """Any legged robot with a URDF.
 
     State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
@@ -55,8 +56,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
     feet_air_time: torch.Tensor
     _start_positions: torch.Tensor
     _has_touched: torch.Tensor
-    _driven_actions: torch.Tensor | None = None
-    _target_torques: torch.Tensor
     _last_touching: torch.Tensor
 
     def __init__(
@@ -147,6 +146,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel = self.dof_vel.clone()
         self._push_robots()
+        self._send_actions()
         if self._hands_over_drive:
             self.torques = self.sim.follow(self._drive())
         else:
@@ -210,38 +210,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
         return mask.is_cuda or bool(mask.any())
 
-    def _arrived_actions(self, step: int) -> torch.Tensor:
-        """Return the actions that the motors follow in a physics step of the control step, (N, D)."""
-        if not self.rand.delays_actions:
-            return self.actions
-        # A delay ends with the physics step that is nearest to it.
-        late = self.rand.action_delay > (step + 0.5) * self.cfg.sim.dt
-        return torch.where(late.unsqueeze(1), self.last_actions, self.actions)
-
-    def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
-        if actions is not self._driven_actions:
-            # Constant over the physics steps of a control step.
-            self._driven_actions, self._target_torques = actions, self._p_gains * self._target_angles(actions)
-        torques = torch.addcmul(self._target_torques, self._p_gains, self.dof_pos, value=-1.0)
-        torques.addcmul_(self._d_gains, self.dof_vel, value=-1.0)
-        return torch.clamp(torques, -self.torque_limits, self.torque_limits)
-
-    def _target_angles(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the joint angles that the PD law aims at, rad, (N, D)."""
-        return self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
-
-    def _drive(self) -> Drive:
-        """Return the law of :meth:`_compute_torques` for all physics steps of a control step."""
-        steps = range(self.cfg.control.decimation if self.rand.delays_actions else 1)
-        targets = [self._target_angles(self._arrived_actions(step)) for step in steps]
-        return Drive(
-            targets=targets if len(targets) > 1 else targets * self.cfg.control.decimation,
-            stiffness=self._p_gains,
-            damping=self._d_gains,
-            limits=self.torque_limits,
-        )
-
     def _push_robots(self) -> None:
         if self.cfg.domain_rand.push_robots:
             due = self._pushes.due(self._episode_length)
@@ -255,6 +223,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         local = quat_rotate_inverse(quat.unsqueeze(1), vectors)
         self.base_lin_vel, self.base_ang_vel, self.projected_gravity = local.unbind(1)
         self.measured_dof_pos = self.dof_pos + self.rand.joint_offset
+        if self.rand.motors.has_backlash:
+            self.measured_dof_pos += self.rand.motors.play(self._aim, self.dof_pos)
         self.base_quat = quat
         self.base_height = self.root_states[:, 2] - self.ground.height_under(self.root_states)
 
@@ -323,13 +293,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self._update_derived()
         self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
 
-    def _update_gains(self) -> None:
-        """Apply the present motors to the nominal gains."""
-        self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
-        self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
-        self._driven_actions = None
-        self.sim.set_drive_damping(self._d_gains)
-
     # --- preparation ---------------------------------------------------------------------------------------------
 
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
@@ -345,8 +308,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self.torque_limits = sim.torque_limits
         # A robot's own task may have a torque law of its own, which only the task can apply.
         same_law = type(self)._compute_torques is LeggedRobot._compute_torques
-        self._hands_over_drive = sim.follows_drives and same_law
-        self.rand = DomainRand(self.cfg, self.num_envs, sim.num_dof, sim.base_mass, self.device)
+        self.rand = DomainRand(self.cfg, self.num_envs, sim.dof_names, sim.base_mass, self.device)
+        self._hands_over_drive = sim.follows_drives and same_law and self.rand.motors.ideal
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
         self.env_origins, self.terrain_levels = self.ground.env_origins, self.ground.levels
@@ -380,6 +343,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, BaseTask):
         self._fresh = torch.zeros_like(self.reset_buf)
         self._steps_since_reset = torch.zeros_like(self._episode_length)
         self.last_dof_vel = torch.zeros_like(self.actions)
+        self._aim = self.default_dof_pos.expand(n, -1)
         self.swing_time = self.feet_air_time
         self._commands = VelocityCommands(cfg, n, self.dt, device)
         self.commands = self._commands.values

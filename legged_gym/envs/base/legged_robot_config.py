@@ -6,6 +6,7 @@ A robot's configuration inherits from these and changes what differs. SI units, 
 from __future__ import annotations
 
 from legged_gym.envs.base.base_config import BaseConfig
+from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
 
 
 class LeggedRobotCfg(BaseConfig):
@@ -185,6 +186,12 @@ class LeggedRobotCfg(BaseConfig):
         max_push_vel_x = 0.0
         max_push_vel_y = 0.0
         """± m/s added to the base's velocity, world frame."""
+
+    class motors(MotorSettings):
+        """What the motors of this robot are like."""
+
+    class latency(LatencySettings):
+        """Delays beyond the constant ones of ``domain_rand``."""
 
     class rewards:
         class scales:

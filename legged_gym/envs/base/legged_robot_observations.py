@@ -34,7 +34,7 @@ class LeggedRobotObservations:
     _fresh: torch.Tensor
     _observations: TensorDict
     _history: torch.Tensor
-    _last_clean: torch.Tensor
+    _past_clean: torch.Tensor
 
     def _prepare_observations(self) -> None:
         """Lay out the terms, which are evaluated once for that, and start with an empty history."""
@@ -42,7 +42,8 @@ class LeggedRobotObservations:
         self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
-        self._last_clean = self._history[:, 0]
+        longest = self.rand.latency.longest_age(max(self.cfg.domain_rand.observation_delay_range))
+        self._past_clean = torch.zeros(self.num_envs, longest, self.obs_layout.size, device=self.device)
 
     def _compute_observations(self) -> None:
         """Observe all robots; the history of those that were reset since the last time is filled with this step."""
@@ -59,9 +60,14 @@ class LeggedRobotObservations:
 
     def _delay(self, clean: torch.Tensor) -> torch.Tensor:
         """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
-        before = torch.where(self._fresh.unsqueeze(1), clean, self._last_clean)
-        self._last_clean = clean
-        return self.obs_layout.delay(clean, before, self.rand.observation_delay / self.dt)
+        present = clean.unsqueeze(1)
+        past = torch.where(self._fresh[:, None, None], present, self._past_clean)
+        self._past_clean = torch.cat((present, past[:, :-1]), dim=1)
+        latency, delay = self.rand.latency, self.rand.observation_delay
+        if not latency.on_observations:
+            return self.obs_layout.delay(clean, past, delay / self.dt)
+        delay, imu = latency.ages(delay)
+        return self.obs_layout.delay(clean, past, delay / self.dt, imu / self.dt)
 
     def _joint_deviation(self) -> torch.Tensor:
         return self.measured_dof_pos - self.default_dof_pos
@@ -81,7 +87,8 @@ class LeggedRobotObservations:
             self.measured_heights = self.ground.heights_around(self.root_states)
             heights = (offset - self.measured_heights).clamp_(-1.0, 1.0)
             parts.append(heights.mul_(self.cfg.normalization.obs_scales.height_measurements))
-        return torch.cat(parts, dim=1)
+        joints, robots = self.rand.further_privileged()
+        return torch.cat([*parts, *joints, *robots], dim=1)
 
     def _observation_terms(self) -> list[ObsTerm]:
         """Declare one step of the policy's observation, in order."""
@@ -89,8 +96,8 @@ class LeggedRobotObservations:
         command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
         return [
             ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True),
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True, imu=True),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True, imu=True),
             ObsTerm("commands", lambda: self.commands, command_scales),
             ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),

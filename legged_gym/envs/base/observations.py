@@ -21,6 +21,8 @@ class ObsTerm:
     """Uniform ± noise in the value's own unit."""
     sensed: bool = False
     """Whether it comes from a sensor, whose values may be late."""
+    imu: bool = False
+    """Whether that sensor is the IMU, which has a rate of its own."""
 
 
 class ObservationLayout:
@@ -54,6 +56,8 @@ class ObservationLayout:
         self.scale_vec = torch.tensor(scales, device=device)
         self.noise_vec = torch.tensor(noises, device=device)
         self.sensed_vec = torch.tensor(sensed, device=device)
+        imu = [float(term.imu) for term, size in zip(terms, self.sizes, strict=True) for _ in range(size)]
+        self.imu_vec = torch.tensor(imu, device=device)
 
     @property
     def size(self) -> int:
@@ -70,15 +74,24 @@ class ObservationLayout:
         """Return the scaled, noise-free observation, (N, O)."""
         return torch.cat([term.value() for term in self.terms], dim=1).mul_(self.scale_vec)
 
-    def delay(self, present: torch.Tensor, before: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def delay(
+        self, present: torch.Tensor, past: torch.Tensor, age: torch.Tensor, imu_age: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the observation whose sensors lag behind, between two steps linearly, (N, O).
 
         Args:
             present: The observation of now, (N, O).
-            before: That of one control step ago, (N, O).
-            share: How late each robot's sensors are, in control steps, 0…1, (N,).
+            past: Those of the K control steps before, newest first, (N, K, O).
+            age: How late each robot's sensors are, in control steps, 0…K, (N,).
+            imu_age: How much later its IMU is, in control steps, (N,).
         """
-        return torch.lerp(present, before, share.unsqueeze(1) * self.sensed_vec)
+        ages = age.unsqueeze(1) * self.sensed_vec
+        if imu_age is not None:
+            ages = ages + imu_age.unsqueeze(1) * self.imu_vec
+        # From each step to the one before, as far as the age goes.
+        for steps, before in enumerate(past.unbind(1)):
+            present = torch.lerp(present, before, (ages - steps).clamp(0.0, 1.0))
+        return present
 
     def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
         """Return the observation with uniform noise, (N, O)."""

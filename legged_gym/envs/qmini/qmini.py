@@ -94,8 +94,8 @@ class Qmini(LeggedRobot):
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
         command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
         return [
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True),
+            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True, imu=True),
+            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True, imu=True),
             ObsTerm("commands", lambda: self.commands, command_scales),
             ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),

@@ -102,7 +102,8 @@ def _privileged(env: Qmini) -> list[_Reflection]:
         rows, columns = len(env.cfg.terrain.measured_points_x), len(env.cfg.terrain.measured_points_y)
         order = [row * columns + columns - 1 - column for row in range(rows) for column in range(columns)]
         parts.append((order, [1.0] * len(order)))
-    return parts
+    joints, robots = env.rand.further_privileged()
+    return [*parts, *[_joints(env, 1.0)] * len(joints), *[scalar] * len(robots)]
 
 
 def _joints(env: Qmini, sign: float) -> _Reflection:

@@ -245,6 +245,11 @@ class World:
         if len(dofs) != len(settings["dof_names"]):
             extra = ", ".join(sorted(set(dofs) - set(settings["dof_names"])))
             raise RuntimeError(f"Isaac Gym moves joints of this URDF that MuJoCo does not: {extra}")
+        # Before the order moves to a GPU, as Isaac Gym takes joint properties from the processor.
+        self._joint_properties = {
+            name: self._dof_order.to_theirs(torch.tensor(self._arrays["joint_" + name])).numpy()
+            for name in ("friction", "damping", "armature")
+        }
 
     def _create_robot(self, robot: int) -> Any:
         gym, settings = self._gym, self._settings
@@ -265,8 +270,8 @@ class World:
         properties = self._gym.get_asset_dof_properties(self._asset)
         properties["driveMode"].fill(int(gymapi.DOF_MODE_EFFORT))
         properties["stiffness"].fill(0.0)
-        for name in ("friction", "damping", "armature"):
-            properties[name].fill(self._arrays["joint_" + name][robot])
+        for name, values in self._joint_properties.items():
+            properties[name][:] = values[robot]
         return properties
 
     def _shift_base(self, robot: int) -> List[List[float]]:

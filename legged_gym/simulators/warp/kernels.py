@@ -99,11 +99,11 @@ def write_damping(
     damping: wp.array2d[float],
     passive_force: wp.array2d[float],
 ) -> None:
-    """Keep the drives' damping, (N, D), add the joints' own, (N, 1), and update the force. One thread a joint."""
+    """Keep the drives' damping, (N, D), add the joints' own, (N, D), and update the force. One thread a joint."""
     world, joint = wp.tid()
     dof = qvel.shape[1] - drive_damping.shape[1] + joint
     kept_drive_damping[world, joint] = drive_damping[world, joint]
-    damping[world, dof] = drive_damping[world, joint] + joint_damping[world, 0]
+    damping[world, dof] = drive_damping[world, joint] + joint_damping[world, joint]
     passive_force[world, dof] = -damping[world, dof] * qvel[world, dof]
 
 

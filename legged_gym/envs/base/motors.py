@@ -1,0 +1,127 @@
+"""What real motors do that ideal ones would not, within ranges that the configuration gives."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+
+_SCALES = {
+    "armature": 100.0, "dry_friction": 10.0, "viscous_friction": 10.0, "backlash": 100.0, "stall_torque": 0.05,
+    "no_load_speed": 0.05,
+}  # fmt: skip
+"""Make values about 1 large for the critic. Strength and zero offset are told to it in any case."""
+
+
+class JointRanges:
+    """A setting of ``motors``: for each joint that it names, the lowest and highest value."""
+
+    def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
+        """Spread the setting over the joints.
+
+        Args:
+            name: Of the setting.
+            parts: From parts of joint names to [lowest, highest]; the first that fits a joint counts.
+            joint_names: The joints, D.
+            device: Where the tensors live.
+
+        Raises:
+            ConfigError: A part that fits no joint, or a value that is no range.
+        """
+        self.given = bool(parts)
+        for part, value in parts.items():
+            key = f"motors.{name}.{part}"
+            if not is_range(value):
+                raise ConfigError(f"config key '{key}' must be [lowest, highest], got {value}")
+            if name != "zero_offset" and value[0] < 0.0:
+                raise ConfigError(f"config key '{key}' must be 0 or more, got {value}")
+            if name == "no_load_speed" and value[0] <= 0.0:
+                raise ConfigError(f"config key '{key}' must be above 0 rad/s, got {value}")
+            if not any(part in joint for joint in joint_names):
+                raise ConfigError(
+                    f"config key '{key}': no joint has that in its name; joints: {', '.join(joint_names)}"
+                )
+        found = [next((value for part, value in parts.items() if part in joint), None) for joint in joint_names]
+        self._named = torch.tensor([value is not None for value in found], device=device)
+        bounds = torch.tensor([value or [0.0, 0.0] for value in found], dtype=torch.float32, device=device)
+        self._low, self._high = bounds.unbind(1)
+
+    def draw(self, otherwise: torch.Tensor) -> torch.Tensor:
+        """Return a value for each joint of each robot, (N, D): of joints that are not named, ``otherwise``'s."""
+        if not self.given:
+            return otherwise
+        drawn = self._low + (self._high - self._low) * torch.rand_like(otherwise)
+        return torch.where(self._named, drawn, otherwise)
+
+
+class Motors:
+    """The settings of ``motors``, what was drawn from them, and how they bend the torque law.
+
+    ============= ======= ================================================================
+    tensor        shape   meaning
+    ============= ======= ================================================================
+    backlash      (N, D)  play of each gear, from end to end, rad
+    stall_torque  (N, D)  torque at rest, N·m
+    no_load_speed (N, D)  speed at which no torque is left, rad/s
+    ============= ======= ================================================================
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], device: str) -> None:
+        """Read the settings and draw what a robot keeps for good.
+
+        Raises:
+            ConfigError: A setting that fits no joint or is no range, or a line of torque and speed without one end.
+        """
+        settings = cfg.to_dict()["motors"]
+        self.ranges = {name: JointRanges(name, parts, joint_names, device) for name, parts in settings.items()}
+        if self.ranges["stall_torque"].given != self.ranges["no_load_speed"].given:
+            raise ConfigError("config keys 'motors.stall_torque' and 'motors.no_load_speed' go together: give both")
+        self.has_backlash, self.has_speed_line = self.ranges["backlash"].given, self.ranges["stall_torque"].given
+        nothing = torch.zeros(num_envs, len(joint_names), device=device)
+        self.backlash = self.ranges["backlash"].draw(nothing)
+        self.stall_torque = self.ranges["stall_torque"].draw(torch.full_like(nothing, math.inf))
+        self.no_load_speed = self.ranges["no_load_speed"].draw(torch.full_like(nothing, math.inf))
+
+    @property
+    def ideal(self) -> bool:
+        """Whether the torque law is the plain one."""
+        return not (self.has_backlash or self.has_speed_line)
+
+    def play(self, targets: torch.Tensor, dof_pos: torch.Tensor) -> torch.Tensor:
+        """Return how far the motors' sides of the gears are ahead of the joints, rad, (N, D).
+
+        A motor without load goes where it should as far as the play lets it; only past that it turns the joint.
+        """
+        half = 0.5 * self.backlash
+        return torch.clamp(targets - dof_pos, -half, half)
+
+    def limit(self, torques: torch.Tensor, limits: torch.Tensor, dof_vel: torch.Tensor) -> torch.Tensor:
+        """Return torques, (N, D), within the efforts, (D,), and below each motor's line of torque and speed."""
+        if not self.has_speed_line:
+            return torch.clamp(torques, -limits, limits)
+        used = dof_vel / self.no_load_speed
+        highest = torch.minimum(self.stall_torque * (1.0 - used).clamp(min=0.0), limits)
+        lowest = torch.minimum(self.stall_torque * (1.0 + used).clamp(min=0.0), limits)
+        return torch.maximum(torch.minimum(torques, highest), -lowest)
+
+    def privileged(self, values: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Return what the critic is told of the settings that are given, each (N, D).
+
+        Args:
+            values: The tensors that are kept elsewhere, by the settings' names.
+        """
+        values = {**values, "backlash": self.backlash, "stall_torque": self.stall_torque}
+        values["no_load_speed"] = self.no_load_speed
+        told = [scale * values[name] for name, scale in _SCALES.items() if self.ranges[name].given]
+        return [torch.nan_to_num(part, posinf=0.0) for part in told]
+
+
+def is_range(value: object) -> bool:
+    """Return whether a setting's value is [lowest, highest]."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value)
+    return numbers and value[0] <= value[1]
