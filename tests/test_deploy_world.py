@@ -71,7 +71,7 @@ def test_controller_and_training_agree_on_every_step_of_the_same_motion(
     for row in range(len(commands)):
         take_over(world, env, robot)
         command = controller.update(world.sense(), env.commands[robot].tolist())
-        assert not controller.limp, row
+        assert not controller.damping, row
         assert controller._history is not None
         observed = controller._history.reshape(5, 43)
         for name, part in env.obs_layout.slices.items():

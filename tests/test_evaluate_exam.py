@@ -98,7 +98,7 @@ def exam_env() -> Iterator[ExamTask]:
     """Return a task of two plain robots, two with a mix of everything, and two that are pushed."""
     suites = (
         Suite("plain", "", (((0.0, (0.0, 0.0, 0.0)),),)),
-        Suite("mix", "", (((0.0, (0.3, 0.0, 0.1)), (0.04, (0.0, 0.0, 0.0))),), friction=(0.3, 0.3), payload=(2.0, 2.0),
+        Suite("mix", "", (((0.0, (0.3, 0.0, 0.2)), (0.04, (0.0, 0.0, 0.0))),), friction=(0.3, 0.3), payload=(2.0, 2.0),
               p_gain=(0.9, 0.9), d_gain=(1.1, 1.1), zero_offset=0.02, noise=0.0, action_delay=(0.02, 0.02),
               observation_delay=(0.01, 0.01)),
         Suite("pushed", "", (((0.0, (0.0, 0.0, 0.0)),),), push=0.5, push_interval=0.1),
@@ -139,7 +139,7 @@ def test_commands_come_in_time_and_are_observed(exam_env: ExamTask) -> None:
         seen.append(command.tolist())
         exam_env.prepare_step(step)
         exam_env.step(torch.zeros(6, 10))
-    assert seen == [pytest.approx([0.3, 0.0, 0.1])] * 2 + [[0.0, 0.0, 0.0]] * 2
+    assert seen == [pytest.approx([0.3, 0.0, 0.2])] * 2 + [[0.0, 0.0, 0.0]] * 2
 
 
 def test_pushes_change_the_velocity(exam_env: ExamTask) -> None:

@@ -74,7 +74,8 @@ def test_commands_inside_the_dead_band_become_zero(session: PlaySession) -> None
     assert not session.env.commands.any()
     session.drive((0.04, 0.0, 0.11))
     session.carry_out_requests()
-    assert session.env.commands[:, 0].tolist() == pytest.approx([0.04] * 3)
+    assert session.env.commands[:, 0].tolist() == [0.0] * 3
+    assert session.env.commands[:, 2].tolist() == pytest.approx([0.11] * 3)
 
 
 def test_keys_change_the_command_within_its_range(session: PlaySession) -> None:

@@ -18,7 +18,7 @@ def env(make_qmini: QminiFactory) -> Qmini:
     """Return two quiet robots, the first walking, the second standing."""
     task = make_qmini(quiet(small_cfg(2)))
     task.commands[:] = torch.tensor([[0.3, 0.0, 0.2], [0.0, 0.0, 0.0]])
-    task._update_clock(task.gait_phase)
+    task._update_clock()
     task._update_attitudes()
     return task
 
@@ -135,7 +135,8 @@ def test_gait_clock(make_qmini: QminiFactory) -> None:
     cfg.commands.ranges.lin_vel_x = [0.3, 0.6]
     cfg.commands.standing_share = 0.0
     env = make_qmini(cfg)
-    right_leads = env.leg_phases[:, 0] == 0.5
+    right_leads = env._lead_offset == 0.5
+    torch.testing.assert_close(env.gait_phase, torch.full((64,), 0.04))
     assert 0.2 < right_leads.float().mean() < 0.8
     torch.testing.assert_close((env.leg_phases[:, 1] - env.leg_phases[:, 0]) % 1.0, torch.full((64,), 0.5))
     start = env.leg_phases.clone()
@@ -149,10 +150,29 @@ def test_gait_clock(make_qmini: QminiFactory) -> None:
     torch.testing.assert_close(clock, torch.cat((angle.sin(), angle.cos()), dim=1))
 
 
-def test_clock_is_held_while_standing(env: Qmini) -> None:
-    env._update_clock(torch.tensor([0.3, 0.3]))
-    assert env.gait_phase.tolist() == pytest.approx([0.3, 0.0])
-    assert env.feet_stance[1].all()
+def test_clock_runs_on_after_a_stop_and_is_then_held(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(3)))
+    env._steps_on_the_spot = torch.tensor([False, False, True])
+    env.commands[:] = torch.tensor([[0.3, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    env._clock = torch.zeros(3, 3)
+    seen = []
+    for step in range(20):
+        if step == 10:
+            env.commands.zero_()
+        env._last_clock = env._clock
+        env._update_clock()
+        seen.append(env.gait_phase.tolist())
+    for step, (walking, standing, stepping) in enumerate(seen):
+        assert walking == pytest.approx(0.04 * (step + 1), abs=1e-5)
+        assert (standing, stepping) == (0.0, walking)
+    # The one that stopped still has to put a foot down; the one that stands has both on the ground.
+    assert env.clock_held.tolist() == [False, True, False]
+    assert env.feet_stance[1].all() and not env.feet_stance[0].all()
+    for _ in range(6):
+        env._last_clock = env._clock
+        env._update_clock()
+    assert env.clock_held.tolist() == [True, True, False]
+    assert env.gait_phase.tolist()[:2] == [0.0, 0.0]
 
 
 def test_contact_is_seen_one_step_longer(env: Qmini) -> None:

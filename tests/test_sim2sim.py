@@ -68,7 +68,9 @@ def test_trials_need_no_torch_and_leave_figures_and_report(policy: Path, tmp_pat
     assert done.stdout.endswith("imported: []\n")
     assert "vx goes beyond the -0.5 to 0.6 m/s that the policy was trained with" in done.stdout
     assert re.search(r"^drive +100\.0 ", done.stdout, re.M), done.stdout
-    assert re.search(r"^drive, trial 1: limp at 0\.\d\d s, on the ground at 0\.\d\d s$", done.stdout, re.M), done.stdout
+    assert re.search(r"^drive, trial 1: damped at 0\.\d\d s, on the ground at 0\.\d\d s$", done.stdout, re.M), (
+        done.stdout
+    )
     found = results(tmp_path)
     assert (found["finished"], found["sim"], found["trials"]) == (True, session.SIMULATION, 2)
     assert found["suites"]["drive"]["friction"] == [0.5, 0.5]

@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from legged_gym.common.controller_rules import (
+    DAMPING_KD,
+    LOW_PASS,
+    STAND_UP_SECONDS,
+    TILT_LIMIT,
+    advance_clock,
+    apply_dead_band,
+)
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles
 
 MOTOR_DT = 0.002
 """Time between two torques of a motor, s."""
-
-TILT_LIMIT = math.radians(20.0)
-"""Roll or pitch past which the controller lets the robot go limp."""
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Sensors:
     dof_vel: np.ndarray
     """rad/s, (D,)."""
     gravity_error: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    """Added to the direction of gravity that the policy sees, (3,); the cut-out looks at the attitude alone."""
+    """Added to the direction of gravity that the policy sees, (3,); the fall protection looks at the attitude alone."""
 
 
 @dataclass
@@ -54,17 +59,20 @@ class MotorCommand:
 class Controller:
     """Walks a robot by an exported policy, by the rules of the controller on the robot.
 
-    * Each component of the command is set to zero on its own when it is below its threshold.
-    * The gait clock stands at 0 while the whole command is zero, and runs otherwise.
-    * The history is filled with the first step; nothing is clipped; there are no joint or torque limits.
-    * Past 20° of roll or pitch the robot goes limp, and stays so until :meth:`start`.
+    * Each component of the command is set to zero on its own when it is not above its threshold.
+    * The gait clock runs while the robot walks, and after a stop until its period is over; it is then held at 0. While
+      ``steps_on_the_spot`` is set, it runs on.
+    * The history is filled with the first step, and there are no joint or torque limits. Actions are clipped only if
+      they were in training.
+    * Past 20° of roll or pitch, looked at after each step, all joints are damped until :meth:`start`.
     """
 
-    def __init__(self, policy: PolicyFiles) -> None:
-        """Check that the networks fit the figures.
+    def __init__(self, policy: PolicyFiles, low_pass: bool = False) -> None:
+        """Check that the networks fit the figures, and begin to walk.
 
         Args:
             policy: The exported policy.
+            low_pass: Let commands rise and fall slowly, as the robot's sticks do, within about a second.
 
         Raises:
             UserError: An observation term that the controller does not know, or networks of another width.
@@ -72,25 +80,30 @@ class Controller:
         self.config = policy.config
         self._estimator, self._actor = policy.estimator, policy.actor
         self._terms = self._find_terms(policy.folder)
+        self._low_pass = low_pass
+        self._stick = np.zeros(3, np.float32)
+        self.action = np.zeros(len(self.config.joint_names), np.float32)
+        """The last action, (D,); like the clock's phase it outlasts a new start."""
+        self.phase = np.float32(0.0)
+        """The gait clock, [0, 1), as last observed."""
+        self._clock_held = np.bool_(False)
         self.start()
         self._check_widths(policy)
 
     def start(self) -> None:
-        """Begin to walk: no history, clock at 0, last action zero."""
-        config = self.config
-        self.limp = False
-        """Whether the robot tilted too far."""
-        self.command = np.zeros(3)
+        """Begin to walk, for the first time or again: the history is empty and the clock's period begins."""
+        self.damping = False
+        """Whether the robot tilted too far, so that its joints are damped."""
+        self.steps_on_the_spot = False
+        """Whether the clock runs while the command is zero; the robot's user has a button for it."""
+        self.command = np.zeros(3, np.float32)
         """What is left of the last command after its dead band, m/s, m/s, rad/s, (3,)."""
-        self.phase = 0.0
-        """The gait clock, [0, 1), as last observed."""
-        self.action = np.zeros(len(config.joint_names), np.float32)
         self.velocity = np.zeros(3)
         """The estimator's last velocity, m/s, base frame, (3,)."""
-        self.contacts = np.zeros(len(config.foot_names))
+        self.contacts = np.zeros(len(self.config.foot_names))
         """The estimator's last contacts, about 0 or 1, (F,)."""
         self._history: np.ndarray | None = None
-        self._walks = False
+        self._clock_steps = np.float32(0.0)
 
     def update(self, sensors: Sensors, command: ArrayLike) -> MotorCommand:
         """Do one control step; call this every ``config.control_dt``.
@@ -102,15 +115,16 @@ class Controller:
         Returns:
             What the motors hold until the next step.
         """
-        self._advance_clock(np.asarray(command, float))
-        self.limp = self.limp or tilt(sensors.quat) > TILT_LIMIT
-        if self.limp:
-            return limp_command(self.config)
+        if self.damping:
+            return damping_command(self.config)
+        self._take_command(np.asarray(command, np.float32))
         observation = self.observe(sensors)
         estimate = self._estimator.run(["output"], {"input": observation})[0]
         self.velocity = estimate[0, :3] / self.config.velocity_scale
         self.contacts = estimate[0, 3:]
-        self.action = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
+        answer = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
+        self.action = np.clip(answer, -self.config.clip_actions, self.config.clip_actions)
+        self.damping = tilt(sensors.quat) > TILT_LIMIT
         target = self.config.default_angles + self.config.action_scale * self.action
         return MotorCommand(target, self.config.kp, self.config.kd)
 
@@ -126,24 +140,31 @@ class Controller:
             self._history = np.vstack((step, self._history[:-1]))
         return self._history.reshape(1, -1)
 
-    def _advance_clock(self, command: np.ndarray) -> None:
-        """Take the command and move the clock on; the first step of a walk has phase 0."""
-        self.command = np.where(np.abs(command) < self.config.low_vel_thresholds, 0.0, command)
-        walked, self._walks = self._walks, bool(self.command.any())
-        step = self.config.control_dt / self.config.gait_period
-        self.phase = (self.phase + step) % 1.0 if walked and self._walks else 0.0
+    def _take_command(self, command: np.ndarray) -> None:
+        """Take the command, m/s, m/s, rad/s, (3,), and move the clock on."""
+        config = self.config
+        if self._low_pass:
+            self._stick = command = self._stick + np.float32(LOW_PASS) * (command - self._stick)
+        self.command = apply_dead_band(command, config.low_vel_thresholds.astype(np.float32))
+        self._clock_steps, self.phase, self._clock_held = advance_clock(
+            self._clock_steps, self.phase, self._clock_held, ~self.command.any(), np.bool_(self.steps_on_the_spot),
+            config.control_dt, config.gait_period,
+        )  # fmt: skip
 
     def _clock_signal(self) -> np.ndarray:
         """Return sine of all legs' phases, then their cosine, (2 L,)."""
-        angle = 2.0 * math.pi * ((self.phase + self.config.gait_offsets) % 1.0)
+        phases = (self.phase + self.config.gait_offsets.astype(np.float32)) % 1.0
+        angle = 2.0 * math.pi * phases.astype(float)
         return np.concatenate((np.sin(angle), np.cos(angle)))
 
     def _find_terms(self, folder: str) -> list[Callable[[Sensors], np.ndarray]]:
+        # In float32 as on the robot: what this leaves of a difference is seen in the actions.
+        default = self.config.default_angles.astype(np.float32)
         known: dict[str, Callable[[Sensors], np.ndarray]] = {
             "base_ang_vel": lambda sensors: sensors.gyro,
             "projected_gravity": lambda sensors: projected_gravity(sensors.quat) + sensors.gravity_error,
             "commands": lambda sensors: self.command,
-            "dof_pos": lambda sensors: sensors.dof_pos - self.config.default_angles,
+            "dof_pos": lambda sensors: np.asarray(sensors.dof_pos, np.float32) - default,
             "dof_vel": lambda sensors: sensors.dof_vel,
             "actions": lambda sensors: self.action,
             "gait_clock": lambda sensors: self._clock_signal(),
@@ -172,21 +193,29 @@ class Controller:
                                 f"but the controller's YAML means {widths[0]} and {widths[1]}")  # fmt: skip
 
 
-def limp_command(config: ControllerConfig) -> MotorCommand:
-    """Return the command that leaves the joints without torque."""
-    zeros = np.zeros(len(config.joint_names))
-    return MotorCommand(config.default_angles, zeros, zeros)
+def damping_command(config: ControllerConfig) -> MotorCommand:
+    """Return the command of the damping state: the joints follow what moves them, against a resistance."""
+    joints = len(config.joint_names)
+    return MotorCommand(np.zeros(joints), np.zeros(joints), np.full(joints, DAMPING_KD))
 
 
-def stand_command(config: ControllerConfig) -> MotorCommand:
-    """Return the command that holds the pose the robot stands up into."""
-    return MotorCommand(config.stand_angles, config.kp, config.kd)
+def stand_up_command(config: ControllerConfig, start: np.ndarray, seconds: float) -> MotorCommand:
+    """Return the command of standing up: on a straight way to the pose from where the joints were.
+
+    Args:
+        config: Of the policy; its standing pose and gains are the robot's own.
+        start: Joint angles when standing up began, rad, (D,).
+        seconds: Time since then; the pose is held after :data:`STAND_UP_SECONDS`.
+    """
+    share = min(seconds / STAND_UP_SECONDS, 1.0)
+    return MotorCommand(start + share * (config.stand_angles - start), config.stand_kp, config.stand_kd)
 
 
 def projected_gravity(quat: np.ndarray) -> np.ndarray:
     """Return the direction of gravity in the base frame, (3,), by an attitude wxyz, (4,)."""
-    w, x, y, z = quat
-    return np.array([2.0 * (w * y - x * z), -2.0 * (w * x + y * z), 2.0 * (x * x + y * y) - 1.0])
+    # In float32 and with these products, as the controller does it.
+    w, x, y, z = np.asarray(quat, np.float32)
+    return np.array([2 * (w * y - z * x), -2 * (z * y + w * x), 1 - 2 * (w * w + z * z)], np.float32)
 
 
 def tilt(quat: np.ndarray) -> float:

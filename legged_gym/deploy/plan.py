@@ -45,11 +45,15 @@ class TrialPlan:
     velocity: np.ndarray
     """The base's linear (m/s) and angular (rad/s) velocity at the start, (6,)."""
     dof_pos: np.ndarray
-    """Deviation from the default angles at the start, rad, (D,)."""
+    """Deviation from the standing pose at the start, rad, (D,)."""
     noise: float
     """Factor of training's sensor noise."""
     seed: tuple[int, ...]
     """Of the sensors' noise."""
+    low_pass: bool = False
+    """Commands come by the robot's sticks, which smooth them."""
+    steps_on_the_spot: bool = False
+    """The gait clock runs while the command is zero."""
 
     @property
     def steps(self) -> int:

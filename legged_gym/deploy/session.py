@@ -22,12 +22,12 @@ from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.suites import Plan, Suite
-from legged_gym.policies.exported import load_policy
+from legged_gym.policies.exported import ControllerConfig, load_policy
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""
 
-SIMULATION = "plain MuJoCo at 1 ms, by the robot's controller, whose cut-out counts as a fall"
+SIMULATION = "plain MuJoCo at 1 ms, by the robot's controller, whose fall protection counts as a fall"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class End:
 
     suite: str
     trial: int
-    cut_out: float | None
-    """When the controller let the robot go limp, s."""
+    damped: float | None
+    """When the controller changed to its damping state, s."""
     fall: float | None
     """When a link other than a foot touched the ground, s."""
 
@@ -51,6 +51,10 @@ class Session:
     urdf: str
     result: ExamResult
     workers: int = 1
+    low_pass: bool = False
+    """Commands come by the robot's sticks, which smooth them."""
+    steps_on_the_spot: bool = False
+    """The gait clock runs while the command is zero."""
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
@@ -64,7 +68,7 @@ class Session:
             UserError: The policy, the robot and the settings don't fit each other.
         """
         config = load_policy(self.folder).config
-        plans = [draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed) for suite in suites]
+        plans = [self._draw(suite, config) for suite in suites]
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
         self.result.policies.append(policy)
         start = time.perf_counter()
@@ -79,11 +83,16 @@ class Session:
         """Return a line for each of the first trials that ended early."""
         lines = []
         for end in self.ends[:most]:
-            limp = [] if end.cut_out is None else [f"limp at {end.cut_out:.2f} s"]
+            damped = [] if end.damped is None else [f"damped at {end.damped:.2f} s"]
             fell = [] if end.fall is None else [f"on the ground at {end.fall:.2f} s"]
-            lines.append(f"{end.suite}, trial {end.trial}: {', '.join(limp + fell)}")
+            lines.append(f"{end.suite}, trial {end.trial}: {', '.join(damped + fell)}")
         rest = len(self.ends) - most
         return lines + ([f"… and {rest} more trials"] if rest > 0 else [])
+
+    def _draw(self, suite: Suite, config: ControllerConfig) -> list[TrialPlan]:
+        plans = draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed)
+        low_pass, on_the_spot = self.low_pass, self.steps_on_the_spot
+        return [dataclasses.replace(plan, low_pass=low_pass, steps_on_the_spot=on_the_spot) for plan in plans]
 
     def _take(self, suite: Suite, plans: Sequence[TrialPlan], policy: PolicyResult, bar: tqdm) -> None:
         results: list[TrialResult] = []
@@ -105,9 +114,9 @@ class Session:
             policy.suites[part.name] = judge(part, rows)
         self.result.suites += tuple(part for part, _ in parts)
         self.ends += [
-            End(suite.name, index, result.cut_out, result.fall)
+            End(suite.name, index, result.damped, result.fall)
             for index, result in enumerate(results)
-            if result.cut_out is not None or result.fall is not None
+            if result.damped is not None or result.fall is not None
         ]
         sample = choose_sample(suite, record, self._stage(plans[0]))
         self.samples[suite.name] = dataclasses.replace(sample, stage=self._stage(plans[sample.trial]))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legged_gym.common.controller_rules import STAND_UP_SECONDS
 from legged_gym.common.errors import UserError
-from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_command
+from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_up_command
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.world import FOOT_FORCE, World, WorldSettings
 from legged_gym.evaluation.record import Record
@@ -19,7 +20,7 @@ _START_HEIGHT = 0.005
 """Of the soles above the ground at the start, m."""
 
 _AFTERMATH = 1.0
-"""A trial goes on for so long after the robot went limp or fell, s."""
+"""A trial goes on for so long after the robot was damped or fell, s."""
 
 _GYRO_NOISE, _GRAVITY_NOISE, _ANGLE_NOISE, _VELOCITY_NOISE = 0.2, 0.05, 0.01, 1.5
 """What training draws sensor noise from: rad/s, part of a unit vector, rad, rad/s; uniform, ±."""
@@ -30,9 +31,9 @@ class TrialResult:
     """What happened in a trial."""
 
     record: Record
-    """One trial; it ends with the row in which the robot went limp or fell."""
-    cut_out: float | None
-    """When the controller let the robot go limp, s."""
+    """One trial; it ends with the row in which the robot was damped or fell."""
+    damped: float | None
+    """When the controller changed to its damping state, s."""
     fall: float | None
     """When a link other than a foot touched the ground, s."""
 
@@ -41,7 +42,7 @@ class Trial:
     """One robot, its controller, and the wires between them."""
 
     def __init__(self, policy: PolicyFiles, urdf: str, plan: TrialPlan) -> None:
-        """Stand the robot up.
+        """Put the robot down in the pose that it has after standing up, to walk from there.
 
         Args:
             policy: The exported policy.
@@ -51,7 +52,8 @@ class Trial:
         Raises:
             UserError: The policy, the robot and the plan don't fit each other.
         """
-        self.plan, self.controller = plan, Controller(policy)
+        self.plan, self.controller = plan, Controller(policy, plan.low_pass)
+        self.controller.steps_on_the_spot = plan.steps_on_the_spot
         config = policy.config
         settings = WorldSettings(
             urdf, friction=plan.friction, payload=plan.payload, ground=plan.ground, reach=plan.reach
@@ -59,18 +61,16 @@ class Trial:
         self.world = World(settings, config.joint_names, config.foot_names)
         self._motor_ticks = _multiple("the motors' step", MOTOR_DT, settings.dt)
         self._control_ticks = self._motor_ticks * _multiple("the policy's step", config.control_dt, MOTOR_DT)
-        self.world.place(
-            config.default_angles + plan.dof_pos, plan.position, plan.attitude, plan.velocity, _START_HEIGHT
-        )
+        self.world.place(config.stand_angles + plan.dof_pos, plan.position, plan.attitude, plan.velocity, _START_HEIGHT)
         self._rng = np.random.default_rng(plan.seed)
         self.tick = 0
         self.truth = self.world.truth()
-        self.cut_out: float | None = None
+        self.damped: float | None = None
         self.fall: float | None = None
         self._action_ticks = round(plan.action_delay / settings.dt)
         self._readings = deque([self.world.sense()], maxlen=round(plan.observation_delay / settings.dt) + 1)
         self._sent: deque[tuple[int, MotorCommand]] = deque()
-        self._motors = stand_command(config)
+        self._motors = stand_up_command(config, config.stand_angles, STAND_UP_SECONDS)
         self._torques = np.zeros(len(config.joint_names))
         self._rows: list[dict[str, np.ndarray]] = []
 
@@ -91,7 +91,7 @@ class Trial:
             end = min(self._ended(), default=np.inf) + _AFTERMATH
             if watch is not None:
                 watch(self)
-        return TrialResult(self._record(), self.cut_out, self.fall)
+        return TrialResult(self._record(), self.damped, self.fall)
 
     def control_step(self) -> None:
         """Let the controller look and decide once, and the physics go on until it is asked again."""
@@ -114,8 +114,8 @@ class Trial:
     def _measured(self, sensors: Sensors) -> Sensors:
         """Add the sensors' errors.
 
-        Noise on gravity is the policy's alone, as in training: it is so much wider than an IMU's that the cut-out
-        would let robots go limp that lean by 17°.
+        Noise on gravity is the policy's alone, as in training: it is so much wider than an IMU's that the fall
+        protection would stop robots that lean by 17°.
         """
         level, joints = self.plan.noise, len(sensors.dof_pos)
         gyro, angle, velocity, gravity = (
@@ -139,8 +139,8 @@ class Trial:
     def _note(self) -> None:
         """Add a row to the record."""
         truth, controller = self.truth, self.controller
-        if controller.limp and self.cut_out is None:
-            self.cut_out = self.time
+        if controller.damping and self.damped is None:
+            self.damped = self.time
         if truth.fallen and self.fall is None:
             self.fall = self.time
         self._rows.append({
@@ -152,8 +152,8 @@ class Trial:
         })  # fmt: skip
 
     def _ended(self) -> list[float]:
-        """Return when the robot went limp and when it fell, as far as it did."""
-        return [time for time in (self.cut_out, self.fall) if time is not None]
+        """Return when the robot was damped and when it fell, as far as it did."""
+        return [time for time in (self.damped, self.fall) if time is not None]
 
     def _record(self) -> Record:
         """Return the rows as a record of full length; what is missing after a fall repeats the last row."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from legged_gym.common.controller_rules import apply_dead_band
 from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -35,8 +36,8 @@ class PlannedCommands(VelocityCommands):
         return torch.ones_like(episode_length, dtype=torch.bool)
 
     def resample(self, mask: torch.Tensor) -> None:
-        """Take over the commands of the robots in ``mask``."""
-        self.values.copy_(torch.where(mask.unsqueeze(1), self.next, self.values))
+        """Take over the commands of the robots in ``mask``; components in the dead band become zero."""
+        self.values.copy_(torch.where(mask.unsqueeze(1), apply_dead_band(self.next, self._dead_band), self.values))
 
 
 class PlannedPushes(Pushes):
@@ -201,6 +202,9 @@ class ExamTask(LeggedRobot):
 
     def _draw_leads(self) -> torch.Tensor:
         return self._right_leads
+
+    def _draw_steppers(self) -> torch.Tensor:
+        return torch.zeros_like(self._right_leads)
 
 
 def exam_class(task: type[LeggedRobot]) -> type[ExamTask]:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.record import Floats, Record
-
-CUT_OUT = np.deg2rad(20.0)
-"""The robot's controller goes limp past this roll or pitch, rad."""
 
 WALKING_SPEED = 0.15
 """Commands of less forward or backward velocity are left out where only walking means something, m/s."""
@@ -59,7 +57,7 @@ def falls(record: Record) -> float:
 
 def _past_cut_out(record: Record) -> motion.Mask:
     roll, pitch, _ = motion.roll_pitch_yaw(record.base_quat)
-    return np.maximum(np.abs(roll), np.abs(pitch)) > CUT_OUT
+    return np.maximum(np.abs(roll), np.abs(pitch)) > TILT_LIMIT
 
 
 def cut_out_steps(record: Record) -> float:

@@ -13,6 +13,9 @@ SETTLING = 1.0
 FALLEN_TILT = np.deg2rad(60.0)
 """A robot whose base leans further than this has fallen, rad."""
 
+_STEADY = 0.004
+"""A command that changes by less from row to row, m/s or rad/s, is no new one: sticks with a low-pass never rest."""
+
 _SWING_ROWS = 2
 """A foot has taken a step when it was off the ground for at least so many rows."""
 
@@ -55,7 +58,7 @@ def settled(record: Record) -> Mask:
     """Return the rows before a fall and :data:`SETTLING` after the start and after each new command, (T, N)."""
     row = np.arange(record.steps)[:, None]
     changed = np.zeros((record.steps, record.trials), dtype=bool)
-    changed[1:] = (np.diff(record.commands, axis=0) != 0.0).any(axis=-1)
+    changed[1:] = (np.abs(np.diff(record.commands, axis=0)) > _STEADY).any(axis=-1)
     last_change = np.maximum.accumulate(np.where(changed, row, 0), axis=0)
     return up(record) & (row - last_change >= round(SETTLING / record.dt))
 

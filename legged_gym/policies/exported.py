@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ BUILT_IN: dict[str, Any] = {
     ],
     "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
     "velocity_scale": 2.0,
+    "clip_actions": math.inf,
 }  # fmt: skip
 """What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
 
@@ -40,6 +42,10 @@ class ControllerConfig:
     """Links that touch the ground, in the order of the estimator's contacts."""
     stand_angles: np.ndarray
     """Pose that the robot stands up into, (D,)."""
+    stand_kp: np.ndarray
+    """Gains of standing up, N·m/rad, (D,)."""
+    stand_kd: np.ndarray
+    """N·m·s/rad, (D,)."""
     default_angles: np.ndarray
     """Pose at action zero, (D,)."""
     kp: np.ndarray
@@ -50,7 +56,7 @@ class ControllerConfig:
     gait_offsets: np.ndarray
     """By how much each leg's phase leads the clock's, in periods, (L,)."""
     low_vel_thresholds: np.ndarray
-    """A component of the command below this is taken as zero, m/s, m/s, rad/s, (3,)."""
+    """A component of the command up to this is taken as zero, m/s, m/s, rad/s, (3,)."""
     command_ranges: np.ndarray
     """Least and greatest trained command, m/s, m/s, rad/s, (3, 2)."""
     control_dt: float
@@ -62,6 +68,8 @@ class ControllerConfig:
     observation_terms: list[str]
     observation_scales: list[np.ndarray]
     """One number, or one for each component, of each term."""
+    clip_actions: float
+    """Actions are clipped to ± this, as in training; infinite if they are not."""
     velocity_scale: float
     """The estimator's velocities are m/s times this."""
 
@@ -114,6 +122,8 @@ def read_controller_config(path: Path) -> ControllerConfig:
         joint_names=joints,
         foot_names=policy.names("foot_names"),
         stand_angles=stand.numbers("joint_standup_q", count),
+        stand_kp=stand.numbers("joint_kp", count),
+        stand_kd=stand.numbers("joint_kd", count),
         default_angles=walk.numbers("default_joint_angles", count),
         kp=walk.numbers("joint_kp", count),
         kd=walk.numbers("joint_kd", count),
@@ -126,6 +136,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
         history_length=round(policy.positive("history_length")),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
+        clip_actions=policy.positive("clip_actions", finite=False),
         velocity_scale=policy.positive("velocity_scale"),
     )
 
@@ -149,10 +160,10 @@ class _Section:
             raise self._error(key, "a list of numbers" if count is None else f"a list of {count} numbers")
         return np.array(values, float)
 
-    def positive(self, key: str) -> float:
+    def positive(self, key: str, finite: bool = True) -> float:
         """Return a number above zero."""
         value = self._get(key)
-        if not _is_number(value) or value <= 0:
+        if not (_is_number(value) or (value == math.inf and not finite)) or value <= 0:
             raise self._error(key, "a number above 0")
         return float(value)
 

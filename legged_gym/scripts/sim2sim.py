@@ -102,7 +102,10 @@ def sim2sim(args: argparse.Namespace) -> None:
         task=args.task, sim=SIMULATION, device="cpu", seed=args.seed,
         trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], suites=(),
     )  # fmt: skip
-    session = Session(folder, args.urdf or find_urdf(folder), result, args.workers or available_cores())
+    session = Session(
+        folder, args.urdf or find_urdf(folder), result, args.workers or available_cores(),
+        low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
+    )  # fmt: skip
     with output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(suites)
@@ -170,7 +173,7 @@ def _report(session: Session, folder: str, video: str | None) -> None:
     from legged_gym.evaluation.writing import write_results
 
     print(f"\n{text_table(session.result)}\n")
-    print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or went limp\n")
+    print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or was damped\n")
     path, longest = os.path.join(folder, "sim2sim.json"), math.inf if DRIVE in session.samples else 4.0
     ends = [dataclasses.asdict(end) for end in session.ends]
     write_results(session.result, [session.samples], path, video, longest, ends=ends)
@@ -191,6 +194,8 @@ def main() -> None:
     add("--suites", metavar="A,B", help="suites of the exam instead of a drive, or 'all' (see evaluate.py --list)")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
+    add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")
+    add("--steps_on_the_spot", action="store_true", help="the gait clock runs while the command is zero, too")
     add("--trials", type=positive, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--workers", type=positive, metavar="N", help="processes (default: one per core); results don't depend on it")

@@ -77,7 +77,7 @@ class LeggedRobotCfg(BaseConfig):
         resampling_time = 5.0
         """Seconds between new commands."""
         dead_band = [0.0, 0.0, 0.0]
-        """Commands with every component below these (m/s, m/s, rad/s) are set to zero: the robot stands."""
+        """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
         standing_share = 0.0
         """Share of commands that are exactly zero."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.common.controller_rules import apply_dead_band
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
@@ -34,24 +35,21 @@ class VelocityCommands:
         return (episode_length % self._interval == 0) & (episode_length > 0)
 
     def resample(self, mask: torch.Tensor) -> None:
-        """Draw new commands of the robots in ``mask`` that nobody drives; those inside the dead band become zero."""
+        """Draw new commands of the robots in ``mask`` that nobody drives; components in the dead band become zero."""
         drawn = self._low + (self._high - self._low) * torch.rand_like(self.values)
-        standing = (drawn.abs() <= self._dead_band).all(dim=1)
-        standing |= torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
-        drawn = drawn.masked_fill(standing.unsqueeze(1), 0.0)
+        standing = torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
+        drawn = apply_dead_band(drawn, self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.
         self.values.copy_(torch.where((mask & ~self._held).unsqueeze(1), drawn, self.values))
 
     def hold(self, robots: torch.Tensor, command: torch.Tensor) -> None:
-        """Give robots one command and keep it until :meth:`release`; inside the dead band it becomes zero.
+        """Give robots one command and keep it until :meth:`release`; components in the dead band become zero.
 
         Args:
             robots: Indices, (n,).
             command: m/s, m/s, rad/s, (3,).
         """
-        command = command.to(self.values)
-        standing = (command.abs() <= self._dead_band).all()
-        self.values[robots] = torch.where(standing, torch.zeros_like(command), command)
+        self.values[robots] = apply_dead_band(command.to(self.values), self._dead_band)
         self._held[robots] = True
 
     def release(self, robots: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from legged_gym.common.controller_rules import advance_clock
 from legged_gym.common.rotations import get_euler_xyz
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.observations import ObsTerm
@@ -15,14 +16,16 @@ from legged_gym.envs.qmini.qmini_config import QminiCfg
 class Qmini(LeggedRobot):
     """Qmini follows velocity commands in time with a gait clock.
 
-    The clock's phase runs from 0 to 1 in ``gait.period``. The legs' phases are half a period apart and which one
-    leads is drawn at each reset. While the command is zero the clock is held at 0: the legs' phases are then 0 and
-    0.5, both in stance.
+    The clock's phase runs from 0 to 1 in ``gait.period``, by the rules of the robot's controller
+    (:func:`~legged_gym.common.controller_rules.advance_clock`). The legs' phases are half a period apart and which one
+    leads is drawn at each reset. When the command is zero and the period is over, the clock is held at 0: the legs'
+    phases are then 0 and 0.5, both in stance. A share of the robots steps on the spot instead.
 
     ============= ======= ===========================================================
     tensor        shape   meaning
     ============= ======= ===========================================================
     gait_phase    (N,)    phase of the clock, [0, 1)
+    clock_held    (N,)    bool: the clock is held, the robot should stand still
     leg_phases    (N, 2)  phases of left and right leg, [0, 1)
     feet_stance   (N, 2)  bool: the clock wants this foot on the ground
     foot_contacts (N, 2)  bool: the foot touches now or did one step ago
@@ -41,38 +44,51 @@ class Qmini(LeggedRobot):
 
     def _init_buffers(self) -> None:
         super()._init_buffers()
-        self.gait_phase = torch.zeros(self.num_envs, device=self.device)
+        self._clock = self._last_clock = torch.zeros(3, self.num_envs, device=self.device)
         self._lead_offset = torch.zeros(self.num_envs, device=self.device)
+        self._steps_on_the_spot = torch.zeros_like(self.reset_buf)
         self._swing_duration = (1.0 - self.cfg.gait.stance_ratio) * self.cfg.gait.period
         hips = [i for i, name in enumerate(self.dof_names) if "hip_yaw" in name or "hip_roll" in name]
         self._hip_joints = torch.tensor(hips, device=self.device)
-        self._update_clock(torch.zeros_like(self.gait_phase))
+        self._update_clock()
 
     def _reset(self, mask: torch.Tensor) -> None:
         self._lead_offset = torch.where(mask, self._draw_leads() * self.cfg.gait.offset, self._lead_offset)
-        self.gait_phase = self.gait_phase.masked_fill(mask, 0.0)
+        self._steps_on_the_spot = torch.where(mask, self._draw_steppers(), self._steps_on_the_spot)
+        self._clock, self._last_clock = self._clock.masked_fill(mask, 0.0), self._last_clock.masked_fill(mask, 0.0)
         super()._reset(mask)
 
     def _draw_leads(self) -> torch.Tensor:
         """Draw whether the right leg leads, bool, (N,)."""
         return torch.rand(self.num_envs, device=self.device) < 0.5
 
+    def _draw_steppers(self) -> torch.Tensor:
+        """Draw which robots step on the spot when their command is zero, bool, (N,)."""
+        return torch.rand(self.num_envs, device=self.device) < self.cfg.gait.stepping_share
+
     def _post_physics_step(self) -> None:
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
-        self._update_clock(self.gait_phase + self.dt / self.cfg.gait.period)
+        self._last_clock = self._clock
+        self._update_clock()
         super()._post_physics_step()
 
-    def _update_clock(self, phase: torch.Tensor) -> None:
-        """Set the clock, held at 0 while the command is zero."""
-        self.standing = (self.commands == 0.0).all(dim=1)
-        self.gait_phase = (phase % 1.0).masked_fill(self.standing, 0.0)
+    def _update_clock(self) -> None:
+        """Move the clock one step on from where it was last, by the present command."""
+        standing, gait = (self.commands == 0.0).all(dim=1), self.cfg.gait
+        steps, phase, held = self._last_clock.unbind()
+        steps, phase, rests = advance_clock(
+            steps, phase, held > 0.5, standing, self._steps_on_the_spot, self.dt, gait.period
+        )
+        self._clock = torch.stack((steps, phase, rests.float()))
+        self.gait_phase = phase
+        self.clock_held = rests & ~self._steps_on_the_spot
         left = self.gait_phase + self._lead_offset
-        self.leg_phases = torch.stack((left, left + self.cfg.gait.offset), dim=1) % 1.0
-        self.feet_stance = (self.leg_phases < self.cfg.gait.stance_ratio) | self.standing.unsqueeze(1)
+        self.leg_phases = torch.stack((left, left + gait.offset), dim=1) % 1.0
+        self.feet_stance = (self.leg_phases < gait.stance_ratio) | self.clock_held.unsqueeze(1)
 
     def _compute_observations(self) -> None:
-        # Commands may have changed since the step: the observed clock must go with the observed command.
-        self._update_clock(self.gait_phase)
+        # Commands may have changed since the rewards: the observed clock must go with the observed command.
+        self._update_clock()
         super()._compute_observations()
 
     def _update_feet(self) -> None:
@@ -114,6 +130,10 @@ class Qmini(LeggedRobot):
         return super()._observation_groups(clean) | {"label": label}
 
     # --- rewards -------------------------------------------------------------------------------------------------
+
+    def _reward_stand_still(self) -> torch.Tensor:
+        """Sum up the deviation of all joints from their defaults while the clock is held, rad."""
+        return (self.dof_pos - self.default_dof_pos).abs().sum(1) * self.clock_held
 
     def _reward_tracking_lin_vel_x(self) -> torch.Tensor:
         """exp(-e_vx² / sigma)."""

@@ -31,6 +31,9 @@ class QminiPublishedCfg(LeggedRobotCfg):
         """The right leg's phase minus the left's, in periods."""
         stance_ratio = 0.55
         """A leg should stand while its phase is below this."""
+        stepping_share = 0.0
+        """Share of the episodes whose robot steps on the spot when its command is zero, as after the controller's
+        button for that."""
 
     class init_state(LeggedRobotCfg.init_state):
         pos = [0.0, 0.0, 0.48]

@@ -1,0 +1,58 @@
+"""The rules of the robot's own controller: the task, the evaluation and the simulated controller all follow these.
+
+They take NumPy arrays and PyTorch tensors alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+Array = Any
+"""A NumPy array or scalar, or a PyTorch tensor."""
+
+TILT_LIMIT = math.radians(20.0)
+"""Roll or pitch past which the controller stops walking and damps all joints, rad."""
+
+DAMPING_KD = 2.0
+"""D gain of all joints in that state, N·m·s/rad; their P gain is zero."""
+
+LOW_PASS = 0.02
+"""Share of the difference by which a command follows its stick in each control step."""
+
+STAND_UP_SECONDS = 4.0
+"""Time that standing up takes."""
+
+_PERIOD_BEGINS = 0.05
+"""The clock may stop when its last phase was below this."""
+
+
+def apply_dead_band(command: Array, thresholds: Array) -> Array:
+    """Return commands, (..., 3), with each component set to zero whose size is not above its threshold, (3,)."""
+    return command * (abs(command) > thresholds)
+
+
+def advance_clock(
+    steps: Array, phase: Array, held: Array, standing: Array, stepping: Array, dt: float, period: float
+) -> tuple[Array, Array, Array]:
+    """Move gait clocks on by one control step.
+
+    A clock runs while its robot walks. When the command becomes zero it runs on to the end of its period and is then
+    held at phase 0, unless the robot is told to step on the spot. The first step of a walk has the phase dt / period.
+
+    Args:
+        steps: Control steps that each clock has run since it was last at rest, float32.
+        phase: The last phase, [0, 1), float32.
+        held: Whether the clock has come to rest, bool.
+        standing: Whether the whole command is zero, bool.
+        stepping: Whether the robot is told to step on the spot, bool; ``held`` is then kept for later.
+        dt: Control step, s.
+        period: Of the clock, s.
+
+    Returns:
+        The new ``steps``, ``phase`` and ``held``.
+    """
+    held = (stepping & held) | (~stepping & standing & (held | (phase < _PERIOD_BEGINS)))
+    steps = (steps + 1.0) * (~held | stepping)
+    # The controller counts steps in float32 and divides in this order; sums of phases would drift away from it.
+    return steps, steps * dt % period / period, held
