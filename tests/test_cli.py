@@ -198,6 +198,18 @@ def test_play_records_a_video_without_a_screen(log_root: Path, tmp_path: Path) -
     assert not (only_run(log_root) / "exported").exists()
 
 
+def test_play_shows_the_last_second_of_a_robot_that_diverged(tmp_path: Path) -> None:
+    """Ground without friction makes the simulation blow up."""
+    trained = run("train", *SMALL, f"--log_root={tmp_path}", "--max_iterations=1", "--set",
+                  "domain_rand.friction_range=[0,0]", "--set", "sim.divergence.max_share=1")  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    (file,) = (only_run(tmp_path) / "diverged").iterdir()
+    done = run("play", "--headless", f"--replay={file}")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"robot \d diverged by '\w+'", done.stdout)
+    assert len(re.findall(r"\n +0\.\d\d .*(hip|knee|ankle)", done.stdout)) >= 3
+
+
 def test_play_goes_on_where_nothing_can_be_drawn(log_root: Path, tmp_path: Path) -> None:
     done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--headless", "--no_export", "--num_envs=1",
                "--steps=2", f"--video={tmp_path / 'out.mp4'}", MUJOCO_GL="disable")  # fmt: skip

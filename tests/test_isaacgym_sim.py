@@ -218,12 +218,12 @@ def test_a_diverged_robot_is_reported_and_replaced() -> None:
 
         sim._link.run = diverge  # type: ignore[method-assign]
         run(sim, 1)
-        assert sim.lost.tolist() == [False, True, False, False]
+        assert sim.diverged.tolist() == [0, 1, 0, 0]
         for name in STATES:
             assert getattr(sim, name).isfinite().all(), name
         sim._link.run = link_run  # type: ignore[method-assign]
         run(sim, 1)
-        assert not sim.lost.any()
+        assert not sim.diverged.any()
         torch.testing.assert_close(sim.root_states[1, :2], torch.zeros(2), atol=0.05, rtol=0)
 
 

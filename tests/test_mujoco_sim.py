@@ -218,10 +218,10 @@ def test_a_robot_that_diverged_is_told_once(sim: MujocoSimulator) -> None:
     drop(sim, steps=5)
     sim.batch.qvel[2] = 1e30
     sim.step(torch.zeros(N, 10), refresh=True)
-    assert sim.lost.tolist() == [False, False, True, False, False, False]
+    assert sim.diverged.tolist() == [0, 0, 1, 0, 0, 0]
     assert torch.isfinite(sim.rigid_body_states).all()
     sim.step(torch.zeros(N, 10), refresh=True)
-    assert not sim.lost.any()
+    assert not sim.diverged.any()
 
 
 def test_an_empty_mask_changes_nothing(sim: MujocoSimulator) -> None:

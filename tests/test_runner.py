@@ -308,7 +308,7 @@ def test_speed_is_of_the_median_iteration_without_the_first(monkeypatch: pytest.
     logger.after_iteration = seen.append
     speeds = []
     for iteration in range(4):
-        logger.log(iteration, 0, 4, 1.0, 1.0, {}, 1e-3, torch.ones(1), None)
+        logger.log(iteration, 0, 4, 1.0, 1.0, {}, learning_rate=1e-3, action_std=torch.ones(1), rnd_weight=None)
         speeds.append(logger.steps_per_second)
     assert speeds[:2] == [None, 2 * 8 * NUM_STEPS / 2.0]
     assert speeds[-1] == 2 * 8 * NUM_STEPS / 2.0

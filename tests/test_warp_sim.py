@@ -18,6 +18,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators import make_simulator
+from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
@@ -339,7 +340,29 @@ def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.Monke
         assert torch.isfinite(tensor[[0, 1, 3, 4, 5]]).all()
     assert torch.isfinite(sim.dof_pos).all()
     assert (sim.dof_vel[2] == 0.0).all()
-    assert sim.lost.tolist() == [i == 2 for i in range(N)]
+    assert sim.diverged.tolist() == [i == 2 for i in range(N)]
     sim.step(torch.zeros_like(torques), refresh=True)
-    assert not sim.lost.any()
+    assert not sim.diverged.any()
+    sim.close()
+
+
+def test_diverged_robots_are_found_as_on_the_processor_and_put_back_to_the_start() -> None:
+    sim = WarpSimulator(small_cfg(N), None, N, DEVICE)
+    sim.step(torch.zeros(N, 10, device=DEVICE), refresh=True)
+    sim.rigid_body_states[1, 0, 7] = torch.nan
+    sim.rigid_body_states[2, 4, 8] = 40.0
+    sim.root_states[3, 12] = 120.0
+    sim.dof_vel[4, 3] = -400.0
+    sim.contact_forces[5, 2, 1] = 2e5
+    expected = find_divergence(sim._limits, sim)
+    assert expected.tolist() == [0, 1, 2, 3, 4, 5]
+    sim._replace_diverged()
+    assert sim.diverged.tolist() == expected.tolist()
+    start = torch.tensor([*small_cfg(1).init_state.pos, *small_cfg(1).init_state.rot, *6 * [0.0]], device=DEVICE)
+    torch.testing.assert_close(sim.root_states[1:], start.expand(N - 1, 13))
+    torch.testing.assert_close(sim.rigid_body_states[1:], start.expand(N - 1, sim.num_bodies, 13))
+    assert not sim.dof_vel[1:].any() and not sim.contact_forces[1:].any()
+    for _ in range(3):
+        sim.step(torch.zeros(N, 10, device=DEVICE), refresh=True)
+    assert not sim.diverged.any()
     sim.close()

@@ -10,8 +10,12 @@ class UserError(Exception):
     """A mistake that the user can correct. Scripts print its one line and exit with code 2, without a traceback."""
 
 
-class SimulatorLostError(UserError):
-    """The simulation can't go on, for a reason outside of this project; what was learned so far is still good."""
+class TrainingStoppedError(UserError):
+    """The training can't go on; what was learned so far is still good."""
+
+
+class SimulatorLostError(TrainingStoppedError):
+    """The simulation can't go on, for a reason outside of this project."""
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:

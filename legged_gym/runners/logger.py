@@ -103,6 +103,8 @@ class TrainingLogger(Logger):
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.after_iteration: Callable[[int], None] | None = None
         """Called with the index of each completed iteration, in every process."""
+        self.sources: list[Callable[[int], dict[str, float]]] = []
+        """Return further figures of the iteration with this index, by name, in the process that logs."""
         self.observers: list[Observer] = []
         """Are told of every step and iteration, in the process that logs."""
         self._completed_at: list[float] = []
@@ -168,8 +170,11 @@ class TrainingLogger(Logger):
             self.ep_extras.append(extras["log"])
         self.cur_reward_sum += rewards
         self.cur_episode_length += 1
-        ended = dones > 0
-        self._ended.append((ended, torch.stack((self.cur_reward_sum, self.cur_episode_length))))
+        # An episode that diverged says nothing about the policy.
+        counted = ended = dones > 0
+        if "diverged" in extras:
+            counted = ended & ~extras["diverged"].to(ended.device)
+        self._ended.append((counted, torch.stack((self.cur_reward_sum, self.cur_episode_length))))
         self.cur_reward_sum = torch.where(ended, 0.0, self.cur_reward_sum)
         self.cur_episode_length = torch.where(ended, 0.0, self.cur_episode_length)
 
@@ -181,10 +186,7 @@ class TrainingLogger(Logger):
         collect_time: float,
         learn_time: float,
         loss_dict: dict[str, float],
-        learning_rate: float,
-        action_std: torch.Tensor,
-        rnd_weight: float | None,
-        **print_options: Any,
+        **others: Any,
     ) -> None:
         """Record an iteration's figures and show the progress.
 
@@ -195,25 +197,24 @@ class TrainingLogger(Logger):
         """
         self.completed_iterations = it + 1
         self._completed_at.append(time.perf_counter())
+        if self.writer is not None:
+            self._collect_episodes()
+            figures = {name: value for name, value in loss_dict.items() if "/" in name}
+            for source in self.sources:
+                figures |= source(it)
+            self._record_extras(it, figures)
+            losses = {name: value for name, value in loss_dict.items() if "/" not in name}
+            with self._quiet():
+                super().log(it, start_it, total_it, collect_time, learn_time, losses, **others)
+            if not self._verbose:
+                if self._progress is None:
+                    self._progress = Progress(start_it, total_it)
+                seconds = collect_time + learn_time
+                self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+            for observer in self.observers:
+                observer.after_iteration(it)
         if self.after_iteration is not None:
             self.after_iteration(it)
-        if self.writer is None:
-            return
-        self._collect_episodes()
-        self._record_extras(it, {name: value for name, value in loss_dict.items() if "/" in name})
-        losses = {name: value for name, value in loss_dict.items() if "/" not in name}
-        with self._quiet():
-            super().log(
-                it, start_it, total_it, collect_time, learn_time, losses, learning_rate, action_std, rnd_weight,
-                **print_options,
-            )  # fmt: skip
-        if not self._verbose:
-            if self._progress is None:
-                self._progress = Progress(start_it, total_it)
-            seconds = collect_time + learn_time
-            self._progress.update(it, seconds, self._figures(loss_dict, seconds))
-        for observer in self.observers:
-            observer.after_iteration(it)
 
     def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
         """Record a moving picture, which TensorBoard's page shows as such.

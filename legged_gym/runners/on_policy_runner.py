@@ -14,10 +14,11 @@ import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
-from legged_gym.common.errors import SimulatorLostError
+from legged_gym.common.errors import TrainingStoppedError
 from legged_gym.common.paths import relative
 from legged_gym.runners import distributed
 from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, read_file, write_checkpoint
+from legged_gym.runners.divergence import DivergenceWatch
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 
@@ -64,8 +65,12 @@ class OnPolicyRunner(RslRlRunner):
         )
         self._last_state = LastState()
         self._newest: tuple[int, str] | None = None
+        self.logger.after_iteration = self._after_iteration
+        self._divergence: DivergenceWatch | None = None
+        if log_dir is not None and hasattr(env, "divergence"):
+            self._divergence = DivergenceWatch(env, log_dir)
+            self.logger.sources.append(self._divergence.look)
         if self.is_distributed and log_dir is not None:
-            self.logger.after_iteration = self._after_iteration
             distributed.on_end(self._save_last_state)
 
     @property
@@ -83,13 +88,13 @@ class OnPolicyRunner(RslRlRunner):
 
         Raises:
             KeyboardInterrupt: The user stopped it; a checkpoint was written.
-            SimulatorLostError: The simulator's process is gone; a checkpoint was written.
+            TrainingStoppedError: The simulation can't go on, or diverges too often; a checkpoint was written.
             UserError: The run's folder can't be written.
         """
         self.current_learning_iteration = self.completed_iterations
         try:
             super().learn(num_learning_iterations, init_at_random_ep_len)
-        except (KeyboardInterrupt, SimulatorLostError):
+        except (KeyboardInterrupt, TrainingStoppedError):
             if self.logger.writer is not None:
                 last = max(self.completed_iterations - 1, 0)
                 with _ignoring_ctrl_c():
@@ -126,9 +131,12 @@ class OnPolicyRunner(RslRlRunner):
         }
 
     def _after_iteration(self, iteration: int) -> None:
-        """Be ready for the loss of another process."""
-        distributed.note_progress()
-        self._last_state.keep(iteration, self._checkpoint)
+        """Look after what may keep the training from going on."""
+        if self._divergence is not None:
+            self._divergence.check(iteration)
+        if self.is_distributed and self.logger.log_dir is not None:
+            distributed.note_progress()
+            self._last_state.keep(iteration, self._checkpoint)
 
     def _save_last_state(self) -> str:
         """Save what can be saved when the training ends unawares, from another thread, and say what that is."""

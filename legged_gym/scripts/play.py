@@ -22,6 +22,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/play.py --task=qmini                                     (the newest run)",
     "python legged_gym/scripts/play.py --viewer web                                     (in the browser)",
     "python legged_gym/scripts/play.py --headless --video out.mp4 --command 0.4 0 0 --steps 500",
+    "python legged_gym/scripts/play.py --replay logs/qmini/2026-01-31_12-00-00/diverged/iteration_7_not_finite.npz",
     "python legged_gym/scripts/play.py --load_run=2026-01-31_12-00-00 --checkpoint=500 --set terrain.mesh_type=plane",
 )
 
@@ -45,6 +46,9 @@ def play(args: argparse.Namespace) -> None:
     from legged_gym.viewers.opening import open_viewer
     from legged_gym.viewers.session import PlaySession
 
+    if args.replay:
+        _replay(args)
+        return
     trained = load_trained(args)
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
@@ -72,6 +76,30 @@ def play(args: argparse.Namespace) -> None:
             _export(trained)
     finally:
         trained.env.close()
+
+
+def _replay(args: argparse.Namespace) -> None:
+    """Show the last second of a robot that diverged."""
+    from legged_gym.viewers.opening import open_viewer
+    from legged_gym.viewers.replay import describe, open_replay
+
+    session = open_replay(args.replay, args)
+    try:
+        print("\n".join(describe(session.replay, session.env.dof_names)))
+        with contextlib.ExitStack() as stack:
+            film = _open_video(session.trained, args, stack)
+            viewer = open_viewer(session, args)
+            if viewer is not None:
+                stack.callback(viewer.close)
+            # Where nobody looks on, once is enough.
+            limit = args.steps or (None if viewer is not None and sys.stdin.isatty() else len(session.replay.actions))
+            for step in session.steps(limit, [] if viewer is None else [viewer]):
+                if film is not None:
+                    film.add_step(step.commands, step.estimate)
+        if film is not None:
+            print(f"video      {args.video}")
+    finally:
+        session.env.close()
 
 
 def _open_video(trained: Trained, args: argparse.Namespace, stack: contextlib.ExitStack) -> RobotFilm | None:
@@ -155,6 +183,7 @@ def main() -> None:
     add("--command", type=float, nargs=3, metavar=("VX", "VY", "WZ"), help="one command for all, m/s, m/s, rad/s")
     add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
     add("--video_robots", type=positive, default=4, metavar="N", help="robots in the film (default: %(default)s)")
+    add("--replay", metavar="FILE", help="show the last second of a robot that diverged: <run>/diverged/….npz")
     add("--no_export", action="store_true", help="do not export the networks")
     add_viewer_arguments(
         parser, ("auto", "native", "web", "none"), "a window, or without a screen a page in the browser"

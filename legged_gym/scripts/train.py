@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
 from legged_gym.common.devices import resolve_device
-from legged_gym.common.errors import SimulatorLostError, UserError
+from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.paths import python_command, relative
 from legged_gym.common.processes import World, world
 from legged_gym.runners import distributed
@@ -76,7 +76,7 @@ def _train(args: argparse.Namespace, here: World) -> None:
         except KeyboardInterrupt:
             print(f"\nstopped\n{_next_steps(args, folder)}")
             raise
-        except SimulatorLostError:
+        except TrainingStoppedError:
             print(f"\n{_next_steps(args, folder)}")
             raise
         finally:

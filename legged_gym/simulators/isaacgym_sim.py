@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from legged_gym.common.errors import UserError
+from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
 from legged_gym.simulators.isaacgym.python import find_interpreter
 from legged_gym.simulators.kinematics import Kinematics
@@ -156,12 +157,9 @@ class IsaacGymSimulator(Simulator):
         shared = self._shared
         for name, tensor in self._copied.items():
             tensor.copy_(shared[name])
-        self.lost.zero_()
-        # Nothing that is not finite hides in a sum, and one sum is quick.
-        if not (shared["root"].sum() + shared["dof"].sum()).isfinite():
-            lost = ~(shared["root"].isfinite().all(dim=1) & shared["dof"].flatten(1).isfinite().all(dim=1))
-            self.lost.copy_(lost)
-            rows = lost.nonzero().flatten().to(self.device)
+        self.diverged.copy_(find_divergence(self._cfg.sim.divergence, self))
+        rows = self.diverged.nonzero().flatten()
+        if len(rows):
             joints = torch.zeros(len(rows), self.num_dof, device=self.device)
             self._place(rows, self._start_root.expand(len(rows), 13), joints, joints)
 
@@ -217,7 +215,7 @@ class IsaacGymSimulator(Simulator):
         self.root_states, self._dof = tensors["root"], tensors["dof"]
         self.dof_pos, self.dof_vel = self._dof[..., 0], self._dof[..., 1]
         self.rigid_body_states, self.contact_forces = tensors["bodies"], tensors["forces"]
-        self.lost = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        self.diverged = torch.zeros(self.num_envs, dtype=torch.int32, device=self.device)
         everyone = torch.arange(self.num_envs, device=self.device)
         joints = torch.zeros(self.num_envs, self.num_dof, device=self.device)
         self._place(everyone, self._start_root.expand(self.num_envs, 13), joints, joints)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import mujoco
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from mujoco.batch import Batch
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import available_cores
+from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
 from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 
@@ -21,6 +24,16 @@ _RESETTING_WARNINGS = [
     mujoco.mjtWarning.mjWARN_BADQACC.value,
 ]
 """After these MuJoCo replaces a robot's state."""
+_UNSTABLE = "The simulation is unstable"
+
+
+def _pass_on(text: str) -> None:
+    """Pass on MuJoCo's warnings, except for those about a robot's state: it is told by :attr:`Simulator.diverged`."""
+    if _UNSTABLE not in text:
+        print(f"MuJoCo: {text}", file=sys.stderr)
+
+
+mujoco.set_mju_user_warning(_pass_on)
 
 
 class MujocoSimulator(Simulator):
@@ -46,6 +59,7 @@ class MujocoSimulator(Simulator):
             raise UserError(f"the mujoco simulator runs on 'cpu', not on '{device}' (--sim_device)")
         self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
+        self._limits = cfg.sim.divergence
         self._describe()
         threads = cfg.sim.num_threads or available_cores()
         self.batch = Batch(self.scene.model, num_envs, nthread=threads)
@@ -61,7 +75,7 @@ class MujocoSimulator(Simulator):
         self.batch.step(stage=mujoco.mjtStage.mjSTAGE_ACC.value if refresh else mujoco.mjtStage.mjSTAGE_NONE.value)
         if refresh:
             self._read(slice(None))
-            self._find_lost()
+            self._replace_diverged()
         else:
             self._read_joints(slice(None))
 
@@ -150,8 +164,7 @@ class MujocoSimulator(Simulator):
         # The tensors' own memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
         self._root, self._bodies = self.root_states.numpy(), self.rigid_body_states.numpy()
         self._forces = self.contact_forces.numpy()
-        self.lost = torch.zeros(n, dtype=torch.bool)
-        self._lost, self._num_resets = self.lost.numpy(), np.zeros(n, dtype=np.int32)
+        self.diverged = torch.zeros(n, dtype=torch.int32)
         self._dof_pos, self._dof_vel = self.dof_pos.numpy(), self.dof_vel.numpy()
 
     def _read_joints(self, rows: np.ndarray | slice) -> None:
@@ -181,11 +194,20 @@ class MujocoSimulator(Simulator):
         else:
             self._forces[rows[:, None], self._sensed_bodies] = forces
 
-    def _find_lost(self) -> None:
-        """Mark the robots that MuJoCo put back to its default state because theirs was no longer finite."""
-        num_resets = self.batch.warning[:, _RESETTING_WARNINGS, 1].sum(axis=1)
-        np.not_equal(num_resets, self._num_resets, out=self._lost)
-        self._num_resets = num_resets
+    def _replace_diverged(self) -> None:
+        """Find the robots that diverged, by MuJoCo's own check and by ours, and put them back to the start."""
+        warnings = self.batch.warning[..., 1]
+        replaced = torch.from_numpy((warnings[:, _RESETTING_WARNINGS] > 0).any(axis=1))
+        self.diverged.copy_(find_divergence(self._limits, self).masked_fill(replaced, 1))
+        rows = np.flatnonzero(self.diverged.numpy())
+        if rows.size:
+            # MuJoCo zeroes the counters before it counts: one that is left would hide, or repeat, the next time.
+            warnings[rows] = 0
+            self._qpos[rows], self._qvel[rows] = self.scene.model.qpos0, 0.0
+            self._joint_torque[rows] = 0.0
+            self._warmstart[rows] = 0.0
+            self.batch.forward(rows)
+            self._read(rows)
 
     def _write_root_velocity(self, rows: np.ndarray, velocity: np.ndarray) -> None:
         """Set a free base's velocity, (n, 6); MuJoCo wants the angular part in the base's own frame."""

@@ -61,11 +61,13 @@ class Simulator(ABC):
     dof_pos, dof_vel   (N, D)         rad, rad/s
     rigid_body_states  (N, B, 13)     like root_states, for each link
     contact_forces     (N, B, 3)      net force of all contacts on each link, N, world frame
-    lost               (N,)           bool: the simulation diverged in this control step and its state was replaced
+    diverged           (N,)           int32: 0, or why the simulation of this robot diverged in this control step
     ================== ============== ==========================================================
 
     After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them; with ``refresh`` all
-    tensors are, and of one instant.
+    tensors are, and of one instant. A robot whose state is not finite or passes a limit of ``sim.divergence`` is then
+    put back to the start, at rest, so all tensors hold finite numbers; ``diverged`` names the cause, as one more than
+    its index in :data:`~legged_gym.simulators.divergence.CAUSES`, until the next refresh.
     """
 
     num_envs: int
@@ -95,7 +97,7 @@ class Simulator(ABC):
     dof_vel: torch.Tensor
     rigid_body_states: torch.Tensor
     contact_forces: torch.Tensor
-    lost: torch.Tensor
+    diverged: torch.Tensor
 
     @property
     def num_dof(self) -> int:

@@ -68,6 +68,7 @@ class WarpSimulator(Simulator):
         self._wp_device = _find_device(device)
         self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
+        self._limits = cfg.sim.divergence
         self._max_contacts, self._max_constraints = cfg.sim.max_contacts, cfg.sim.max_constraints
         self._describe()
         self._create_worlds(terrain)
@@ -90,6 +91,7 @@ class WarpSimulator(Simulator):
         if refresh:
             self._forward()
             self._read(self._all_worlds)
+            self._replace_diverged()
 
     def set_drive_damping(self, damping: torch.Tensor) -> None:
         """Integrate this much velocity feedback implicitly; see :meth:`Simulator.set_drive_damping`."""
@@ -239,7 +241,7 @@ class WarpSimulator(Simulator):
     def _read(self, worlds: Worlds) -> None:
         """Bring the state tensors of some robots up to what was computed last."""
         data, contact = self._data, self._data.contact
-        bodies = [data.xpos, data.xquat, data.cvel, data.subtree_com, self._diverged]
+        bodies = [data.xpos, data.xquat, data.cvel, data.subtree_com]
         contacts = [
             self._rows.touching, self._rows.num_touching, self._model.geom_bodyid, contact.geom, contact.frame,
             contact.friction, contact.efc_address, data.efc.force,
@@ -248,8 +250,20 @@ class WarpSimulator(Simulator):
             kernels.read_bodies,
             (worlds.slots, self.num_bodies),
             [worlds.index, worlds.number, worlds.slots, *bodies, *contacts],
-            [self.root_states, self.rigid_body_states, self.contact_forces, self.lost],
+            [self.root_states, self.rigid_body_states, self.contact_forces],
         )
+
+    def _replace_diverged(self) -> None:
+        """Find the robots that diverged and put them back to the start."""
+        limits, data = self._limits, self._data
+        most = (
+            limits.max_linear_velocity, limits.max_angular_velocity, limits.max_joint_velocity,
+            limits.max_contact_force,
+        )  # fmt: skip
+        states = [data.qpos, data.qvel, data.qacc, data.qacc_warmstart]
+        states += [self.root_states, self.rigid_body_states, self.contact_forces]
+        outputs = [self._blew_up, *states, self.diverged]
+        self._launch(kernels.replace_diverged, self.num_envs, [*most, self._start, self.num_dof], outputs)
 
     # --- preparation ---------------------------------------------------------------------------------------------
 
@@ -274,10 +288,10 @@ class WarpSimulator(Simulator):
             room = own_room or self._max_contacts
             self._data = mjw.make_data(scene.model, nworld=n, nconmax=room, njmax=self._max_constraints)
             model, data = self._model, self._data
-            self._diverged = wp.zeros(n, dtype=bool)
+            self._blew_up = wp.zeros(n, dtype=bool)
             self._all_worlds, self._few_worlds = Worlds.all(n), Worlds.few(n)
             self._rows = ConstraintRows(scene.model, model, data, own_room)
-            self._solver = NewtonSolver(scene.model, model, data, self._rows, self._diverged) if solvable else None
+            self._solver = NewtonSolver(scene.model, model, data, self._rows, self._blew_up) if solvable else None
             # MuJoCo Warp's search for contacts needs what only its own kinematics computes.
             self._tree = TreeDynamics(scene.model, model, data) if on_ground else None
             self._contacts = GroundContacts(scene, terrain, model, data) if on_ground else None
@@ -292,7 +306,11 @@ class WarpSimulator(Simulator):
         self.root_states = torch.zeros(n, 13, device=device)
         self.rigid_body_states = torch.zeros(n, bodies, 13, device=device)
         self.contact_forces = torch.zeros(n, bodies, 3, device=device)
-        self.lost = torch.zeros(n, dtype=torch.bool, device=device)
+        self.diverged = torch.zeros(n, dtype=torch.int32, device=device)
+        base = self.scene.model.body(self.scene.body_ids[0])
+        w, x, y, z = base.quat
+        start = [*self.scene.model.qpos0, *base.pos, x, y, z, w, *6 * [0.0]]
+        self._start = torch.tensor(start, dtype=torch.float32, device=device)
         self._joint_torque = wp.to_torch(self._data.qfrc_applied)[:, self._dofs]
         self._drive_damping = torch.zeros(n, dofs, device=device)
         self._joint_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs].clone()
@@ -303,7 +321,7 @@ class WarpSimulator(Simulator):
     def _warm_up(self) -> None:
         """Run every kernel once, which compiles it, and return to the start."""
         data = self._data
-        changed = (data.qpos, data.qvel, data.qacc, data.qacc_warmstart, data.overflow, self._diverged)
+        changed = (data.qpos, data.qvel, data.qacc, data.qacc_warmstart, data.overflow, self._blew_up)
         with self._on_stream():
             start = [wp.clone(array) for array in changed]
             mjw.set_const(self._model, self._data)
@@ -312,6 +330,7 @@ class WarpSimulator(Simulator):
                 wp.copy(array, value)
         self._forward()
         self._read(self._all_worlds)
+        self._replace_diverged()
         self._count_overflows()
         self._overflows.zero_()
         wp.synchronize_device(self._wp_device)

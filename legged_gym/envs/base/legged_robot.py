@@ -11,6 +11,7 @@ from tensordict import TensorDict
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -47,6 +48,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
     last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
     torques             (N, D)    of the last physics step, N·m
     contact_magnitudes  (N, B)    net contact force of each link, N
+    diverged            (N,)      bool: the simulation of the robot diverged in the last step
     feet_contact        (N, F)    bool: the foot touches now or did one step ago
     feet_air_time       (N, F)    seconds since each foot last touched
     reward_rates        (N, R)    scaled reward terms of the last step, per second, as ``reward_names`` lists them
@@ -119,7 +121,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         1. Pushes come first, so that everything observed afterwards already holds them.
         2. Physics; the torque law runs before every physics step, on fresh joint angles.
         3. Derived quantities and timers, once, so that rewards only read.
-        4. Termination before rewards, because falling is one of them.
+        4. Termination before rewards, because falling is one of them. A robot that diverged ends its episode, too, but
+           its state is no physics: it gets no reward, and neither statistics nor curriculum look at it.
         5. Resets before observations, so that observation, privileged observation and label are of one state, the
            new episode's. The reward is still the old one's.
         6. Commands change last but before observing: a reward never judges a command that was not observed.
@@ -128,8 +131,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
             actions: Wanted joint angles as deviations from the default, in units of ``action_scale``, (N, D).
 
         Returns:
-            Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,) and, every
-            ``env.log_interval`` steps, ``log``.
+            Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,), which are the episodes that
+            ended for no reason of their own, ``diverged`` (N,), and, every ``env.log_interval`` steps, ``log``.
         """
         if self._graph is not None:
             self._graph(actions)
@@ -145,6 +148,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel = self.dof_vel.clone()
+        self.divergence.record([self.root_states, self.dof_pos, self.dof_vel, self.actions, self.commands])
         self._push_robots()
         self._send_actions()
         if self._hands_over_drive:
@@ -185,7 +189,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self._update_derived()
         self._update_feet()
         self._check_termination()
+        self._end_diverged()
         self._compute_reward()
+        self._drop_diverged()
         self._record_statistics()
         if self._any(self.reset_buf):
             self._update_terrain_curriculum()
@@ -198,7 +204,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
     def _finish_step(self) -> None:
         """Do what a step does on the host."""
         self.common_step_counter += 1
-        self.extras = {"time_outs": self.time_out_buf.clone()}
+        # The value of the state before takes the place of what a diverged robot would have earned, as after a time-out.
+        self.extras = {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
         figures = self.statistics.step()
         if figures is not None:
             self.extras["log"] = figures
@@ -247,22 +254,35 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
 
     def _check_termination(self) -> None:
         forces = self.contact_magnitudes[:, self.termination_contact_indices]
-        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1) | self.sim.lost
+        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
         if self.cfg.asset.terminate_past_tilt > 0.0:
             fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
         self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
         self.reset_buf = fallen | self.time_out_buf
 
+    def _end_diverged(self) -> None:
+        """End the episodes of robots that diverged, whatever else was found about them."""
+        self.diverged = self.sim.diverged > 0
+        self.reset_buf = self.reset_buf | self.diverged
+        self.time_out_buf = self.time_out_buf & ~self.diverged
+        self.divergence.note(self.reset_buf, self.sim.diverged)
+
     def _compute_reward(self) -> None:
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
-        self.statistics.add("Reward", self.reward_rates)
+
+    def _drop_diverged(self) -> None:
+        """Take back the rewards that were computed from states that are no physics."""
+        self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
+        self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
 
     def _record_statistics(self) -> None:
+        self.statistics.add("Reward", self.reward_rates)
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        self.statistics.add("Tracking", (self.commands - velocity).square_())
+        errors = (self.commands - velocity).square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
+        self.statistics.add("Tracking", errors)
         self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
-        falls = self.reset_buf & ~self.time_out_buf
-        self.statistics.add("Episode", torch.stack((falls, self.time_out_buf), dim=1))
+        falls = self.reset_buf & ~self.time_out_buf & ~self.diverged
+        self.statistics.add("Episode", torch.stack((falls, self.time_out_buf, self.diverged), dim=1))
 
     def _update_terrain_curriculum(self) -> None:
         """Move robots whose episode ended to harder or easier ground."""
@@ -272,7 +292,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
             full = torch.full_like(distance, self.cfg.env.episode_length_s)
             seconds = torch.where(self.time_out_buf, self._steps_since_reset * self.dt, full)
             wanted = self.commands[:, :2].norm(dim=1) * seconds
-            self.ground.update_curriculum(self.reset_buf, distance, wanted)
+            self.ground.update_curriculum(self.reset_buf & ~self.diverged, distance, wanted)
 
     def _reset(self, mask: torch.Tensor) -> None:
         """Start new episodes of the robots in ``mask``, bool, (N,)."""
@@ -341,6 +361,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
         self.feet_contact = self.feet_touchdown = self._has_touched = self._last_touching
         self._fresh = torch.zeros_like(self.reset_buf)
+        self.diverged = torch.zeros_like(self.reset_buf)
+        self.divergence = DivergenceLog(n, self.num_dof, self.num_actions, self.dt, device)
         self._steps_since_reset = torch.zeros_like(self._episode_length)
         self.last_dof_vel = torch.zeros_like(self.actions)
         self._aim = self.default_dof_pos.expand(n, -1)
@@ -360,4 +382,4 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self.statistics.declare("Reward", "mean", self.reward_names)
         self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
         self.statistics.declare("Terrain", "mean", ["level"])
-        self.statistics.declare("Episode", "share", ["falls", "time_outs"])
+        self.statistics.declare("Episode", "share", ["falls", "time_outs", "diverged"])

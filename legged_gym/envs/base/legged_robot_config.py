@@ -270,6 +270,24 @@ class LeggedRobotCfg(BaseConfig):
         compile_step = True
         """Let ``torch.compile`` fuse a recorded step's kernels: steps are faster, the start takes longer."""
 
+        class divergence:
+            """What the state of a robot may be at most.
+
+            A state beyond, or one that is not finite, is no physics any more. The episode ends, but it counts neither
+            as a fall nor for rewards, statistics and curriculum. One robot's last second is kept in the run's folder.
+            """
+
+            max_linear_velocity = 30.0
+            """Of every link, m/s."""
+            max_angular_velocity = 100.0
+            """Of the base, rad/s."""
+            max_joint_velocity = 300.0
+            """Of each joint, rad/s."""
+            max_contact_force = 1e5
+            """Net force on each link, N."""
+            max_share = 0.2
+            """Share of the episodes that may end so; a training with more of them is stopped."""
+
         class physx:
             """Isaac Gym's own settings, under legged_gym's names; see docs/isaacgym.md."""
 

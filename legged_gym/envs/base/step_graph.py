@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WARM_UP = 3
 """Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
-_STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "lost")
+_STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "diverged")
 """What a simulator changes."""
 _CALLS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
 """Methods of a simulator that a step may call."""

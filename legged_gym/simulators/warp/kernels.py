@@ -1,4 +1,6 @@
 # mypy: ignore-errors
+# ruff: noqa: UP018  (Warp needs the calls: they make a variable of a constant)
+
 # Warp compiles these functions itself; Python's typing rules do not hold in them.
 """GPU kernels between MuJoCo Warp's arrays and the state tensors of :class:`WarpSimulator`.
 
@@ -139,7 +141,6 @@ def read_bodies(
     xquat: wp.array2d[wp.quat],
     cvel: wp.array2d[wp.spatial_vector],
     subtree_com: wp.array2d[wp.vec3],
-    diverged: wp.array[bool],
     touching: wp.array2d[int],
     num_touching: wp.array[int],
     geom_body: wp.array[int],
@@ -151,9 +152,8 @@ def read_bodies(
     root_states: wp.array2d[float],
     body_states: wp.array3d[float],
     contact_forces: wp.array3d[float],
-    lost: wp.array[bool],
 ) -> None:
-    """Read the states of all links and their contact forces, say who diverged and forget it. One thread a link."""
+    """Read the states of all links and their contact forces. One thread a link."""
     slot, link = wp.tid()
     for k in range(slot, number[0], slots):
         world = worlds[k]
@@ -179,10 +179,75 @@ def read_bodies(
             contact_forces[world, link, i] = force[i]
         body_states[world, link, 6] = rotation[0]
         if link == 0:
-            lost[world] = diverged[world]
-            diverged[world] = False
             for i in range(13):
                 root_states[world, i] = body_states[world, 0, i]
+
+
+@wp.kernel
+def replace_diverged(
+    max_linear_velocity: float,
+    max_angular_velocity: float,
+    max_joint_velocity: float,
+    max_contact_force: float,
+    start: wp.array[float],
+    dofs: int,
+    blew_up: wp.array[bool],
+    qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
+    qacc: wp.array2d[float],
+    qacc_warmstart: wp.array2d[float],
+    root_states: wp.array2d[float],
+    body_states: wp.array3d[float],
+    contact_forces: wp.array3d[float],
+    diverged: wp.array[int],
+) -> None:
+    """Say why a world diverged, as :func:`find_divergence` does, and put it back to ``start``. One thread a world."""
+    world = wp.tid()
+    total = float(0.0)
+    quickest = float(0.0)
+    fastest = float(0.0)
+    strongest = float(0.0)
+    for i in range(dofs):
+        velocity = qvel[world, qvel.shape[1] - dofs + i]
+        total += qpos[world, qpos.shape[1] - dofs + i] + velocity
+        fastest = wp.max(fastest, wp.abs(velocity))
+    for link in range(body_states.shape[1]):
+        for i in range(13):
+            total += body_states[world, link, i]
+        linear = wp.vec3(body_states[world, link, 7], body_states[world, link, 8], body_states[world, link, 9])
+        quickest = wp.max(quickest, wp.length(linear))
+        force = wp.vec3(contact_forces[world, link, 0], contact_forces[world, link, 1], contact_forces[world, link, 2])
+        total += force[0] + force[1] + force[2]
+        strongest = wp.max(strongest, wp.length(force))
+    angular = wp.length(wp.vec3(root_states[world, 10], root_states[world, 11], root_states[world, 12]))
+    cause = 0
+    if blew_up[world] or not wp.isfinite(total):
+        cause = 1
+    elif quickest > max_linear_velocity:
+        cause = 2
+    elif angular > max_angular_velocity:
+        cause = 3
+    elif fastest > max_joint_velocity:
+        cause = 4
+    elif strongest > max_contact_force:
+        cause = 5
+    diverged[world] = cause
+    blew_up[world] = False
+    if cause == 0:
+        return
+    for i in range(qpos.shape[1]):
+        qpos[world, i] = start[i]
+    for i in range(qvel.shape[1]):
+        qvel[world, i] = 0.0
+        qacc[world, i] = 0.0
+        qacc_warmstart[world, i] = 0.0
+    for link in range(body_states.shape[1]):
+        for i in range(13):
+            body_states[world, link, i] = start[qpos.shape[1] + i]
+        for i in range(3):
+            contact_forces[world, link, i] = 0.0
+    for i in range(13):
+        root_states[world, i] = start[qpos.shape[1] + i]
 
 
 @wp.kernel

@@ -39,7 +39,7 @@ class NewtonSolver:
         device_model: mjw.Model,
         data: mjw.Data,
         rows: ConstraintRows,
-        diverged: wp.array[bool],
+        blew_up: wp.array[bool],
     ) -> None:
         """Build the kernels for this number of degrees of freedom and of constraints.
 
@@ -48,7 +48,7 @@ class NewtonSolver:
             device_model: The same on the device.
             data: Its worlds.
             rows: What makes their constraint rows.
-            diverged: Where worlds are marked whose step blew up, (N,).
+            blew_up: Where worlds are marked whose step blew up, (N,).
         """
         self._model, self._data = device_model, data
         size = int(model.nv)
@@ -68,7 +68,7 @@ class NewtonSolver:
         self._streams = [wp.Stream(device) if device.is_cuda else None for _ in self._kernels]
         self._head_start = wp.zeros(1, dtype=int)
         self._damped = wp.zeros_like(data.qacc)
-        self._diverged = diverged
+        self._blew_up = blew_up
 
     @staticmethod
     def supports(model: mujoco.MjModel) -> bool:
@@ -118,7 +118,7 @@ class NewtonSolver:
                 model.opt.timestep, model.nq > model.nv, self._damped, data.nefc, data.njmax, data.nacon,
                 data.ncollision, data.naconmax,
             ],
-            outputs=[data.qpos, data.qvel, data.qacc, data.overflow, self._diverged],
+            outputs=[data.qpos, data.qvel, data.qacc, data.overflow, self._blew_up],
         )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def _advance(
     qvel: wp.array2d[float],
     guess: wp.array2d[float],
     flags: wp.array[int],
-    diverged: wp.array[bool],
+    blew_up: wp.array[bool],
 ) -> None:
     """Integrate velocities, then positions. One thread a world; one that blew up stays where it was, at rest."""
     world = wp.tid()
@@ -165,7 +165,7 @@ def _advance(
         flag |= int(mjw.OverflowType.NARROWPHASE)
     flags[world] = flags[world] | flag
     if flag & DIVERGED != 0:
-        diverged[world] = True
+        blew_up[world] = True
         for i in range(size):
             qvel[world, i] = 0.0
             guess[world, i] = 0.0

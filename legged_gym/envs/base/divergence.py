@@ -1,0 +1,139 @@
+"""What a task keeps about robots whose simulation diverged: how often, why, and the last second of one of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from legged_gym.common.errors import UserError
+from legged_gym.simulators.divergence import CAUSES
+
+_SECONDS = 1.0
+"""Length of what is kept of a robot."""
+
+
+@dataclass
+class Replay:
+    """The last second of a robot, from its state before each control step and what it was told to do in that step."""
+
+    cause: str
+    """A name of :data:`~legged_gym.simulators.divergence.CAUSES`."""
+    robot: int
+    dt: float
+    """Control step, s."""
+    root_states: np.ndarray
+    """(T, 13)."""
+    dof_pos: np.ndarray
+    """rad, (T, D)."""
+    dof_vel: np.ndarray
+    """rad/s, (T, D)."""
+    actions: np.ndarray
+    """(T, A)."""
+    commands: np.ndarray
+    """(T, 3)."""
+
+    def write(self, path: str) -> None:
+        """Write it as a file for :meth:`read`.
+
+        Raises:
+            UserError: The file can't be written.
+        """
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            np.savez_compressed(path, **vars(self))
+        except OSError as error:
+            raise UserError(f"can't write '{path}': {error.strerror or error}") from error
+
+    @classmethod
+    def read(cls, path: str) -> Replay:
+        """Read what :meth:`write` wrote; no code in the file is run.
+
+        Raises:
+            UserError: There is no such file, or it holds something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {name: file[name] for name in cls.__dataclass_fields__}
+            arrays = {name: np.atleast_2d(values[name]).astype(np.float32) for name in list(values)[3:]}
+            replay = cls(str(values["cause"]), int(values["robot"]), float(values["dt"]), **arrays)
+        except OSError as error:
+            raise UserError(f"can't read '{path}' (--replay): {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, EOFError) as error:
+            raise UserError(f"'{path}' (--replay) is no file about a diverged robot: {error}") from error
+        lengths = {len(array) for array in arrays.values()}
+        if len(lengths) != 1 or replay.root_states.shape[1] != 13 or not replay.dt > 0.0:
+            raise UserError(f"'{path}' (--replay) is no file about a diverged robot: its arrays don't fit together")
+        return replay
+
+
+class DivergenceLog:
+    """Counts ended episodes and diverged robots on the device, and remembers every robot's last second.
+
+    Nothing here waits for a device until somebody calls :meth:`counts` or :meth:`take`.
+    """
+
+    def __init__(self, num_envs: int, num_dof: int, num_actions: int, dt: float, device: str) -> None:
+        """Start with nothing.
+
+        Args:
+            num_envs: Number of robots, N.
+            num_dof: Number of joints, D.
+            num_actions: Number of actions, A.
+            dt: Control step, s.
+            device: Where the tensors live.
+        """
+        self._dt, self._sizes = dt, [13, num_dof, num_dof, num_actions, 3]
+        steps = max(1, round(_SECONDS / dt))
+        self._frames = torch.zeros(steps, num_envs, sum(self._sizes), device=device)
+        self._newest = torch.zeros(1, dtype=torch.long, device=device)
+        self._ages = torch.zeros(num_envs, dtype=torch.long, device=device)
+        self._counts = torch.zeros(num_envs, 1 + len(CAUSES), device=device)
+        self._numbers = torch.arange(1, 1 + len(CAUSES), dtype=torch.int32, device=device)
+        self._kept = torch.zeros(steps, self._frames.shape[2], device=device)
+        self._about = torch.zeros(4, dtype=torch.long, device=device)
+        """Cause, robot, age and index of the newest frame of what is kept; a cause of 0: nothing is."""
+
+    def record(self, parts: list[torch.Tensor]) -> None:
+        """Remember states before a control step, and its actions and commands, each (N, …)."""
+        self._newest.add_(1).remainder_(len(self._frames))
+        self._frames.index_copy_(0, self._newest, torch.cat(parts, dim=1).unsqueeze(0))
+        self._ages += 1
+
+    def note(self, ended: torch.Tensor, causes: torch.Tensor) -> None:
+        """Take note of what a control step led to.
+
+        Args:
+            ended: Whose episodes ended, bool, (N,).
+            causes: Why robots diverged, int32, (N,); 0: they did not.
+        """
+        self._counts[:, 0] += ended
+        self._counts[:, 1:] += causes.unsqueeze(1) == self._numbers
+        if causes.is_cuda or bool(causes.any()):
+            self._keep(causes)
+        self._ages.masked_fill_(ended, 0)
+
+    def _keep(self, causes: torch.Tensor) -> None:
+        """Keep the last second of the first robot that diverged, unless one is kept already."""
+        robot = (causes > 0).int().argmax().view(1)
+        about = torch.cat((causes[robot].long(), robot, self._ages[robot], self._newest))
+        new = (about[0] > 0) & (self._about[0] == 0)
+        self._kept.copy_(torch.where(new, self._frames.index_select(1, robot).squeeze(1), self._kept))
+        self._about.copy_(torch.where(new, about, self._about))
+
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Return how many episodes have ended since the start, and how many robots diverged, by cause."""
+        ended, *diverged = self._counts.double().sum(0).long().tolist()
+        return ended, dict(zip(CAUSES, diverged, strict=True))
+
+    def take(self) -> Replay | None:
+        """Return the last second of a robot that diverged since the last time; None: none did."""
+        cause, robot, age, newest = self._about.tolist()
+        if cause == 0:
+            return None
+        frames = self._kept.roll(-1 - newest, 0)[-max(1, min(age, len(self._kept))) :].cpu()
+        self._about.zero_()
+        parts = [part.numpy() for part in frames.split(self._sizes, dim=1)]
+        return Replay(CAUSES[cause - 1], robot, self._dt, *parts)
