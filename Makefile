@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard test lint
+.PHONY: help setup train play tensorboard test lint wheel
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -23,7 +23,8 @@ help:
 	@echo 'make play         play the newest run, write plots and export its networks'
 	@echo 'make tensorboard  watch the runs in a browser'
 	@echo 'make test         set up, then run all tests'
-	@echo 'make lint         ruff and mypy'
+	@echo 'make lint         ruff, mypy and the layers'
+	@echo 'make wheel        build the wheel and try it in an empty environment'
 	@echo 'make setup        only set up: $(VENV) with the dependencies pinned in constraints.txt'
 
 setup: $(VENV)/.installed
@@ -68,6 +69,16 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	@echo 'installing the dependencies into $(VENV), which takes some minutes'
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
+
+# The wheel is tried from another folder, in an environment that has nothing but it and its dependencies.
+wheel: $(VENV)/.installed-test
+	@rm -rf build dist
+	$(PIP) wheel -q --no-deps --wheel-dir dist .
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && wheel=$$(ls "$$PWD"/dist/*.whl) && constraints="$$PWD/constraints.txt" \
+	&& $(PYTHON) -m venv "$$folder/venv" \
+	&& (cd $(VENV)/lib/python3*/site-packages && pwd) >"$$(echo "$$folder"/venv/lib/python3*/site-packages)/dependencies.pth" \
+	&& cd "$$folder" && venv/bin/python -m pip --disable-pip-version-check install -q --no-deps "$$wheel" \
+	&& PYTHONSAFEPATH=1 venv/bin/python -c 'import legged_gym; print(legged_gym.__file__)'
 
 # What tests of films, page and window need beside Python; without it they say so and are skipped.
 PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver xvfb xdotool

@@ -5,8 +5,9 @@ Nothing is imported before it is asked for: a configuration is a file of numbers
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -32,15 +33,7 @@ _HOMES = {
     "task_registry": "legged_gym.envs.registry",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import ``name`` from the module that holds it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_HOMES[name])
-    value = globals()[name] = getattr(module, name)
-    return value
-
+__getattr__ = lazy_attributes(__name__, _HOMES)
 
 __all__ = [
     "TASKS",

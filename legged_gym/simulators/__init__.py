@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
@@ -44,11 +45,9 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
     return simulator(**kwargs)
 
 
-def __getattr__(name: str) -> Any:
-    """Import the base class and its parameters on first use: the scene alone needs no PyTorch."""
-    if name not in ("Drive", "PhysicsParameters", "Simulator"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.simulator"), name)
+_CONTRACT = "legged_gym.simulators.simulator"
 
+# The scene alone needs no PyTorch.
+__getattr__ = lazy_attributes(__name__, dict.fromkeys(("Drive", "PhysicsParameters", "Simulator"), _CONTRACT))
 
 __all__ = ["ON_GPU", "ON_GPU_IF_ANY", "SIMULATORS", "Drive", "PhysicsParameters", "Simulator", "make_simulator"]
