@@ -23,7 +23,7 @@ from legged_gym.envs import QminiCfg
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import measure
-from legged_gym.evaluation.suites import Suite, select_suites
+from legged_gym.evaluation.scenarios import Scenario, select_scenarios
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import PolicyFiles, load_policy
 
@@ -41,7 +41,7 @@ def policy(folder: Path) -> PolicyFiles:
 
 def make_plan(policy: PolicyFiles, seconds: float = 0.3, **changes: object) -> TrialPlan:
     """Return a trial of one command without noise; changes are of the plan."""
-    suite = Suite("test", "", (((0.0, (0.3, 0.0, 0.0)),),), seconds=seconds, noise=0.0)
+    suite = Scenario("test", "", (((0.0, (0.3, 0.0, 0.0)),),), seconds=seconds, noise=0.0)
     (plan,) = draw_plans(suite, policy.config, 1, 1)
     return dataclasses.replace(plan, **changes)
 
@@ -194,16 +194,16 @@ def test_record_is_what_happened(policy: PolicyFiles) -> None:
 
 
 def test_plans_are_the_exams_trials(policy: PolicyFiles) -> None:
-    (suite,) = select_suites("mixed")
+    (suite,) = select_scenarios("mixed")
     plans = draw_plans(suite, policy.config, 5, 7)
     joints = np.array([0.05, 0.05, 0.1, 0.1, 0.1] * 2, np.float32)
     drawn = draw_trials(suite, 5, 7, 0.02, suite.seconds, StartNoise(joints, velocity=0.05, tilt=0.05))
     for index, plan in enumerate(plans):
         np.testing.assert_array_equal(plan.commands, drawn.commands[:-1, index])
-        np.testing.assert_array_equal(plan.kicks, drawn.kicks[:, index])
+        np.testing.assert_array_equal(plan.kicks, drawn.pushes[:, index])
         np.testing.assert_array_equal(plan.zero_offset, drawn.zero_offset[index])
         np.testing.assert_array_equal(plan.dof_pos, drawn.dof_pos[index])
-        assert (plan.ground, plan.friction) == (drawn.grounds[index], drawn.friction[index])
+        assert (plan.ground, plan.friction) == (drawn.terrains[index], drawn.friction[index])
         assert plan.observation_delay == pytest.approx(drawn.observation_delay[index])
     assert len({plan.friction for plan in plans}) == 5
 
@@ -224,7 +224,7 @@ def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
 
 
 def test_results_do_not_depend_on_the_number_of_workers(folder: Path, policy: PolicyFiles) -> None:
-    (suite,) = select_suites("mixed")
+    (suite,) = select_scenarios("mixed")
     plans = [dataclasses.replace(plan, commands=plan.commands[:12]) for plan in draw_plans(suite, policy.config, 3, 1)]
     alone, together = (list(run_trials(str(folder), URDF, plans, workers)) for workers in (1, 2))
     for one, other in zip(alone, together, strict=True):

@@ -19,7 +19,7 @@ from legged_gym.common.rotations import get_euler_xyz
 from legged_gym.deploy.controller import Controller
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.envs import Qmini
-from legged_gym.evaluation.grounds import GROUNDS
+from legged_gym.evaluation.terrain import TERRAINS
 from legged_gym.policies.exported import BUILT_IN, PolicyFiles, load_policy
 
 URDF = str(Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "qmini", "urdf", "qmini.urdf"))
@@ -143,7 +143,7 @@ def test_robot_is_placed_as_asked_with_its_soles_just_above_the_ground() -> None
     assert world.data.qpos[2] == pytest.approx(0.4218 + 0.003, abs=1e-3)
 
 
-@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("ground", TERRAINS)
 def test_grounds_lie_under_the_robot(ground: str) -> None:
     world = make_world(ground=ground)
     for place in ((0.0, 0.0), (1.3, -0.7), (-2.1, 2.4)):

@@ -1,4 +1,4 @@
-"""The exam as a user holds it, from a run and from exported files; and policies that come with the project."""
+"""The evaluation as a user holds it, from a run and from exported files; and policies that come with the project."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 import yaml
-from exam_policies import RUN, make_policy
+from evaluation_policies import RUN, make_policy
 from test_cli import can_draw, command, run
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.cli.arguments import run_main
-from legged_gym.evaluation.suites import SUITES
+from legged_gym.evaluation.scenarios import SCENARIOS
 from legged_gym.render.video import VideoUnavailableError
 from legged_gym.runners import runs
 
@@ -41,16 +41,16 @@ def call(script: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> in
     return run_main(importlib.import_module(f"legged_gym.scripts.{script}").main)
 
 
-def test_an_exam_with_a_film(logs: Path, tmp_path: Path) -> None:
-    done = run("evaluate", "--suites=stairs_2cm", "--quick", "--trials=1", f"--out={tmp_path}", f"--log_root={logs}",
-               f"--video={tmp_path / 'exam.mp4'}", THREADS)  # fmt: skip
+def test_an_evaluation_with_a_film(logs: Path, tmp_path: Path) -> None:
+    done = run("evaluate", "--scenarios=stairs_2cm", "--quick", "--trials=1", f"--out={tmp_path}", f"--log_root={logs}",
+               f"--video={tmp_path / 'evaluation.mp4'}", THREADS)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"{RUN}/model_0" in done.stdout and "stairs_2cm" in done.stdout
     assert ("data:image/jpeg" in (tmp_path / "report.html").read_text(encoding="utf-8")) == can_draw()
     if not can_draw():
         assert "no video: " in done.stdout
         return
-    frames = imageio_ffmpeg.read_frames(str(tmp_path / "exam.mp4"))
+    frames = imageio_ffmpeg.read_frames(str(tmp_path / "evaluation.mp4"))
     assert next(frames)["size"] == (640, 368)
     pictures = list(frames)
     assert len(pictures) >= 10
@@ -72,35 +72,37 @@ def test_policies_side_by_side(
     logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = logs / "qmini" / RUN
-    assert call("evaluate", monkeypatch, f"ours={folder}", folder / "exported", "--suites=flat,slope", "--quick",
+    assert call("evaluate", monkeypatch, f"ours={folder}", folder / "exported", "--scenarios=flat,slope", "--quick",
                 "--trials=2", f"--out={tmp_path}", "--seed=3", THREADS) == 0  # fmt: skip
     output = capsys.readouterr().out
     assert "A  ours" in output and f"B  {RUN} (ONNX)" in output
-    data = json.loads((tmp_path / "exam.json").read_text())
+    data = json.loads((tmp_path / "evaluation.json").read_text())
     assert (data["seed"], data["trials"], data["longest"], data["finished"]) == (3, 2, 4.0, True)
     assert data["overrides"] == ["sim.num_threads=1"]
     first, second = (policy["results"] for policy in data["policies"])
     assert list(first) == ["flat", "slope"]
     # The same nets, but for rounding.
-    for suite in first:
+    for scenario in first:
         for name in ("falls", "joint_speed_peak"):
-            assert first[suite]["metrics"][name] == pytest.approx(second[suite]["metrics"][name], rel=0.05)
-    assert "Exam of ours" in (tmp_path / "report.html").read_text(encoding="utf-8")
+            assert first[scenario]["metrics"][name] == pytest.approx(second[scenario]["metrics"][name], rel=0.05)
+    assert "Evaluation of ours" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("unfilmed")
 def test_the_newest_run_is_examined_into_a_new_folder(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert call("evaluate", monkeypatch, "--suites=flat", "--quick", "--trials=1", f"--log_root={logs}", THREADS) == 0
-    (folder,) = (logs / "exams").iterdir()
-    assert {path.name for path in folder.iterdir()} == {"exam.json", "report.html"}
-    assert json.loads((folder / "exam.json").read_text())["policies"][0]["name"] == f"{RUN}/model_0"
-    shutil.rmtree(logs / "exams")
+    assert (
+        call("evaluate", monkeypatch, "--scenarios=flat", "--quick", "--trials=1", f"--log_root={logs}", THREADS) == 0
+    )
+    (folder,) = (logs / "evaluations").iterdir()
+    assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
+    assert json.loads((folder / "evaluation.json").read_text())["policies"][0]["name"] == f"{RUN}/model_0"
+    shutil.rmtree(logs / "evaluations")
 
 
 def test_list_says_what_there_is() -> None:
     done = run("evaluate", "--list")
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == [suite.name for suite in SUITES]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [scenario.name for scenario in SCENARIOS]
 
 
 def test_help_needs_no_heavy_imports() -> None:
@@ -122,7 +124,7 @@ def test_help_needs_no_heavy_imports() -> None:
 
 def test_ctrl_c_writes_what_was_finished(logs: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("evaluate", "--suites=flat,stand", "--trials=4", f"--log_root={logs}", f"--out={tmp_path}", THREADS),
+        command("evaluate", "--scenarios=flat,stand", "--trials=4", f"--log_root={logs}", f"--out={tmp_path}", THREADS),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -138,23 +140,23 @@ def test_ctrl_c_writes_what_was_finished(logs: Path, tmp_path: Path) -> None:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, shown + output + errors
     assert "Traceback" not in errors
-    data = json.loads((tmp_path / "exam.json").read_text())
+    data = json.loads((tmp_path / "evaluation.json").read_text())
     assert data["finished"] is False and list(data["policies"][0]["results"]) == ["flat"]
     assert "Stopped before its end" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 CASES = {
-    "suite": (["--suites=flatt"], "no suite 'flatt' (--suites): did you mean 'flat'?"),
+    "scenario": (["--scenarios=flatt"], "no scenario 'flatt' (--scenarios): did you mean 'flat'?"),
     "policy": (["2025"], f"no run '2025' in '{{logs}}/qmini': valid: {RUN}"),
     "checkpoint": (["gone.pt"], "no checkpoint 'gone.pt'"),
     "shipped": (["shipped", "--task=qmini_published"], "no policy came with the project for the task"),
     "task": (["--task=gmini"], "unknown task 'gmini'"),
-    "simulator": (["--suites=flat", "--quick", "--sim=mujocco"], "unknown simulator 'mujocco'"),
+    "simulator": (["--scenarios=flat", "--quick", "--sim=mujocco"], "unknown simulator 'mujocco'"),
     "trials": (["--trials=0"], "argument --trials: must be at least 1, got 0"),
-    "setting": (["--suites=flat", "--set=terrain.frictoin=1"], "did you mean 'terrain.friction'"),
-    "training's setting": (["--suites=flat", "--set=algorithm.gamma=0.9"], "--set can only change the environment"),
+    "setting": (["--scenarios=flat", "--set=terrain.frictoin=1"], "did you mean 'terrain.friction'"),
+    "training's setting": (["--scenarios=flat", "--set=algorithm.gamma=0.9"], "--set can only change the environment"),
     "video": (["--video=film.gif"], "videos are written as .mp4"),
-    "folder": (["--out={logs}/file/exam"], "can't create the folder '{logs}/file/exam' (--out): Not a directory"),
+    "folder": (["--out={logs}/file/out"], "can't create the folder '{logs}/file/out' (--out): Not a directory"),
     "number of policies": (["a"] * 13, "at most 12 policies at once, got 13"),
 }  # fmt: skip
 
@@ -202,10 +204,11 @@ def test_a_policy_can_be_shipped_played_and_examined(
     assert "no run of your own" in output and "vx error" in output
     assert (tmp_path / "logs" / "qmini" / "shipped" / "play" / "joints.png").exists()
     assert (
-        call("evaluate", monkeypatch, empty, "--suites=flat", "--quick", "--trials=1", f"--out={tmp_path / 'x'}") == 0
+        call("evaluate", monkeypatch, empty, "--scenarios=flat", "--quick", "--trials=1", f"--out={tmp_path / 'x'}")
+        == 0
     )
     assert "no run of your own" in capsys.readouterr().out
-    data = json.loads((tmp_path / "x" / "exam.json").read_text())
+    data = json.loads((tmp_path / "x" / "evaluation.json").read_text())
     assert data["policies"][0]["name"] == "shipped"
     assert sorted(shipped.iterdir()) == there
 

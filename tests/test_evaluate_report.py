@@ -18,18 +18,18 @@ from test_evaluate_metrics import record
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg
-from legged_gym.evaluation.examiner import Stage
+from legged_gym.evaluation.evaluator import Stage
 from legged_gym.evaluation.html import Cell, Page
 from legged_gym.evaluation.metrics import METRICS
 from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.report import write_report
-from legged_gym.evaluation.results import ExamResult, PolicyResult, as_dict, judge, save_json
+from legged_gym.evaluation.results import EvaluationResult, PolicyResult, as_dict, judge, save_json
 from legged_gym.evaluation.samples import Sample, choose_sample
-from legged_gym.evaluation.suites import select_suites
+from legged_gym.evaluation.scenarios import select_scenarios
 from legged_gym.evaluation.table import text_table
 from legged_gym.render.video import VideoUnavailableError
 
-SUITES = select_suites("flat,push_0.6,start_stop,stand")
+SCENARIOS = select_scenarios("flat,push_0.6,start_stop,stand")
 
 
 def trials(count: int, fallen: int) -> Record:
@@ -41,25 +41,25 @@ def trials(count: int, fallen: int) -> Record:
     return record(steps=200, trials=count, rows=rows, dof_vel_limits=np.full(10, 30.0), **changes)
 
 
-def exam(*names: str) -> tuple[ExamResult, list[dict[str, Sample]]]:
+def evaluation(*names: str) -> tuple[EvaluationResult, list[dict[str, Sample]]]:
     """Return results of policies, each of which fell one time more than the one before it."""
-    result = ExamResult("qmini", "mujoco", "cpu", 1, 20, None, [], SUITES, finished=True, git_revision="abc")
+    result = EvaluationResult("qmini", "mujoco", "cpu", 1, 20, None, [], SCENARIOS, finished=True, git_revision="abc")
     samples: list[dict[str, Sample]] = []
     stage = Stage(QminiCfg(), None, list(QminiCfg().init_state.default_joint_angles))
     for index, name in enumerate(names):
         policy = PolicyResult(name, f"{name}.pt", "0123456789ab", 1.25)
         kept = {}
-        for suite in SUITES:
+        for scenario in SCENARIOS:
             found = trials(20, index)
-            policy.suites[suite.name] = judge(suite, found)
-            kept[suite.name] = choose_sample(suite, found, stage)
+            policy.scenarios[scenario.name] = judge(scenario, found)
+            kept[scenario.name] = choose_sample(scenario, found, stage)
         result.policies.append(policy)
         samples.append(kept)
     return result, samples
 
 
-def test_one_policy_gets_a_row_for_each_suite() -> None:
-    lines = text_table(exam("walker")[0]).splitlines()
+def test_one_policy_gets_a_row_for_each_scenario() -> None:
+    lines = text_table(evaluation("walker")[0]).splitlines()
     assert lines[0].startswith("walker  (sha256 0123456789ab")
     assert lines[1].split()[:4] == ["falls", ">20°", "vx", "vy"]
     assert [line.split()[0] for line in lines[3:]] == ["flat", "push_0.6", "start_stop", "stand"]
@@ -68,17 +68,17 @@ def test_one_policy_gets_a_row_for_each_suite() -> None:
 
 
 def test_several_policies_get_columns_side_by_side() -> None:
-    lines = text_table(exam("first", "second")[0]).splitlines()
+    lines = text_table(evaluation("first", "second")[0]).splitlines()
     assert lines[0].startswith("A  first") and lines[1].startswith("B  second")
     assert lines[4].split()[:4] == ["A", "B", "A", "B"]
     assert lines[5].split()[:3] == ["flat", "0.0", "5.0"]
 
 
-def test_suites_that_were_not_finished_are_left_out() -> None:
-    result, samples = exam("first", "second")
+def test_scenarios_that_were_not_finished_are_left_out() -> None:
+    result, samples = evaluation("first", "second")
     for policy, kept in zip(result.policies, samples, strict=True):
-        del policy.suites["stand"], kept["stand"]
-    del result.policies[1].suites["start_stop"]
+        del policy.scenarios["stand"], kept["stand"]
+    del result.policies[1].scenarios["start_stop"]
     text = text_table(result)
     assert "stand" not in text
     assert re.search(r"^start_stop +0\.0 +0\.000", text, re.M)
@@ -86,9 +86,9 @@ def test_suites_that_were_not_finished_are_left_out() -> None:
 
 
 def test_json_holds_what_its_module_promises(tmp_path: Path) -> None:
-    save_json(exam("first", "second")[0], str(tmp_path / "exam.json"))
-    data = json.loads((tmp_path / "exam.json").read_text())
-    assert data["format"] == "qmini_exam/1"
+    save_json(evaluation("first", "second")[0], str(tmp_path / "evaluation.json"))
+    data = json.loads((tmp_path / "evaluation.json").read_text())
+    assert data["format"] == "qmini_evaluation/2"
     assert (data["task"], data["sim"], data["seed"], data["trials"], data["longest"]) == (
         "qmini",
         "mujoco",
@@ -99,7 +99,7 @@ def test_json_holds_what_its_module_promises(tmp_path: Path) -> None:
     assert data["git_revision"] == "abc" and data["finished"] is True
     assert {"python", "torch", "numpy", "mujoco"} <= data["versions"].keys()
     assert list(data["metrics"]) == [metric.name for metric in METRICS]
-    assert data["suites"]["push_0.6"]["push"] == 0.6
+    assert data["scenarios"]["push_0.6"]["push"] == 0.6
     second = data["policies"][1]
     assert (second["name"], second["path"], second["digest"]) == ("second", "second.pt", "0123456789ab")
     flat = second["results"]["flat"]
@@ -115,12 +115,12 @@ def test_json_holds_what_its_module_promises(tmp_path: Path) -> None:
 def test_plans_are_judged_on_their_own_trials() -> None:
     found = trials(36, 0)
     found.lin_vel[:, [5, 23], 0] = 0.55
-    plan = judge(SUITES[0], found).plans[5]
+    plan = judge(SCENARIOS[0], found).plans[5]
     assert plan.trials == 2 and plan.velocity is not None
     assert plan.velocity == pytest.approx((0.55, 0.0))
-    assert judge(SUITES[0], trials(18, 18)).plans[0].velocity == pytest.approx((0.0, 0.0))
+    assert judge(SCENARIOS[0], trials(18, 18)).plans[0].velocity == pytest.approx((0.0, 0.0))
     early = dataclasses.replace(trials(18, 0), rows=np.full(18, 10))
-    assert judge(SUITES[0], early).plans[0].velocity is None
+    assert judge(SCENARIOS[0], early).plans[0].velocity is None
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(tmp_path: Path, *names: str) -> str:
-    result, samples = exam(*names)
+    result, samples = evaluation(*names)
     write_report(result, samples, str(tmp_path / "report.html"))
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -156,8 +156,8 @@ def test_the_page_shows_every_figure_and_says_what_it_means(tmp_path: Path) -> N
     page = written(tmp_path, "first", "second")
     for metric in METRICS:
         assert metric.meaning.split(",")[0].replace("'", "&#x27;") in page
-    for suite in SUITES:
-        assert suite.title in page
+    for scenario in SCENARIOS:
+        assert scenario.title in page
     # The better of two is bold, and falls have colours.
     assert '<td class="good best">0.0</td><td class="fair">5.0</td>' in page
     assert "the first of 1 that fell" in page
@@ -165,11 +165,11 @@ def test_the_page_shows_every_figure_and_says_what_it_means(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_stopped_exam_is_reported_as_such(tmp_path: Path) -> None:
-    result, samples = exam("first")
+def test_a_stopped_evaluation_is_reported_as_such(tmp_path: Path) -> None:
+    result, samples = evaluation("first")
     result.finished = False
     for name in ("push_0.6", "start_stop", "stand"):
-        del result.policies[0].suites[name], samples[0][name]
+        del result.policies[0].scenarios[name], samples[0][name]
     write_report(result, samples, str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Stopped before its end" in page

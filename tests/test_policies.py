@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 import yaml
-from exam_policies import RUN, make_policy
+from evaluation_policies import RUN, make_policy
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, task_registry

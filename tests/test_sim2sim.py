@@ -73,7 +73,7 @@ def test_trials_need_no_torch_and_leave_figures_and_report(policy: Path, tmp_pat
     )
     found = results(tmp_path)
     assert (found["finished"], found["sim"], found["trials"]) == (True, session.SIMULATION, 2)
-    assert found["suites"]["drive"]["friction"] == [0.5, 0.5]
+    assert found["scenarios"]["drive"]["friction"] == [0.5, 0.5]
     drive = found["policies"][0]["results"]["drive"]
     assert (drive["trials"], drive["falls"], drive["metrics"]["falls"]) == (2, 2, 100.0)
     assert [end["trial"] for end in found["ends"]] == [0, 1]
@@ -104,15 +104,15 @@ def test_drive_is_shown_command_by_command(
     assert parts[:3] == ["drive", "1: 0 0 0", "2: 0.3 0 0"]
     assert "4: 0 0 0" not in parts, "it was down before that came"
     assert found["policies"][0]["results"]["1: 0 0 0"]["metrics"]["falls"] == 0.0
-    assert found["suites"]["2: 0.3 0 0"]["title"] == "second 0.2 to 0.6 of the drive"
+    assert found["scenarios"]["2: 0.3 0 0"]["title"] == "second 0.2 to 0.6 of the drive"
     assert "2: 0.3 0 0" in capsys.readouterr().out
 
 
 def test_suites_are_the_exams(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call(monkeypatch, "--policy", policy, "--suites", "friction_0.2,slope", "--trials", 2, "--out", tmp_path)
     found = results(tmp_path)
-    assert list(found["suites"]) == ["friction_0.2", "slope"]
-    assert found["suites"]["slope"]["grounds"] == ["slope_up", "slope_down"]
+    assert list(found["scenarios"]) == ["friction_0.2", "slope"]
+    assert found["scenarios"]["slope"]["terrains"] == ["slope_up", "slope_down"]
     assert found["policies"][0]["results"]["slope"]["trials"] == 2
 
 
@@ -151,8 +151,8 @@ def test_stopped_session_keeps_what_was_finished(
     ("arguments", "message"),
     [
         (["--vx", "1", "--drive", "a.csv"], "either --drive or --vx"),
-        (["--suites", "flat", "--push", "0.3"], "--push is for a drive; --suites have conditions of their own"),
-        (["--suites", "flatt"], "no suite 'flatt' .*did you mean 'flat'"),
+        (["--suites", "flat", "--push", "0.3"], "--push is for a drive; --scenarios have conditions of their own"),
+        (["--suites", "flatt"], "no scenario 'flatt' .*did you mean 'flat'"),
         (["--seconds", "3"], "--seconds must be more than 14, when the last command begins, got 3"),
         (["--vx", "0.1", "--seconds", "0"], "--seconds must be more than 0"),
         (["--friction", "-1"], "--friction must be 0 or more, got -1"),

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from legged_gym.common.errors import UserError
-from legged_gym.evaluation.suites import Command, Plan
+from legged_gym.evaluation.scenarios import Command, Plan
 
 DEFAULT_DRIVE: Plan = (
     (0.0, (0.0, 0.0, 0.0)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from legged_gym.evaluation.suites import Suite
+from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import ControllerConfig
 
@@ -66,7 +66,7 @@ class TrialPlan:
         return float(np.linalg.norm(self.commands[:, :2], axis=1).sum() * self.dt)
 
 
-def draw_plans(suite: Suite, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
+def draw_plans(suite: Scenario, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
     """Draw a suite's trials: the very ones that the exam draws for this suite, number of trials and seed.
 
     Args:
@@ -78,7 +78,7 @@ def draw_plans(suite: Suite, config: ControllerConfig, count: int, seed: int) ->
     drawn = draw_trials(suite, count, seed, config.control_dt, suite.seconds, _start_noise(config))
     return [
         TrialPlan(
-            dt=config.control_dt, commands=drawn.commands[:-1, i], kicks=drawn.kicks[:, i], ground=drawn.grounds[i],
+            dt=config.control_dt, commands=drawn.commands[:-1, i], kicks=drawn.pushes[:, i], ground=drawn.terrains[i],
             friction=float(drawn.friction[i]), payload=float(drawn.payload[i]), p_gain=float(drawn.p_gain[i]),
             d_gain=float(drawn.d_gain[i]), zero_offset=drawn.zero_offset[i],
             action_delay=float(drawn.action_delay[i]), observation_delay=float(drawn.observation_delay[i]),

@@ -19,9 +19,9 @@ from legged_gym.deploy.pool import cut_record, join_records, run_trials
 from legged_gym.deploy.trial import TrialResult
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
+from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
-from legged_gym.evaluation.suites import Plan, Suite
+from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, load_policy
 
 DRIVE = "drive"
@@ -49,7 +49,7 @@ class Session:
     folder: str
     """The exported policy."""
     urdf: str
-    result: ExamResult
+    result: EvaluationResult
     workers: int = 1
     low_pass: bool = False
     """Commands come by the robot's sticks, which smooth them."""
@@ -58,7 +58,7 @@ class Session:
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
-    def run(self, suites: Sequence[Suite]) -> None:
+    def run(self, suites: Sequence[Scenario]) -> None:
         """Run suites, one after the other; Ctrl-C leaves what was finished.
 
         Args:
@@ -89,12 +89,12 @@ class Session:
         rest = len(self.ends) - most
         return lines + ([f"… and {rest} more trials"] if rest > 0 else [])
 
-    def _draw(self, suite: Suite, config: ControllerConfig) -> list[TrialPlan]:
+    def _draw(self, suite: Scenario, config: ControllerConfig) -> list[TrialPlan]:
         plans = draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed)
         low_pass, on_the_spot = self.low_pass, self.steps_on_the_spot
         return [dataclasses.replace(plan, low_pass=low_pass, steps_on_the_spot=on_the_spot) for plan in plans]
 
-    def _take(self, suite: Suite, plans: Sequence[TrialPlan], policy: PolicyResult, bar: tqdm) -> None:
+    def _take(self, suite: Scenario, plans: Sequence[TrialPlan], policy: PolicyResult, bar: tqdm) -> None:
         results: list[TrialResult] = []
         try:
             for result in run_trials(self.folder, self.urdf, plans, self.workers):
@@ -106,13 +106,13 @@ class Session:
                 self._judge(suite, plans, results, policy)
 
     def _judge(
-        self, suite: Suite, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
+        self, suite: Scenario, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
     ) -> None:
         record = join_records([result.record for result in results])
         parts = [(suite, record), *(drive_parts(suite, record) if suite.name == DRIVE else ())]
         for part, rows in parts:
-            policy.suites[part.name] = judge(part, rows)
-        self.result.suites += tuple(part for part, _ in parts)
+            policy.scenarios[part.name] = judge(part, rows)
+        self.result.scenarios += tuple(part for part, _ in parts)
         self.ends += [
             End(suite.name, index, result.damped, result.fall)
             for index, result in enumerate(results)
@@ -129,12 +129,12 @@ class Session:
         return Stage(world.cfg, world.terrain, config.joint_names)
 
 
-def drive_suite(plan: Plan, seconds: float, **conditions: Any) -> Suite:
-    """Return a drive as a suite; the conditions are those of :class:`~legged_gym.evaluation.suites.Suite`."""
-    return Suite(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
+def drive_suite(plan: Plan, seconds: float, **conditions: Any) -> Scenario:
+    """Return a drive as a suite; the conditions are those of :class:`~legged_gym.evaluation.scenarios.Scenario`."""
+    return Scenario(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
 
 
-def drive_parts(suite: Suite, record: Record) -> Iterator[tuple[Suite, Record]]:
+def drive_parts(suite: Scenario, record: Record) -> Iterator[tuple[Scenario, Record]]:
     """Yield each command of a drive as a suite and a record of its own, of the robots that were still up."""
     (plan,) = suite.plans
     ends = [*(time for time, _ in plan[1:]), suite.seconds]

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import Sensors
-from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE
-from legged_gym.evaluation.suites import PLANE
+from legged_gym.evaluation.scenarios import PLANE
+from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
 from legged_gym.simulators.mujoco_model import build_scene
 
 _CONTACT_FORCE = 1.0
@@ -47,7 +47,7 @@ class WorldSettings:
     com_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Added to the base's centre of mass, m."""
     ground: str = PLANE
-    """``plane``, or a key of :data:`legged_gym.evaluation.grounds.GROUNDS`."""
+    """``plane``, or a key of :data:`legged_gym.evaluation.terrain.TERRAINS`."""
     reach: float = 8.0
     """How far from the start the robot may walk, m."""
     joint_armature: float | tuple[float, ...] = 5.5e-3
@@ -262,11 +262,11 @@ class World:
 
 def _uneven_ground(settings: WorldSettings) -> Field:
     """Make the exam's ground of that name, with the world's origin in its middle; it is always the same."""
-    if settings.ground not in GROUNDS:
-        raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *GROUNDS])}")
+    if settings.ground not in TERRAINS:
+        raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *TERRAINS])}")
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
-    seed = list(GROUNDS).index(settings.ground)
-    heights = GROUNDS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
+    seed = list(TERRAINS).index(settings.ground)
+    heights = TERRAINS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
     return Field(heights, SCALE, (-half * SCALE, -half * SCALE))
 
 

@@ -115,7 +115,7 @@ def make_film(named_samples: Sequence[tuple[str, Sample]], path: str, seconds: f
         for name, sample, rows in scenes:
             with _Projector(sample, _FILM_SIZE, int(rows[0]), closer=1.0, smoothing=0.8) as projector:
                 for row in rows:
-                    file.add(projector.explained_picture(int(row), f"{name}, {sample.suite.title}"))
+                    file.add(projector.explained_picture(int(row), f"{name}, {sample.scenario.title}"))
                     bar.update()
 
 

@@ -24,7 +24,7 @@ _GRAVITY = 9.81
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of one suite's record."""
+    """A figure of one scenario's record."""
 
     name: str
     title: str

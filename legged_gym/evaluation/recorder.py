@@ -1,4 +1,4 @@
-"""Writes down what an examined task does, on the device, and hands it out as plain arrays."""
+"""Writes down what an evaluated task does, on the device, and hands it out as plain arrays."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from legged_gym.evaluation.exam_task import ExamTask
 from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.task import EvaluationTask
 from legged_gym.evaluation.trials import Trials
 
 
 class Recorder:
     """Keeps T rows of N robots in one buffer, so that a row costs a single copy."""
 
-    def __init__(self, env: ExamTask, steps: int, robot_mass: float) -> None:
+    def __init__(self, env: EvaluationTask, steps: int, robot_mass: float) -> None:
         """Allocate.
 
         Args:

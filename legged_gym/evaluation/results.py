@@ -1,24 +1,25 @@
-"""What an exam found, and the JSON file that keeps it.
+"""What an evaluation found, and the JSON file that keeps it.
 
 The file's keys:
 
 =================== =================================================================================================
 key                 meaning
 =================== =================================================================================================
-format              ``qmini_exam/1``; a change that readers must know of raises the number
+format              ``qmini_evaluation/2``; a change that readers must know of raises the number. :func:`load_policies`
+                    reads ``qmini_exam/1``, too, whose scenarios were called ``suites``
 created             date and time, ISO 8601
-finished            false if the user stopped the exam; what had been finished is in the file
-task, sim, device   what was examined, on which back-end, and where it ran
-seed, trials        of the whole exam; the usual number of trials in a suite
-longest             most seconds of a trial; null: as each suite says
+finished            false if the user stopped the evaluation; what had been finished is in the file
+task, sim, device   what was evaluated, on which back-end, and where it ran
+seed, trials        of the whole evaluation; the usual number of trials in a scenario
+longest             most seconds of a trial; null: as each scenario says
 overrides           what the user changed with ``--set``
-git_revision        of the code that held the exam
+git_revision        of the code that evaluated
 versions            of Python and the packages that take part
 metrics             by name: ``unit`` and ``meaning``
-suites              by name: title, seconds, trials and all conditions, as in :class:`~.suites.Suite`
-policies            a list: ``name``, ``path``, ``digest`` (SHA-256, first digits), ``seconds`` (what its exam took),
-                    and ``results``
-policies[].results  by suite: ``trials``, ``falls`` (their number), ``metrics`` (by name, in their units; null where
+scenarios           by name: title, seconds, trials and all conditions, as in :class:`~.scenarios.Scenario`
+policies            a list: ``name``, ``path``, ``digest`` (SHA-256, first digits), ``seconds`` (what its evaluation
+                    took), and ``results``
+policies[].results  by scenario: ``trials``, ``falls`` (their number), ``metrics`` (by name, in their units; null where
                     there was nothing to measure) and ``commands``: by plan, ``command`` (its vx, vy and yaw rate, or
                     the list of those with their seconds), ``trials``, ``falls``, and ``vx`` and ``yaw`` (mean
                     velocity, m/s and rad/s) where there is only one command
@@ -33,18 +34,21 @@ import importlib.metadata
 import json
 import math
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from legged_gym.common.errors import UserError
 from legged_gym.common.paths import git_revision, write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRICS, measure
 from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.suites import Plan, Suite
+from legged_gym.evaluation.scenarios import Plan, Scenario
 
-FORMAT = "qmini_exam/1"
+FORMAT = "qmini_evaluation/2"
+_OLD_FORMAT = "qmini_exam/1"
 _PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "onnxruntime", "rsl-rl-lib")
 
 
@@ -60,10 +64,10 @@ class PlanResult:
 
 
 @dataclass(frozen=True)
-class SuiteResult:
-    """How a policy did in one suite."""
+class ScenarioResult:
+    """How a policy did in one scenario."""
 
-    suite: Suite
+    scenario: Scenario
     seconds: float
     """How long each trial was."""
     trials: int
@@ -80,12 +84,12 @@ class PolicyResult:
     path: str
     digest: str
     seconds: float = 0.0
-    """What its exam took."""
-    suites: dict[str, SuiteResult] = field(default_factory=dict)
+    """What its evaluation took."""
+    scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
 
 
 @dataclass
-class ExamResult:
+class EvaluationResult:
     """How all policies did, and under what circumstances."""
 
     task: str
@@ -95,22 +99,22 @@ class ExamResult:
     trials: int
     longest: float | None
     overrides: list[str]
-    suites: tuple[Suite, ...]
+    scenarios: tuple[Scenario, ...]
     policies: list[PolicyResult] = field(default_factory=list)
     finished: bool = False
     created: str = field(default_factory=lambda: datetime.datetime.now().astimezone().isoformat("T", "seconds"))
     git_revision: str = field(default_factory=git_revision)
 
 
-def judge(suite: Suite, record: Record) -> SuiteResult:
-    """Measure the record of a suite."""
-    return SuiteResult(
-        suite=suite,
+def judge(scenario: Scenario, record: Record) -> ScenarioResult:
+    """Measure the record of a scenario."""
+    return ScenarioResult(
+        scenario=scenario,
         seconds=record.steps * record.dt,
         trials=record.trials,
         falls=int(motion.fell(record).sum()),
         metrics=measure(record),
-        plans=[_judge_plan(record, plan, index, len(suite.plans)) for index, plan in enumerate(suite.plans)],
+        plans=[_judge_plan(record, plan, index, len(scenario.plans)) for index, plan in enumerate(scenario.plans)],
     )
 
 
@@ -123,7 +127,7 @@ def _judge_plan(record: Record, plan: Plan, index: int, plans: int) -> PlanResul
     return PlanResult(plan, part.trials, int(motion.fell(part).sum()), velocity)
 
 
-def save_json(result: ExamResult, path: str, **more: Any) -> None:
+def save_json(result: EvaluationResult, path: str, **more: Any) -> None:
     """Write the results, and further keys if there are any; the file is complete or as it was before.
 
     Raises:
@@ -132,7 +136,7 @@ def save_json(result: ExamResult, path: str, **more: Any) -> None:
     write_text(path, json.dumps(as_dict(result) | more, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def as_dict(result: ExamResult) -> dict[str, Any]:
+def as_dict(result: EvaluationResult) -> dict[str, Any]:
     """Return the results as plain values; the module says which."""
     return {
         "format": FORMAT,
@@ -140,9 +144,49 @@ def as_dict(result: ExamResult) -> dict[str, Any]:
                                                     "longest", "overrides", "git_revision")},
         "versions": versions(),
         "metrics": {metric.name: {"unit": metric.unit, "meaning": metric.meaning} for metric in METRICS},
-        "suites": {suite.name: _describe(suite) for suite in result.suites},
+        "scenarios": {scenario.name: _describe(scenario) for scenario in result.scenarios},
         "policies": [_policy(policy) for policy in result.policies],
     }  # fmt: skip
+
+
+def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult]:
+    """Return what an earlier evaluation found, as far as it was asked the same.
+
+    Args:
+        path: A file that :func:`save_json` wrote, also one of the old format.
+        scenarios: Which scenarios count.
+
+    Raises:
+        UserError: It is no such file.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        if values["format"] not in (FORMAT, _OLD_FORMAT):
+            raise UserError(f"'{path}' is of format '{values['format']}': valid: {FORMAT}, {_OLD_FORMAT}")
+        return [_loaded(policy, scenarios) for policy in values["policies"]]
+    except OSError as error:
+        raise UserError(f"can't read '{path}': {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' holds no results of an evaluation: {type(error).__name__}: {error}") from error
+
+
+def _loaded(values: dict[str, Any], scenarios: Sequence[Scenario]) -> PolicyResult:
+    policy = PolicyResult(values["name"], values["path"], values["digest"], values["seconds"])
+    for scenario in scenarios:
+        if scenario.name not in values["results"]:
+            continue
+        found = values["results"][scenario.name]
+        metrics = {metric.name: math.nan for metric in METRICS}
+        metrics |= {name: value for name, value in found["metrics"].items() if name in metrics and value is not None}
+        plans = [
+            PlanResult(plan, entry["trials"], entry["falls"], (entry["vx"], entry["yaw"]) if "vx" in entry else None)
+            for plan, entry in zip(scenario.plans, found["commands"], strict=True)
+        ]
+        policy.scenarios[scenario.name] = ScenarioResult(
+            scenario, scenario.seconds, found["trials"], found["falls"], metrics, plans
+        )
+    return policy
 
 
 def versions() -> dict[str, str]:
@@ -156,8 +200,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _describe(suite: Suite) -> dict[str, Any]:
-    values = dataclasses.asdict(suite)
+def _describe(scenario: Scenario) -> dict[str, Any]:
+    values = dataclasses.asdict(scenario)
     del values["name"], values["plans"]
     return values
 
@@ -175,7 +219,7 @@ def _policy(policy: PolicyResult) -> dict[str, Any]:
                 "metrics": {metric: _number(value) for metric, value in result.metrics.items()},
                 "commands": [_plan(plan) for plan in result.plans],
             }
-            for name, result in policy.suites.items()
+            for name, result in policy.scenarios.items()
         },
     }
 

@@ -1,4 +1,4 @@
-"""One trial of each suite, kept whole: to be plotted and to be looked at."""
+"""One trial of each scenario, kept whole: to be plotted and to be looked at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.suites import Suite
+from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg
 
 _BEFORE_FALL, _OF_WALK = 1.4, 1.0
@@ -39,9 +39,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Sample:
-    """A trial that stands for its suite: the first that ended in a fall or, if none did, a quick walk ahead."""
+    """A trial that stands for its scenario: the first that ended in a fall or, if none did, a quick walk ahead."""
 
-    suite: Suite
+    scenario: Scenario
     trial: int
     record: Record
     """Of this trial alone."""
@@ -61,16 +61,16 @@ class Sample:
         return first, min(last, first + length)
 
 
-def choose_sample(suite: Suite, record: Record, stage: Stage) -> Sample:
-    """Return a sample of a suite's record."""
+def choose_sample(scenario: Scenario, record: Record, stage: Stage) -> Sample:
+    """Return a sample of a scenario's record."""
     falls = np.flatnonzero(motion.fell(record))
-    trial = int(falls[0]) if falls.size else _quickest(suite) % record.trials
-    return Sample(suite, trial, record.select([trial]), stage, bool(falls.size))
+    trial = int(falls[0]) if falls.size else _quickest(scenario) % record.trials
+    return Sample(scenario, trial, record.select([trial]), stage, bool(falls.size))
 
 
-def _quickest(suite: Suite) -> int:
+def _quickest(scenario: Scenario) -> int:
     """Return the plan that begins with the quickest walk ahead without turning."""
-    return max(range(len(suite.plans)), key=lambda index: _speed_ahead(suite.plans[index][0][1]))
+    return max(range(len(scenario.plans)), key=lambda index: _speed_ahead(scenario.plans[index][0][1]))
 
 
 def _speed_ahead(command: tuple[float, float, float]) -> float:

@@ -6,7 +6,7 @@ import string
 from collections.abc import Sequence
 
 from legged_gym.evaluation.metrics import METRIC
-from legged_gym.evaluation.results import ExamResult, PolicyResult
+from legged_gym.evaluation.results import EvaluationResult, PolicyResult
 
 COLUMNS = ("falls", "cut_out_steps", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "estimator_rmse",
            "contact_accuracy", "torque", "power", "cost_of_transport", "action_change", "foot_slip")  # fmt: skip
@@ -19,8 +19,8 @@ LETTERS = string.ascii_uppercase
 """What several policies are called in the heads of columns."""
 
 
-def text_table(result: ExamResult) -> str:
-    """Return a row for each suite that was finished; several policies get columns of their own."""
+def text_table(result: EvaluationResult) -> str:
+    """Return a row for each scenario that was finished; several policies get columns of their own."""
     policies = result.policies
     several = len(policies) > 1
     names = COMPARED if several else COLUMNS
@@ -30,8 +30,12 @@ def text_table(result: ExamResult) -> str:
     ]
     if several:
         rows.append(["", *(LETTERS[index] for _ in names for index in range(len(policies)))])
-    finished = [suite.name for suite in result.suites if any(suite.name in policy.suites for policy in policies)]
-    rows += [[suite, *(_show(policy, suite, name) for name in names for policy in policies)] for suite in finished]
+    finished = [
+        scenario.name for scenario in result.scenarios if any(scenario.name in policy.scenarios for policy in policies)
+    ]
+    rows += [
+        [scenario, *(_show(policy, scenario, name) for name in names for policy in policies)] for scenario in finished
+    ]
     titles = [
         f"{LETTERS[index] + '  ' if several else ''}{policy.name}  (sha256 {policy.digest}…)"
         for index, policy in enumerate(policies)
@@ -44,8 +48,8 @@ def _heads(heads: list[str], policies: int) -> list[str]:
     return [head if index == 0 else "" for head in heads for index in range(policies)]
 
 
-def _show(policy: PolicyResult, suite: str, name: str) -> str:
-    return METRIC[name].show(policy.suites[suite].metrics[name]) if suite in policy.suites else ""
+def _show(policy: PolicyResult, scenario: str, name: str) -> str:
+    return METRIC[name].show(policy.scenarios[scenario].metrics[name]) if scenario in policy.scenarios else ""
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,6 +1,6 @@
-"""A suite's trials, drawn: everything random about them is decided here, from the suite's name and a seed alone.
+"""A scenario's trials, drawn: everything random about them is decided here, from the scenario's name and a seed alone.
 
-So a trial is the same whichever suites run beside it, on whatever back-end, and for every policy.
+So a trial is the same whichever scenarios run beside it, on whatever back-end, and for every policy.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from legged_gym.evaluation.grounds import FREE_HEADING, START_SPREAD
-from legged_gym.evaluation.suites import PLANE, Range, Suite
+from legged_gym.evaluation.scenarios import PLANE, Range, Scenario
+from legged_gym.evaluation.terrain import FREE_HEADING, START_SPREAD
 
 _SPREAD, _HEADING_SPREAD = 0.2, 0.2
 """Where a tile has no other: largest deviation of a start from its middle, m, and from the direction of x, rad."""
@@ -34,14 +34,14 @@ class StartNoise:
 
 @dataclass(frozen=True)
 class Trials:
-    """N drawn trials of one suite."""
+    """N drawn trials of one scenario."""
 
-    suite: Suite
+    scenario: Scenario
     commands: Floats
     """(T + 1, N, 3): row t is what the policy observes before step t; m/s and rad/s."""
-    kicks: Floats
+    pushes: Floats
     """Change of the base's horizontal velocity before each step, world frame, m/s, (T, N, 2)."""
-    grounds: list[str]
+    terrains: list[str]
     """Where each trial takes place, N names."""
     friction: Floats
     """(N,)."""
@@ -71,49 +71,49 @@ class Trials:
     @property
     def count(self) -> int:
         """Number of trials, N."""
-        return len(self.grounds)
+        return len(self.terrains)
 
     @property
     def steps(self) -> int:
         """Control steps, T."""
-        return len(self.kicks)
+        return len(self.pushes)
 
     def sensor_noise(self, size: int) -> Floats:
-        """Draw the next step's noise in ±1, times the suite's factor, (N, size)."""
-        return np.float32(self.suite.noise) * (2.0 * self.rng.random((self.count, size), dtype=np.float32) - 1.0)
+        """Draw the next step's noise in ±1, times the scenario's factor, (N, size)."""
+        return np.float32(self.scenario.noise) * (2.0 * self.rng.random((self.count, size), dtype=np.float32) - 1.0)
 
 
-def draw_trials(suite: Suite, count: int, seed: int, dt: float, seconds: float, start: StartNoise) -> Trials:
-    """Draw a suite's trials.
+def draw_trials(scenario: Scenario, count: int, seed: int, dt: float, seconds: float, start: StartNoise) -> Trials:
+    """Draw a scenario's trials.
 
     Args:
-        suite: The suite.
+        scenario: The scenario.
         count: Number of trials, N.
         seed: Of all that is random.
         dt: Control step, s.
         seconds: How long a trial lasts.
         start: How much starts differ.
     """
-    rng = np.random.default_rng((seed, zlib.crc32(suite.name.encode())))
+    rng = np.random.default_rng((seed, zlib.crc32(scenario.name.encode())))
     steps, dofs = round(seconds / dt), len(start.dof_pos)
     index = np.arange(count)
-    turn = index + index // len(suite.plans)  # So that each plan meets each ground.
-    grounds = [suite.grounds[i % len(suite.grounds)] for i in turn]
+    turn = index + index // len(scenario.plans)  # So that each plan meets each ground.
+    terrains = [scenario.terrains[i % len(scenario.terrains)] for i in turn]
     tilt = _uniform(rng, start.tilt, (count, 2))
     return Trials(
-        suite=suite,
-        commands=_commands(suite, count, steps, dt),
-        kicks=_kicks(suite, count, steps, dt, rng),
-        grounds=grounds,
-        friction=_between(rng, suite.friction, count),
-        payload=_between(rng, suite.payload, count),
-        p_gain=_between(rng, suite.p_gain, count),
-        d_gain=_between(rng, suite.d_gain, count),
-        zero_offset=_uniform(rng, suite.zero_offset, (count, dofs)),
-        action_delay=_between(rng, suite.action_delay, count),
-        observation_delay=_between(rng, suite.observation_delay, count),
-        position=_positions(grounds, rng),
-        attitude=np.concatenate((tilt, _headings(grounds, rng)[:, None]), axis=1),
+        scenario=scenario,
+        commands=_commands(scenario, count, steps, dt),
+        pushes=_draw_pushes(scenario, count, steps, dt, rng),
+        terrains=terrains,
+        friction=_between(rng, scenario.friction, count),
+        payload=_between(rng, scenario.payload, count),
+        p_gain=_between(rng, scenario.p_gain, count),
+        d_gain=_between(rng, scenario.d_gain, count),
+        zero_offset=_uniform(rng, scenario.zero_offset, (count, dofs)),
+        action_delay=_between(rng, scenario.action_delay, count),
+        observation_delay=_between(rng, scenario.observation_delay, count),
+        position=_positions(terrains, rng),
+        attitude=np.concatenate((tilt, _headings(terrains, rng)[:, None]), axis=1),
         velocity=_uniform(rng, start.velocity, (count, 6)),
         dof_pos=_uniform(rng, 1.0, (count, dofs)) * start.dof_pos,
         right_leads=rng.random(count) < 0.5,
@@ -121,36 +121,36 @@ def draw_trials(suite: Suite, count: int, seed: int, dt: float, seconds: float, 
     )
 
 
-def _commands(suite: Suite, count: int, steps: int, dt: float) -> Floats:
+def _commands(scenario: Scenario, count: int, steps: int, dt: float) -> Floats:
     commands = np.zeros((steps + 1, count, 3), np.float32)
     for trial in range(count):
-        for second, command in suite.plans[trial % len(suite.plans)]:
+        for second, command in scenario.plans[trial % len(scenario.plans)]:
             commands[round(second / dt) :, trial] = command
     return commands
 
 
-def _kicks(suite: Suite, count: int, steps: int, dt: float, rng: np.random.Generator) -> Floats:
-    kicks = np.zeros((steps, count, 2), np.float32)
-    if suite.push == 0.0:
-        return kicks
-    interval = round(suite.push_interval / dt)
+def _draw_pushes(scenario: Scenario, count: int, steps: int, dt: float, rng: np.random.Generator) -> Floats:
+    pushes = np.zeros((steps, count, 2), np.float32)
+    if scenario.push == 0.0:
+        return pushes
+    interval = round(scenario.push_interval / dt)
     first = round(1.0 / dt) + rng.integers(0, interval, count)
     for trial in range(count):
         moments = np.arange(first[trial], steps, interval)
         angles = rng.uniform(-np.pi, np.pi, len(moments))
-        kicks[moments, trial] = suite.push * np.stack((np.cos(angles), np.sin(angles)), axis=1)
-    return kicks
+        pushes[moments, trial] = scenario.push * np.stack((np.cos(angles), np.sin(angles)), axis=1)
+    return pushes
 
 
-def _positions(grounds: list[str], rng: np.random.Generator) -> Floats:
+def _positions(terrains: list[str], rng: np.random.Generator) -> Floats:
     # A plane is the same everywhere.
-    spread = [0.0 if ground == PLANE else START_SPREAD.get(ground, _SPREAD) for ground in grounds]
-    return _uniform(rng, 1.0, (len(grounds), 2)) * np.array(spread, np.float32)[:, None]
+    spread = [0.0 if ground == PLANE else START_SPREAD.get(ground, _SPREAD) for ground in terrains]
+    return _uniform(rng, 1.0, (len(terrains), 2)) * np.array(spread, np.float32)[:, None]
 
 
-def _headings(grounds: list[str], rng: np.random.Generator) -> Floats:
-    spread = [np.pi if ground in FREE_HEADING else _HEADING_SPREAD for ground in grounds]
-    return _uniform(rng, 1.0, (len(grounds),)) * np.array(spread, np.float32)
+def _headings(terrains: list[str], rng: np.random.Generator) -> Floats:
+    spread = [np.pi if ground in FREE_HEADING else _HEADING_SPREAD for ground in terrains]
+    return _uniform(rng, 1.0, (len(terrains),)) * np.array(spread, np.float32)
 
 
 def _uniform(rng: np.random.Generator, largest: float, shape: tuple[int, ...]) -> Floats:

@@ -1,4 +1,4 @@
-"""What an exam leaves behind: figures, a report and a film."""
+"""What an evaluation leaves behind: figures, a report and a film."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from legged_gym.common.paths import relative
 from legged_gym.evaluation.film import make_film
 from legged_gym.evaluation.report import write_report
-from legged_gym.evaluation.results import ExamResult, save_json
+from legged_gym.evaluation.results import EvaluationResult, save_json
 from legged_gym.evaluation.samples import Sample
 from legged_gym.render.video import VideoUnavailableError
 
 
 def write_results(
-    result: ExamResult,
+    result: EvaluationResult,
     samples: Sequence[dict[str, Sample]],
     figures: str,
     video: str | None,
@@ -26,7 +26,7 @@ def write_results(
 
     Args:
         result: What was found.
-        samples: Samples of each policy by suite.
+        samples: Samples of each policy by scenario.
         figures: The JSON file.
         video: The film, ``.mp4``; None for none. Where nothing can be drawn, that is printed in its place.
         film_seconds: How much of each trial the film shows at most.

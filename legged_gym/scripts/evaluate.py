@@ -1,4 +1,4 @@
-"""Examine policies: ``python legged_gym/scripts/evaluate.py [POLICY ...]``."""
+"""Evaluate policies: ``python legged_gym/scripts/evaluate.py [POLICY ...]``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from legged_gym.cli.arguments import (
 )
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
-from legged_gym.evaluation.suites import SUITES, select_suites
+from legged_gym.evaluation.scenarios import SCENARIOS, select_scenarios
 from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from legged_gym.policies.finder import Policy
 
 _DESCRIPTION = """\
-Examine policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
+Evaluate policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
 A POLICY is a run's folder or name, a checkpoint, a folder with both exported networks, or 'shipped'; without one, the
-newest run, or the shipped policy if there is no run. NAME=POLICY gives it a name in the tables. The same policy, seed
-and number of trials give the same figures on the processor, whichever suites run beside."""
+newest run, or the shipped policy if there is no run; an evaluation.json lays the results of an earlier evaluation
+beside. NAME=POLICY gives a policy a name in the tables. On a CPU the same policy, seed and number of trials give the
+same figures, whichever scenarios are chosen."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/evaluate.py                                              (the newest run)",
     "python legged_gym/scripts/evaluate.py new=logs/qmini/2026-01-31_12-00-00/model_900.pt old=policy/ --quick",
-    "python legged_gym/scripts/evaluate.py --suites flat,push_0.6 --trials 180 --video out.mp4",
+    "python legged_gym/scripts/evaluate.py --scenarios flat,push_0.6 --trials 180 --video out.mp4",
     "python legged_gym/scripts/evaluate.py --sim warp --trials 360                         (on a GPU)",
 )
 
@@ -45,15 +46,15 @@ _MOST_POLICIES = 12
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Examine policies, print a table, and write figures and report.
+    """Evaluate policies, print a table, and write figures and report.
 
     Raises:
-        UserError: No such policy or suite, or something can't be written.
+        UserError: No such policy or scenario, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
-    suites = select_suites(args.suites)
+    scenarios = select_scenarios(args.scenarios)
     if args.list:
-        print("\n".join(f"{suite.name:<18} {suite.title}" for suite in suites))
+        print("\n".join(f"{scenario.name:<18} {scenario.title}" for scenario in scenarios))
         return
     from legged_gym.render.video import check_video_path, prepare_offscreen
 
@@ -62,16 +63,19 @@ def evaluate(args: argparse.Namespace) -> None:
     prepare_offscreen()
     choose_backend(args, few_robots=True)
     from legged_gym.common.devices import resolve_device
-    from legged_gym.evaluation.exam import hold_exam
-    from legged_gym.evaluation.examiner import ExamSettings
-    from legged_gym.evaluation.results import ExamResult
+    from legged_gym.evaluation.evaluate import evaluate_policies
+    from legged_gym.evaluation.evaluator import EvaluationSettings
+    from legged_gym.evaluation.results import EvaluationResult, load_policies
     from legged_gym.evaluation.table import text_table
     from legged_gym.evaluation.writing import write_results
     from legged_gym.runners.runs import output_folder
 
-    with output_folder(args.out, "exams", args.log_root) as folder:
+    with output_folder(args.out, "evaluations", args.log_root) as folder:
+        earlier = [spec for spec in args.policies if spec.endswith(".json")]
+        for path in earlier:
+            load_policies(path, scenarios)
         policies = _load_policies(args)
-        settings = ExamSettings(
+        settings = EvaluationSettings(
             task=args.task,
             sim=args.sim,
             sim_device=resolve_device(args.sim_device),
@@ -80,7 +84,7 @@ def evaluate(args: argparse.Namespace) -> None:
             longest=_QUICK_SECONDS if args.quick else float("inf"),
             adjust=_overrides(args),
         )
-        result = ExamResult(
+        result = EvaluationResult(
             task=args.task,
             sim=settings.sim,
             device=settings.sim_device,
@@ -88,12 +92,15 @@ def evaluate(args: argparse.Namespace) -> None:
             trials=settings.trials,
             longest=_QUICK_SECONDS if args.quick else None,
             overrides=args.overrides,
-            suites=suites,
+            scenarios=scenarios,
         )
-        samples = hold_exam(policies, suites, settings, result)
-        if any(policy.suites for policy in result.policies):
+        samples = evaluate_policies(policies, scenarios, settings, result)
+        for path in earlier:
+            result.policies += load_policies(path, scenarios)
+            samples += [{} for _ in result.policies[len(samples) :]]
+        if any(policy.scenarios for policy in result.policies):
             print(f"\n{text_table(result)}\n", flush=True)
-            write_results(result, samples, os.path.join(folder, "exam.json"), args.video)
+            write_results(result, samples, os.path.join(folder, "evaluation.json"), args.video)
     if not result.finished:
         raise KeyboardInterrupt
 
@@ -109,7 +116,8 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
         raise UserError(f"at most {_MOST_POLICIES} policies at once, got {len(args.policies)}")
     _, train_cfg = task_registry.get_cfgs(args.task)
     root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
-    sources = [find_policy(spec, args.task, root) for spec in args.policies or [None]]
+    specs: list[str | None] = [spec for spec in args.policies if not spec.endswith(".json")]
+    sources = [find_policy(spec, args.task, root) for spec in specs or [None]]
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
     policies = [load_policy(source, resolve_device(args.rl_device)) for source in sources]
@@ -135,17 +143,24 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
 
 
 def main() -> None:
-    """Read the command line and examine."""
+    """Read the command line and evaluate."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("policies", nargs="*", metavar="POLICY", help="who is examined (default: the newest run)")
-    add("--suites", metavar="A,B", help=f"only these of: {', '.join(suite.name for suite in SUITES)}")
-    add("--list", action="store_true", help="say what the suites are, and stop")
-    add("--trials", type=positive, metavar="N", help=f"trials in a suite (default: {_TRIALS}, quick {_QUICK_TRIALS})")
+    add("policies", nargs="*", metavar="POLICY", help="what is evaluated (default: the newest run)")
+    add(
+        "--scenarios",
+        "--suites",
+        metavar="A,B",
+        help=f"only these of: {', '.join(scenario.name for scenario in SCENARIOS)}",
+    )
+    add("--list", action="store_true", help="say what the scenarios are, and stop")
+    add(
+        "--trials", type=positive, metavar="N", help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})"
+    )
     add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
-    add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/exams)")
-    add("--video", metavar="FILE.mp4", help="film a trial of each suite, which takes some seconds a suite")
+    add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/evaluations)")
+    add("--video", metavar="FILE.mp4", help="film a trial of each scenario, which takes some seconds a scenario")
     add_log_arguments(parser)
     add_sim_arguments(parser)
     add_set_argument(parser)

@@ -16,20 +16,20 @@ from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
-    from legged_gym.evaluation.suites import Plan, Suite
+    from legged_gym.evaluation.scenarios import Plan, Scenario
 
 _DESCRIPTION = """\
 Walk by an exported policy alone, as the robot would: ONNX Runtime at 50 Hz and motors at 500 Hz in plain MuJoCo at
 1 ms, by the rules of the robot's controller. No PyTorch, no training environment. The robot stands, walks forward,
-turns, walks backward and stops; or does as it is told; or takes the exam's suites, whose figures can be laid beside
-those of evaluate.py. The same policy, seed and number of trials give the same figures."""
+turns, walks backward and stops; or follows your commands; or meets the scenarios of evaluate.py, so that both sets of
+figures can be compared. The same policy, seed and number of trials give the same figures."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/sim2sim.py                    (the newest run's exported policy, else the shipped one)",
     "python legged_gym/scripts/sim2sim.py --policy logs/qmini/2026-01-31_12-00-00 --video out.mp4",
     "python legged_gym/scripts/sim2sim.py --vx 0.4 --yaw 0.3 --seconds 20 --trials 10 --push 0.3 --friction 0.5",
     "python legged_gym/scripts/sim2sim.py --drive drive.csv --action_delay 20 --noise 1",
-    "python legged_gym/scripts/sim2sim.py --suites flat,push_0.6,action_delay",
+    "python legged_gym/scripts/sim2sim.py --scenarios flat,push_0.6,action_delay",
 )
 
 _SUITE_TRIALS = 18
@@ -63,7 +63,7 @@ def _itself(value: float) -> float:
 _CONDITIONS = {
     "friction": _Condition("friction", _fixed, "F", "of the ground (default: 1)"),
     "payload": _Condition("payload", _fixed, "KG", "mass added to the base"),
-    "ground": _Condition("grounds", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
+    "ground": _Condition("terrains", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
     "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction"),
     "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)"),
     "action_delay": _Condition("action_delay", _milliseconds, "MS", "motors hear of actions so much later"),
@@ -91,16 +91,16 @@ def sim2sim(args: argparse.Namespace) -> None:
     prepare_offscreen()
     from legged_gym.common.threads import available_cores
     from legged_gym.deploy.session import SIMULATION, Session
-    from legged_gym.evaluation.results import ExamResult
+    from legged_gym.evaluation.results import EvaluationResult
     from legged_gym.policies.locate import find_exported, find_urdf
     from legged_gym.runners.runs import output_folder
 
     folder = find_exported(args.policy, args.task, args.log_root)
     print(f"policy     {relative(folder)}", flush=True)
     suites = _suites(args, folder)
-    result = ExamResult(
+    result = EvaluationResult(
         task=args.task, sim=SIMULATION, device="cpu", seed=args.seed,
-        trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], suites=(),
+        trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], scenarios=(),
     )  # fmt: skip
     session = Session(
         folder, args.urdf or find_urdf(folder), result, args.workers or available_cores(),
@@ -111,24 +111,24 @@ def sim2sim(args: argparse.Namespace) -> None:
             session.run(suites)
         except KeyboardInterrupt:
             print("\nstopped: keeping what was finished", file=sys.stderr)
-        if result.suites:
+        if result.scenarios:
             _report(session, out, args.video)
     if not result.finished:
         raise KeyboardInterrupt
 
 
-def _suites(args: argparse.Namespace, folder: str) -> tuple[Suite, ...]:
+def _suites(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
     """Return what is asked for: a drive, or suites of the exam."""
     from legged_gym.deploy.drive import out_of_range
     from legged_gym.deploy.session import drive_suite
-    from legged_gym.evaluation.suites import select_suites
+    from legged_gym.evaluation.scenarios import select_scenarios
     from legged_gym.policies.exported import load_policy
 
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.suites:
         if given:
-            raise UserError(f"--{given[0]} is for a drive; --suites have conditions of their own")
-        return select_suites(None if args.suites == "all" else args.suites)
+            raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
+        return select_scenarios(None if args.suites == "all" else args.suites)
     plan, seconds = _drive(args)
     for line in out_of_range(plan, load_policy(folder).config.command_ranges):
         print(f"note       {line}")
@@ -191,7 +191,7 @@ def main() -> None:
     add("--yaw", type=float, metavar="RAD/S", help="yaw rate, to the left")
     add("--seconds", type=float, metavar="S", help="how long the drive lasts")
     add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
-    add("--suites", metavar="A,B", help="suites of the exam instead of a drive, or 'all' (see evaluate.py --list)")
+    add("--scenarios", "--suites", metavar="A,B", dest="suites", help="evaluate.py's instead of a drive, or 'all'")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
     add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")

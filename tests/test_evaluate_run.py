@@ -1,4 +1,4 @@
-"""The exam asks of every robot what its suite says, whoever is examined beside it."""
+"""The evaluation asks of every robot what its scenario says, whoever is evaluated beside it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exam_policies import make_policy
+from evaluation_policies import make_policy
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.envs import QminiCfg, task_registry
-from legged_gym.evaluation import examiner, motion
-from legged_gym.evaluation.exam import hold_exam
-from legged_gym.evaluation.exam_task import ExamTask, exam_class
-from legged_gym.evaluation.examiner import ExamSettings, exam_config, examine, make_batches
+from legged_gym.evaluation import evaluator, motion
+from legged_gym.evaluation.evaluate import evaluate_policies
+from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_batch, evaluation_config, make_batches
 from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.results import ExamResult, as_dict, judge
+from legged_gym.evaluation.results import EvaluationResult, as_dict, judge
 from legged_gym.evaluation.samples import choose_sample
-from legged_gym.evaluation.suites import SUITES, Suite, select_suites
+from legged_gym.evaluation.scenarios import SCENARIOS, Scenario, select_scenarios
+from legged_gym.evaluation.task import EvaluationTask, evaluation_class
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.finder import Policy, load_policy
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
-SETTINGS = ExamSettings(trials=2, longest=0.6)
+SETTINGS = EvaluationSettings(trials=2, longest=0.6)
 START = StartNoise(dof_pos=np.zeros(10, np.float32), velocity=0.0, tilt=0.0)
 
 
@@ -46,11 +46,11 @@ class Stand(Policy):
         return torch.ones(len(observation), 5), torch.zeros(len(observation), 10)
 
 
-def records(policy: Policy, suites: str, settings: ExamSettings = SETTINGS) -> dict[str, Record]:
+def records(policy: Policy, scenarios: str, settings: EvaluationSettings = SETTINGS) -> dict[str, Record]:
     found = {}
-    for batch in make_batches(select_suites(suites), settings):
-        for suite, record in zip(batch.suites, examine(policy, batch, settings)[0], strict=True):
-            found[suite.name] = record
+    for batch in make_batches(select_scenarios(scenarios), settings):
+        for scenario, record in zip(batch.scenarios, evaluate_batch(policy, batch, settings)[0], strict=True):
+            found[scenario.name] = record
     return found
 
 
@@ -59,7 +59,7 @@ def assert_same(one: Record, other: Record) -> None:
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
 
 
-def test_a_suites_trials_do_not_depend_on_those_beside_it(policy: Policy) -> None:
+def test_a_scenarios_trials_do_not_depend_on_those_beside_it(policy: Policy) -> None:
     alone = records(policy, "push_0.6,stairs_2cm")
     among = records(policy, "flat,push_0.6,friction_0.2,payload_+3,both_delays,rough_4cm,stairs_2cm,slope")
     for name, record in alone.items():
@@ -73,15 +73,17 @@ def test_the_seed_decides(policy: Policy) -> None:
     assert np.abs(first.dof_pos[0] - other.dof_pos[0]).max() > 0.01
 
 
-def test_all_suites_are_examined(policy: Policy) -> None:
-    found = records(policy, ",".join(suite.name for suite in SUITES), dataclasses.replace(SETTINGS, longest=0.1))
-    assert set(found) == {suite.name for suite in SUITES}
+def test_all_scenarios_are_examined(policy: Policy) -> None:
+    found = records(
+        policy, ",".join(scenario.name for scenario in SCENARIOS), dataclasses.replace(SETTINGS, longest=0.1)
+    )
+    assert set(found) == {scenario.name for scenario in SCENARIOS}
     assert all(record.steps == 5 and np.isfinite(record.base_pos).all() for record in found.values())
     assert (found["flat"].trials, found["stand"].trials) == (2, 1)
 
 
-def test_nothing_is_random_but_what_a_suite_asks_for(policy: Policy) -> None:
-    cfg = exam_config("qmini", policy, 4, on_plane=True)
+def test_nothing_is_random_but_what_a_scenario_asks_for(policy: Policy) -> None:
+    cfg = evaluation_config("qmini", policy, 4, on_plane=True)
     assert isinstance(cfg, QminiCfg)
     rand = cfg.domain_rand.to_dict()  # type: ignore[attr-defined]
     assert not any(rand[name] for name in rand if name.startswith("randomize_") and name != "randomize_joint_dynamics")
@@ -94,79 +96,85 @@ def test_nothing_is_random_but_what_a_suite_asks_for(policy: Policy) -> None:
 
 
 @pytest.fixture
-def exam_env() -> Iterator[ExamTask]:
+def evaluation_env() -> Iterator[EvaluationTask]:
     """Return a task of two plain robots, two with a mix of everything, and two that are pushed."""
-    suites = (
-        Suite("plain", "", (((0.0, (0.0, 0.0, 0.0)),),)),
-        Suite("mix", "", (((0.0, (0.3, 0.0, 0.2)), (0.04, (0.0, 0.0, 0.0))),), friction=(0.3, 0.3), payload=(2.0, 2.0),
-              p_gain=(0.9, 0.9), d_gain=(1.1, 1.1), zero_offset=0.02, noise=0.0, action_delay=(0.02, 0.02),
-              observation_delay=(0.01, 0.01)),
-        Suite("pushed", "", (((0.0, (0.0, 0.0, 0.0)),),), push=0.5, push_interval=0.1),
+    scenarios = (
+        Scenario("plain", "", (((0.0, (0.0, 0.0, 0.0)),),)),
+        Scenario("mix", "", (((0.0, (0.3, 0.0, 0.2)), (0.04, (0.0, 0.0, 0.0))),), friction=(0.3, 0.3),
+              payload=(2.0, 2.0), p_gain=(0.9, 0.9), d_gain=(1.1, 1.1), zero_offset=0.02, noise=0.0,
+              action_delay=(0.02, 0.02), observation_delay=(0.01, 0.01)),
+        Scenario("pushed", "", (((0.0, (0.0, 0.0, 0.0)),),), push=0.5, push_interval=0.1),
     )  # fmt: skip
-    cfg = exam_config("qmini", Stand(), 6, on_plane=True)
-    env = exam_class(task_registry.get_task_class("qmini"))(cfg)
-    env.begin([draw_trials(suite, 2, 1, env.dt, 3.0, START) for suite in suites])
+    cfg = evaluation_config("qmini", Stand(), 6, on_plane=True)
+    env = evaluation_class(task_registry.get_task_class("qmini"))(cfg)
+    env.begin([draw_trials(scenario, 2, 1, env.dt, 3.0, START) for scenario in scenarios])
     yield env
     env.close()
 
 
-def test_robots_get_the_conditions_of_their_suites(exam_env: ExamTask) -> None:
-    rand = exam_env.rand
+def test_robots_get_the_conditions_of_their_scenarios(evaluation_env: EvaluationTask) -> None:
+    rand = evaluation_env.rand
     assert rand.physics.friction.tolist() == pytest.approx([1.0, 1.0, 0.3, 0.3, 1.0, 1.0])
     assert rand.physics.added_mass.tolist() == [0.0, 0.0, 2.0, 2.0, 0.0, 0.0]
-    p_gains, d_gains = exam_env._p_gains / exam_env.p_gains, exam_env._d_gains / exam_env.d_gains
+    p_gains, d_gains = (
+        evaluation_env._p_gains / evaluation_env.p_gains,
+        evaluation_env._d_gains / evaluation_env.d_gains,
+    )
     torch.testing.assert_close(p_gains[:, 0], torch.tensor([1.0, 1.0, 0.9, 0.9, 1.0, 1.0]))
     torch.testing.assert_close(d_gains[:, 9], torch.tensor([1.0, 1.0, 1.1, 1.1, 1.0, 1.0]))
     assert rand.action_delay.tolist() == pytest.approx([0.0, 0.0, 0.02, 0.02, 0.0, 0.0])
     assert rand.observation_delay.tolist() == pytest.approx([0.0, 0.0, 0.01, 0.01, 0.0, 0.0])
-    offsets = exam_env.measured_dof_pos - exam_env.dof_pos
+    offsets = evaluation_env.measured_dof_pos - evaluation_env.dof_pos
     assert not offsets[:2].any() and offsets[2:4].abs().min() > 0.0 and offsets.abs().max() <= 0.02 + 1e-6
 
 
-def test_the_simulator_runs_those_conditions(exam_env: ExamTask) -> None:
-    sim = exam_env.sim
+def test_the_simulator_runs_those_conditions(evaluation_env: EvaluationTask) -> None:
+    sim = evaluation_env.sim
     assert isinstance(sim, MujocoSimulator)
     masses = sim.batch.expand("body_mass").sum(axis=1)
     np.testing.assert_allclose(masses, 11.145 + np.array([0.0, 0.0, 2.0, 2.0, 0.0, 0.0]), atol=2e-3)
     np.testing.assert_allclose(sim.batch.expand("geom_friction")[:, sim.scene.ground_id, 0], [1, 1, 0.3, 0.3, 1, 1])
 
 
-def test_commands_come_in_time_and_are_observed(exam_env: ExamTask) -> None:
+def test_commands_come_in_time_and_are_observed(evaluation_env: EvaluationTask) -> None:
     seen = []
     for step in range(4):
-        command = exam_env.get_observations()["policy"][2, 6:9] / torch.tensor([2.0, 2.0, 0.25])
-        torch.testing.assert_close(command, exam_env.commands[2])
+        command = evaluation_env.get_observations()["policy"][2, 6:9] / torch.tensor([2.0, 2.0, 0.25])
+        torch.testing.assert_close(command, evaluation_env.commands[2])
         seen.append(command.tolist())
-        exam_env.prepare_step(step)
-        exam_env.step(torch.zeros(6, 10))
+        evaluation_env.prepare_step(step)
+        evaluation_env.step(torch.zeros(6, 10))
     assert seen == [pytest.approx([0.3, 0.0, 0.2])] * 2 + [[0.0, 0.0, 0.0]] * 2
 
 
-def test_pushes_change_the_velocity(exam_env: ExamTask) -> None:
-    kicks = exam_env._kicks_plan
-    step = int(kicks[:, 4].abs().sum(1).nonzero()[0])
+def test_pushes_change_the_velocity(evaluation_env: EvaluationTask) -> None:
+    pushes = evaluation_env._pushes_plan
+    step = int(pushes[:, 4].abs().sum(1).nonzero()[0])
     for index in range(step):
-        exam_env.prepare_step(index)
-        exam_env.step(torch.zeros(6, 10))
-    before = exam_env.root_states[4, 7:9].clone()
-    exam_env.prepare_step(step)
-    exam_env.step(torch.zeros(6, 10))
-    change = exam_env.root_states[4, 7:9] - before
+        evaluation_env.prepare_step(index)
+        evaluation_env.step(torch.zeros(6, 10))
+    before = evaluation_env.root_states[4, 7:9].clone()
+    evaluation_env.prepare_step(step)
+    evaluation_env.step(torch.zeros(6, 10))
+    change = evaluation_env.root_states[4, 7:9] - before
     # The feet take up some of it within the step.
-    assert torch.dot(change, kicks[step, 4]) / 0.5 == pytest.approx(0.5, abs=0.2)
+    assert torch.dot(change, pushes[step, 4]) / 0.5 == pytest.approx(0.5, abs=0.2)
 
 
-def test_noise_is_the_suites(exam_env: ExamTask) -> None:
-    observation, privileged = exam_env.get_observations()["policy"], exam_env.get_observations()["privileged"]
+def test_noise_is_the_scenarios(evaluation_env: EvaluationTask) -> None:
+    observation, privileged = (
+        evaluation_env.get_observations()["policy"],
+        evaluation_env.get_observations()["privileged"],
+    )
     noise = (observation[:, :43] - privileged[:, :43]).abs()
     assert noise[0].max() > 0.0
     assert noise[2:4].max() < 1e-6
 
 
 def test_a_trial_ends_with_its_fall() -> None:
-    settings = ExamSettings(trials=18, longest=3.0)
+    settings = EvaluationSettings(trials=18, longest=3.0)
     record = records(Stand(), "push_0.6", settings)["push_0.6"]
-    result = judge(next(suite for suite in SUITES if suite.name == "push_0.6"), record)
+    result = judge(next(scenario for scenario in SCENARIOS if scenario.name == "push_0.6"), record)
     fallen = np.flatnonzero(record.rows < record.steps)
     assert 0 < fallen.size == result.falls
     assert result.metrics["falls"] == pytest.approx(100.0 * fallen.size / 18)
@@ -204,14 +212,14 @@ def test_a_sole_that_rolls_does_not_slip() -> None:
 
 
 def test_batches_hold_what_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    batches = make_batches(SUITES, ExamSettings(trials=10))
-    assert [suite.name for batch in batches for suite in batch.suites] != []
+    batches = make_batches(SCENARIOS, EvaluationSettings(trials=10))
+    assert [scenario.name for batch in batches for scenario in batch.scenarios] != []
     for batch in batches:
-        assert len({(suite.grounds == ("plane",), suite.seconds) for suite in batch.suites}) == 1
-        assert batch.on_plane == (batch.suites[0].grounds == ("plane",))
-    monkeypatch.setitem(examiner._MOST_ROBOTS, "cpu", 30)
-    assert max(len(batch.suites) for batch in make_batches(SUITES, ExamSettings(trials=10))) == 3
-    assert max(len(batch.suites) for batch in make_batches(SUITES, ExamSettings(trials=100))) == 1
+        assert len({(scenario.terrains == ("plane",), scenario.seconds) for scenario in batch.scenarios}) == 1
+        assert batch.on_plane == (batch.scenarios[0].terrains == ("plane",))
+    monkeypatch.setitem(evaluator._MOST_ROBOTS, "cpu", 30)
+    assert max(len(batch.scenarios) for batch in make_batches(SCENARIOS, EvaluationSettings(trials=10))) == 3
+    assert max(len(batch.scenarios) for batch in make_batches(SCENARIOS, EvaluationSettings(trials=100))) == 1
 
 
 def test_a_policy_of_another_size_is_refused() -> None:
@@ -223,28 +231,28 @@ def test_a_policy_of_another_size_is_refused() -> None:
 
 
 def test_a_sample_is_the_first_fall_or_the_quickest_walk() -> None:
-    suite = next(suite for suite in SUITES if suite.name == "push_0.6")
-    settings = ExamSettings(trials=18, longest=3.0)
-    (batch,) = make_batches([suite], settings)
-    (record,), stage = examine(Stand(), batch, settings)
-    sample = choose_sample(suite, record, stage)
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == "push_0.6")
+    settings = EvaluationSettings(trials=18, longest=3.0)
+    (batch,) = make_batches([scenario], settings)
+    (record,), stage = evaluate_batch(Stand(), batch, settings)
+    sample = choose_sample(scenario, record, stage)
     assert sample.fell and sample.trial == np.flatnonzero(record.rows < record.steps)[0]
     first, last = sample.strip
     assert last == motion.standing_rows(sample.record)[0] - 1 and 0 <= first < last
     record = dataclasses.replace(record, rows=np.full(18, record.steps))
     record.base_quat[:] = [0.0, 0.0, 0.0, 1.0]
-    sample = choose_sample(suite, record, stage)
-    assert not sample.fell and suite.plans[sample.trial][0][1] == (0.6, 0.0, 0.0)
+    sample = choose_sample(scenario, record, stage)
+    assert not sample.fell and scenario.plans[sample.trial][0][1] == (0.6, 0.0, 0.0)
     assert sample.strip == (99, 149)
     # What happens after a new command is what one wants to see.
     record.commands[30:, sample.trial] = 0.1
-    assert choose_sample(suite, record, stage).strip == (29, 79)
+    assert choose_sample(scenario, record, stage).strip == (29, 79)
 
 
-def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    suites = select_suites("flat,rough_2cm")
+def test_ctrl_c_keeps_the_scenarios_that_were_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenarios = select_scenarios("flat,rough_2cm")
     calls = []
-    original = examiner.examine
+    original = evaluator.evaluate_batch
 
     def stopped_at_the_second(*args: object) -> object:
         calls.append(args)
@@ -252,11 +260,11 @@ def test_ctrl_c_keeps_the_suites_that_were_finished(monkeypatch: pytest.MonkeyPa
             raise KeyboardInterrupt
         return original(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("legged_gym.evaluation.exam.examine", stopped_at_the_second)
-    result = ExamResult("qmini", "mujoco", "cpu", 1, 2, None, [], suites)
-    samples = hold_exam([Stand()], suites, SETTINGS, result)
+    monkeypatch.setattr("legged_gym.evaluation.evaluate.evaluate_batch", stopped_at_the_second)
+    result = EvaluationResult("qmini", "mujoco", "cpu", 1, 2, None, [], scenarios)
+    samples = evaluate_policies([Stand()], scenarios, SETTINGS, result)
     assert not result.finished
-    assert list(result.policies[0].suites) == list(samples[0]) == ["flat"]
+    assert list(result.policies[0].scenarios) == list(samples[0]) == ["flat"]
     kept = as_dict(result)
     assert kept["finished"] is False and list(kept["policies"][0]["results"]) == ["flat"]
 
@@ -270,7 +278,7 @@ def test_tasks_without_gait_and_policies_without_estimator_are_examined(plain_ta
 
     found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task=plain_task))
     assert found["flat"].estimate is None
-    metrics = judge(SUITES[0], found["flat"]).metrics
+    metrics = judge(SCENARIOS[0], found["flat"]).metrics
     assert np.isnan(metrics["estimator_rmse"]) and metrics["falls"] >= 0.0
 
 

@@ -1,4 +1,4 @@
-"""The exam as a whole: all policies, suite by suite, with what was found kept if it is stopped."""
+"""The evaluation as a whole: all policies, scenario by scenario, with what was found kept if it is stopped."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from tqdm import tqdm
 
 from legged_gym.common.console import progress_bar
 from legged_gym.common.paths import relative
-from legged_gym.evaluation.examiner import Batch, ExamSettings, examine, make_batches
-from legged_gym.evaluation.results import ExamResult, PolicyResult, judge
+from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch, make_batches
+from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, choose_sample
-from legged_gym.evaluation.suites import Suite
+from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.policies.finder import Policy
 
 Samples = dict[str, Sample]
-"""A policy's samples by suite."""
+"""A policy's samples by scenario."""
 
 
-def hold_exam(
-    policies: Sequence[Policy], suites: Sequence[Suite], settings: ExamSettings, result: ExamResult
+def evaluate_policies(
+    policies: Sequence[Policy], scenarios: Sequence[Scenario], settings: EvaluationSettings, result: EvaluationResult
 ) -> list[Samples]:
-    """Let policies take suites, one policy after the other.
+    """Let policies take scenarios, one policy after the other.
 
     Args:
-        policies: Who is examined.
-        suites: What is asked.
+        policies: Who is evaluated.
+        scenarios: What is asked.
         settings: How.
         result: Gets what is found, as soon as it is found; Ctrl-C leaves it with what was finished.
 
@@ -36,7 +36,7 @@ def hold_exam(
     Raises:
         UserError: A policy does not fit the task, or the back-end can't be used.
     """
-    batches = make_batches(suites, settings)
+    batches = make_batches(scenarios, settings)
     samples: list[Samples] = []
     with _progress(batches, settings, len(policies)) as bar:
         try:
@@ -52,20 +52,22 @@ def hold_exam(
 
 
 def _take(
-    policy: Policy, batch: Batch, settings: ExamSettings, result: PolicyResult, samples: Samples, bar: tqdm
+    policy: Policy, batch: Batch, settings: EvaluationSettings, result: PolicyResult, samples: Samples, bar: tqdm
 ) -> None:
-    names = [suite.name for suite in batch.suites]
+    names = [scenario.name for scenario in batch.scenarios]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     bar.set_postfix_str(f"{policy.name}: {', '.join(names[:2])}{more}")
     start = time.perf_counter()
-    records, stage = examine(policy, batch, settings, lambda seconds: bar.update(min(seconds, bar.total - bar.n)))
-    for suite, record in zip(batch.suites, records, strict=True):
-        result.suites[suite.name] = judge(suite, record)
-        samples[suite.name] = choose_sample(suite, record, stage)
+    records, stage = evaluate_batch(
+        policy, batch, settings, lambda seconds: bar.update(min(seconds, bar.total - bar.n))
+    )
+    for scenario, record in zip(batch.scenarios, records, strict=True):
+        result.scenarios[scenario.name] = judge(scenario, record)
+        samples[scenario.name] = choose_sample(scenario, record, stage)
     result.seconds += time.perf_counter() - start
 
 
-def _progress(batches: Sequence[Batch], settings: ExamSettings, policies: int) -> tqdm:
+def _progress(batches: Sequence[Batch], settings: EvaluationSettings, policies: int) -> tqdm:
     """Return a bar that counts seconds of robots' time."""
-    total = sum(batch.seconds * suite.trials(settings.trials) for batch in batches for suite in batch.suites)
+    total = sum(batch.seconds * scenario.trials(settings.trials) for batch in batches for scenario in batch.scenarios)
     return progress_bar(policies * total)

@@ -1,6 +1,6 @@
-"""What the exam asks, as data: each suite is a number of trials under one kind of difficulty.
+"""What the evaluation asks, as data: each scenario is a number of trials under one kind of difficulty.
 
-Unless a suite says otherwise a trial is ten seconds on a plane with the ground's nominal friction, under one of the
+Unless a scenario says otherwise a trial is ten seconds on a plane with the ground's nominal friction, under one of the
 :data:`GRID` of commands, with the task's usual sensor noise (real sensors have it, too) and nothing else random but
 the start: all that training randomises is at its nominal value.
 """
@@ -24,7 +24,7 @@ PLANE = "plane"
 
 
 @dataclass(frozen=True)
-class Suite:
+class Scenario:
     """A kind of difficulty."""
 
     name: str
@@ -35,8 +35,8 @@ class Suite:
     seconds: float = 10.0
     share: float = 1.0
     """Of the usual number of trials."""
-    grounds: tuple[str, ...] = (PLANE,)
-    """``plane``, or names of :data:`legged_gym.evaluation.grounds.GROUNDS`; trials take turns."""
+    terrains: tuple[str, ...] = (PLANE,)
+    """``plane``, or names of :data:`legged_gym.evaluation.terrain.TERRAINS`; trials take turns."""
     friction: Range = (1.0, 1.0)
     """Coulomb friction of the ground."""
     payload: Range = (0.0, 0.0)
@@ -58,7 +58,7 @@ class Suite:
     """Seconds from when something is true to when a policy observes it."""
 
     def trials(self, usual: int) -> int:
-        """Return the suite's number of trials, given the usual one."""
+        """Return the scenario's number of trials, given the usual one."""
         return max(1, round(self.share * usual))
 
 
@@ -79,7 +79,7 @@ GRID = _steady(
     (0.3, -0.3), (0.3, 0.3), (0.6, -0.3), (0.6, 0.3),
     (0.6, -0.6), (0.6, 0.6), (-0.5, -0.6), (-0.5, 0.6),
 )  # fmt: skip
-"""The 18 commands of most suites: standing, straight, turning on the spot, and both."""
+"""The 18 commands of most scenarios: standing, straight, turning on the spot, and both."""
 
 _STAND = _steady((0.0, 0.0))
 
@@ -94,53 +94,53 @@ _START_AND_STOP = (
 )
 """Walk, stand, walk, and the sudden reverse, ahead, backwards and turning."""
 
-SUITES: tuple[Suite, ...] = (
-    Suite("flat", "flat ground", GRID),
-    Suite("push_0.3", "a push of 0.3 m/s every 2 s", GRID, push=0.3),
-    Suite("push_0.6", "a push of 0.6 m/s every 2 s", GRID, push=0.6),
-    Suite("friction_0.3", "ground friction 0.3", GRID, friction=(0.3, 0.3)),
-    Suite("friction_0.2", "ground friction 0.2", GRID, friction=(0.2, 0.2)),
-    Suite("payload_-1", "1 kg less on the base", GRID, payload=(-1.0, -1.0)),
-    Suite("payload_+2", "2 kg more on the base", GRID, payload=(2.0, 2.0)),
-    Suite("payload_+3", "3 kg more on the base", GRID, payload=(3.0, 3.0)),
-    Suite("rough_2cm", "rough ground, 2 cm from lowest to highest point", GRID, grounds=("rough_2cm",)),
-    Suite("rough_4cm", "rough ground, 4 cm from lowest to highest point", GRID, grounds=("rough_4cm",)),
-    Suite("stairs_2cm", "stairs of 2 cm, up and down", GRID, grounds=("stairs_up", "stairs_down")),
-    Suite("slope", "slopes of 0.1 rad, up and down", GRID, grounds=("slope_up", "slope_down")),
-    Suite("noise_1.5", "sensor noise 1.5 times as strong", GRID, noise=1.5),
-    Suite("action_delay", "motors get actions 20 ms late", GRID, action_delay=(0.02, 0.02)),
-    Suite("observation_delay", "observations are 20 ms old", GRID, observation_delay=(0.02, 0.02)),
-    Suite("both_delays", "both delays, 20 ms each", GRID, action_delay=(0.02, 0.02), observation_delay=(0.02, 0.02)),
-    Suite("p_gain_0.9", "P gains 10 % too low", GRID, p_gain=(0.9, 0.9)),
-    Suite("p_gain_1.1", "P gains 10 % too high", GRID, p_gain=(1.1, 1.1)),
-    Suite("d_gain_0.9", "D gains 10 % too low", GRID, d_gain=(0.9, 0.9)),
-    Suite("d_gain_1.1", "D gains 10 % too high", GRID, d_gain=(1.1, 1.1)),
-    Suite("zero_offset", "joint zeros off by up to 0.026 rad", GRID, zero_offset=0.026),
-    Suite("mixed", "a bit of everything on rough ground of 2 cm", GRID, grounds=("rough_2cm",), friction=(0.4, 1.0),
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("flat", "flat ground", GRID),
+    Scenario("push_0.3", "a push of 0.3 m/s every 2 s", GRID, push=0.3),
+    Scenario("push_0.6", "a push of 0.6 m/s every 2 s", GRID, push=0.6),
+    Scenario("friction_0.3", "ground friction 0.3", GRID, friction=(0.3, 0.3)),
+    Scenario("friction_0.2", "ground friction 0.2", GRID, friction=(0.2, 0.2)),
+    Scenario("payload_-1", "1 kg less on the base", GRID, payload=(-1.0, -1.0)),
+    Scenario("payload_+2", "2 kg more on the base", GRID, payload=(2.0, 2.0)),
+    Scenario("payload_+3", "3 kg more on the base", GRID, payload=(3.0, 3.0)),
+    Scenario("rough_2cm", "rough ground, 2 cm from lowest to highest point", GRID, terrains=("rough_2cm",)),
+    Scenario("rough_4cm", "rough ground, 4 cm from lowest to highest point", GRID, terrains=("rough_4cm",)),
+    Scenario("stairs_2cm", "stairs of 2 cm, up and down", GRID, terrains=("stairs_up", "stairs_down")),
+    Scenario("slope", "slopes of 0.1 rad, up and down", GRID, terrains=("slope_up", "slope_down")),
+    Scenario("noise_1.5", "sensor noise 1.5 times as strong", GRID, noise=1.5),
+    Scenario("action_delay", "motors get actions 20 ms late", GRID, action_delay=(0.02, 0.02)),
+    Scenario("observation_delay", "observations are 20 ms old", GRID, observation_delay=(0.02, 0.02)),
+    Scenario("both_delays", "both delays, 20 ms each", GRID, action_delay=(0.02, 0.02), observation_delay=(0.02, 0.02)),
+    Scenario("p_gain_0.9", "P gains 10 % too low", GRID, p_gain=(0.9, 0.9)),
+    Scenario("p_gain_1.1", "P gains 10 % too high", GRID, p_gain=(1.1, 1.1)),
+    Scenario("d_gain_0.9", "D gains 10 % too low", GRID, d_gain=(0.9, 0.9)),
+    Scenario("d_gain_1.1", "D gains 10 % too high", GRID, d_gain=(1.1, 1.1)),
+    Scenario("zero_offset", "joint zeros off by up to 0.026 rad", GRID, zero_offset=0.026),
+    Scenario("mixed", "a bit of everything on rough ground of 2 cm", GRID, terrains=("rough_2cm",), friction=(0.4, 1.0),
           payload=(-0.5, 2.0), p_gain=(0.9, 1.1), d_gain=(0.9, 1.1), zero_offset=0.02, push=0.3,
           action_delay=(0.0, 0.02), observation_delay=(0.0, 0.02)),
-    Suite("start_stop", "walk, stand, walk and sudden reverse, 3 s each", _START_AND_STOP, seconds=12.0),
-    Suite("stand", "standing for a minute", _STAND, seconds=60.0, share=0.25),
+    Scenario("start_stop", "walk, stand, walk and sudden reverse, 3 s each", _START_AND_STOP, seconds=12.0),
+    Scenario("stand", "standing for a minute", _STAND, seconds=60.0, share=0.25),
 )  # fmt: skip
-"""The exam, in the order of its report."""
+"""The evaluation, in the order of its report."""
 
 
-def select_suites(names: str | None = None) -> tuple[Suite, ...]:
-    """Return suites by their names.
+def select_scenarios(names: str | None = None) -> tuple[Scenario, ...]:
+    """Return scenarios by their names.
 
     Args:
         names: Separated by commas; None: all.
 
     Raises:
-        UserError: There is no such suite.
+        UserError: There is no such scenario.
     """
     if names is None:
-        return SUITES
-    known = {suite.name: suite for suite in SUITES}
+        return SCENARIOS
+    known = {scenario.name: scenario for scenario in SCENARIOS}
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
-            raise UserError(f"no suite '{name}' (--suites): {near_names(name, known)}")
+            raise UserError(f"no scenario '{name}' (--scenarios): {near_names(name, known)}")
     if not wanted:
-        raise UserError(f"--suites names no suite: {near_names('', known)}")
-    return tuple(suite for suite in SUITES if suite.name in wanted)
+        raise UserError(f"--scenarios names no scenario: {near_names('', known)}")
+    return tuple(scenario for scenario in SCENARIOS if scenario.name in wanted)

@@ -1,4 +1,4 @@
-"""The exam's own ground: one field with a large tile for each kind, always the same, whichever suites are asked for."""
+"""The terrain of evaluations: one field with a large tile for each kind, the same for every choice of scenarios."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heig
     return make
 
 
-GROUNDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {
+TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {
     "rough_2cm": _rough(0.02),
     "rough_4cm": _rough(0.04),
     "stairs_up": _stairs(-1.0),
@@ -56,21 +56,21 @@ FREE_HEADING = ("rough_2cm", "rough_4cm", "stairs_up", "stairs_down")
 
 
 def prepare_terrain(cfg: TerrainCfg) -> None:
-    """Set a configuration's section ``terrain`` to the exam's field, in place."""
+    """Set a configuration's section ``terrain`` to the evaluation's field, in place."""
     cfg.mesh_type, cfg.curriculum, cfg.horizontal_scale = "heightfield", False, SCALE
-    cfg.border_size, cfg.num_rows, cfg.num_cols = 1.0, 1, len(GROUNDS)
+    cfg.border_size, cfg.num_rows, cfg.num_cols = 1.0, 1, len(TERRAINS)
     cfg.terrain_length = cfg.terrain_width = TILE_SIZE
 
 
-class ExamTerrain(Terrain):
+class EvaluationTerrain(Terrain):
     """The field: a row of tiles along y."""
 
     def _lay_tiles(self) -> tuple[Heights, Heights]:
         points = round(TILE_SIZE / SCALE)
         border = self._border
-        heights = np.zeros((points + 2 * border + 1, len(GROUNDS) * points + 2 * border + 1), np.float32)
-        origins = np.zeros((1, len(GROUNDS), 3), np.float32)
-        for index, make in enumerate(GROUNDS.values()):
+        heights = np.zeros((points + 2 * border + 1, len(TERRAINS) * points + 2 * border + 1), np.float32)
+        origins = np.zeros((1, len(TERRAINS), 3), np.float32)
+        for index, make in enumerate(TERRAINS.values()):
             # Always the same ground: policies that are compared at different times have walked on it, too.
             tile = make(np.random.default_rng(index), (points + 1, points + 1))
             heights[border : border + points + 1, border + index * points : border + (index + 1) * points + 1] = tile

@@ -1,4 +1,4 @@
-"""A run with a tiny policy and its exported files, for tests of what finds, loads and examines policies."""
+"""A run with a tiny policy and its exported files, for tests of what finds, loads and evaluates policies."""
 
 from __future__ import annotations
 

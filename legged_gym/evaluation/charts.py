@@ -1,4 +1,4 @@
-"""Plots of an exam's results."""
+"""Plots of an evaluation's results."""
 
 from __future__ import annotations
 
@@ -20,37 +20,40 @@ _WANTED, _MEASURED, _ESTIMATED = "#e07a1f", "#1b6ca8", "#3a9d5d"
 _WIDTH = 10.5
 
 
-def bars(policies: Sequence[PolicyResult], suites: Sequence[str], metrics: Sequence[str]) -> Figure:
-    """Draw metrics by suite, a panel for each metric and a colour for each policy."""
+def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Sequence[str]) -> Figure:
+    """Draw metrics by scenario, a panel for each metric and a colour for each policy."""
     with mpl.rc_context(STYLE):
-        height = 1.0 + 0.16 * len(suites) * (0.6 + 0.7 * len(policies))
+        height = 1.0 + 0.16 * len(scenarios) * (0.6 + 0.7 * len(policies))
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-        places = np.arange(len(suites))
+        places = np.arange(len(scenarios))
         thickness = 0.8 / len(policies)
         for axis, name in zip(axes, metrics, strict=True):
             for index, policy in enumerate(policies):
-                values = [policy.suites[suite].metrics[name] if suite in policy.suites else np.nan for suite in suites]
+                values = [
+                    policy.scenarios[scenario].metrics[name] if scenario in policy.scenarios else np.nan
+                    for scenario in scenarios
+                ]
                 offset = (index - 0.5 * (len(policies) - 1)) * thickness
                 axis.barh(places + offset, values, thickness, color=_colour(index), label=policy.name)
             metric = METRIC[name]
             axis.set_title(f"{metric.title}, {metric.unit}" if metric.unit else metric.title)
             axis.grid(axis="y", visible=False)
-        axes[0].set_yticks(places, suites)
+        axes[0].set_yticks(places, scenarios)
         axes[0].invert_yaxis()
         if len(policies) > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(policies))
     return figure
 
 
-def answers(policies: Sequence[PolicyResult], suite: str) -> Figure:
-    """Draw the mean velocity that each command of a suite got as its answer."""
+def answers(policies: Sequence[PolicyResult], scenario: str) -> Figure:
+    """Draw the mean velocity that each command of a scenario got as its answer."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 4.0), layout="constrained")
         axes = figure.subplots(1, 2)
         for number, (axis, unit) in enumerate(zip(axes, ("forward, m/s", "yaw rate, rad/s"), strict=True)):
             for index, policy in enumerate(policies):
-                plans = [plan for plan in policy.suites[suite].plans if plan.velocity is not None]
+                plans = [plan for plan in policy.scenarios[scenario].plans if plan.velocity is not None]
                 wanted = [plan.plan[0][1][2 * number] for plan in plans]
                 measured = [plan.velocity[number] for plan in plans if plan.velocity is not None]
                 axis.scatter(wanted, measured, 26, color=_colour(index), alpha=0.75, label=policy.name, zorder=3)

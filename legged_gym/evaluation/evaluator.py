@@ -1,4 +1,4 @@
-"""Lets a policy take suites: many suites' trials run side by side as blocks of robots of one task."""
+"""Lets a policy take scenarios: many scenarios' trials run side by side as blocks of robots of one task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.registry import task_registry
-from legged_gym.evaluation.exam_task import ExamTask, exam_class
-from legged_gym.evaluation.grounds import prepare_terrain
 from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.recorder import Recorder
 from legged_gym.evaluation.samples import Stage
-from legged_gym.evaluation.suites import PLANE, Suite
+from legged_gym.evaluation.scenarios import PLANE, Scenario
+from legged_gym.evaluation.task import EvaluationTask, evaluation_class
+from legged_gym.evaluation.terrain import prepare_terrain
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
 from legged_gym.policies.contract import apply_contract
 from legged_gym.policies.finder import Policy
@@ -34,14 +34,14 @@ _START_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class ExamSettings:
-    """How an exam is held."""
+class EvaluationSettings:
+    """How an evaluation is held."""
 
     task: str = "qmini"
     sim: str = "mujoco"
     sim_device: str = "cpu"
     trials: int = 72
-    """Usual number of trials in a suite."""
+    """Usual number of trials in a scenario."""
     seed: int = 1
     longest: float = float("inf")
     """No trial lasts longer than this, s."""
@@ -51,24 +51,24 @@ class ExamSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """Suites that run side by side."""
+    """Scenarios that run side by side."""
 
-    suites: tuple[Suite, ...]
+    scenarios: tuple[Scenario, ...]
     seconds: float
 
     @property
     def on_plane(self) -> bool:
-        """Whether they take place on a plane, not on the exam's field."""
-        return self.suites[0].grounds == (PLANE,)
+        """Whether they take place on a plane, not on the evaluation's field."""
+        return self.scenarios[0].terrains == (PLANE,)
 
 
-def make_batches(suites: Sequence[Suite], settings: ExamSettings) -> list[Batch]:
-    """Put suites together that can run side by side: on the same ground, for as long."""
+def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) -> list[Batch]:
+    """Put scenarios together that can run side by side: on the same ground, for as long."""
     kind = torch.device(settings.sim_device).type
     most = max(1, _MOST_ROBOTS.get(kind, _MOST_ROBOTS["cpu"]) // settings.trials)
-    groups: dict[tuple[bool, float], list[Suite]] = {}
-    for suite in suites:
-        groups.setdefault((suite.grounds == (PLANE,), min(suite.seconds, settings.longest)), []).append(suite)
+    groups: dict[tuple[bool, float], list[Scenario]] = {}
+    for scenario in scenarios:
+        groups.setdefault((scenario.terrains == (PLANE,), min(scenario.seconds, settings.longest)), []).append(scenario)
     return [
         Batch(tuple(group[first : first + most]), seconds)
         for (_, seconds), group in groups.items()
@@ -76,19 +76,19 @@ def make_batches(suites: Sequence[Suite], settings: ExamSettings) -> list[Batch]
     ]
 
 
-def examine(
-    policy: Policy, batch: Batch, settings: ExamSettings, progress: Callable[[float], Any] = lambda seconds: None
+def evaluate_batch(
+    policy: Policy, batch: Batch, settings: EvaluationSettings, progress: Callable[[float], Any] = lambda seconds: None
 ) -> tuple[list[Record], Stage]:
-    """Let a policy take the suites of a batch.
+    """Let a policy take the scenarios of a batch.
 
     Args:
         policy: The policy.
-        batch: The suites.
-        settings: How the exam is held.
+        batch: The scenarios.
+        settings: How the evaluation is held.
         progress: Told how many seconds of a robot's time were simulated.
 
     Returns:
-        A record of each suite, and what is needed to draw them.
+        A record of each scenario, and what is needed to draw them.
 
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
@@ -103,14 +103,14 @@ def examine(
         env.close()
 
 
-def exam_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> LeggedRobotCfg:
-    """Return the configuration of an examined task: the policy's pose and gains, and nothing random but noise.
+def evaluation_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> LeggedRobotCfg:
+    """Return the configuration of an evaluated task: the policy's pose and gains, and nothing random but noise.
 
     Args:
         task: Its name.
         policy: What it is tied to is taken over; all else is the task's, not that of the policy's training.
         num_envs: Number of robots.
-        on_plane: Whether they walk on a plane or on the exam's field.
+        on_plane: Whether they walk on a plane or on the evaluation's field.
 
     Raises:
         UserError: The policy does not fit the task.
@@ -122,7 +122,7 @@ def exam_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> Leg
         cfg.terrain.mesh_type = "plane"
     else:
         prepare_terrain(cfg.terrain)
-    # The exam looks at tilts itself, and how a robot that tilts goes on is part of it.
+    # The evaluation looks at tilts itself, and how a robot that tilts goes on is part of it.
     cfg.asset.terminate_past_tilt = 0.0
     # Only a critic looks at the ground.
     cfg.terrain.measure_heights = False
@@ -153,11 +153,11 @@ def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
     rand.action_delay_range = rand.observation_delay_range = [0.0, cfg.control.decimation * cfg.sim.dt]
 
 
-def _make_task(policy: Policy, batch: Batch, settings: ExamSettings) -> ExamTask:
-    num_envs = sum(suite.trials(settings.trials) for suite in batch.suites)
-    cfg = exam_config(settings.task, policy, num_envs, batch.on_plane)
+def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> EvaluationTask:
+    num_envs = sum(scenario.trials(settings.trials) for scenario in batch.scenarios)
+    cfg = evaluation_config(settings.task, policy, num_envs, batch.on_plane)
     settings.adjust(cfg)
-    task = exam_class(task_registry.get_task_class(settings.task))
+    task = evaluation_class(task_registry.get_task_class(settings.task))
     env = task(cfg, settings.sim, settings.sim_device, settings.seed)
     size = env.obs_layout.size * env.history_length
     if (policy.num_observations, policy.num_actions) != (size, env.num_actions):
@@ -169,7 +169,7 @@ def _make_task(policy: Policy, batch: Batch, settings: ExamSettings) -> ExamTask
     return env
 
 
-def _draw(env: ExamTask, batch: Batch, settings: ExamSettings) -> list[Trials]:
+def _draw(env: EvaluationTask, batch: Batch, settings: EvaluationSettings) -> list[Trials]:
     init = env.cfg.init_state
     joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
     start = StartNoise(
@@ -178,12 +178,12 @@ def _draw(env: ExamTask, batch: Batch, settings: ExamSettings) -> list[Trials]:
         tilt=_START_SHARE * init.orientation_noise,
     )
     return [
-        draw_trials(suite, suite.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
-        for suite in batch.suites
+        draw_trials(scenario, scenario.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
+        for scenario in batch.scenarios
     ]
 
 
-def _run(env: ExamTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
+def _run(env: EvaluationTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
     recorder = Recorder(env, blocks[0].steps, _robot_mass(env.cfg))
     env.begin(blocks)
     for step in range(blocks[0].steps):

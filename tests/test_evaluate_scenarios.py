@@ -1,4 +1,4 @@
-"""Suites are sensible data, and their trials depend on the suite and the seed alone."""
+"""Scenarios are sensible data, and their trials depend on the scenario and the seed alone."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import pytest
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiPublishedCfg
-from legged_gym.evaluation.grounds import GROUNDS, SCALE, TILE_SIZE, ExamTerrain, prepare_terrain
-from legged_gym.evaluation.suites import GRID, PLANE, SUITES, Suite, select_suites
+from legged_gym.evaluation.scenarios import GRID, PLANE, SCENARIOS, Scenario, select_scenarios
+from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE, EvaluationTerrain, prepare_terrain
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
 
 DT = 0.02
 START = StartNoise(dof_pos=np.full(10, 0.1, np.float32), velocity=0.05, tilt=0.04)
-BY_NAME = {suite.name: suite for suite in SUITES}
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
-def draw(suite: Suite | str, count: int = 36, seed: int = 1, seconds: float = 10.0) -> Trials:
-    suite = BY_NAME[suite] if isinstance(suite, str) else suite
-    return draw_trials(suite, count, seed, DT, seconds, START)
+def draw(scenario: Scenario | str, count: int = 36, seed: int = 1, seconds: float = 10.0) -> Trials:
+    scenario = BY_NAME[scenario] if isinstance(scenario, str) else scenario
+    return draw_trials(scenario, count, seed, DT, seconds, START)
 
 
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_suites_ask_for_what_the_task_knows(suite: Suite) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_scenarios_ask_for_what_the_task_knows(scenario: Scenario) -> None:
     cfg = QminiPublishedCfg()
-    assert set(suite.grounds) <= {PLANE} or set(suite.grounds) <= set(GROUNDS)
-    for plan in suite.plans:
+    assert set(scenario.terrains) <= {PLANE} or set(scenario.terrains) <= set(TERRAINS)
+    for plan in scenario.plans:
         seconds = [second for second, _ in plan]
-        assert seconds[0] == 0.0 and seconds == sorted(seconds) and seconds[-1] < suite.seconds
+        assert seconds[0] == 0.0 and seconds == sorted(seconds) and seconds[-1] < scenario.seconds
         for _, (vx, vy, yaw) in plan:
             ranges, band = cfg.commands.ranges, cfg.commands.dead_band
             assert ranges.lin_vel_x[0] <= vx <= ranges.lin_vel_x[1]
@@ -35,25 +35,25 @@ def test_suites_ask_for_what_the_task_knows(suite: Suite) -> None:
             assert vy == 0.0
             # A controller must not take a command that moves for standing.
             assert (vx, yaw) == (0.0, 0.0) or abs(vx) > band[0] or abs(yaw) > band[2]
-    for low, high in (suite.friction, suite.payload, suite.p_gain, suite.d_gain):
+    for low, high in (scenario.friction, scenario.payload, scenario.p_gain, scenario.d_gain):
         assert low <= high
-    for low, high in (suite.action_delay, suite.observation_delay):
+    for low, high in (scenario.action_delay, scenario.observation_delay):
         assert 0.0 <= low <= high <= DT
-    assert suite.friction[0] > 0.0 and suite.push >= 0.0 and suite.seconds > 1.0
+    assert scenario.friction[0] > 0.0 and scenario.push >= 0.0 and scenario.seconds > 1.0
 
 
 def test_names_are_their_own() -> None:
-    assert len(BY_NAME) == len(SUITES) == 24
+    assert len(BY_NAME) == len(SCENARIOS) == 24
     assert len(GRID) == len(set(GRID)) == 18
 
 
-def test_suites_are_chosen_by_name_in_the_exams_order() -> None:
-    assert [suite.name for suite in select_suites("stand, flat")] == ["flat", "stand"]
-    assert select_suites() == SUITES
-    with pytest.raises(UserError, match=r"no suite 'push_0\.5' \(--suites\): did you mean 'push_0\.\d' or"):
-        select_suites("flat,push_0.5")
-    with pytest.raises(UserError, match="names no suite: valid: action_delay"):
-        select_suites(",")
+def test_scenarios_are_chosen_by_name_in_the_evaluations_order() -> None:
+    assert [scenario.name for scenario in select_scenarios("stand, flat")] == ["flat", "stand"]
+    assert select_scenarios() == SCENARIOS
+    with pytest.raises(UserError, match=r"no scenario 'push_0\.5' \(--scenarios\): did you mean 'push_0\.\d' or"):
+        select_scenarios("flat,push_0.5")
+    with pytest.raises(UserError, match="names no scenario: valid: action_delay"):
+        select_scenarios(",")
 
 
 def arrays(trials: Trials) -> dict[str, np.ndarray]:
@@ -61,7 +61,7 @@ def arrays(trials: Trials) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["mixed", "push_0.6", "stairs_2cm"])
-def test_trials_are_drawn_from_suite_and_seed(name: str) -> None:
+def test_trials_are_drawn_from_scenario_and_seed(name: str) -> None:
     first, again, other = draw(name), draw(name), draw(name, seed=2)
     for key, value in arrays(first).items():
         np.testing.assert_array_equal(value, arrays(again)[key])
@@ -89,21 +89,21 @@ def test_commands_follow_their_plans() -> None:
 
 def test_pushes_have_their_size_and_come_in_time() -> None:
     trials = draw("push_0.6", count=50)
-    sizes = np.linalg.norm(trials.kicks, axis=-1)
+    sizes = np.linalg.norm(trials.pushes, axis=-1)
     np.testing.assert_allclose(sizes[sizes > 0.0], 0.6, rtol=1e-5)
-    directions = trials.kicks[sizes > 0.0]
+    directions = trials.pushes[sizes > 0.0]
     assert np.abs(directions.mean(axis=0)).max() < 0.15
     for trial in range(50):
         moments = np.flatnonzero(sizes[:, trial])
         assert 50 <= moments[0] < 150
         assert set(np.diff(moments)) == {100}
         assert moments[-1] >= 400
-    assert not draw("flat").kicks.any()
+    assert not draw("flat").pushes.any()
 
 
 def test_each_plan_meets_each_ground() -> None:
     trials = draw("slope", count=36)
-    met = {(trial % 18, ground) for trial, ground in enumerate(trials.grounds)}
+    met = {(trial % 18, ground) for trial, ground in enumerate(trials.terrains)}
     assert len(met) == 36
     # On slopes robots face along x, elsewhere anywhere.
     assert np.abs(trials.attitude[:, 2]).max() <= 0.2
@@ -113,7 +113,7 @@ def test_each_plan_meets_each_ground() -> None:
 def test_conditions_lie_in_their_ranges() -> None:
     trials = draw("mixed", count=200)
     for name in ("friction", "payload", "p_gain", "d_gain", "action_delay", "observation_delay"):
-        low, high = getattr(trials.suite, name)
+        low, high = getattr(trials.scenario, name)
         values = getattr(trials, name)
         assert low <= values.min() < low + 0.2 * (high - low)
         assert high >= values.max() > high - 0.2 * (high - low)
@@ -123,27 +123,29 @@ def test_conditions_lie_in_their_ranges() -> None:
     assert not flat.zero_offset.any() and not flat.action_delay.any()
 
 
-def test_sensor_noise_has_the_suites_strength() -> None:
+def test_sensor_noise_has_the_scenarios_strength() -> None:
     assert 0.99 < np.abs(draw("flat").sensor_noise(43)).max() <= 1.0
     assert 1.48 < np.abs(draw("noise_1.5").sensor_noise(43)).max() <= 1.5
 
 
 @pytest.fixture(scope="module")
-def terrain() -> ExamTerrain:
+def terrain() -> EvaluationTerrain:
     cfg = QminiPublishedCfg().terrain
     prepare_terrain(cfg)
-    return ExamTerrain(cfg, seed=5)
+    return EvaluationTerrain(cfg, seed=5)
 
 
-def tile(terrain: ExamTerrain, name: str) -> np.ndarray:
+def tile(terrain: EvaluationTerrain, name: str) -> np.ndarray:
     """Return the heights of a tile without its edge."""
     points, border = round(TILE_SIZE / SCALE), 10
-    first = border + list(GROUNDS).index(name) * points
+    first = border + list(TERRAINS).index(name) * points
     return terrain.heights[border + 1 : border + points, first + 1 : first + points]
 
 
 @pytest.mark.parametrize(("name", "height"), [("rough_2cm", 0.02), ("rough_4cm", 0.04)])
-def test_rough_ground_is_so_high_from_lowest_to_highest_point(terrain: ExamTerrain, name: str, height: float) -> None:
+def test_rough_ground_is_so_high_from_lowest_to_highest_point(
+    terrain: EvaluationTerrain, name: str, height: float
+) -> None:
     heights = tile(terrain, name)
     assert heights.min() >= 0.0 and heights.max() <= height
     assert np.ptp(heights) > 0.99 * height
@@ -151,7 +153,7 @@ def test_rough_ground_is_so_high_from_lowest_to_highest_point(terrain: ExamTerra
     assert abs(np.corrcoef(heights[:-1].ravel(), heights[1:].ravel())[0, 1]) < 0.05
 
 
-def test_stairs_lead_up_and_down_from_the_middle(terrain: ExamTerrain) -> None:
+def test_stairs_lead_up_and_down_from_the_middle(terrain: EvaluationTerrain) -> None:
     for name, sign in (("stairs_up", 1.0), ("stairs_down", -1.0)):
         heights = tile(terrain, name)
         middle = len(heights) // 2
@@ -162,15 +164,15 @@ def test_stairs_lead_up_and_down_from_the_middle(terrain: ExamTerrain) -> None:
         assert not path[:4].any()
 
 
-def test_slopes_rise_and_fall_along_x(terrain: ExamTerrain) -> None:
+def test_slopes_rise_and_fall_along_x(terrain: EvaluationTerrain) -> None:
     for name, sign in (("slope_up", 1.0), ("slope_down", -1.0)):
         heights = tile(terrain, name)
         np.testing.assert_allclose(np.diff(heights, axis=0), sign * np.tan(0.1) * SCALE, rtol=1e-3)
         assert np.ptp(heights, axis=1).max() == 0.0
 
 
-def test_robots_start_in_the_middle_of_their_tiles(terrain: ExamTerrain) -> None:
-    for index, name in enumerate(GROUNDS):
+def test_robots_start_in_the_middle_of_their_tiles(terrain: EvaluationTerrain) -> None:
+    for index, name in enumerate(TERRAINS):
         x, y, z = terrain.env_origins[0, index]
         assert (x, y) == pytest.approx((TILE_SIZE / 2, (index + 0.5) * TILE_SIZE))
         assert terrain.height_at(x, y) == pytest.approx(z)
@@ -178,5 +180,5 @@ def test_robots_start_in_the_middle_of_their_tiles(terrain: ExamTerrain) -> None
         assert heights[len(heights) // 2, len(heights) // 2] == pytest.approx(z)
 
 
-def test_the_ground_does_not_depend_on_the_seed(terrain: ExamTerrain) -> None:
-    np.testing.assert_array_equal(terrain.heights, ExamTerrain(terrain.cfg, seed=6).heights)
+def test_the_ground_does_not_depend_on_the_seed(terrain: EvaluationTerrain) -> None:
+    np.testing.assert_array_equal(terrain.heights, EvaluationTerrain(terrain.cfg, seed=6).heights)

@@ -1,4 +1,4 @@
-"""Any task as the exam needs it: with everything that a task would draw at random given from outside."""
+"""Any task as the evaluation needs it: with everything that a task would draw at random given from outside."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from legged_gym.envs.base.pushes import Pushes
 from legged_gym.envs.base.start_states import StartStates
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
-from legged_gym.evaluation.grounds import GROUNDS, ExamTerrain
-from legged_gym.evaluation.suites import PLANE
+from legged_gym.evaluation.scenarios import PLANE
+from legged_gym.evaluation.terrain import TERRAINS, EvaluationTerrain
 from legged_gym.evaluation.trials import Trials
 
 
@@ -104,8 +104,8 @@ class PlannedNoise(ObservationLayout):
         return clean + self.next * self.noise_vec
 
 
-class ExamTask(LeggedRobot):
-    """A task whose robots, block by block, take different suites; mixed into a task's class by :func:`exam_class`.
+class EvaluationTask(LeggedRobot):
+    """A task whose blocks of robots meet different scenarios; :func:`evaluation_class` mixes it into a task's class.
 
     Call :meth:`begin` once, then :meth:`prepare_step` before each step.
     """
@@ -123,7 +123,7 @@ class ExamTask(LeggedRobot):
             blocks: Trials, as many in all as there are robots; each block gets the next robots.
         """
         self._blocks = list(blocks)
-        self._commands_plan, self._kicks_plan = (self._side_by_side(name, dim=1) for name in ("commands", "kicks"))
+        self._commands_plan, self._pushes_plan = (self._side_by_side(name, dim=1) for name in ("commands", "pushes"))
         self._set_robots()
         self._set_starts()
         self._draw_noise()
@@ -132,7 +132,7 @@ class ExamTask(LeggedRobot):
 
     def prepare_step(self, step: int) -> None:
         """Lay out what happens in a step, counted from 0: its pushes, and the command and the noise after it."""
-        self._pushes.next.copy_(self._kicks_plan[step])
+        self._pushes.next.copy_(self._pushes_plan[step])
         self._commands.next.copy_(self._commands_plan[step + 1])
         self._draw_noise()
 
@@ -151,15 +151,15 @@ class ExamTask(LeggedRobot):
         self._observation_delay.copy_(self._side_by_side("observation_delay"))
 
     def _set_starts(self) -> None:
-        grounds = [ground for block in self._blocks for ground in block.grounds]
+        terrains = [ground for block in self._blocks for ground in block.terrains]
         position = self._side_by_side("position")
         if self.ground.has_terrain:
-            names = list(GROUNDS)
-            self.ground.types.copy_(torch.tensor([names.index(ground) for ground in grounds]))
+            names = list(TERRAINS)
+            self.ground.types.copy_(torch.tensor([names.index(ground) for ground in terrains]))
             self.ground.set_levels(torch.zeros_like(self.ground.levels))
             position = position + self.ground.env_origins[:, :2]
-        elif any(ground != PLANE for ground in grounds):
-            raise ValueError(f"a plane has no {set(grounds) - {PLANE}}")
+        elif any(ground != PLANE for ground in terrains):
+            raise ValueError(f"a plane has no {set(terrains) - {PLANE}}")
         attitude, velocity, dof_pos = (self._side_by_side(name) for name in ("attitude", "velocity", "dof_pos"))
         self._start_states.plan(position, attitude, velocity, dof_pos)
         self._right_leads = self._side_by_side("right_leads")
@@ -176,7 +176,7 @@ class ExamTask(LeggedRobot):
     # --- what the task would draw ------------------------------------------------------------------------------------
 
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
-        return ExamTerrain(cfg.terrain, seed)
+        return EvaluationTerrain(cfg.terrain, seed)
 
     def _init_buffers(self) -> None:
         super()._init_buffers()
@@ -207,6 +207,6 @@ class ExamTask(LeggedRobot):
         return torch.zeros_like(self._right_leads)
 
 
-def exam_class(task: type[LeggedRobot]) -> type[ExamTask]:
-    """Return a task's class with :class:`ExamTask` mixed in."""
-    return type(f"Exam{task.__name__}", (ExamTask, task), {})
+def evaluation_class(task: type[LeggedRobot]) -> type[EvaluationTask]:
+    """Return a task's class with :class:`EvaluationTask` mixed in."""
+    return type(f"Evaluation{task.__name__}", (EvaluationTask, task), {})
