@@ -193,7 +193,7 @@ def test_record_is_what_happened(policy: PolicyFiles) -> None:
     assert record.mass.tolist() == pytest.approx([11.145], abs=1e-3)
 
 
-def test_plans_are_the_exams_trials(policy: PolicyFiles) -> None:
+def test_plans_are_the_evaluations_trials(policy: PolicyFiles) -> None:
     (suite,) = select_scenarios("mixed")
     plans = draw_plans(suite, policy.config, 5, 7)
     joints = np.array([0.05, 0.05, 0.1, 0.1, 0.1] * 2, np.float32)
