@@ -78,6 +78,10 @@ class LeggedRobotCfg(BaseConfig):
         """Seconds between new commands."""
         dead_band = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
+        curriculum = False
+        """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
+        max_curriculum = 1.0
+        """Largest forward speed that the curriculum goes to, m/s."""
         standing_share = 0.0
         """Share of commands that are exactly zero."""
 
