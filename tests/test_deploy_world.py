@@ -66,7 +66,7 @@ def test_controller_and_training_agree_on_every_step_of_the_same_motion(
     follow(env, commands)
     env.commands.zero_()
     env._fresh[:] = True
-    env._observe()
+    env._compute_observations()
     obs, world, robot = env.get_observations(), make_world(), 1
     for row in range(len(commands)):
         take_over(world, env, robot)
@@ -164,7 +164,7 @@ def test_body_and_ground_are_as_asked() -> None:
     base = other.model.body("base_link")
     np.testing.assert_allclose(base.inertia, plain.model.body("base_link").inertia * (6.7754 / 4.7754), rtol=1e-6)
     assert base.ipos[0] - plain.model.body("base_link").ipos[0] == pytest.approx(0.01)
-    assert other.model.geom("ground").friction[0] == 0.3
+    assert other.model.geom(other.scene.ground_id).friction[0] == 0.3
     each = make_world(joint_armature=tuple(0.001 * i for i in range(10)), joint_damping=0.2)
     assert each.model.dof_armature[6:] == pytest.approx([0.001 * i for i in range(10)])
     assert (each.model.dof_damping[6:] == 0.2).all()

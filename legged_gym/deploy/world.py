@@ -113,7 +113,7 @@ class World:
         """
         _check(settings)
         self.settings = settings
-        self.cfg = _scene_cfg(settings)
+        self.cfg = _scene_cfg(settings, foot_names)
         self.terrain = _uneven_ground(settings) if settings.ground != PLANE else None
         self.scene = build_scene(self.cfg, self.terrain)
         self.model = self.scene.model
@@ -270,10 +270,20 @@ def _uneven_ground(settings: WorldSettings) -> Field:
     return Field(heights, SCALE, (-half * SCALE, -half * SCALE))
 
 
-def _scene_cfg(settings: WorldSettings) -> SimpleNamespace:
+def _scene_cfg(settings: WorldSettings, foot_names: list[str]) -> SimpleNamespace:
     """Return what ``build_scene`` and drawings read."""
     return SimpleNamespace(
-        asset=SimpleNamespace(file=settings.urdf, fix_base_link=False, self_collisions=1),
+        asset=SimpleNamespace(
+            file=settings.urdf,
+            foot_name=tuple(foot_names),
+            fix_base_link=False,
+            self_collisions=1,
+            collapse_fixed_joints=True,
+            replace_cylinder_with_capsule=True,
+            balance_inertia=False,
+            density=0.001,
+            armature=0.0,
+        ),
         init_state=SimpleNamespace(pos=[0.0, 0.0, 0.0], rot=[0.0, 0.0, 0.0, 1.0]),
         sim=SimpleNamespace(
             dt=settings.dt, gravity=[0.0, 0.0, -9.81], solver_iterations=100, line_search_iterations=50

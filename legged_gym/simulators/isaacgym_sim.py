@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import warnings
 from typing import Any
 
@@ -11,10 +11,10 @@ import torch
 
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.divergence import find_divergence
+from legged_gym.simulators.isaacgym.kinematics import Kinematics
 from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
 from legged_gym.simulators.isaacgym.python import find_interpreter
-from legged_gym.simulators.kinematics import Kinematics
-from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, asset_path, build_scene
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
 from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
 
 _CHECK_INTERVAL = 240
@@ -28,6 +28,7 @@ _PHYSX = (
 )  # fmt: skip
 _ASSET = (
     "density", "thickness", "linear_damping", "angular_damping", "max_linear_velocity", "max_angular_velocity",
+    "replace_cylinder_with_capsule",
 )  # fmt: skip
 """Settings that Isaac Gym knows by the same names."""
 
@@ -61,8 +62,14 @@ class IsaacGymSimulator(Simulator):
         self._cfg, self._terrain = cfg, terrain
         self._python = find_interpreter()
         # Names, limits and masses are MuJoCo's; Isaac Gym's are brought into its order by name.
-        self.scene = build_scene(cfg)
-        self._describe()
+        self.describe(build_scene(cfg))
+        self._kinematics = Kinematics(self.scene, device)
+        start = [*cfg.init_state.pos, *cfg.init_state.rot, *6 * [0.0]]
+        self._start_root = torch.tensor(start, device=device)
+        if self.scene.robot.write is None:
+            raise UserError(
+                f"{self.scene.robot.path}: the isaacgym simulator reads URDFs only (config key 'asset.file')"
+            )
         self._memory = SharedMemory(self._blocks())
         self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
         self._allocate()
@@ -179,19 +186,6 @@ class IsaacGymSimulator(Simulator):
 
     # --- preparation ---------------------------------------------------------------------------------------------
 
-    def _describe(self) -> None:
-        model, device = self.scene.model, self.device
-        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
-        joints = [model.joint(name).id for name in self.dof_names]
-        limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
-        self.dof_pos_limits = torch.tensor(limits, dtype=torch.float32, device=device)
-        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32, device=device)
-        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32, device=device)
-        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
-        self._kinematics = Kinematics(model, self.scene.body_ids, self.dof_names, device)
-        start = [*self._cfg.init_state.pos, *self._cfg.init_state.rot, *6 * [0.0]]
-        self._start_root = torch.tensor(start, device=device)
-
     def _blocks(self) -> dict[str, Block]:
         n, dofs, bodies = self.num_envs, self.num_dof, self.num_bodies
         return {
@@ -222,9 +216,9 @@ class IsaacGymSimulator(Simulator):
 
     def _nominal_parameters(self) -> dict[str, np.ndarray]:
         n = self.num_envs
-        sizes: dict[str, tuple[int, ...]] = {"added_mass": (n,), "added_com": (n, 3)}
-        sizes.update(dict.fromkeys(("joint_friction", "joint_damping", "joint_armature"), (n, self.num_dof)))
-        values = {name: np.zeros(size, dtype=np.float32) for name, size in sizes.items()}
+        values = {"added_mass": np.zeros(n, np.float32), "added_com": np.zeros((n, 3), np.float32)}
+        for name in ("joint_friction", "joint_damping", "joint_armature"):
+            values[name] = getattr(self, name).cpu().repeat(n, 1).numpy()
         return {**values, "friction": np.full(n, self._cfg.terrain.friction, dtype=np.float32)}
 
     def _start(self) -> Link:
@@ -244,6 +238,13 @@ class IsaacGymSimulator(Simulator):
         self._link.build({**self._settings(), "ground_friction": ground}, arrays)
         self._built = True
 
+    def _write_robot(self) -> str:
+        """Write the checked URDF for Isaac Gym into a folder that goes with this object, and return its path."""
+        robot, names = self.scene.robot, set(self.body_names)
+        assert robot.write is not None
+        self._folder = tempfile.TemporaryDirectory(prefix="legged_gym_robot_")
+        return robot.write(self._folder.name, names)
+
     def _settings(self) -> dict[str, Any]:
         """Return what is to be built, except for arrays."""
         cfg, physx = self._cfg, self._cfg.sim.physx
@@ -262,7 +263,7 @@ class IsaacGymSimulator(Simulator):
             "physx": {name: getattr(physx, name) for name in _PHYSX},
             "contact_collection": physx.contact_collection,
             "velocities_of": physx.velocities_of,
-            "file": os.path.abspath(asset_path(cfg.asset.file)),
+            "file": self._write_robot(),
             "name": cfg.asset.name,
             "asset": {name: getattr(cfg.asset, name) for name in _ASSET},
             "fix_base_link": cfg.asset.fix_base_link,

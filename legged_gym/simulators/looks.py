@@ -13,17 +13,17 @@ def add_looks(spec: mujoco.MjSpec, ground: str) -> None:
         ground: Name of the ground's geom.
     """
     spec.add_texture(
-        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        name="legged_gym/sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.62, 0.76, 0.90], rgb2=[0.93, 0.96, 0.98], width=128, height=768,
     )  # fmt: skip
     spec.add_texture(
-        name="tiles", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        name="legged_gym/tiles", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
         rgb1=[0.64, 0.70, 0.75], rgb2=[0.70, 0.76, 0.80], width=256, height=256,
     )  # fmt: skip
-    material = spec.add_material(name="tiles", texuniform=True, texrepeat=[1.0, 1.0], specular=0.0)
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "tiles"
+    material = spec.add_material(name="legged_gym/tiles", texuniform=True, texrepeat=[1.0, 1.0], specular=0.0)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "legged_gym/tiles"
     surface = spec.geom(ground)
-    surface.material, surface.rgba = "tiles", [1.0, 1.0, 1.0, 1.0]
+    surface.material, surface.rgba = "legged_gym/tiles", [1.0, 1.0, 1.0, 1.0]
     # The sun travels with the robot, because its shadows only reach so far.
     spec.worldbody.first_body().add_light(
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,

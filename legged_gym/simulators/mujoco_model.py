@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import xml.etree.ElementTree as ElementTree
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,9 +13,12 @@ import numpy as np
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
+from legged_gym.simulators.robot.mjcf import read_mjcf
+from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
+from legged_gym.simulators.robot.urdf import read_urdf
 
-GROUND = "ground"
-"""Name of the terrain's geom."""
+GROUND = "legged_gym/ground"
+"""Name of the terrain's geom, which no robot's file is likely to use."""
 
 _GROUND_BIT, _ROBOT_BIT = 1, 2
 
@@ -28,7 +31,10 @@ class SceneCfg(Protocol):
 
     @property
     def asset(self) -> Any:
-        """``file``, ``fix_base_link``, ``self_collisions``."""
+        """What the robot is made of: ``file``, ``foot_name``, ``fix_base_link``, ``self_collisions`` and others.
+
+        ``collapse_fixed_joints``, ``replace_cylinder_with_capsule``, ``density``, ``armature``, ``balance_inertia``.
+        """
 
     @property
     def control(self) -> Any:
@@ -68,9 +74,16 @@ class Scene:
     """A compiled model and where things are in it."""
 
     model: mujoco.MjModel
+    robot: RobotFile
     body_ids: np.ndarray
     """MuJoCo ids of the robot's links, base first, (B,)."""
     body_names: list[str]
+    merged: dict[str, str]
+    """Links on fixed joints that became part of another: their names, and the other's."""
+    touching: np.ndarray
+    """Whether a link has shapes that collide, bool, (B,)."""
+    joint_ids: np.ndarray
+    """MuJoCo ids of the driven joints, (D,)."""
     dof_names: list[str]
     dof_vel_limits: np.ndarray
     """rad/s, (D,)."""
@@ -82,7 +95,7 @@ class Scene:
     @property
     def free_base(self) -> bool:
         """Whether the base moves freely; it does not with ``asset.fix_base_link``."""
-        return self.model.nq > len(self.dof_names)
+        return bool(self.model.njnt and self.model.jnt_type[0] == mujoco.mjtJoint.mjJNT_FREE)
 
 
 def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool = False) -> Scene:
@@ -94,26 +107,29 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
         visuals: Keep the shapes that are only there to be looked at. Physics is the same, only slower.
 
     Raises:
-        UserError: The URDF is missing or damaged; the message names it.
+        UserError: The robot's file is missing or damaged, or can't be simulated; the message names it.
     """
-    path = asset_path(cfg.asset.file)
-    spec = _load_urdf(path, visuals)
+    robot = read_robot(asset_path(cfg.asset.file), visuals)
+    spec = robot.spec
+    links = _links(robot, cfg.asset)
     _add_base_joint(spec, cfg)
-    _shape_collisions(spec, cfg.asset.self_collisions == 0)
-    dof_names = [joint.name for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_HINGE]
+    _shape_geoms(robot, cfg.asset)
+    if visuals:
+        _draw_undrawn(robot, links)
     _add_ground(spec, cfg, terrain)
     if visuals:
         add_looks(spec, GROUND)
     _set_options(spec, cfg)
-    _add_contact_sensors(spec)
+    touching = _add_contact_sensors(spec, links, cfg.asset.fix_base_link)
     try:
-        return _describe(spec.compile(), path, dof_names)
+        model = spec.compile()
     except ValueError as error:
-        raise UserError(f"{path}: {_first_line(error)}") from error
+        raise refuse(robot.path, _explain(error, spec)) from error
+    return _describe(model, robot, links, touching)
 
 
 def asset_path(file: str) -> str:
-    """Return the URDF's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in.
+    """Return the robot's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in.
 
     Raises:
         UserError: There is no such file.
@@ -125,20 +141,48 @@ def asset_path(file: str) -> str:
     return path
 
 
-def _load_urdf(path: str, visuals: bool) -> mujoco.MjSpec:
-    try:
-        root = ElementTree.parse(path).getroot()
-        if root.tag != "robot":
-            raise UserError(f"{path}: not a URDF, its root element is <{root.tag}>, not <robot>")
-        # Only MuJoCo's own extension element tells its importer to keep the visual shapes.
-        options = ElementTree.SubElement(ElementTree.SubElement(root, "mujoco"), "compiler")
-        options.set("discardvisual", "false" if visuals else "true")
-        options.set("fusestatic", "false")
-        options.set("meshdir", os.path.dirname(path))
-        return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
-    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
-        # A LookupError is an encoding that Python does not know.
-        raise UserError(f"{path}: {_first_line(error)}") from error
+def read_robot(path: str, visuals: bool) -> RobotFile:
+    """Read a robot's file, a URDF or, with the ending ``.xml``, MJCF.
+
+    Raises:
+        UserError: It can't be simulated.
+    """
+    robot = read_mjcf(path, visuals) if path.lower().endswith(".xml") else read_urdf(path, visuals)
+    if robot.undrawn and path not in _warned:
+        _warned.add(path)
+        names = ", ".join(sorted(robot.undrawn))
+        warnings.warn(
+            f"{path}: visual meshes of {names} are missing or can't be read: drawn as they collide", stacklevel=2
+        )
+    return robot
+
+
+_warned: set[str] = set()
+"""Files whose missing visual meshes were told of."""
+
+
+def _links(robot: RobotFile, asset: Any) -> dict[str, list[mujoco.MjsBody]]:
+    """Return each link with those that are rigidly part of it, as legged_gym's ``collapse_fixed_joints`` merges them.
+
+    A link on a fixed joint stays one of its own where the file says ``dont_collapse``, and if it is a foot: it has the
+    feet's name, which no link has that it is fixed to, and it can touch.
+    """
+    feet = (asset.foot_name,) if isinstance(asset.foot_name, str) else asset.foot_name
+    links: dict[str, list[mujoco.MjsBody]] = {}
+    part_of: dict[str, str] = {}
+    is_foot: dict[str, bool] = {}
+    for body in robot.spec.bodies[1:]:
+        parent = "" if not links else body.parent.name
+        moves = not links or any(True for _ in body.joints)
+        named_foot = bool(links) and any(foot in body.name for foot in feet)
+        is_foot[body.name] = named_foot or (not moves and is_foot[parent])
+        new_foot = named_foot and not is_foot.get(parent, False) and any(geom.contype for geom in body.geoms)
+        if moves or new_foot or body.name in robot.uncollapsed or not asset.collapse_fixed_joints:
+            links[body.name], part_of[body.name] = [body], body.name
+        else:
+            part_of[body.name] = part_of[parent]
+            links[part_of[parent]].append(body)
+    return links
 
 
 def _add_base_joint(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
@@ -148,20 +192,37 @@ def _add_base_joint(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
     x, y, z, w = cfg.init_state.rot
     base.quat = [w, x, y, z]
     if not cfg.asset.fix_base_link:
-        base.add_freejoint(name="base")
+        base.add_freejoint()
 
 
-def _shape_collisions(spec: mujoco.MjSpec, self_collisions: bool) -> None:
-    """Make capsules of cylinders, which collide faster and roll as rounded soles do, and say what collides."""
+def _shape_geoms(robot: RobotFile, asset: Any) -> None:
+    """Say what collides with what, and what weighs nothing."""
+    spec = robot.spec
     for geom in spec.geoms:
         if geom.contype == 0 and geom.conaffinity == 0:
+            if robot.write is not None:
+                # In a URDF only collision shapes stand for mass.
+                geom.mass = 0.0
             continue
-        if geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER:
+        if robot.write is not None:
+            geom.density = asset.density
+        if geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER and asset.replace_cylinder_with_capsule:
             geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
         geom.contype = _ROBOT_BIT
-        geom.conaffinity = _GROUND_BIT | (_ROBOT_BIT if self_collisions else 0)
-        geom.condim = 3
-        geom.group = 3
+        geom.conaffinity = _GROUND_BIT | (_ROBOT_BIT if asset.self_collisions == 0 else 0)
+        geom.condim, geom.priority, geom.group = 3, 0, 3
+    for joint in spec.joints:
+        if joint.type != mujoco.mjtJoint.mjJNT_FREE:
+            joint.armature += asset.armature
+    spec.compiler.balanceinertia = spec.compiler.balanceinertia or asset.balance_inertia
+
+
+def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> None:
+    """Draw the collision shapes of links without any other, or whose others could not be read."""
+    for bodies in links.values():
+        unseen = not any(geom.group != 3 for body in bodies for geom in body.geoms)
+        for geom in (geom for body in bodies if unseen or body.name in robot.undrawn for geom in body.geoms):
+            geom.group = 0
 
 
 def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None) -> None:
@@ -187,47 +248,73 @@ def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None)
 
 
 def _set_options(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
+    usual = mujoco.MjSpec().option
+    for name in (name for name in dir(usual) if not name.startswith("_")):
+        setattr(spec.option, name, getattr(usual, name))
     spec.option.timestep = cfg.sim.dt
     spec.option.gravity = cfg.sim.gravity
     spec.option.iterations = cfg.sim.solver_iterations
     spec.option.ls_iterations = cfg.sim.line_search_iterations
     spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    # Links without inertia of their own (sensor frames) become part of their parents, now that the base moves.
+    # Links that nothing refers to become part of their parents, now that the base moves.
     spec.compiler.fusestatic = True
     spec.memory = 1 << 20
 
 
-def _add_contact_sensors(spec: mujoco.MjSpec) -> None:
-    """Sum up each link's contacts with the ground or with other links into one world-frame force."""
-    for body in spec.bodies[1:]:
-        if not any(geom.contype for geom in body.geoms):
-            continue
-        spec.add_sensor(
-            name=body.name, type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=mujoco.mjtObj.mjOBJ_BODY, objname=body.name,
-            intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1],
-        )  # fmt: skip
+def _add_contact_sensors(spec: mujoco.MjSpec, links: dict[str, list[mujoco.MjsBody]], fixed: bool) -> list[bool]:
+    """Sum up each link's contacts with the ground or with other links into one world-frame force.
+
+    A sensor also keeps a link that does not move from being merged. Returns which links can touch, in their order.
+    """
+    touching = []
+    for name, bodies in links.items():
+        touching.append(any(geom.contype for body in bodies for geom in body.geoms))
+        moves = any(True for _ in bodies[0].joints)
+        if touching[-1] or not moves:
+            spec.add_sensor(
+                name=name, type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=mujoco.mjtObj.mjOBJ_BODY, objname=name,
+                intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1],
+            )  # fmt: skip
+    return touching
 
 
-def _describe(model: mujoco.MjModel, path: str, dof_names: list[str]) -> Scene:
+def _describe(
+    model: mujoco.MjModel, robot: RobotFile, links: dict[str, list[mujoco.MjsBody]], touching: list[bool]
+) -> Scene:
     body_ids = np.arange(1, model.nbody)
-    limits = {joint.get("name"): joint.find("limit") for joint in ElementTree.parse(path).getroot().iter("joint")}
+    joint_ids = np.flatnonzero(model.jnt_type != mujoco.mjtJoint.mjJNT_FREE)
+    dof_names = [model.joint(i).name for i in joint_ids]
+    told = np.where(model.jnt_actfrclimited[joint_ids], model.jnt_actfrcrange[joint_ids, 1], np.inf)
+    torques = np.minimum(told, [robot.torque_limits.get(name, np.inf) for name in dof_names])
+    by_name = dict(zip(links, touching, strict=True))
+    body_names = [model.body(i).name for i in body_ids]
     return Scene(
         model=model,
+        robot=robot,
         body_ids=body_ids,
-        body_names=[model.body(i).name for i in body_ids],
+        body_names=body_names,
+        merged={body.name: name for name, bodies in links.items() for body in bodies[1:]},
+        touching=np.array([by_name[name] for name in body_names]),
+        joint_ids=joint_ids,
         dof_names=dof_names,
-        dof_vel_limits=_limits(limits, dof_names, "velocity"),
-        torque_limits=_limits(limits, dof_names, "effort"),
+        dof_vel_limits=np.array([robot.velocity_limits.get(name, np.inf) for name in dof_names]),
+        torque_limits=torques,
         ground_id=model.geom(GROUND).id,
     )
 
 
-def _limits(limits: dict[str | None, ElementTree.Element | None], dof_names: list[str], kind: str) -> np.ndarray:
-    """Read one kind of joint limit straight from the URDF, (D,); MuJoCo's importer drops velocities."""
-    elements = [limits[name] for name in dof_names]
-    return np.array([float(e.get(kind, "inf")) if e is not None else np.inf for e in elements])
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split("\n")[0].split())
+def _explain(error: ValueError, spec: mujoco.MjSpec) -> str:
+    """Say in one line what MuJoCo's compiler found wrong, and which setting helps."""
+    text = one_line(error)
+    name = text.rpartition("Element name '")[2].partition("'")[0]
+    body = spec.body(name) if "Element name" in text else None
+    if body is not None and "balanceinertia" in text:
+        inertia = ", ".join(f"{value:g}" for value in (body.fullinertia if body.fullinertia[0] > 0 else body.inertia))
+        return (
+            f"link '{name}': no body has the inertia {inertia} kg·m², of which one moment is above the sum of the "
+            "others; correct it, or set config key 'asset.balance_inertia' to true"
+        )
+    if body is not None and "moving bodies" in text:
+        return f"link '{name}' moves but has no mass: it needs an <inertial> or shapes (config key 'asset.density')"
+    return text

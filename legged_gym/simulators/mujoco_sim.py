@@ -57,10 +57,9 @@ class MujocoSimulator(Simulator):
         """
         if torch.device(device).type != "cpu":
             raise UserError(f"the mujoco simulator runs on 'cpu', not on '{device}' (--sim_device)")
-        self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
         self._limits = cfg.sim.divergence
-        self._describe()
+        self.describe(build_scene(cfg, terrain))
         threads = cfg.sim.num_threads or available_cores()
         self.batch = Batch(self.scene.model, num_envs, nthread=threads)
         self._bind()
@@ -127,21 +126,11 @@ class MujocoSimulator(Simulator):
         """Drop the batch, which ends its threads."""
         del self.batch
 
-    def _describe(self) -> None:
-        model = self.scene.model
-        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
-        joints = [model.joint(name).id for name in self.dof_names]
-        self._joints = slice(model.nq - len(joints), model.nq)
-        self._dofs = slice(model.nv - len(joints), model.nv)
-        limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
-        self.dof_pos_limits = torch.tensor(limits, dtype=torch.float32)
-        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32)
-        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32)
-        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
-
     def _bind(self) -> None:
         """Get live views of the batch's state rows and of what each call computes."""
-        batch = self.batch
+        batch, model = self.batch, self.scene.model
+        self._joints = slice(model.nq - self.num_dof, model.nq)
+        self._dofs = slice(model.nv - self.num_dof, model.nv)
         self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
         self._joint_vel = self._qvel[:, self._dofs]
         self._joint_torque = batch.bind("qfrc_applied")[:, self._dofs]
@@ -149,7 +138,6 @@ class MujocoSimulator(Simulator):
         self._xpos, self._xquat = batch.bind("xpos"), batch.bind("xquat")
         self._cvel, self._subtree_com = batch.bind("cvel"), batch.bind("subtree_com")
         self._sensordata = batch.bind("sensordata")
-        model = self.scene.model
         sensors = [model.sensor(i).name for i in range(model.nsensor)]
         self._sensed_bodies = [self.body_names.index(name) for name in sensors]
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from legged_gym.simulators.mujoco_model import Scene
 
 
 @dataclass
@@ -70,27 +75,38 @@ class Simulator(ABC):
     its index in :data:`~legged_gym.simulators.divergence.CAUSES`, until the next refresh.
     """
 
+    STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "diverged")
+    """Names of the tensors in this table: all that a simulator changes."""
+
     num_envs: int
     device: str
     dt: float
     """Physics step, s."""
+    scene: Scene
+    """The robot and its ground, as MuJoCo compiled them; see :meth:`describe`."""
     capturable = False
     """Whether a CUDA graph can record what is called in a step."""
     follows_drives = False
     """Whether it has :meth:`follow`, as one whose every call is costly does."""
     body_names: list[str]
-    """Links, the base first, parents before children."""
+    """Links, the base first, parents before children; those rigidly fixed to another are part of it."""
     dof_names: list[str]
-    """Hinges, in the order of their links."""
+    """Hinges and slides, in the order of their links; of slides, m stands for rad and N for N·m."""
 
     dof_pos_limits: torch.Tensor
-    """Lower and upper limit, rad, (D, 2)."""
+    """Lower and upper limit, rad, (D, 2); infinite where there is none."""
     dof_vel_limits: torch.Tensor
     """rad/s, (D,)."""
     torque_limits: torch.Tensor
     """N·m, (D,)."""
+    joint_friction: torch.Tensor
+    """Dry friction that the robot's file tells, N·m, (D,)."""
+    joint_damping: torch.Tensor
+    """Viscous friction that it tells, N·m·s/rad, (D,)."""
+    joint_armature: torch.Tensor
+    """Reflected rotor inertia that it tells, kg·m², (D,)."""
     base_mass: float
-    """Mass of the base link, kg, before randomisation."""
+    """Mass of the base and all that is merged with it, kg, before randomisation."""
 
     root_states: torch.Tensor
     dof_pos: torch.Tensor
@@ -99,9 +115,25 @@ class Simulator(ABC):
     contact_forces: torch.Tensor
     diverged: torch.Tensor
 
+    def describe(self, scene: Scene) -> None:
+        """Take over from a compiled scene, for all back-ends alike, what joints and links there are."""
+        model, joints = scene.model, scene.joint_ids
+        dofs = model.jnt_dofadr[joints]
+        limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
+        self.scene, self.body_names, self.dof_names = scene, scene.body_names, scene.dof_names
+        self.dof_pos_limits, self.dof_vel_limits, self.torque_limits = (
+            torch.tensor(values, dtype=torch.float32, device=self.device)
+            for values in (limits, scene.dof_vel_limits, scene.torque_limits)
+        )
+        self.joint_friction, self.joint_damping, self.joint_armature = (
+            torch.tensor(values, dtype=torch.float32, device=self.device)
+            for values in (model.dof_frictionloss[dofs], model.dof_damping[dofs], model.dof_armature[dofs])
+        )
+        self.base_mass = float(model.body_mass[scene.body_ids[0]])
+
     @property
     def num_dof(self) -> int:
-        """Number of hinges, D."""
+        """Number of driven joints, D."""
         return len(self.dof_names)
 
     @property

@@ -66,11 +66,11 @@ class WarpSimulator(Simulator):
             UserError: No such device, or a URDF that can't be read.
         """
         self._wp_device = _find_device(device)
-        self.scene = build_scene(cfg, terrain)
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
         self._limits = cfg.sim.divergence
         self._max_contacts, self._max_constraints = cfg.sim.max_contacts, cfg.sim.max_constraints
-        self._describe()
+        self.describe(build_scene(cfg, terrain))
+        self._dofs = slice(self.scene.model.nv - self.num_dof, self.scene.model.nv)
         self._create_worlds(terrain)
         self._allocate()
         self._unchecked = 0
@@ -266,16 +266,6 @@ class WarpSimulator(Simulator):
         self._launch(kernels.replace_diverged, self.num_envs, [*most, self._start, self.num_dof], outputs)
 
     # --- preparation ---------------------------------------------------------------------------------------------
-
-    def _describe(self) -> None:
-        model, device = self.scene.model, self.device
-        self.body_names, self.dof_names = self.scene.body_names, self.scene.dof_names
-        joints = [model.joint(name).id for name in self.dof_names]
-        self._dofs = slice(model.nv - len(joints), model.nv)
-        self.dof_pos_limits = torch.tensor(model.jnt_range[joints], dtype=torch.float32, device=device)
-        self.dof_vel_limits = torch.tensor(self.scene.dof_vel_limits, dtype=torch.float32, device=device)
-        self.torque_limits = torch.tensor(self.scene.torque_limits, dtype=torch.float32, device=device)
-        self.base_mass = float(model.body_mass[self.scene.body_ids[0]])
 
     def _create_worlds(self, terrain: HeightField | None) -> None:
         n, scene = self.num_envs, self.scene

@@ -8,7 +8,7 @@ from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.latency import Latency
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.motors import Motors
-from legged_gym.simulators import PhysicsParameters
+from legged_gym.simulators import PhysicsParameters, Simulator
 
 
 class DomainRand:
@@ -32,23 +32,19 @@ class DomainRand:
     ==================== ======= ===========================================
     """
 
-    def __init__(
-        self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], base_mass: float, device: str
-    ) -> None:
+    def __init__(self, cfg: LeggedRobotCfg, sim: Simulator) -> None:
         """Draw the physical parameters; motors are nominal until the first :meth:`redraw_motors`.
 
         Args:
             cfg: The task's configuration; ``domain_rand``, ``motors``, ``latency`` and ``terrain.friction`` are read.
-            num_envs: Number of robots, N.
-            joint_names: The joints, D.
-            base_mass: Mass of the base link before randomisation, kg.
-            device: Where the tensors live.
+            sim: The simulation, which knows what the robot's file tells of its base and its joints.
 
         Raises:
             ConfigError: ``added_mass_range`` could leave a base without mass, or a setting of ``motors`` or ``latency``
                 can't be.
         """
         self.cfg = cfg.domain_rand
+        num_envs, num_dof, base_mass, device = sim.num_envs, sim.num_dof, sim.base_mass, sim.device
         lightest = base_mass + min(self.cfg.added_mass_range)
         if self.cfg.randomize_base_mass and lightest <= 0.0:
             raise ConfigError(
@@ -56,10 +52,9 @@ class DomainRand:
                 f"but the base weighs only {base_mass:.2f} kg"
             )
         self.device = device
-        num_dof = len(joint_names)
-        self.motors = Motors(cfg, num_envs, joint_names, device)
+        self.motors = Motors(cfg, num_envs, sim.dof_names, device)
         self.latency = Latency(cfg, num_envs, num_dof, cfg.control.decimation * cfg.sim.dt, device)
-        self.physics = self._draw_physics(cfg, num_envs, num_dof)
+        self.physics = self._draw_physics(cfg, sim)
         self.base_mass = base_mass + self.physics.added_mass
         self.stiffness_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
@@ -123,17 +118,19 @@ class DomainRand:
         }
         return self.motors.privileged(joints), self.latency.privileged()
 
-    def _draw_physics(self, cfg: LeggedRobotCfg, n: int, num_dof: int) -> PhysicsParameters:
-        rand, motors = cfg.domain_rand, self.motors.ranges
+    def _draw_physics(self, cfg: LeggedRobotCfg, sim: Simulator) -> PhysicsParameters:
+        rand, motors, n = cfg.domain_rand, self.motors.ranges, sim.num_envs
         com = (rand.added_com_range_x, rand.added_com_range_y, rand.added_com_range_z)
         joints = rand.randomize_joint_dynamics
         friction = self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction)
         added_mass = self._draw(n, rand.added_mass_range, rand.randomize_base_mass)
         added_com = torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1)
-        # One value for all joints of a robot; those that `motors` names get their own.
+        # Drawn: one value for all joints of a robot. Those that `motors` names get their own.
+        told_by_file = (sim.joint_friction, sim.joint_damping, sim.joint_armature)
+        ranges = (rand.joint_friction_range, rand.joint_damping_range, rand.joint_armature_range)
         dry, viscous, armature = (
-            self._draw(n, bounds, joints).unsqueeze(1).repeat(1, num_dof)
-            for bounds in (rand.joint_friction_range, rand.joint_damping_range, rand.joint_armature_range)
+            self._draw(n, bounds, joints).unsqueeze(1).repeat(1, sim.num_dof) if joints else told.repeat(n, 1)
+            for bounds, told in zip(ranges, told_by_file, strict=True)
         )
         return PhysicsParameters(
             friction=friction,

@@ -78,10 +78,6 @@ class LeggedRobotCfg(BaseConfig):
         """Seconds between new commands."""
         dead_band = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
-        curriculum = False
-        """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
-        max_curriculum = 1.0
-        """Largest forward speed that the curriculum goes to, m/s."""
         standing_share = 0.0
         """Share of commands that are exactly zero."""
 
@@ -125,7 +121,7 @@ class LeggedRobotCfg(BaseConfig):
 
     class asset:
         file = ""
-        """Path of the URDF; ``{LEGGED_GYM_ROOT_DIR}`` stands for the checkout."""
+        """Path of the URDF, or of an MJCF file (``.xml``); ``{LEGGED_GYM_ROOT_DIR}`` stands for the checkout."""
         name = "legged_robot"
         foot_name = "foot"
         """Part of the names of the feet's links."""
@@ -140,8 +136,18 @@ class LeggedRobotCfg(BaseConfig):
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
         fix_base_link = False
         """Hang the robot in the air."""
+        collapse_fixed_joints = True
+        """Merge links on fixed joints with those that they are fixed to, except for feet and where the URDF says
+        ``dont_collapse="true"``."""
+        replace_cylinder_with_capsule = False
+        """Let capsules of the same length between their caps' centres collide instead of cylinders: they are longer
+        by the radius at each end, collide faster and roll as rounded soles do."""
+        balance_inertia = False
+        """Let a link whose inertia no body can have turn equally hard about all axes."""
         density = 0.001
-        """Isaac Gym: of links whose mass the URDF does not say, kg/m³."""
+        """Of collision shapes of links whose mass the URDF does not say, kg/m³."""
+        armature = 0.0
+        """Reflected rotor inertia added to all joints, kg·m²."""
         thickness = 0.01
         """Isaac Gym: distance that it keeps between collision shapes, m."""
         linear_damping = 0.0

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import torch
 
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
-from legged_gym.simulators import Drive
+from legged_gym.envs.base.domain_rand import DomainRand
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.simulators import Drive, Simulator
 
 
-class LeggedRobotMotors(LeggedRobotState):
-    """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
+class LeggedRobotMotors:
+    """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`, which provides what is read here."""
 
+    cfg: LeggedRobotCfg
+    sim: Simulator
+    rand: DomainRand
+    actions: torch.Tensor
+    last_actions: torch.Tensor
+    dof_pos: torch.Tensor
+    dof_vel: torch.Tensor
+    default_dof_pos: torch.Tensor
+    p_gains: torch.Tensor
+    d_gains: torch.Tensor
+    torque_limits: torch.Tensor
     _aim: torch.Tensor
     """Joint angles that the motors were told last, rad, (N, D); kept where their gears have play."""
     _p_gains: torch.Tensor

@@ -12,7 +12,7 @@ def joint_values(
 
     Args:
         key: The setting's dotted name, for messages.
-        values: From joint names, or parts of them, to values; the first that fits counts.
+        values: From joint names, or parts of them, to values; the last that fits counts, as in legged_gym.
         dof_names: The joints.
         exact: The names are whole ones.
         missing: Value of joints that no name fits; without it that is an error.
@@ -33,17 +33,28 @@ def joint_values(
         found = [value for part, value in values.items() if (part == joint if exact else part in joint)]
         if not found and missing is None:
             raise ConfigError(f"config key '{key}' has no value for joint '{joint}'; it has {sorted(values)}")
-        result.append(found[0] if found else float(missing or 0.0))
+        result.append(found[-1] if found else float(missing or 0.0))
     return result
 
 
-def link_indices(key: str, parts: list[str], body_names: list[str]) -> list[int]:
+def link_indices(key: str, parts: list[str], body_names: list[str], merged: dict[str, str] | None = None) -> list[int]:
     """Return the indices of the links whose names hold one of ``parts``, ascending.
 
+    Args:
+        key: The setting's dotted name, for messages.
+        parts: Parts of names.
+        body_names: The links.
+        merged: Names of links that became part of others, and the others' names: a part of a name that no link has
+            may be one of theirs.
+
     Raises:
-        ConfigError: A part that no link's name holds; the message names ``key``, the setting.
+        ConfigError: A part that no link's name holds.
     """
+    found: set[str] = set()
     for part in parts:
-        if not any(part in name for name in body_names):
+        names = {name for name in body_names if part in name}
+        names = names or {kept for name, kept in (merged or {}).items() if part in name}
+        if not names:
             raise ConfigError(f"config key '{key}': no link has '{part}' in its name; links: {', '.join(body_names)}")
-    return [i for i, name in enumerate(body_names) if any(part in name for part in parts)]
+        found |= names
+    return [i for i, name in enumerate(body_names) if name in found]

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _WARM_UP = 3
 """Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
-_STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "diverged")
-"""What a simulator changes."""
 _CALLS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
 """Methods of a simulator that a step may call."""
 _OPTIONS: dict[str, Any] = {"combo_kernels": True, "reorder_for_locality": False}
@@ -175,7 +173,7 @@ def _call_simulator(call: int, arguments: list[torch.Tensor], states: list[torch
     reference, name, refresh = _calls[call]
     simulator = reference()
     assert simulator is not None, "a task outlived its simulator"
-    own = [getattr(simulator, state) for state in _STATES]
+    own = [getattr(simulator, state) for state in simulator.STATES]
     copies = [
         (copy, mine, mine.clone()) for copy, mine in zip(states, own, strict=True) if copy.data_ptr() != mine.data_ptr()
     ]
@@ -194,7 +192,7 @@ def _(call: int, arguments: list[torch.Tensor], states: list[torch.Tensor]) -> N
 
 def _opaque(simulator: Simulator, name: str) -> Callable[..., None]:
     """Return a simulator's method in the form of :func:`_call_simulator`."""
-    states = [getattr(simulator, state) for state in _STATES]
+    states = [getattr(simulator, state) for state in simulator.STATES]
     first = len(_calls)
     _calls.extend((weakref.ref(simulator), name, refresh) for refresh in (False, True))
 

@@ -66,12 +66,11 @@ class Qmini(LeggedRobot):
         """Draw which robots step on the spot when their command is zero, bool, (N,)."""
         return torch.rand(self.num_envs, device=self.device) < self.cfg.gait.stepping_share
 
-    def post_physics_step(self) -> None:
-        """Move the clock on, and do what a step does after physics."""
+    def _post_physics_step(self) -> None:
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
         self._last_clock = self._clock
         self._update_clock()
-        super().post_physics_step()
+        super()._post_physics_step()
 
     def _update_clock(self) -> None:
         """Move the clock one step on from where it was last, by the present command."""
@@ -87,11 +86,10 @@ class Qmini(LeggedRobot):
         self.leg_phases = torch.stack((left, left + gait.offset), dim=1) % 1.0
         self.feet_stance = (self.leg_phases < gait.stance_ratio) | self.clock_held.unsqueeze(1)
 
-    def compute_observations(self) -> None:
-        """Compute the observation with the clock that goes with the observed command."""
+    def _compute_observations(self) -> None:
         # Commands may have changed since the rewards: the observed clock must go with the observed command.
         self._update_clock()
-        super().compute_observations()
+        super()._compute_observations()
 
     def _update_feet(self) -> None:
         super()._update_feet()

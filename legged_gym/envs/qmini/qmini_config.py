@@ -61,6 +61,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
         file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/qmini/urdf/qmini.urdf"
         name = "qmini"
         foot_name = "ankle_pitch"
+        replace_cylinder_with_capsule = True
         penalize_contacts_on = ["hip", "knee"]
         terminate_after_contacts_on = ["base", "hip", "knee"]
 

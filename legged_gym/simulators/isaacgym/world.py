@@ -228,7 +228,6 @@ class World:
         options = gymapi.AssetOptions()
         options.default_dof_drive_mode = int(gymapi.DOF_MODE_EFFORT)
         options.collapse_fixed_joints = True
-        options.replace_cylinder_with_capsule = True
         options.flip_visual_attachments = False
         options.fix_base_link = self._settings["fix_base_link"]
         options.disable_gravity = False

@@ -54,10 +54,8 @@ class GroundContacts:
         sides = np.zeros((len(geoms), 3))
         if terrain is None:
             # MuJoCo lays the friction's axes along a capsule on a plane, but not on a height field.
-            capsules = scene.model.geom_type[geoms] == _CAPSULE
-            sides[capsules] = [
-                _turned(scene.model.geom_quat[geoms[i]], [0.0, 0.0, 1.0]) for i in np.flatnonzero(capsules)
-            ]
+            for i in np.flatnonzero(scene.model.geom_type[geoms] == _CAPSULE):
+                sides[i] = _turned(scene.model.geom_quat[geoms[i]], [0.0, 0.0, 1.0])
         self._bodies = wp.array(bodies, dtype=int)
         self._offsets = wp.array(offsets, dtype=wp.vec3)
         self._sides = wp.array(sides, dtype=wp.vec3)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import mujoco
-import numpy as np
 import torch
 
 from legged_gym.common.rotations import quat_apply, quat_mul
+from legged_gym.simulators.mujoco_model import Scene
 
 
 class Kinematics:
-    """A robot's tree of links, each but the base on a hinge at its origin, as every URDF has them."""
+    """A robot's tree of links, each on at most one hinge or slide at its origin, as every URDF has them."""
 
-    def __init__(self, model: mujoco.MjModel, body_ids: np.ndarray, dof_names: list[str], device: str) -> None:
+    def __init__(self, scene: Scene, device: str) -> None:
         """Read the tree.
 
         Args:
-            model: The compiled scene.
-            body_ids: Ids of the links, base first, parents before children, (B,).
-            dof_names: The hinges.
+            scene: The compiled scene.
             device: Where tensors live.
         """
+        model, body_ids, joint_ids = scene.model, scene.body_ids, scene.joint_ids
         order = {int(body): i for i, body in enumerate(body_ids)}
-        joints = {int(model.joint(name).bodyid[0]): i for i, name in enumerate(dof_names)}
-        axes = model.jnt_axis[[model.joint(name).id for name in dof_names]]
+        joints = {int(body): i for i, body in enumerate(model.jnt_bodyid[joint_ids])}
+        axes = model.jnt_axis[joint_ids]
+        self._slides = model.jnt_type[joint_ids] == mujoco.mjtJoint.mjJNT_SLIDE
         self._parents = [order.get(int(parent), -1) for parent in model.body_parentid[body_ids]]
         self._joints = [joints.get(int(body)) for body in body_ids]
         self._axes = torch.tensor(axes, dtype=torch.float32, device=device)
@@ -48,7 +48,12 @@ class Kinematics:
             linear = linear + torch.cross(angular, arm, dim=1)
             quat = quat_mul(quat, self._quats[body].expand_as(quat))
             joint = self._joints[body]
-            if joint is not None:
+            if joint is not None and self._slides[joint]:
+                axis = quat_apply(quat, self._axes[joint].expand_as(position))
+                arm = arm + axis * dof_pos[:, joint : joint + 1]
+                linear = states[self._parents[body]][:, 7:10] + torch.cross(angular, arm, dim=1)
+                linear = linear + axis * dof_vel[:, joint : joint + 1]
+            elif joint is not None:
                 axis = self._axes[joint].expand_as(position)
                 half = 0.5 * dof_pos[:, joint : joint + 1]
                 quat = quat_mul(quat, torch.cat((axis * half.sin(), half.cos()), dim=1))

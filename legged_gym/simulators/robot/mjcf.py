@@ -1,0 +1,86 @@
+"""MJCF files, as in MuJoCo Menagerie: the robot is kept, what belongs to a scene or drives it is left out."""
+
+from __future__ import annotations
+
+import math
+
+import mujoco
+import numpy as np
+
+from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
+
+_SCENE_PARTS = ("keys", "actuators", "sensors", "cameras", "lights", "pairs")
+"""What a task has of its own, or what says where the robot stands and what drives it."""
+_FREE = mujoco.mjtJoint.mjJNT_FREE
+_ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+
+
+def read_mjcf(path: str, visuals: bool) -> RobotFile:
+    """Read a robot from an MJCF file.
+
+    Joints keep their damping, friction, armature and springs. Actuators only tell torque limits; they, sensors,
+    keyframes, lights, cameras and the world's own shapes are left out.
+
+    Args:
+        path: The file.
+        visuals: Keep the shapes that are only there to be looked at.
+
+    Raises:
+        UserError: Something in it can't be simulated; the line names it.
+    """
+    spec, model, undrawn = _load(path, visuals)
+    bases = list(spec.worldbody.bodies)
+    if len(bases) != 1:
+        names = ", ".join(f"'{body.name}'" for body in bases)
+        raise refuse(path, f"{len(bases)} bodies hang on the world, a robot has one: {names}")
+    for part in _SCENE_PARTS:
+        for element in list(getattr(spec, part)):
+            spec.delete(element)
+    for geom in list(spec.worldbody.geoms):
+        spec.delete(geom)
+    for joint in list(bases[0].joints):
+        if joint.type != _FREE:
+            raise refuse(path, f"joint '{joint.name}': a base moves freely or not at all")
+        spec.delete(joint)
+    for joint in spec.joints:
+        if not joint.name or joint.type not in _ONE_AXIS:
+            raise refuse(path, f"joint '{joint.name}': only named hinges and slides can be driven")
+    for number, body in enumerate(spec.bodies):
+        body.name = body.name or f"body{number}"
+    return RobotFile(path=path, spec=spec, torque_limits=_torque_limits(model), undrawn=undrawn)
+
+
+def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, mujoco.MjModel, frozenset[str]]:
+    """Return spec, model, and the links whose visual shapes could not be read."""
+    try:
+        spec = mujoco.MjSpec.from_file(path)
+        if visuals:
+            try:
+                return spec, spec.compile(), frozenset()
+            except ValueError:
+                # It may be for want of a visual mesh alone.
+                spec = mujoco.MjSpec.from_file(path)
+        spec.discard_visual()
+        undrawn = frozenset(body.name for body in spec.bodies) if visuals else frozenset()
+        return spec, spec.compile(), undrawn
+    except (ValueError, OSError) as error:
+        raise refuse(path, one_line(error)) from error
+
+
+def _torque_limits(model: mujoco.MjModel) -> dict[str, float]:
+    """Return the largest torque that the actuators of each joint can give, N·m, where they are limited."""
+    limits: dict[str, float] = {}
+    for i in range(model.nu):
+        if model.actuator_trntype[i] != mujoco.mjtTrn.mjTRN_JOINT:
+            continue
+        limit = math.inf
+        is_motor = model.actuator_biastype[i] == mujoco.mjtBias.mjBIAS_NONE
+        if model.actuator_forcelimited[i]:
+            limit = float(np.abs(model.actuator_forcerange[i]).max())
+        elif model.actuator_ctrllimited[i] and is_motor:
+            limit = float(np.abs(model.actuator_ctrlrange[i] * model.actuator_gainprm[i, 0]).max())
+        name = model.joint(model.actuator_trnid[i, 0]).name
+        limit *= abs(float(model.actuator_gear[i, 0]))
+        if math.isfinite(limit):
+            limits[name] = limits.get(name, 0.0) + limit
+    return limits

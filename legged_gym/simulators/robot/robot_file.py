@@ -1,0 +1,42 @@
+"""What a robot's file says, in the form that scenes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import mujoco
+
+from legged_gym.common.errors import UserError
+
+
+@dataclass
+class RobotFile:
+    """A robot as MuJoCo read it, with the few facts that MuJoCo does not keep."""
+
+    path: str
+    spec: mujoco.MjSpec
+    """The links with their joints and shapes; its world holds the base and nothing else."""
+    velocity_limits: Mapping[str, float] = field(default_factory=dict)
+    """rad/s or m/s, of the joints that have one."""
+    torque_limits: Mapping[str, float] = field(default_factory=dict)
+    """N·m or N, of the joints whose limit MuJoCo does not keep with the joint."""
+    fixed_joints: frozenset[str] = frozenset()
+    """Names of the joints that do not move."""
+    uncollapsed: frozenset[str] = frozenset()
+    """Links that the file wants to stay links of their own, although they do not move."""
+    undrawn: frozenset[str] = frozenset()
+    """Links with a visual mesh that could not be read."""
+    write: Callable[[str, Collection[str]], str] | None = None
+    """Writes the robot into a folder for a simulator that reads URDFs, given the links on fixed joints that stay
+    links of their own; returns the path. None for a robot that is no URDF."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def refuse(path: str, text: str) -> UserError:
+    """Return the error that names a robot's file and what is wrong with it."""
+    return UserError(f"{path}: {text}")

@@ -1,0 +1,390 @@
+"""Robots as people bring them: each builds, steps and resets on MuJoCo C and on MuJoCo Warp alike, or is refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+import trimesh
+from quadruped import LEGS, LIMIT, QuadrupedCfg, inertial, joint, link, parts, shape, urdf
+
+from legged_gym.common.errors import UserError
+from legged_gym.envs import LeggedRobot
+from legged_gym.simulators.mujoco_model import Scene, build_scene
+
+Files = dict[str, str | bytes]
+"""What lies in the robot's folder, by name; ``robot.urdf`` or ``robot.xml`` is the robot."""
+Change = Callable[[QuadrupedCfg], None]
+FEET = [f"{leg}_foot" for leg in LEGS]
+BALL = trimesh.creation.icosphere(subdivisions=1, radius=0.025)
+LOOK = shape("<mesh filename='{}'/>", tag="visual")
+
+
+def feet(build: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """Return parts that change in every leg."""
+    return {name: text for leg in LEGS for name, text in build(leg).items()}
+
+
+def mjcf() -> str:
+    """Write the robot as Menagerie does: with a scene, actuators, sensors and a pose of its own."""
+    legs = "".join(
+        f"<body name='{leg}_thigh' pos='{x} {y} 0'><joint name='{leg}_hip' axis='0 1 0' range='-2.6 2.6' damping='.1'"
+        " armature='.01' frictionloss='.2'/><inertial pos='0 0 -.1' mass='.5' diaginertia='.002 .002 .002'/>"
+        "<geom type='box' size='.015 .015 .08' pos='0 0 -.1'/><geom class='look' type='box' size='.02 .02 .09'/>"
+        f"<body name='{leg}_foot' pos='0 0 -.2'><joint name='{leg}_knee' axis='0 1 0' range='-2.6 2.6'/>"
+        "<inertial pos='0 0 -.2' mass='.2' diaginertia='.001 .001 .001'/>"
+        "<geom size='.025' pos='0 0 -.2' condim='6' priority='1'/></body></body>"
+        for leg, (x, y) in LEGS.items()
+    )
+    motors = "".join(f"<motor joint='{leg}_{j}' ctrlrange='-25 25'/>" for leg in LEGS for j in ("hip", "knee"))
+    motors += "<position joint='fl_hip' kp='50' forcerange='-5 5'/>"
+    return (
+        "<mujoco><compiler angle='radian'/><option cone='elliptic' impratio='100'/><default><default class='look'>"
+        "<geom contype='0' conaffinity='0' group='2'/></default></default><worldbody><light pos='0 0 2'/>"
+        "<geom name='ground' type='plane' size='1 1 1'/><body name='trunk' pos='0 0 .3'><freejoint/><site name='imu'/>"
+        "<inertial pos='0 0 0' mass='6' diaginertia='.08 .08 .08'/><geom type='box' size='.2 .1 .05'/>"
+        f"<body name='lamp'><geom size='.01' mass='.5'/></body>{legs}</body></worldbody>"
+        f"<actuator>{motors}</actuator><sensor><gyro site='imu'/></sensor>"
+        f"<keyframe><key qpos='0 0 .3 1 0 0 0 {'0 ' * 8}'/></keyframe></mujoco>"
+    )
+
+
+def names(tag: str, inside: str) -> str:
+    return "".join(f"<{tag}><joint name='{leg}_{j}'>{inside}</joint></{tag}>" for leg in LEGS for j in ("hip", "knee"))
+
+
+def toes(leg: str) -> dict[str, str]:
+    limit = "<limit lower='-0.01' upper='0.01' effort='10' velocity='1'/>"
+    return {
+        f"{leg}_toe": link(f"{leg}_toe", inertial(0.1, 1e-4), shape("<sphere radius='0.02'/>")),
+        f"{leg}_spring": joint(f"{leg}_spring", f"{leg}_foot", f"{leg}_toe", "0 0 -.2", "prismatic", limit),
+    }
+
+
+def drive_toes(cfg: QuadrupedCfg) -> None:
+    cfg.control.stiffness = {**cfg.control.stiffness, "spring": 100.0}
+    cfg.control.damping = {**cfg.control.damping, "spring": 5.0}
+    cfg.init_state.default_joint_angles = {
+        **cfg.init_state.default_joint_angles,
+        **{f"{leg}_spring": 0.0 for leg in LEGS},
+    }
+
+
+def setting(section: str, **values: object) -> Change:
+    return lambda cfg: [setattr(getattr(cfg, section), key, value) for key, value in values.items()] and None
+
+
+def discs(leg: str) -> dict[str, str]:
+    disc = shape("<cylinder radius='0.06' length='0.02'/>", "0 0 -0.2")
+    return {f"{leg}_foot": link(f"{leg}_foot", inertial(0.2, 0.001, "0 0 -0.2"), disc)}
+
+
+def fixed_feet(leg: str) -> dict[str, str]:
+    shin = link(f"{leg}_shin", inertial(0.1, 0.0005, "0 0 -0.1"))
+    ball = link(f"{leg}_foot", inertial(0.1, 0.0005), shape("<sphere radius='0.025'/>"))
+    return {
+        f"{leg}_shin": shin,
+        f"{leg}_foot": ball,
+        f"{leg}_knee": joint(f"{leg}_knee", f"{leg}_thigh", f"{leg}_shin", "0 0 -0.2"),
+        f"{leg}_ankle": joint(f"{leg}_ankle", f"{leg}_shin", f"{leg}_foot", "0 0 -0.2", "fixed"),
+        f"{leg}_sole": link(f"{leg}_foot_sole", shape("<sphere radius='0.02'/>")),
+        f"{leg}_glue": joint(f"{leg}_glue", f"{leg}_foot", f"{leg}_foot_sole", kind="fixed"),
+    }
+
+
+def mesh_feet(leg: str, kind: str) -> dict[str, str]:
+    name = {
+        "fl": "package://robot/meshes/left/ball.stl",
+        "fr": "../robot/meshes/right/ball.stl",
+        "rl": "meshes/ball.obj",
+    }
+    mesh = shape(
+        f"<mesh filename='{name.get(leg, 'package://robot/meshes/ball.dae')}' scale='1 -1 1'/>", "0 0 -0.2", kind
+    )
+    return {f"{leg}_foot": link(f"{leg}_foot", inertial(0.2, 0.001, "0 0 -0.2"), mesh)}
+
+
+MESHES: Files = {
+    "meshes/left/ball.stl": BALL.export(file_type="stl"),
+    "meshes/right/ball.stl": BALL.export(file_type="stl"),
+    "meshes/ball.obj": BALL.export(file_type="obj"),
+    "meshes/ball.dae": BALL.export(file_type="dae"),
+}
+NONE: Change = lambda cfg: None  # noqa: E731
+ROBOTS: dict[str, tuple[Files, Change]] = {
+    "plain": ({"robot.urdf": urdf()}, NONE),
+    "ROS 1": ({"robot.urdf": urdf(t=names("transmission", "<hardwareInterface>Effort</hardwareInterface>"))}, NONE),
+    "ROS 2": ({"robot.urdf": urdf(t=names("ros2_control", "<command_interface name='effort'/>"))}, NONE),
+    "dynamics": ({"robot.urdf": urdf().replace("</joint>", "<dynamics damping='0.7' friction='0.3'/></joint>")}, NONE),
+    "slides": ({"robot.urdf": urdf(**feet(toes))}, drive_toes),
+    "continuous": ({"robot.urdf": urdf().replace("revolute", "continuous")}, NONE),
+    "no limits": ({"robot.urdf": urdf().replace(LIMIT, "")}, NONE),
+    "footprint": (
+        {"robot.urdf": urdf(b=link("base_footprint"), f=joint("f", "base_footprint", "trunk", "0 0 .1", "fixed"))},
+        NONE,
+    ),
+    "world": ({"robot.urdf": urdf(b=link("world"), f=joint("f", "world", "trunk", kind="floating"))}, NONE),
+    "bumper": (
+        {"robot.urdf": urdf(b=link("bumper", inertial(0.5, 0.001), shape("<box size='.1 .1 .1'/>")),
+                            f=joint("f", "trunk", "bumper", "0 0 .1", "fixed"))},
+        NONE,
+    ),
+    "antenna": (
+        {"robot.urdf": urdf(b=link("antenna", inertial(0.5, 0.001)),
+                            f=joint("f", "trunk", "antenna", "0 0 .1", "fixed", more="dont_collapse='true'"))},
+        NONE,
+    ),
+    "fixed feet": ({"robot.urdf": urdf(**feet(fixed_feet))}, NONE),
+    "no inertial": (
+        {"robot.urdf": urdf(g=link("guard", shape("<box size='.2 .2 .1'/>")),
+                            f=joint("f", "trunk", "guard", kind="fixed"))},
+        NONE,
+    ),
+    "discs": ({"robot.urdf": urdf(**feet(discs))}, NONE),
+    "discs as capsules": ({"robot.urdf": urdf(**feet(discs))}, setting("asset", replace_cylinder_with_capsule=True)),
+    "mujoco tag": ({"robot.urdf": urdf(m="<mujoco><compiler balanceinertia='true' meshdir='x'/></mujoco>")}, NONE),
+    "balanced": ({"robot.urdf": urdf().replace("izz='0.002'", "izz='0.02'")}, setting("asset", balance_inertia=True)),
+    "names": ({"robot.urdf": urdf().replace("<collision>", "<collision name='ground'>")}, NONE),
+    "meshes": ({"robot.urdf": urdf(**feet(lambda leg: mesh_feet(leg, "collision"))), **MESHES}, NONE),
+    "hangs": ({"robot.urdf": urdf()}, setting("asset", fix_base_link=True)),
+    "MJCF": ({"robot.xml": mjcf()}, NONE),
+}  # fmt: skip
+
+
+def write(folder: Path, files: Files) -> str:
+    """Write files; return the robot's path."""
+    folder = folder / "robot"
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(next(folder.glob("robot.*")))
+
+
+def config(folder: Path, files: Files, change: Change = NONE) -> QuadrupedCfg:
+    cfg = QuadrupedCfg()
+    cfg.asset.file = write(folder, files)
+    cfg.noise.add_noise = False
+    change(cfg)
+    return cfg
+
+
+def scene(folder: Path, name: str, visuals: bool = False) -> Scene:
+    return build_scene(config(folder, *ROBOTS[name]), visuals=visuals)
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_both_back_ends_agree(tmp_path: Path, name: str) -> None:
+    cfg = config(tmp_path, *ROBOTS[name])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours, theirs = (LeggedRobot(cfg, sim, "cpu") for sim in ("mujoco", "warp"))
+    assert ours.dof_names == theirs.dof_names and ours.body_names == theirs.body_names
+    for attribute in ("dof_pos_limits", "torque_limits", "dof_vel_limits", "default_dof_pos", "feet_indices"):
+        torch.testing.assert_close(getattr(ours, attribute), getattr(theirs, attribute))
+    assert [ours.body_names[i] for i in ours.feet_indices] == FEET
+    assert ours.sim.base_mass == theirs.sim.base_mass > 0.0
+    torch.manual_seed(0)
+    for step in range(12):
+        actions = 0.3 * torch.randn(2, ours.num_dof)
+        for env in (ours, theirs):
+            env.step(actions)
+            if step == 5:
+                env.reset()
+        for state in ("root_states", "dof_pos", "dof_vel", "rigid_body_states"):
+            torch.testing.assert_close(getattr(theirs, state), getattr(ours, state), atol=5e-3, rtol=5e-3, msg=state)
+    for env in (ours, theirs):
+        env.close()
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_mass_and_its_place_are_those_of_the_file(tmp_path: Path, name: str) -> None:
+    added = {"slides": 0.4, "bumper": 0.5, "antenna": 0.5, "no inertial": 4e-6, "MJCF": 0.5}
+    model = scene(tmp_path, name).model
+    guards = 4 * 4 / 3 * np.pi * 0.02**3 * 1e-3 if name == "fixed feet" else 0.0
+    assert model.body_mass.sum() == pytest.approx(6.0 + 4 * 0.7 + added.get(name, 0.0) + guards, rel=1e-9)
+    drawn = scene(tmp_path, name, visuals=True).model
+    np.testing.assert_array_equal(drawn.body_mass, model.body_mass)
+    np.testing.assert_array_equal(drawn.body_inertia, model.body_inertia)
+
+
+@pytest.mark.parametrize("name", ["plain", "ROS 1", "ROS 2", "footprint", "MJCF"])
+def test_joint_limits_are_those_of_the_joints(tmp_path: Path, name: str) -> None:
+    built = scene(tmp_path, name)
+    weak = {"fl_hip": 30.0} if name == "MJCF" else {}
+    assert built.torque_limits.tolist() == [weak.get(joint, 25.0) for joint in built.dof_names]
+    assert built.dof_vel_limits.tolist() == [np.inf if name == "MJCF" else 20.0] * 8
+    assert built.model.jnt_range[built.joint_ids].tolist() == [[-2.6, 2.6]] * 8
+
+
+def test_joints_are_the_ones_that_they_are_called(tmp_path: Path) -> None:
+    cfg = config(tmp_path, *ROBOTS["slides"])
+    env = LeggedRobot(cfg)
+    for name, angle in zip(env.dof_names, env.dof_pos[0].tolist(), strict=True):
+        assert angle == pytest.approx(cfg.init_state.default_joint_angles[name], abs=1e-6)
+        address = env.sim.scene.model.joint(name).qposadr[0]
+        assert env.sim._qpos[0, address] == pytest.approx(angle)
+    env.close()
+
+
+@pytest.mark.parametrize("sim", ["mujoco", "warp"])
+@pytest.mark.parametrize("name", ["dynamics", "MJCF"])
+def test_joint_dynamics_are_those_of_the_file(tmp_path: Path, name: str, sim: str) -> None:
+    env = LeggedRobot(config(tmp_path, *ROBOTS[name]), sim, "cpu")
+    friction, damping, armature = (0.2, 0.1, 0.01) if name == "MJCF" else (0.3, 0.7, 0.0)
+    physics, hip = env.rand.physics, env.dof_names.index("fl_hip")
+    values = physics.joint_friction, physics.joint_damping, physics.joint_armature
+    assert [value[0, hip].item() for value in values] == pytest.approx([friction, damping, armature])
+    if sim == "mujoco":
+        assert env.sim.batch.expand("dof_frictionloss")[0, 6 + hip] == pytest.approx(friction)
+        assert env.sim.batch.expand("dof_damping")[0, 6 + hip] == pytest.approx(damping + env.d_gains[hip].item())
+    env.close()
+
+
+def test_the_base_is_all_that_is_rigidly_fixed_to_it(tmp_path: Path) -> None:
+    built = scene(tmp_path / "1", "footprint")
+    assert built.body_names[0] == "base_footprint" and built.merged == {"trunk": "base_footprint"}
+    assert built.model.body_mass[built.body_ids[0]] == 6.0
+    np.testing.assert_allclose(built.model.body_ipos[built.body_ids[0]], [0.0, 0.0, 0.1])
+    built = scene(tmp_path / "2", "bumper")
+    assert built.merged == {"bumper": "trunk"} and built.model.body_mass[1] == 6.5
+    env = LeggedRobot(config(tmp_path / "3", *ROBOTS["footprint"]))
+    assert env.termination_contact_indices.tolist() == [0], "the trunk is part of the base"
+    env.close()
+
+
+def test_links_of_their_own_stay(tmp_path: Path) -> None:
+    assert "antenna" in scene(tmp_path / "1", "antenna").body_names
+    built = scene(tmp_path / "2", "fixed feet")
+    assert set(FEET) < set(built.body_names)
+    assert built.merged == {f"{leg}_foot_sole": f"{leg}_foot" for leg in LEGS}
+    cfg = config(tmp_path / "3", ROBOTS["bumper"][0], setting("asset", collapse_fixed_joints=False))
+    assert "bumper" in build_scene(cfg).body_names
+
+
+def test_cylinders_are_cylinders_unless_told_otherwise(tmp_path: Path) -> None:
+    for name, kind in (("discs", mujoco.mjtGeom.mjGEOM_CYLINDER), ("discs as capsules", mujoco.mjtGeom.mjGEOM_CAPSULE)):
+        model = scene(tmp_path / name, name).model
+        assert (model.geom_type == kind).sum() == 4
+
+
+def test_meshes_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    files = {**ROBOTS["meshes"][0], "meshes/right/ball.stl": BALL.copy().apply_scale(2.0).export(file_type="stl")}
+    model = build_scene(config(tmp_path, files)).model
+    sizes = {model.body(int(model.geom_bodyid[i])).name: model.geom_aabb[i, 3:].max() for i in range(model.ngeom)}
+    assert [round(sizes[foot] / 0.025) for foot in FEET] == [1, 2, 1, 1]
+
+
+@pytest.mark.parametrize("content", [None, b"solid nothing", b"\0" * 200])
+def test_a_visual_mesh_that_can_t_be_read_is_told_once(tmp_path: Path, content: bytes | None) -> None:
+    files: Files = {"robot.urdf": urdf().replace("</link>", LOOK.format("a.stl") + "</link>")}
+    cfg = config(tmp_path, files | ({"a.stl": content} if content else {}))
+    build_scene(cfg)
+    with pytest.warns(UserWarning, match="visual meshes of .* trunk are missing or can't be read") as told:
+        models = [build_scene(cfg, visuals=True).model for _ in range(2)]
+    assert len(told) == 1
+    assert (models[1].geom_group[models[1].geom_bodyid > 0] == 0).all(), "collision shapes are drawn instead"
+
+
+def damaged(**changed: str) -> Files:
+    return {"robot.urdf": urdf(**changed)}
+
+
+def knee(inside: str = LIMIT, kind: str = "revolute") -> Files:
+    return damaged(fl_knee=joint("fl_knee", "fl_thigh", "fl_foot", "0 0 -0.2", kind, inside))
+
+
+REFUSED: dict[str, tuple[Files, str]] = {
+    "empty": ({"robot.urdf": "<robot/>"}, "it has no link"),
+    "mimic": (knee("<mimic joint='fl_hip'/>"), "joint 'fl_knee': it mimics 'fl_hip'"),
+    "no effort": (knee("<limit effort='0' velocity='1'/>"), "joint 'fl_knee': effort 0 N·m"),
+    "negative effort": (knee("<limit effort='-3' velocity='1'/>"), "joint 'fl_knee': effort -3"),
+    "no velocity": (knee("<limit effort='1' velocity='0'/>"), "joint 'fl_knee': velocity 0"),
+    "limits": (
+        knee("<limit lower='1' upper='-1' effort='1'/>"),
+        "'fl_knee': lower limit 1 is not below upper limit -1",
+    ),
+    "no range": (knee("<limit lower='0' upper='0' effort='1'/>"), "'fl_knee': lower limit 0 is not below"),
+    "NaN limit": (knee("<limit lower='nan' upper='0'/>"), "joint 'fl_knee': <limit lower='nan'> must be"),
+    "damping": (knee(LIMIT + "<dynamics damping='-1'/>"), "joint 'fl_knee': damping -1"),
+    "planar": (knee(kind="planar"), "joint 'fl_knee': no joints of type 'planar'"),
+    "floating": (knee(kind="floating"), "joint 'fl_knee': no joints of type 'floating'"),
+    "two roots": (damaged(s=link("spare", inertial(1.0, 0.1))), "2 links have no parent, .* 'trunk', 'spare'"),
+    "a circle": (
+        damaged(a=link("a"), b=link("b"), c=joint("c", "a", "b"), d=joint("d", "b", "a")),
+        "link 'a' is its own ancestor",
+    ),
+    "two parents": (damaged(c=joint("c", "trunk", "fl_foot")), "link 'fl_foot' is the child of two joints"),
+    "no such link": (damaged(c=joint("c", "trunk", "tail")), "joint 'c': no link 'tail'"),
+    "one name": (damaged(t=link("trunk")), "two links are called 'trunk'"),
+    "world": ({"robot.urdf": urdf().replace("fl_thigh", "world")}, "link 'world'"),
+    "NaN mass": ({"robot.urdf": urdf().replace("value='0.5'", "value='nan'")}, "'fl_thigh': <mass value='nan'>"),
+    "endless mass": (
+        {"robot.urdf": urdf().replace("value='0.5'", "value='1e999'")},
+        "'fl_thigh': <mass value='1e999'>",
+    ),
+    "negative mass": ({"robot.urdf": urdf().replace("value='0.5'", "value='-1'")}, "link 'fl_thigh': mass -1 kg"),
+    "words": ({"robot.urdf": urdf().replace("value='0.5'", "value='some'")}, "'fl_thigh': <mass value='some'>"),
+    "inertia": ({"robot.urdf": urdf().replace("izz='0.002'", "izz='0.02'")}, "'fl_thigh': .*'asset.balance_inertia'"),
+    "no mass": (damaged(fl_thigh=link("fl_thigh")), "link 'fl_thigh' moves but has no mass"),
+    "size": ({"robot.urdf": urdf().replace("radius='0.025'", "radius='0'")}, "'fl_foot': <sphere radius='0'>"),
+    "shape": ({"robot.urdf": urdf().replace("<sphere", "<torus")}, "link 'fl_foot': no shape <torus>"),
+    "no mesh": (
+        {"robot.urdf": urdf(**feet(lambda leg: mesh_feet(leg, "collision")))},
+        "'fl_foot': no mesh 'package://",
+    ),
+    "no mesh file": (
+        {"robot.urdf": urdf().replace("<sphere radius='0.025'/>", "<mesh filename='/etc/passwd'/>")},
+        "'/etc/passwd' is none of .stl",
+    ),
+    "xacro": ({"robot.urdf": "<robot xmlns:xacro='http://www.ros.org/wiki/xacro'><xacro:a/></robot>"}, "xacro"),
+    "include": (damaged(m="<mujoco><include file='other.xml'/></mujoco>"), "<mujoco><include> can't be used"),
+    "entity": (
+        {"robot.urdf": "<!DOCTYPE robot [<!ENTITY e SYSTEM 'file:///etc/hostname'>]>" + urdf(t="<link name='&e;'/>")},
+        "external entity",
+    ),
+    "deep": ({"robot.urdf": urdf(t="<a>" * 100_000 + "</a>" * 100_000, s=link("spare"))}, "2 links have no parent"),
+    "huge": ({"robot.urdf": urdf(**{f"l{i}": link(f"l{i}") for i in range(2000)})}, "2009 links, more than 1000"),
+    "ball": ({"robot.xml": mjcf().replace("<joint name='fl_knee'", "<joint type='ball' name='fl_knee'")}, "'fl_knee'"),
+    "two robots": ({"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'/>")}, "'box', 'trunk'"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_can_t_be_simulated_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    files, message = REFUSED[name]
+    with pytest.raises(UserError, match=message) as refused:
+        build_scene(config(tmp_path, files))
+    text = str(refused.value)
+    assert "\n" not in text and "robot." in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (setting("asset", foot_name="thigh"), ""),
+        (setting("asset", foot_name="antenna"), "'asset.foot_name': 'antenna' names links that can't touch"),
+        (setting("asset", terminate_after_contacts_on=["antenna"]), "'asset.terminate_after_contacts_on': 'antenna'"),
+        (setting("init_state", default_joint_angles=dict.fromkeys([*parts()], 3.0)), "no joint is called 'trunk'"),
+        (
+            lambda cfg: cfg.init_state.default_joint_angles.update(fl_hip=3.0),
+            "'init_state.default_joint_angles.fl_hip' is 3, the joint's limits are -2.6 and 2.6",
+        ),
+        (lambda cfg: cfg.init_state.default_joint_angles.update(f=0.0), ""),
+        (lambda cfg: cfg.init_state.default_joint_angles.update(f=0.1), "no joint is called 'f'"),
+    ],
+)
+def test_settings_that_the_robot_can_t_follow_are_refused(tmp_path: Path, change: Change, message: str) -> None:
+    cfg = config(tmp_path, ROBOTS["antenna"][0])
+    cfg.init_state.default_joint_angles = dict(cfg.init_state.default_joint_angles)
+    change(cfg)
+    if not message:
+        LeggedRobot(cfg).close()
+        return
+    with pytest.raises(UserError, match=message):
+        LeggedRobot(cfg)
