@@ -12,6 +12,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.11",
+        "gymnasium>=1.1",
         "numpy>=2.0",
         "mujoco>=4.0,<5",
         "rsl-rl-lib>=5.5.1,<5.6",

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.api import load_policy, make_env
+
 
 # MuJoCo steps on threads of its own between PyTorch's. Threads of PyTorch's that spin while they wait for work, as
 # OpenMP's do by default, take the cores from them: measured ten times slower on two cores with other load.
@@ -17,3 +24,5 @@ LEGGED_GYM_ROOT_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)
 
 LEGGED_GYM_ENVS_DIR = os.path.join(LEGGED_GYM_ROOT_DIR, "legged_gym", "envs")
 """One folder for each robot."""
+
+__getattr__ = lazy_attributes(__name__, dict.fromkeys(("load_policy", "make_env"), "legged_gym.api"))

@@ -1,0 +1,266 @@
+"""A task and a policy in a few lines of Python, with NumPy arrays and Gymnasium's interface.
+
+::
+
+    import legged_gym
+
+    env = legged_gym.make_env("qmini", num_envs=16)
+    policy = legged_gym.load_policy("shipped")
+    obs, _ = env.reset(seed=1)
+    for _ in range(500):
+        obs, reward, terminated, truncated, info = env.step(policy(obs))
+    picture = env.render()
+    env.close()
+
+Gymnasium knows the same environments as ``gymnasium.make_vec("legged_gym.api:Qmini-v0", num_envs=16)`` and
+``gymnasium.make("legged_gym.api:Qmini-v0")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from legged_gym.common.devices import simulation_device
+from legged_gym.common.errors import UserError
+from legged_gym.common.seeds import set_seed
+from legged_gym.envs.registry import task_registry
+from legged_gym.policies.finder import find_policy
+from legged_gym.policies.finder import load_policy as _load
+from legged_gym.render.drawing import RobotDrawing, at_distance
+from legged_gym.render.video import REACH, OffscreenCamera, VideoUnavailableError
+from legged_gym.runners.runs import experiment_root
+from legged_gym.simulators.backend import DEFAULT_SIM
+
+_WIDTH, _HEIGHT = 960, 544
+_ALL_AT_A_GLANCE = 2.0
+"""Pictures are taken from this many times the distance of the task's viewer."""
+
+
+class RobotVectorEnv(VectorEnv):
+    """N robots of a task as a Gymnasium vector environment.
+
+    Observations are what the policy reads, (N, O), float32. Actions are (N, D), float32, in units of the task's
+    ``action_scale``. A robot whose episode ended is reset in the same step: its observation is the new episode's first.
+    ``info`` holds ``time_outs``, (N,), and every ``env.log_interval`` steps ``log``.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (as Gymnasium declares it)
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": ["rgb_array"],
+        "render_fps": 50,
+    }
+
+    def __init__(
+        self,
+        task: str = "qmini",
+        num_envs: int = 1,
+        sim: str = DEFAULT_SIM,
+        device: str = "cpu",
+        seed: int | None = None,
+        settings: dict[str, Any] | None = None,
+        render_mode: str | None = "rgb_array",
+    ) -> None:
+        """Create the simulation.
+
+        Args:
+            task: A registered task.
+            num_envs: Number of robots, N.
+            sim: A simulator, as ``--sim`` takes it.
+            device: Where it runs.
+            seed: Of the terrain and of all random draws; the task's if not given.
+            settings: Changes of the task's configuration by dotted names: ``{"terrain.mesh_type": "plane"}``.
+            render_mode: ``rgb_array`` or None.
+
+        Raises:
+            UserError: No such task, simulator or setting, or a value that does not fit.
+        """
+        env_cfg, train_cfg = task_registry.get_cfgs(task)
+        env_cfg.env.num_envs = num_envs
+        for key, value in (settings or {}).items():
+            env_cfg.set(key, value)
+        if seed is not None:
+            train_cfg.seed = seed
+        if render_mode not in (None, "rgb_array"):
+            raise UserError(f"render_mode must be 'rgb_array' or None, got {render_mode!r}")
+        self.task = task_registry.get_task_class(task)(
+            env_cfg, sim_name=sim, sim_device=simulation_device(device), seed=set_seed(train_cfg.seed)
+        )
+        self.num_envs, self.render_mode = num_envs, render_mode
+        normalization = env_cfg.normalization
+        width = self.task.get_observations()["policy"].shape[1]
+        self.single_observation_space = _box(normalization.clip_observations, width)
+        self.single_action_space = _box(normalization.clip_actions, self.task.num_actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._camera: OffscreenCamera | None = None
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start new episodes of all robots.
+
+        Args:
+            seed: Of all random draws from now on: one number, as all robots share a generator.
+            options: Nothing can be chosen.
+
+        Raises:
+            UserError: Several seeds, or options.
+        """
+        if options:
+            raise UserError(f"reset takes no options, got {options}")
+        if seed is not None:
+            if not isinstance(seed, int | np.integer):
+                raise UserError("reset takes one seed for all robots, not a list")
+            set_seed(int(seed))
+        return self._observe(self.task.reset()), {}
+
+    def step(
+        self, actions: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Apply actions, (N, D), for one control step.
+
+        Returns:
+            Observations (N, O); rewards (N,); which episodes ended by a fall, (N,); which by time, (N,); extras.
+        """
+        given = torch.as_tensor(np.asarray(actions, dtype=np.float32), device=self.task.device)
+        expected = (self.num_envs, self.task.num_actions)
+        if given.shape != expected:
+            raise UserError(f"actions must have the shape {expected}, got {tuple(given.shape)}")
+        if not bool(given.isfinite().all()):
+            raise UserError("actions must be finite numbers")
+        obs, rewards, dones, extras = self.task.step(given)
+        time_outs = extras["time_outs"]
+        terminated, truncated = (_array(mask) for mask in (dones & ~time_outs, time_outs))
+        info = {
+            "time_outs": truncated,
+            **({"log": {k: float(v) for k, v in extras["log"].items()}} if "log" in extras else {}),
+        }
+        return self._observe(obs), _array(rewards), terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return a picture of the first robot and those beside it, RGB, (544, 960, 3); None without a render mode.
+
+        Raises:
+            UserError: Nothing can be drawn on this machine.
+        """
+        if self.render_mode is None:
+            return None
+        if self._camera is None:
+            view = at_distance(self.task.cfg.viewer, _ALL_AT_A_GLANCE)
+            try:
+                self._camera = OffscreenCamera(lambda: RobotDrawing(self.task, view=view, reach=REACH), _WIDTH, _HEIGHT)
+            except VideoUnavailableError as error:
+                raise UserError(f"nothing can be drawn here: {error}") from error
+        return self._camera.picture()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the simulation and the camera."""
+        if self._camera is not None:
+            self._camera.__exit__(None, None, None)
+        self.task.close()
+
+    def _observe(self, obs: Any) -> NDArray[np.float32]:
+        return _array(obs["policy"])
+
+
+class RobotEnv(gymnasium.Env):
+    """One robot of a task as a Gymnasium environment; arguments and values as of :class:`RobotVectorEnv`, without N."""
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (as Gymnasium declares it)
+        "render_modes": ["rgb_array"],
+        "render_fps": 50,
+    }
+
+    def __init__(self, task: str = "qmini", render_mode: str | None = None, **kwargs: Any) -> None:
+        """Create the simulation."""
+        self.vector = RobotVectorEnv(task, num_envs=1, render_mode=render_mode, **kwargs)
+        self.render_mode = render_mode
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start a new episode."""
+        super().reset(seed=seed)
+        obs, info = self.vector.reset(seed=seed, options=options)
+        return obs[0], info
+
+    def step(self, action: ArrayLike) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Apply an action, (D,)."""
+        obs, rewards, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
+        return obs[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return a picture of the robot."""
+        return self.vector.render()
+
+    def close(self) -> None:
+        """Free the simulation."""
+        self.vector.close()
+
+
+def make_env(task: str = "qmini", num_envs: int = 1, **kwargs: Any) -> RobotVectorEnv:
+    """Make robots of a task; arguments as of :class:`RobotVectorEnv`. No run folder is made."""
+    return RobotVectorEnv(task, num_envs, **kwargs)
+
+
+def load_policy(
+    policy: str | None = None, task: str = "qmini", device: str = "cpu"
+) -> Callable[[ArrayLike], NDArray[np.float32]]:
+    """Load a policy: a function from observations, (N, O) or (O,), to actions, (N, D) or (D,).
+
+    Args:
+        policy: A run's folder or name, a checkpoint, a folder of exported networks, or ``shipped``; if not given, the
+            newest run or, without any, the shipped policy.
+        task: Which task it is for.
+        device: Where a checkpoint's networks run.
+
+    Raises:
+        UserError: There is no such policy, or it can't be loaded.
+    """
+    train_cfg = task_registry.get_cfgs(task)[1]
+    loaded = _load(find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name)), device)
+
+    def act(observation: ArrayLike) -> NDArray[np.float32]:
+        rows = np.atleast_2d(np.asarray(observation, dtype=np.float32))
+        if rows.shape[1] != loaded.num_observations:
+            raise UserError(f"{loaded.name} reads {loaded.num_observations} numbers, got {rows.shape[1]}")
+        actions = _array(loaded.act(torch.from_numpy(rows))[1])
+        return actions if np.ndim(observation) > 1 else actions[0]
+
+    return act
+
+
+def _box(clip: float, width: int) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(-clip, clip, (width,), dtype=np.float32)
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    """Return a copy on the processor: the task refreshes its tensors in place."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def _register() -> None:
+    """Tell Gymnasium of all tasks: ``Qmini-v0`` for ``qmini``."""
+    for name in task_registry.names:
+        title = "".join(part.capitalize() for part in name.split("_"))
+        gymnasium.register(
+            f"{title}-v0",
+            entry_point="legged_gym.api:RobotEnv",
+            vector_entry_point="legged_gym.api:RobotVectorEnv",
+            kwargs={"task": name},
+            order_enforce=False,
+            disable_env_checker=True,
+        )
+
+
+_register()

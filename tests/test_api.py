@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import legged_gym
+from legged_gym.api import RobotEnv, RobotVectorEnv
+from legged_gym.common.errors import UserError
+
+PLANE = {"terrain.mesh_type": "plane"}
+
+
+@pytest.fixture(scope="module")
+def robots() -> Iterator[RobotVectorEnv]:
+    env = legged_gym.make_env("qmini", num_envs=3, settings=PLANE)
+    yield env
+    env.close()
+
+
+def test_ten_lines_drive_the_shipped_policy(robots: RobotVectorEnv) -> None:
+    policy = legged_gym.load_policy("shipped")
+    obs, _ = robots.reset(seed=1)
+    assert robots.observation_space.contains(obs)
+    falls = 0
+    for _ in range(100):
+        actions = policy(obs)
+        assert actions.shape == (3, 10)
+        obs, rewards, terminated, truncated, info = robots.step(actions)
+        falls += int(terminated.sum())
+    assert falls == 0
+    assert rewards.shape == (3,) and np.isfinite(rewards).all()
+    assert (info["time_outs"] == truncated).all()
+    np.testing.assert_allclose(policy(obs[0]), policy(obs)[0], atol=1e-5)
+
+
+def test_a_fall_is_a_termination_and_a_time_out_a_truncation() -> None:
+    env = legged_gym.make_env("qmini", num_envs=2, settings={**PLANE, "env.episode_length_s": 0.1})
+    env.reset(seed=1)
+    ends = [env.step(np.zeros((2, 10)))[2:4] for _ in range(5)]
+    env.close()
+    assert not any(terminated.any() for terminated, _ in ends)
+    assert ends[-1][1].all()
+
+
+def test_render_returns_a_picture(robots: RobotVectorEnv) -> None:
+    robots.reset(seed=1)
+    picture = robots.render()
+    assert picture is not None and picture.shape == (544, 960, 3) and picture.dtype == np.uint8
+    assert picture.std() > 10.0
+
+
+def test_gymnasium_s_own_checker_finds_nothing() -> None:
+    env = RobotEnv("qmini", settings=PLANE)
+    check_env(env, skip_render_check=True)
+    env.close()
+
+
+def test_gymnasium_makes_one_and_many() -> None:
+    many = gymnasium.make_vec("legged_gym.api:Qmini-v0", num_envs=2, settings=PLANE)
+    assert many.reset(seed=3)[0].shape == many.observation_space.shape == (2, 215)
+    many.close()
+    one = gymnasium.make("legged_gym.api:Qmini-v0", settings=PLANE)
+    assert one.reset(seed=3)[0].shape == (215,)
+    one.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: legged_gym.make_env("qmimi"), "unknown task 'qmimi'"),
+        (lambda: legged_gym.make_env("qmini", settings={"terrain.mesh": "plane"}), "terrain.mesh"),
+        (lambda: legged_gym.make_env("qmini", render_mode="human"), "render_mode"),
+        (lambda: legged_gym.load_policy("nowhere"), "no run 'nowhere'"),
+    ],
+)
+def test_mistakes_are_named(call: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_actions_that_do_not_fit_are_refused(robots: RobotVectorEnv) -> None:
+    with pytest.raises(UserError, match=r"shape \(3, 10\), got \(3, 9\)"):
+        robots.step(np.zeros((3, 9)))
+    with pytest.raises(UserError, match="finite"):
+        robots.step(np.full((3, 10), np.nan))
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    code = "import legged_gym; env = legged_gym.make_env(num_envs=1); env.reset(); env.close()"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, check=True, timeout=120)
+    assert list(tmp_path.iterdir()) == []
