@@ -24,6 +24,8 @@ setup(
         "matplotlib>=3.9",
         "pillow>=11",
         "pyyaml>=6.0",
+        "pydantic>=2.11,<3",
+        "annotated-types>=0.7",
         "tqdm>=4.66",
         "imageio-ffmpeg>=0.5",
         "viser>=1.1,<1.2",

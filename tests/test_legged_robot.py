@@ -261,7 +261,7 @@ def test_logged_figures_are_means_over_the_interval(make_qmini: QminiFactory) ->
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("env.num_envs", 0, "must be at least 1"),
+        ("env.num_envs", 0, "takes an integer from 1 to 1000000"),
         ("domain_rand.added_mass_range", [-9.0, 1.0], "added_mass_range.*the base weighs only 4.78 kg"),
         ("asset.file", "/nowhere.urdf", "no URDF at '/nowhere.urdf'"),
         ("asset.foot_name", "toe", "'asset.foot_name': no link has 'toe'"),

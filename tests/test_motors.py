@@ -184,17 +184,22 @@ def test_strength_and_offset_replace_those_of_all_joints(make_qmini: QminiFactor
     ("key", "value", "said"),
     [
         ("motors.armature", {"hip_rol1": [0.0, 0.1]}, "motors.armature.hip_rol1': no joint has that in its name"),
-        ("motors.backlash", {"hip": [0.1, 0.0]}, r"must be \[lowest, highest\]"),
-        ("motors.backlash", {"hip": 0.1}, r"must be \[lowest, highest\]"),
-        ("motors.dry_friction", {"hip": [-0.1, 0.0]}, "must be 0 or more"),
+        (
+            "motors.backlash",
+            {"hip": [0.1, 0.0]},
+            r"takes 2 numbers from 0 to 1e9, \[lowest, highest\], got \[0.1, 0.0\]",
+        ),
+        ("motors.backlash", {"hip": 0.1}, r"takes 2 numbers from 0 to 1e9, \[lowest, highest\], got 0.1"),
+        ("motors.dry_friction", {"hip": [-0.1, 0.0]}, r"hip\[0\]' takes a number from 0 to 1e9, got -0.1"),
         ("motors.stall_torque", {"": [23.7, 23.7]}, "go together"),
-        ("latency.action_loss_range", [0.0, 1.5], "0 to 1"),
+        ("latency.action_loss_range", [0.0, 1.5], r"range\[1\]' takes a number from 0 to 1, got 1.5"),
         ("latency.action_jitter_range", [0.0, 0.03], "at most a control step, 0.02 s"),
         ("latency.imu_rate_range", [0.0, 100.0], "above 0 Hz"),
     ],
 )
 def test_what_can_not_be_is_refused(key: str, value: Any, said: str, make_qmini: QminiFactory) -> None:
     cfg = real()
-    cfg.set(key, value)
+    section, name = key.split(".")
+    setattr(getattr(cfg, section), name, value)
     with pytest.raises(ConfigError, match=said):
         make_qmini(cfg)

@@ -206,20 +206,11 @@ def test_height_at_interpolates_and_extends_the_edge(terrain: Terrain) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "valid"),
     [
-        ("mesh_type", "trimesh", "'plane' or 'heightfield'"),
-        ("horizontal_scale", 0.0, "above 0"),
         ("terrain_proportions", [0.5, 0.5], "5 shares"),
         ("terrain_proportions", [0.2, 0.2, 0.1, 0.1, 0.5], "sum 1"),
-        ("terrain_proportions", [1.2, -0.2, 0.0, 0.0, 0.0], "none negative"),
-        ("num_rows", 0, "1 or more"),
-        ("num_cols", -1, "1 or more"),
-        ("border_size", -1.0, "0 or more"),
-        ("slope_max", float("nan"), "0 or more"),
-        ("step_height_max", -0.1, "0 or more"),
         ("terrain_length", 2.0, "platform_size"),
         ("terrain_width", 5.05, "multiple of horizontal_scale"),
         ("step_width", 0.01, "horizontal_scale or more"),
-        ("obstacle_width", [2.0, 1.0], "smallest, largest"),
         ("obstacle_width", [1.0, 6.0], "up to a tile's 5 m"),
     ],
 )

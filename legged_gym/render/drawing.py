@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import mujoco
 import numpy as np
 
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
 
 if TYPE_CHECKING:
@@ -23,24 +24,18 @@ _SHORTEST_ARROW = 0.02
 """Shorter ones, m, are not drawn."""
 
 
-class View(Protocol):
-    """Where a robot is seen from; a task's ``cfg.viewer`` is one."""
-
-    @property
-    def pos(self) -> Sequence[float]:
-        """Camera position relative to the robot, m, (3,)."""
-
-    @property
-    def lookat(self) -> Sequence[float]:
-        """Point looked at, relative to the robot's base, m, (3,)."""
-
-
 @dataclass(frozen=True)
 class Viewpoint:
-    """A :class:`View` that is no configuration."""
+    """Where a robot is seen from."""
 
     pos: Sequence[float]
+    """Camera position relative to the robot, m, (3,)."""
     lookat: Sequence[float]
+    """Point looked at, relative to the robot's base, m, (3,)."""
+
+
+View = Viewpoint | type[LeggedRobotCfg.viewer]
+"""A task's ``cfg.viewer``, which is a section, is one."""
 
 
 def at_distance(view: View, factor: float) -> Viewpoint:

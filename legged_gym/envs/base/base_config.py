@@ -2,24 +2,25 @@
 
 A configuration is written as a class with nested classes and used as an instance: every value is copied, so two
 configurations never share a list, and the names are locked, so a typing error is an error and not a new setting.
+The annotation beside a setting says which values it may have (:mod:`legged_gym.envs.base.admissible`). A subclass that
+only writes a value inherits it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import functools
 import inspect
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import yaml
 
-from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.errors import near_names
+from legged_gym.common.yaml_text import parse_yaml
+from legged_gym.envs.base.admissible import ConfigError, check, derive, entry, shown, takes_text
 
 _Self = TypeVar("_Self", bound="BaseConfig")
-
-
-class ConfigError(UserError, AttributeError):
-    """A setting that does not exist, or a value that does not fit it."""
 
 
 class BaseConfig:
@@ -27,22 +28,25 @@ class BaseConfig:
 
     Public class attributes become values of the instance; nested classes become sections, themselves
     :class:`BaseConfig` instances. A subclass's nested class replaces the parent's, so let it inherit from it
-    (``class rewards(LeggedRobotCfg.rewards)``) to change only some values.
-
-    A list of numbers with fractions is a vector or a range: :meth:`set` and :meth:`update` keep its length. Lists of
-    names and of integers may grow and shrink.
+    (``class rewards(LeggedRobotCfg.rewards)``) to change only some values. What the parent's settings may be holds for
+    those of the same name either way.
     """
 
-    _free_length: tuple[str, ...] = ()
-    """Lists of fractional numbers in this section that may have any length all the same."""
+    def __init__(self, _path: str = "", _declared_by: tuple[type, ...] = ()) -> None:
+        """Instantiate all nested sections and copy all values.
 
-    def __init__(self, _path: str = "") -> None:
-        """Instantiate all nested sections and copy all values. ``_path`` is the section's dotted name."""
-        self.__dict__["_path"] = _path
+        Args:
+            _path: The section's dotted name.
+            _declared_by: Classes that may hold the annotations of its settings, beside its own.
+        """
+        classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
+        self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
         for name in _public_names(type(self)):
             value = getattr(type(self), name)
             if inspect.isclass(value):
-                self.__dict__[name] = _section_class(value)(f"{_path}.{name}" if _path else name)
+                sections = [vars(cls)[name] for cls in classes if inspect.isclass(vars(cls).get(name))]
+                parents = tuple(cls for section in sections for cls in section.__mro__)
+                self.__dict__[name] = _section_class(value)(self.key(name), parents)
             else:
                 self.__dict__[name] = copy.deepcopy(value)
 
@@ -50,7 +54,7 @@ class BaseConfig:
         """Change a setting; sections and unknown names can't be assigned."""
         self._require(name)
         if isinstance(self.__dict__[name], BaseConfig) and not isinstance(value, BaseConfig):
-            raise ConfigError(f"config key '{self._key(name)}' is a section: set one of its values")
+            raise ConfigError(f"config key '{self.key(name)}' is a section: set one of its values")
         self.__dict__[name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -69,30 +73,50 @@ class BaseConfig:
         Raises:
             ConfigError: No such setting, or a value of another type.
         """
-        *sections, name = path.split(".")
-        target: BaseConfig | dict[str, Any] = self
-        for depth, section in enumerate(sections):
-            target = _child(target, section, ".".join(sections[:depth]))
-            if not isinstance(target, BaseConfig | dict):
-                raise ConfigError(f"config key '{'.'.join(sections[: depth + 1])}' is a value, it holds no '{name}'")
-        old = _child(target, name, ".".join(sections))
-        if isinstance(old, BaseConfig):
-            raise ConfigError(f"config key '{path}' is a section; {near_names('', old.names())}")
-        if isinstance(target, dict):
-            target[name] = _convert(path, old, value)
+        name, _, rest = path.partition(".")
+        self._require(name)
+        old = self.__dict__[name]
+        if not isinstance(old, BaseConfig):
+            self.__dict__[name] = _replaced(self.key(name), self.annotation(name), old, rest, value)
+        elif rest:
+            old.set(rest, value)
         else:
-            target.__dict__[name] = _convert(path, old, value, name in target._free_length)
+            raise ConfigError(f"config key '{self.key(name)}' is a section; {near_names('', old.names())}")
 
     def update(self, values: dict[str, Any]) -> None:
         """Change many values from a nested dict, with the checks of :meth:`set`."""
         for name, value in values.items():
-            old = _child(self, str(name), self._path)
-            if isinstance(old, BaseConfig):
-                if not isinstance(value, dict):
-                    raise ConfigError(f"config key '{self._key(name)}' is a section, got {value!r}")
+            self._require(str(name))
+            old = self.__dict__[str(name)]
+            if not isinstance(old, BaseConfig):
+                self.__dict__[name] = _replaced(self.key(name), self.annotation(name), old, "", value)
+            elif isinstance(value, dict):
                 old.update(value)
             else:
-                self.__dict__[name] = _convert(self._key(name), old, value, name in self._free_length)
+                raise ConfigError(f"config key '{self.key(name)}' is a section, got {shown(value)}")
+
+    def annotation(self, name: str) -> Any:
+        """Return which values a setting may have: what is declared beside it, or what follows from its default."""
+        declared = _declared(self._classes).get(name)
+        return derive(self.key(name), getattr(type(self), name)) if declared is None else declared
+
+    def check(self) -> None:
+        """Check all values in here against the annotations of their settings.
+
+        Raises:
+            ConfigError: The first value that is not admissible.
+        """
+        for section, name, value in self.walk():
+            check(section.key(name), section.annotation(name), value)
+
+    def walk(self) -> Iterator[tuple[BaseConfig, str, Any]]:
+        """Yield all settings: the section that holds it, its name in there, and its value."""
+        for name in self.names():
+            value = self.__dict__[name]
+            if isinstance(value, BaseConfig):
+                yield from value.walk()
+            else:
+                yield self, name, value
 
     def names(self) -> list[str]:
         """Return the names of all values and sections in here."""
@@ -110,11 +134,12 @@ class BaseConfig:
         """Return an independent copy."""
         return copy.deepcopy(self)
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """Return the dotted name of a setting in here."""
         return f"{self._path}.{name}" if self._path else name
 
     def _unknown(self, name: str) -> str:
-        return f"unknown config key '{self._key(name)}': {near_names(name, self.names())}"
+        return f"unknown config key '{self.key(name)}': {near_names(name, self.names())}"
 
     def _require(self, name: str) -> None:
         if name not in self.__dict__:
@@ -144,58 +169,35 @@ def _section_class(cls: type) -> type[BaseConfig]:
     return cls if issubclass(cls, BaseConfig) else type(cls.__name__, (cls, BaseConfig), {})
 
 
-def _child(parent: BaseConfig | dict[str, Any], name: str, path: str) -> Any:
-    """Fetch an entry of a section or of a dict value, or explain what there is instead."""
-    if isinstance(parent, BaseConfig):
-        parent._require(name)
-        return parent.__dict__[name]
-    if name not in parent:
-        raise ConfigError(f"unknown config key '{path}.{name}': {near_names(name, map(str, parent))}")
-    return parent[name]
-
-
-def _convert(path: str, old: Any, value: Any, free_length: bool = False) -> Any:
-    """Return ``value`` as the type of the setting's present value, or say which type is needed."""
-    if isinstance(value, str) and not isinstance(old, str):
+@functools.cache
+def _declared(classes: tuple[type, ...]) -> dict[str, Any]:
+    """Return the annotations that classes hold, those of the first ones last, and so in place of all others'."""
+    found: dict[str, Any] = {}
+    for cls in reversed(classes):
         try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"config key '{path}': {value!r} can't be read as YAML") from error
-    if isinstance(old, float) and isinstance(value, str):
-        # YAML reads 1e-3 (no dot) as text.
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if old is not None and type(old) is not type(value) and not _both_sequences(old, value):
-        raise ConfigError(f"config key '{path}' takes {_type_name(old)} (such as {old!r}), got {value!r}")
-    if isinstance(old, list | tuple) and old:
-        return _convert_items(path, old, value, free_length)
-    if isinstance(old, dict):
-        return _convert_entries(path, old, value)
-    return copy.deepcopy(value)
+            found.update(inspect.get_annotations(cls, eval_str=True))
+        except NameError as error:
+            raise ConfigError(f"an annotation in the section '{cls.__qualname__}' can't be read: {error}") from error
+    return found
 
 
-def _convert_items(path: str, old: list[Any] | tuple[Any, ...], values: Any, free_length: bool) -> Any:
-    """Convert each item like the old one at its place, or like the last one."""
-    if any(isinstance(item, float) for item in old) and not free_length and len(values) != len(old):
-        raise ConfigError(f"config key '{path}' takes {len(old)} numbers (such as {old!r}), got {values!r}")
-    return type(old)(_convert(f"{path}[{i}]", old[min(i, len(old) - 1)], item) for i, item in enumerate(values))
+def _replaced(key: str, hint: Any, old: Any, rest: str, value: Any) -> Any:
+    """Return a setting's new value; ``rest`` leads to an entry inside the old one, which is a dict then."""
+    if not rest:
+        return check(key, hint, _read(key, hint, value))
+    if not isinstance(old, dict):
+        raise ConfigError(f"config key '{key}' is a value, it holds no '{rest}'")
+    name, _, rest = rest.partition(".")
+    if name not in old:
+        raise ConfigError(f"unknown config key '{key}.{name}': {near_names(name, map(str, old))}")
+    return {**old, name: _replaced(f"{key}.{name}", entry(hint), old[name], rest, value)}
 
 
-def _convert_entries(path: str, old: dict[str, Any], values: dict[Any, Any]) -> dict[str, Any]:
-    """Convert each entry like the old one of its name, or like the first one."""
-    for name in values:
-        if not isinstance(name, str):
-            raise ConfigError(f"config key '{path}' takes names in front of its values, got {name!r}")
-    pattern = next(iter(old.values()), None)
-    return {name: _convert(f"{path}.{name}", old.get(name, pattern), value) for name, value in values.items()}
-
-
-def _both_sequences(old: Any, value: Any) -> bool:
-    return isinstance(old, list | tuple) and isinstance(value, list | tuple)
-
-
-def _type_name(value: Any) -> str:
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "text", list: "a list", dict: "a dict"}
-    return names.get(type(value), type(value).__name__)
+def _read(key: str, hint: Any, value: Any) -> Any:
+    """Return what text says in YAML, unless the setting takes text."""
+    if not isinstance(value, str) or takes_text(hint):
+        return value
+    try:
+        return parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config key '{key}': {shown(value)} can't be read as YAML") from error

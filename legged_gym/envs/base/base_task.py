@@ -10,7 +10,6 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
@@ -38,12 +37,7 @@ class BaseTask(VecEnv):
         Args:
             cfg: The task's configuration.
             device: Where the tensors live.
-
-        Raises:
-            UserError: The number of robots isn't positive.
         """
-        if cfg.env.num_envs < 1:
-            raise UserError(f"config key 'env.num_envs' (--num_envs) must be at least 1, got {cfg.env.num_envs}")
         self.cfg = cfg
         self.num_envs, self.device = cfg.env.num_envs, device
         self.rew_buf = torch.zeros(self.num_envs, device=device)

@@ -81,6 +81,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         """
         torch.manual_seed(seed)
         cfg = cfg.copy()
+        cfg.check()
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
         self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)

@@ -5,196 +5,217 @@ A robot's configuration inherits from these and changes what differs. SI units, 
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+
+from legged_gym.envs.base.admissible import (
+    Activation,
+    AnyCase,
+    Count,
+    Layers,
+    Name,
+    NonNegative,
+    NonNegativeRange,
+    Points,
+    Positive,
+    PositiveRange,
+    Quaternion,
+    Range,
+    Seconds,
+    Share,
+    Vector,
+)
 from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
+from legged_gym.envs.base.physx_config import PhysxSettings
 
 
 class LeggedRobotCfg(BaseConfig):
     """Settings of the task and of the simulation."""
 
     class env:
-        num_envs = 256
+        num_envs: Annotated[int, Ge(1), Le(10**6)] = 256
         """Robots simulated at once."""
-        num_envs_gpu = 4096
+        num_envs_gpu: Annotated[int, Ge(1), Le(10**6)] = 4096
         """Robots of a new training on a GPU, unless the command line says how many."""
-        env_spacing = 3.0
+        env_spacing: NonNegative = 3.0
         """Distance between robots on a plane, m."""
-        episode_length_s = 20.0
+        episode_length_s: Seconds = 20.0
         """An episode ends as a time-out after this many seconds."""
-        history_length = 1
+        history_length: Annotated[int, Ge(1), Le(1000)] = 1
         """Number of past steps in the policy's observation, the current one included, newest first."""
-        log_interval = 24
+        log_interval: Count = 24
         """Control steps over which the logged figures are averaged."""
 
     class terrain:
-        mesh_type = "plane"
+        mesh_type: Literal["plane", "heightfield"] = "plane"
         """``plane`` or ``heightfield``."""
-        horizontal_scale = 0.1
+        horizontal_scale: Annotated[float, Ge(0.005), Le(10)] = 0.1
         """Grid spacing of the height field, m."""
-        border_size = 25.0
+        border_size: Annotated[float, Ge(0), Le(1000)] = 25.0
         """Flat border around the tiles, m."""
-        curriculum = True
+        curriculum: bool = True
         """Difficulty grows with the row and robots are promoted; otherwise each tile's difficulty is random."""
-        friction = 1.0
+        friction: Annotated[float, Ge(0), Le(10)] = 1.0
         """Ground friction where it is not randomised."""
-        measure_heights = False
+        measure_heights: bool = False
         """Sample the terrain around the base for the critic."""
-        measured_points_x = [round(0.1 * i - 0.8, 1) for i in range(17)]
-        measured_points_y = [round(0.1 * i - 0.5, 1) for i in range(11)]
+        measured_points_x: Points = [round(0.1 * i - 0.8, 1) for i in range(17)]
+        measured_points_y: Points = [round(0.1 * i - 0.5, 1) for i in range(11)]
         """Where heights are sampled, m, in the base's yaw frame."""
-        _free_length = ("measured_points_x", "measured_points_y")
-        height_offset = 0.5
+        height_offset: float = 0.5
         """Sampled heights are seen as ``clip(base z - height_offset - height, ±1)``, m."""
-        terrain_length = 5.0
-        terrain_width = 5.0
+        terrain_length: Annotated[float, Gt(0), Le(1000)] = 5.0
+        terrain_width: Annotated[float, Gt(0), Le(1000)] = 5.0
         """Size of a tile, m."""
-        num_rows = 10
+        num_rows: Annotated[int, Ge(1), Le(1000)] = 10
         """Levels of difficulty."""
-        num_cols = 20
+        num_cols: Annotated[int, Ge(1), Le(1000)] = 20
         """Columns, shared out among the kinds of terrain."""
-        terrain_proportions = [0.2, 0.2, 0.1, 0.1, 0.4]
+        terrain_proportions: Annotated[list[Share], MinLen(1)] = [0.2, 0.2, 0.1, 0.1, 0.4]
         """Shares of smooth slope, rough slope, stairs up, stairs down, discrete obstacles."""
-        platform_size = 3.0
+        platform_size: NonNegative = 3.0
         """Flat square in the middle of a tile, m."""
-        slope_max = 0.1
+        slope_max: Annotated[float, Ge(0), Le(10)] = 0.1
         """Rise over run at the top level."""
-        roughness_max = 0.01
+        roughness_max: Annotated[float, Ge(0), Le(10)] = 0.01
         """Largest deviation of rough ground at the top level, ± m."""
-        step_height_max = 0.02
+        step_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
         """Height of a stair at the top level, m."""
-        step_width = 0.31
+        step_width: Positive = 0.31
         """Depth of a stair, m."""
-        obstacle_height_max = 0.02
+        obstacle_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
         """Height of discrete obstacles at the top level, m."""
-        obstacle_width = [1.0, 2.0]
+        obstacle_width: PositiveRange = [1.0, 2.0]
         """Smallest and largest side of an obstacle, m."""
-        max_init_terrain_level = 0
+        max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
         """Robots start at a random level up to this one."""
-        level_change_probability = 1.0
+        level_change_probability: Share = 1.0
         """Chance that a deserved promotion or demotion happens."""
 
     class commands:
-        resampling_time = 5.0
+        resampling_time: Seconds = 5.0
         """Seconds between new commands."""
-        dead_band = [0.0, 0.0, 0.0]
+        dead_band: Annotated[list[NonNegative], Len(3, 3)] = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
-        standing_share = 0.0
+        standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
 
         class ranges:
-            lin_vel_x = [-1.0, 1.0]
+            lin_vel_x: Range = [-1.0, 1.0]
             """m/s."""
-            lin_vel_y = [-1.0, 1.0]
+            lin_vel_y: Range = [-1.0, 1.0]
             """m/s."""
-            ang_vel_yaw = [-1.0, 1.0]
+            ang_vel_yaw: Range = [-1.0, 1.0]
             """rad/s."""
 
     class init_state:
-        pos = [0.0, 0.0, 1.0]
+        pos: Vector = [0.0, 0.0, 1.0]
         """Start position of the base above the ground, m."""
-        rot = [0.0, 0.0, 0.0, 1.0]
+        rot: Quaternion = [0.0, 0.0, 0.0, 1.0]
         """Start orientation, quaternion xyzw."""
-        lin_vel = [0.0, 0.0, 0.0]
+        lin_vel: Vector = [0.0, 0.0, 0.0]
         """m/s, world frame."""
-        ang_vel = [0.0, 0.0, 0.0]
+        ang_vel: Vector = [0.0, 0.0, 0.0]
         """rad/s, world frame."""
         default_joint_angles: dict[str, float] = {}
         """Joint angles at action zero, rad, by joint name."""
-        joint_noise: dict[str, float] = {}
+        joint_noise: dict[str, NonNegative] = {}
         """Uniform ± noise of the start angles, rad, by a part of the joint's name."""
-        velocity_noise = 0.0
+        velocity_noise: NonNegative = 0.0
         """Uniform ± noise of the base's linear (m/s) and angular (rad/s) start velocity."""
-        orientation_noise = 0.0
+        orientation_noise: NonNegative = 0.0
         """Uniform ± noise of the start's roll, pitch and yaw, rad."""
-        position_noise = 1.0
+        position_noise: NonNegative = 1.0
         """Uniform ± noise of the start's x and y on a height field, m."""
 
     class control:
-        stiffness: dict[str, float] = {}
+        stiffness: dict[str, NonNegative] = {}
         """P gain by a part of the joint's name, N·m/rad."""
-        damping: dict[str, float] = {}
+        damping: dict[str, NonNegative] = {}
         """D gain by a part of the joint's name, N·m·s/rad."""
-        action_scale = 0.25
+        action_scale: float = 0.25
         """Target angle = default angle + action_scale · action."""
-        decimation = 4
+        decimation: Annotated[int, Ge(1), Le(1000)] = 4
         """Physics steps per control step."""
 
     class asset:
-        file = ""
+        file: str = ""
         """Path of the URDF, or of an MJCF file (``.xml``); ``{LEGGED_GYM_ROOT_DIR}`` stands for the checkout."""
-        name = "legged_robot"
-        foot_name = "foot"
+        name: str = "legged_robot"
+        foot_name: str = "foot"
         """Part of the names of the feet's links."""
         penalize_contacts_on: list[str] = []
         """Parts of the names of links whose contacts are counted by ``_reward_collision``."""
         terminate_after_contacts_on: list[str] = []
         """Parts of the names of links whose contact ends the episode."""
-        terminate_past_tilt = 0.0
+        terminate_past_tilt: Annotated[float, Ge(0), Le(180)] = 0.0
         """Angle between the base's z axis and the vertical that ends the episode, too, degrees; 0: none. For robots
         whose controllers give up somewhere there."""
-        self_collisions = 1
+        self_collisions: Literal[0, 1] = 1
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
-        fix_base_link = False
+        fix_base_link: bool = False
         """Hang the robot in the air."""
-        collapse_fixed_joints = True
+        collapse_fixed_joints: bool = True
         """Merge links on fixed joints with those that they are fixed to, except for feet and where the URDF says
         ``dont_collapse="true"``."""
-        replace_cylinder_with_capsule = False
+        replace_cylinder_with_capsule: bool = False
         """Let capsules of the same length between their caps' centres collide instead of cylinders: they are longer
         by the radius at each end, collide faster and roll as rounded soles do."""
-        balance_inertia = False
+        balance_inertia: bool = False
         """Let a link whose inertia no body can have turn equally hard about all axes."""
-        density = 0.001
+        density: NonNegative = 0.001
         """Of collision shapes of links whose mass the URDF does not say, kg/m³."""
-        armature = 0.0
+        armature: NonNegative = 0.0
         """Reflected rotor inertia added to all joints, kg·m²."""
-        thickness = 0.01
+        thickness: NonNegative = 0.01
         """Isaac Gym: distance that it keeps between collision shapes, m."""
-        linear_damping = 0.0
+        linear_damping: NonNegative = 0.0
         """Isaac Gym: share of a link's velocity that it loses, 1/s."""
-        angular_damping = 0.0
+        angular_damping: NonNegative = 0.0
         """Isaac Gym: share of a link's angular velocity that it loses, 1/s."""
-        max_linear_velocity = 1000.0
+        max_linear_velocity: Positive = 1000.0
         """Isaac Gym: m/s."""
-        max_angular_velocity = 1000.0
+        max_angular_velocity: Positive = 1000.0
         """Isaac Gym: rad/s."""
 
     class domain_rand:
-        randomize_friction = False
-        friction_range = [0.5, 1.25]
+        randomize_friction: bool = False
+        friction_range: NonNegativeRange = [0.5, 1.25]
         """Coulomb friction of the ground."""
-        randomize_base_mass = False
-        added_mass_range = [-1.0, 1.0]
+        randomize_base_mass: bool = False
+        added_mass_range: Range = [-1.0, 1.0]
         """kg, added to the base; its inertia grows in proportion."""
-        randomize_base_com = False
-        added_com_range_x = [0.0, 0.0]
-        added_com_range_y = [0.0, 0.0]
-        added_com_range_z = [0.0, 0.0]
+        randomize_base_com: bool = False
+        added_com_range_x: Range = [0.0, 0.0]
+        added_com_range_y: Range = [0.0, 0.0]
+        added_com_range_z: Range = [0.0, 0.0]
         """m, added to the base's centre of mass."""
-        randomize_joint_dynamics = False
-        joint_friction_range = [0.0, 0.0]
+        randomize_joint_dynamics: bool = False
+        joint_friction_range: NonNegativeRange = [0.0, 0.0]
         """Dry friction of all joints, N·m."""
-        joint_damping_range = [0.0, 0.0]
+        joint_damping_range: NonNegativeRange = [0.0, 0.0]
         """Viscous friction of all joints, N·m·s/rad."""
-        joint_armature_range = [0.0, 0.0]
+        joint_armature_range: NonNegativeRange = [0.0, 0.0]
         """Reflected rotor inertia of all joints, kg·m²."""
-        randomize_gains = False
-        stiffness_multiplier_range = [1.0, 1.0]
-        damping_multiplier_range = [1.0, 1.0]
-        torque_multiplier_range = [1.0, 1.0]
+        randomize_gains: bool = False
+        stiffness_multiplier_range: NonNegativeRange = [1.0, 1.0]
+        damping_multiplier_range: NonNegativeRange = [1.0, 1.0]
+        torque_multiplier_range: NonNegativeRange = [1.0, 1.0]
         """Each joint on its own, redrawn at every reset."""
-        randomize_joint_offset = False
-        joint_offset_range = [0.0, 0.0]
+        randomize_joint_offset: bool = False
+        joint_offset_range: Range = [0.0, 0.0]
         """Error of each joint's zero, rad, redrawn at every reset."""
-        action_delay_range = [0.0, 0.0]
+        action_delay_range: NonNegativeRange = [0.0, 0.0]
         """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
-        observation_delay_range = [0.0, 0.0]
+        observation_delay_range: NonNegativeRange = [0.0, 0.0]
         """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
-        push_robots = False
-        push_interval_s = 5.0
+        push_robots: bool = False
+        push_interval_s: Seconds = 5.0
         """Each robot is pushed once in this time, at a moment of its own."""
-        max_push_vel_x = 0.0
-        max_push_vel_y = 0.0
+        max_push_vel_x: NonNegative = 0.0
+        max_push_vel_y: NonNegative = 0.0
         """± m/s added to the base's velocity, world frame."""
 
     class motors(MotorSettings):
@@ -205,79 +226,79 @@ class LeggedRobotCfg(BaseConfig):
 
     class rewards:
         class scales:
-            termination = 0.0
-            tracking_lin_vel = 1.0
-            tracking_ang_vel = 0.5
-            lin_vel_z = -2.0
-            ang_vel_xy = -0.05
-            orientation = 0.0
-            torques = -1e-5
-            dof_vel = 0.0
-            dof_acc = -2.5e-7
-            base_height = 0.0
-            feet_air_time = 1.0
-            collision = -1.0
-            action_rate = -0.01
-            stand_still = 0.0
+            termination: float = 0.0
+            tracking_lin_vel: float = 1.0
+            tracking_ang_vel: float = 0.5
+            lin_vel_z: float = -2.0
+            ang_vel_xy: float = -0.05
+            orientation: float = 0.0
+            torques: float = -1e-5
+            dof_vel: float = 0.0
+            dof_acc: float = -2.5e-7
+            base_height: float = 0.0
+            feet_air_time: float = 1.0
+            collision: float = -1.0
+            action_rate: float = -0.01
+            stand_still: float = 0.0
 
-        only_positive_rewards = False
+        only_positive_rewards: bool = False
         """Clip the total at zero."""
-        tracking_sigma = 0.25
+        tracking_sigma: Positive = 0.25
         """Tracking reward = exp(-error² / sigma)."""
-        base_height_target = 1.0
+        base_height_target: float = 1.0
         """m above the ground."""
-        soft_limit = 0.9
+        soft_limit: Share = 0.9
         """Share of a joint's limits beyond which the ``*_limits`` rewards count."""
-        max_contact_force = 100.0
+        max_contact_force: NonNegative = 100.0
         """Forces above are penalised, N."""
-        foot_contact_force = 2.0
+        foot_contact_force: NonNegative = 2.0
         """A foot touches when its net contact force is above this, N."""
-        contact_force_threshold = 1.0
+        contact_force_threshold: NonNegative = 1.0
         """A link other than a foot touches above this, N."""
 
     class normalization:
         class obs_scales:
-            lin_vel = 2.0
-            ang_vel = 0.25
-            dof_pos = 1.0
-            dof_vel = 0.05
-            height_measurements = 5.0
+            lin_vel: float = 2.0
+            ang_vel: float = 0.25
+            dof_pos: float = 1.0
+            dof_vel: float = 0.05
+            height_measurements: float = 5.0
 
-        clip_observations = 100.0
-        clip_actions = 100.0
+        clip_observations: Positive = 100.0
+        clip_actions: Positive = 100.0
 
     class noise:
-        add_noise = True
-        noise_level = 1.0
+        add_noise: bool = True
+        noise_level: NonNegative = 1.0
         """Multiplies all of the below."""
 
         class noise_scales:
-            lin_vel = 0.1
-            ang_vel = 0.2
-            gravity = 0.05
-            dof_pos = 0.01
-            dof_vel = 1.5
+            lin_vel: NonNegative = 0.1
+            ang_vel: NonNegative = 0.2
+            gravity: NonNegative = 0.05
+            dof_pos: NonNegative = 0.01
+            dof_vel: NonNegative = 1.5
 
     class sim:
-        dt = 0.005
+        dt: Annotated[float, Gt(0), Le(0.05)] = 0.005
         """Physics step, s."""
-        gravity = [0.0, 0.0, -9.81]
+        gravity: Vector = [0.0, 0.0, -9.81]
         """m/s²."""
-        solver_iterations = 20
+        solver_iterations: Annotated[int, Ge(1), Le(10000)] = 20
         """Most iterations of MuJoCo's constraint solver in a step."""
-        line_search_iterations = 20
+        line_search_iterations: Annotated[int, Ge(1), Le(10000)] = 20
         """Most line-search iterations in each of them."""
-        num_threads = 0
+        num_threads: Annotated[int, Ge(0), Le(1024)] = 0
         """Threads of the CPU back-end; 0: one per available core."""
-        max_contacts = 48
+        max_contacts: Annotated[int, Ge(1), Le(10000)] = 48
         """Room for contacts on a GPU, per robot on average: all robots share it. Spheres, capsules and boxes that touch
         nothing but the ground need none."""
-        max_constraints = 160
+        max_constraints: Annotated[int, Ge(1), Le(10000)] = 160
         """Room for constraints on a GPU, of each robot: one per joint, joint limit reached and four per contact."""
-        cuda_graph = True
+        cuda_graph: bool = True
         """Record a whole step on a GPU once and replay it. What a task decides in Python, prints or counts is then done
         once; turn it off to debug."""
-        compile_step = True
+        compile_step: bool = True
         """Let ``torch.compile`` fuse a recorded step's kernels: steps are faster, the start takes longer."""
 
         class divergence:
@@ -287,118 +308,86 @@ class LeggedRobotCfg(BaseConfig):
             as a fall nor for rewards, statistics and curriculum. One robot's last second is kept in the run's folder.
             """
 
-            max_linear_velocity = 30.0
+            max_linear_velocity: Positive = 30.0
             """Of every link, m/s."""
-            max_angular_velocity = 100.0
+            max_angular_velocity: Positive = 100.0
             """Of the base, rad/s."""
-            max_joint_velocity = 300.0
+            max_joint_velocity: Positive = 300.0
             """Of each joint, rad/s."""
-            max_contact_force = 1e5
+            max_contact_force: Positive = 1e5
             """Net force on each link, N."""
-            max_share = 0.2
+            max_share: Share = 0.2
             """Share of the episodes that may end so; a training with more of them is stopped."""
 
-        class physx:
+        class physx(PhysxSettings):
             """Isaac Gym's own settings, under legged_gym's names; see docs/isaacgym.md."""
 
-            num_threads = 10
-            """Threads of its CPU pipeline."""
-            substeps = 1
-            """Steps that a physics step is divided into; torques stay the same in all of them."""
-            solver_type = 1
-            """0: PGS; 1: TGS."""
-            num_position_iterations = 4
-            num_velocity_iterations = 0
-            """Of the solver, in each step."""
-            contact_offset = 0.01
-            """Shapes nearer than this to each other get contacts, m."""
-            rest_offset = 0.0
-            """Distance at which shapes come to rest, m."""
-            bounce_threshold_velocity = 0.5
-            """Slower impacts do not bounce, m/s."""
-            max_depenetration_velocity = 1.0
-            """Shapes that are inside each other are parted this fast at most, m/s."""
-            max_gpu_contact_pairs = 2**23
-            """Room for contacts on the GPU, all robots together: 2**24 for 8000 robots and more."""
-            default_buffer_size_multiplier = 5.0
-            """Makes PhysX's other buffers larger."""
-            contact_collection = 2
-            """Contact forces are those of 0: no, 1: the last, 2: all of the substeps."""
-            velocities_of = "com"
-            """Point of a link whose velocity Isaac Gym tells and is told: ``com``, as PhysX does, or ``link``, its
-            origin. Its documentation does not say."""
-            implicit_damping = False
-            """Let its joint drives integrate the D gain implicitly, as both MuJoCo back-ends do. legged_gym holds it
-            for a whole physics step, and no more than that is known to work with Isaac Gym."""
-            time_out = 60.0
-            """Seconds that Isaac Gym's process may take for a control step; its start may take ten times as long."""
-
     class viewer:
-        ref_env = 0
+        ref_env: Annotated[int, Ge(0)] = 0
         """The robot that cameras follow."""
-        pos = [0.9, -1.2, 0.35]
+        pos: Vector = [0.9, -1.2, 0.35]
         """Camera position relative to the robot, m."""
-        lookat = [0.0, 0.0, -0.1]
+        lookat: Vector = [0.0, 0.0, -0.1]
         """Point looked at, relative to the robot's base, m."""
 
 
 class LeggedRobotCfgPPO(BaseConfig):
     """Settings of the training."""
 
-    seed = 42
-    runner_class_name = "legged_gym.runners:OnPolicyRunner"
+    seed: Annotated[int, Ge(-1), Lt(2**32)] = 42
+    runner_class_name: str = "legged_gym.runners:OnPolicyRunner"
 
     class policy:
-        init_noise_std = 1.0
+        init_noise_std: Annotated[float, Gt(0), Le(100)] = 1.0
         """Standard deviation of the first actions."""
-        actor_hidden_dims = [512, 256, 128]
-        critic_hidden_dims = [512, 256, 128]
-        activation = "elu"
+        actor_hidden_dims: Layers = [512, 256, 128]
+        critic_hidden_dims: Layers = [512, 256, 128]
+        activation: Activation = "elu"
 
     class algorithm:
-        class_name = "rsl_rl.algorithms:PPO"
-        value_loss_coef = 1.0
-        use_clipped_value_loss = True
-        clip_param = 0.2
-        entropy_coef = 0.01
-        num_learning_epochs = 5
-        num_mini_batches = 4
-        learning_rate = 1e-3
-        schedule = "adaptive"
+        class_name: str = "rsl_rl.algorithms:PPO"
+        value_loss_coef: NonNegative = 1.0
+        use_clipped_value_loss: bool = True
+        clip_param: Annotated[float, Gt(0), Lt(1)] = 0.2
+        entropy_coef: NonNegative = 0.01
+        num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 5
+        num_mini_batches: Count = 4
+        learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
+        schedule: Literal["adaptive", "fixed"] = "adaptive"
         """``adaptive`` follows ``desired_kl``; ``fixed`` keeps the learning rate."""
-        gamma = 0.99
-        lam = 0.95
-        desired_kl = 0.01
-        max_grad_norm = 1.0
+        gamma: Annotated[float, Gt(0), Le(1)] = 0.99
+        lam: Share = 0.95
+        desired_kl: Positive = 0.01
+        max_grad_norm: Positive = 1.0
 
     class symmetry:
         """Left-right symmetry by rsl_rl's extension."""
 
-        function = ""
+        function: str = ""
         """``module:function`` that appends mirrored samples: ``f(env, obs, actions) -> (obs, actions)``."""
-        data_augmentation = False
+        data_augmentation: bool = False
         """Learn from mirrored samples, too."""
-        mirror_loss_coeff = 0.0
+        mirror_loss_coeff: NonNegative = 0.0
         """Weight of a loss that asks for mirrored actions in mirrored situations; 0: none."""
 
     class obs_groups:
-        actor = ["policy"]
-        critic = ["policy", "privileged"]
+        actor: list[str] = ["policy"]
+        critic: list[str] = ["policy", "privileged"]
 
     class runner:
-        num_steps_per_env = 24
+        num_steps_per_env: Annotated[int, Ge(1), Le(100000)] = 24
         """Control steps of each robot in an iteration."""
-        max_iterations = 10000
+        max_iterations: Count = 10000
         """Iterations in all; a resumed run goes on until it has that many."""
-        num_learning_epochs_cpu = 0
+        num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
-        save_interval = 100
+        save_interval: Count = 100
         """Iterations between checkpoints."""
-        experiment_name = "legged_robot"
-        run_name = ""
-        resume = False
-        load_run = ""
+        experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
+        run_name: Name = ""
+        resume: bool = False
+        load_run: str | int = ""
         """Folder name of the run to load; empty: the newest."""
-        checkpoint = -1
+        checkpoint: Annotated[int, Ge(-1)] = -1
         """Number of the checkpoint to load; -1: the newest."""
-        logger = "tensorboard"
+        logger: Annotated[Literal["tensorboard", "wandb", "neptune"], AnyCase] = "tensorboard"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from legged_gym.envs.base.admissible import NonNegativeRange, PositiveRange, Range, ShareRange
+
 
 class MotorSettings:
     """What the motors are like: [lowest, highest] by a part of the joint's name, of which the first that fits counts.
@@ -9,22 +11,22 @@ class MotorSettings:
     Each joint gets a value of its own. Joints that are not named are ideal, or as ``domain_rand`` says.
     """
 
-    armature: dict[str, list[float]] = {}
+    armature: dict[str, NonNegativeRange] = {}
     """Reflected rotor inertia, kg·m², in place of ``domain_rand.joint_armature_range``. Like friction, backlash and
     the line of torque and speed drawn once for each robot."""
-    dry_friction: dict[str, list[float]] = {}
+    dry_friction: dict[str, NonNegativeRange] = {}
     """N·m, in place of ``domain_rand.joint_friction_range``."""
-    viscous_friction: dict[str, list[float]] = {}
+    viscous_friction: dict[str, NonNegativeRange] = {}
     """N·m·s/rad, in place of ``domain_rand.joint_damping_range``."""
-    strength: dict[str, list[float]] = {}
+    strength: dict[str, NonNegativeRange] = {}
     """Torque over the torque that the gains ask for, in place of ``domain_rand.torque_multiplier_range``; redrawn at
     every reset, like the zero offset."""
-    zero_offset: dict[str, list[float]] = {}
+    zero_offset: dict[str, Range] = {}
     """Error of the joint's zero, rad, in place of ``domain_rand.joint_offset_range``."""
-    backlash: dict[str, list[float]] = {}
+    backlash: dict[str, NonNegativeRange] = {}
     """Play of the gear from end to end, rad. Inside it the motor turns alone; its encoder sees that."""
-    stall_torque: dict[str, list[float]] = {}
-    no_load_speed: dict[str, list[float]] = {}
+    stall_torque: dict[str, NonNegativeRange] = {}
+    no_load_speed: dict[str, PositiveRange] = {}
     """Torque at rest, N·m, and the speed at which none is left, rad/s; in between it falls in a line. The URDF's
     effort limit holds beside it."""
 
@@ -32,15 +34,15 @@ class MotorSettings:
 class LatencySettings:
     """Delays beyond the constant ones of ``domain_rand``. Ranges from which each robot gets its value, once."""
 
-    action_jitter_range = [0.0, 0.0]
+    action_jitter_range: NonNegativeRange = [0.0, 0.0]
     """Largest further delay of an action, s; how much of it comes true is drawn in every control step."""
-    action_loss_range = [0.0, 0.0]
+    action_loss_range: ShareRange = [0.0, 0.0]
     """Share of actions that never reach the motors, which go on following the one before."""
-    observation_jitter_range = [0.0, 0.0]
+    observation_jitter_range: NonNegativeRange = [0.0, 0.0]
     """Largest further age of what the sensors tell, s; how much of it comes true is drawn in every step."""
-    observation_loss_range = [0.0, 0.0]
+    observation_loss_range: ShareRange = [0.0, 0.0]
     """Share of control steps in which what the sensors tell is a whole step older."""
-    imu_rate_range = [0.0, 0.0]
+    imu_rate_range: NonNegativeRange = [0.0, 0.0]
     """Samples of the IMU in a second, whose last one is held; 0: a fresh one for every control step."""
-    imu_age_range = [0.0, 0.0]
+    imu_age_range: NonNegativeRange = [0.0, 0.0]
     """Age of a sample of the IMU when it comes, s."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from legged_gym.envs.base.admissible import Activation, Count, Layers, NonNegative, Positive, Share
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
@@ -25,13 +30,13 @@ class QminiPublishedCfg(LeggedRobotCfg):
             ang_vel_yaw = [-0.6, 0.6]
 
     class gait:
-        period = 0.5
+        period: Annotated[float, Gt(0), Le(100)] = 0.5
         """Seconds from one step of a leg to its next."""
-        offset = 0.5
+        offset: Annotated[float, Ge(-1), Le(1)] = 0.5
         """The right leg's phase minus the left's, in periods."""
-        stance_ratio = 0.55
+        stance_ratio: Annotated[float, Gt(0), Lt(1)] = 0.55
         """A leg should stand while its phase is below this."""
-        stepping_share = 0.0
+        stepping_share: Share = 0.0
         """Share of the episodes whose robot steps on the spot when its command is zero, as after the controller's
         button for that."""
 
@@ -91,43 +96,43 @@ class QminiPublishedCfg(LeggedRobotCfg):
     class rewards(LeggedRobotCfg.rewards):
         class scales:
             termination = -200.0
-            tracking_lin_vel_x = 1.2
-            tracking_lin_vel_y = 0.1
+            tracking_lin_vel_x: float = 1.2
+            tracking_lin_vel_y: float = 0.1
             tracking_ang_vel = 1.0
-            alive = 0.3
-            gait_match = 0.3
-            gait_feet_air_time = 4.0
-            gait_feet_swing_height = -50.0
-            contact_no_vel = -2.0
-            feet_orientation = -2.0
-            feet_contact_forces = -0.005
+            alive: float = 0.3
+            gait_match: float = 0.3
+            gait_feet_air_time: float = 4.0
+            gait_feet_swing_height: float = -50.0
+            contact_no_vel: float = -2.0
+            feet_orientation: float = -2.0
+            feet_contact_forces: float = -0.005
             base_height = -40.0
-            base_orientation = -1.5
+            base_orientation: float = -1.5
             lin_vel_z = -0.5
             ang_vel_xy = -0.025
-            hip_close_to_default = -1.0
+            hip_close_to_default: float = -1.0
             stand_still = -1.0
-            action = -5e-4
+            action: float = -5e-4
             action_rate = -5e-3
             collision = -1.5
 
-        lin_vel_sigma = 0.04
+        lin_vel_sigma: Positive = 0.04
         """Velocity tracking = exp(-error² / this), (m/s)²."""
-        lin_vel_y_tolerance = 0.2
+        lin_vel_y_tolerance: NonNegative = 0.2
         """Lateral sway that costs nothing, m/s."""
-        ang_vel_sigma = 0.16
+        ang_vel_sigma: Positive = 0.16
         """Yaw rate tracking = exp(-error² / this), (rad/s)²."""
-        lin_vel_sigma_fine = 0.005
-        ang_vel_sigma_fine = 0.03
+        lin_vel_sigma_fine: Positive = 0.005
+        ang_vel_sigma_fine: Positive = 0.03
         """The same for the ``_fine`` terms, which still tell small errors apart."""
         base_height_target = 0.41
-        base_pitch_target = 0.05
+        base_pitch_target: Annotated[float, Ge(-1.5), Le(1.5)] = 0.05
         """Wanted lean of the base, rad."""
-        foot_height = 0.095
+        foot_height: NonNegative = 0.095
         """Height of the foot frame above the sole, m."""
-        swing_height = 0.05
+        swing_height: NonNegative = 0.05
         """Wanted height of the sole in swing, m."""
-        air_time_cap = 1.2
+        air_time_cap: Positive = 1.2
         """Longest rewarded swing, in swing times of the clock."""
         max_contact_force = 140.0
 
@@ -167,12 +172,12 @@ class QminiCfg(QminiPublishedCfg):
 
     class rewards(QminiPublishedCfg.rewards):
         class scales(QminiPublishedCfg.rewards.scales):
-            tracking_lin_vel_x_fine = 1.0
-            tracking_ang_vel_fine = 2.0
+            tracking_lin_vel_x_fine: float = 1.0
+            tracking_ang_vel_fine: float = 2.0
             tracking_lin_vel_y = 0.3
             gait_match = 1.5
             gait_feet_swing_height = 0.0
-            gait_feet_swing_profile = -300.0
+            gait_feet_swing_profile: float = -300.0
             contact_no_vel = -1.0
             action_rate = -0.1
             torques = -1e-4
@@ -187,30 +192,30 @@ class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
 
     class algorithm(LeggedRobotCfgPPO.algorithm):
         class_name = "legged_gym.algorithms:EstimatorPPO"
-        tf32 = True
+        tf32: bool = True
         """Let a GPU multiply matrices in TF32, with ten bits of mantissa: updates take two fifths less time."""
-        cuda_graph = True
+        cuda_graph: bool = True
         """Record mini-batches on a GPU once and replay them."""
-        fuse = True
+        fuse: bool = True
         """Let torch.compile fuse the small kernels of acting and learning on a GPU."""
 
     class obs_groups(LeggedRobotCfgPPO.obs_groups):
         actor = ["policy", "estimate"]
         critic = ["policy", "estimate", "privileged"]
-        estimator_input = ["policy"]
+        estimator_input: list[str] = ["policy"]
 
     class estimator:
-        hidden_dims = [128, 64, 32]
-        activation = "relu"
-        init_std = 0.1
+        hidden_dims: Layers = [128, 64, 32]
+        activation: Activation = "relu"
+        init_std: Annotated[float, Gt(0), Le(100)] = 0.1
         """Standard deviation of the first weights; biases start at zero."""
-        learning_rate = 2e-3
-        final_learning_rate = 4e-4
-        decay_iterations = 2000
+        learning_rate: Annotated[float, Gt(0), Le(1)] = 2e-3
+        final_learning_rate: Annotated[float, Gt(0), Le(1)] = 4e-4
+        decay_iterations: Count = 2000
         """The learning rate falls linearly over this many iterations, then stays."""
-        batch_size = 1024
-        num_epochs = 1
-        label = "label"
+        batch_size: Count = 1024
+        num_epochs: Annotated[int, Ge(1), Le(1000)] = 1
+        label: str = "label"
         """Observation group that holds the truth."""
 
     class runner(LeggedRobotCfgPPO.runner):

@@ -1,0 +1,107 @@
+"""YAML from anywhere: plain values only, read within limits of size, depth and aliases."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from legged_gym.common.errors import UserError
+
+_MOST_BYTES = 4_000_000
+_MOST_VALUES = 100_000
+"""Aliases count with all that they stand for."""
+_DEEPEST = 50
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+"""YAML 1.1 takes 1e-3, which has no dot, for text."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which counts what it makes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._values = 0
+        self._sizes: dict[str, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node, which is an alias, a number or text, or holds others."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            self._values += self._sizes.get(event.anchor, 0)
+        before = self._values
+        self._values += 1
+        self._depth += 1
+        if self._depth > _DEEPEST or self._values > _MOST_VALUES:
+            limit = f"{_DEEPEST} levels" if self._depth > _DEEPEST else f"{_MOST_VALUES} values"
+            raise yaml.YAMLError(f"it has more than {limit}")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
+            self._sizes[event.anchor] = self._values - before
+        return node
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every list in full, and in quotes whatever text the loader would take for a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that nothing becomes an alias."""
+        return True
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789"))
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what YAML text holds: numbers, texts, lists and dicts.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, holds other things, or is larger or deeper than any file of ours.
+    """
+    if len(text) > _MOST_BYTES:
+        raise yaml.YAMLError(f"it has more than {_MOST_BYTES} characters")
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        # PyYAML lets these through: a date that there is not, a number of 5000 digits, a list as a name.
+        raise yaml.YAMLError(str(error)) from error
+    finally:
+        loader.dispose()
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Return what a YAML file holds, as :func:`parse_yaml` does.
+
+    Raises:
+        UserError: The file can't be read or is no YAML within the limits.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_MOST_BYTES + 1)
+        return parse_yaml(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"can't read '{path}': {yaml_fault(error)}") from error
+
+
+def yaml_fault(error: Exception) -> str:
+    """Say in one line why a file could not be read as YAML."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"it is not a YAML file: line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return f"it is not a YAML file: {' '.join(str(error).split())[:200]}"
+
+
+def dump_yaml(values: Any, **style: Any) -> str:
+    """Return values as YAML text that :func:`parse_yaml` reads back.
+
+    Args:
+        values: Numbers, texts, lists and dicts.
+        style: More arguments of ``yaml.dump``.
+    """
+    return yaml.dump(values, Dumper=_Dumper, **{"sort_keys": False, **style})

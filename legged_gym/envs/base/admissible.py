@@ -1,0 +1,231 @@
+"""Which values a setting may have: the type annotation beside it, as a check and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+import re
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, Predicate
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from legged_gym.common.errors import UserError, near_names
+
+
+class ConfigError(UserError, AttributeError):
+    """A setting that does not exist, or a value that does not fit it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(Predicate):
+    """A rule that no bound can express."""
+
+    words: str = ""
+    """What it asks for, as in "takes 2 numbers, <words>"."""
+
+
+def _rising(values: list[float]) -> bool:
+    return all(low <= high for low, high in itertools.pairwise(values))
+
+
+def _unit_length(values: list[float]) -> bool:
+    return abs(math.hypot(*values) - 1.0) < 1e-2
+
+
+def _name(text: str) -> bool:
+    return text not in {".", ".."} and re.fullmatch(r"[^/\\\0-\x1f]*", text) is not None and text == text.strip()
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Count = Annotated[int, Ge(1), Le(10**9)]
+Positive = Annotated[float, Gt(0), Le(1e9)]
+NonNegative = Annotated[float, Ge(0), Le(1e9)]
+Share = Annotated[float, Ge(0), Le(1)]
+Seconds = Annotated[float, Gt(0), Le(1e6)]
+Vector = Annotated[list[Annotated[float, Ge(-1e6), Le(1e6)]], Len(3, 3)]
+Quaternion = Annotated[list[float], Len(4, 4), Rule(_unit_length, "of length 1")]
+RISING = Rule(_rising, "[lowest, highest]")
+Range = Annotated[list[Annotated[float, Ge(-1e6), Le(1e6)]], Len(2, 2), RISING]
+NonNegativeRange = Annotated[list[NonNegative], Len(2, 2), RISING]
+PositiveRange = Annotated[list[Positive], Len(2, 2), RISING]
+ShareRange = Annotated[list[Share], Len(2, 2), RISING]
+Name = Annotated[str, MaxLen(100), Rule(_name, "which can be part of a file's name")]
+AnyCase = BeforeValidator(_lower)
+"""In front of choices: capitals are taken for small letters."""
+
+Layers = Annotated[list[Annotated[int, Ge(1), Le(65536)]], MinLen(1), MaxLen(20)]
+"""Widths of a net's hidden layers."""
+Points = Annotated[list[Annotated[float, Ge(-100), Le(100)]], MinLen(1), MaxLen(1000)]
+_Nonlinearity = Literal[
+    "elu", "selu", "relu", "crelu", "lrelu", "tanh", "sigmoid", "softplus", "gelu", "swish", "mish", "identity"
+]
+Activation = Annotated[_Nonlinearity, AnyCase]
+"""Those of rsl_rl."""
+
+_NOUNS = {bool: ("true or false", "true or false"), int: ("an integer", "integers"), float: ("a number", "numbers"),
+          str: ("text", "texts"), list: ("a list", "lists"), dict: ("a dict", "dicts")}  # fmt: skip
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def derive(key: str, default: Any) -> Any:
+    """Return the annotation of a setting that has none, from its default value.
+
+    Numbers are finite. A list of numbers with fractions is a vector or a range and keeps its length; lists of names
+    and of integers may grow and shrink.
+
+    Args:
+        key: The setting's dotted name; the lower end of a range comes first.
+        default: Its value in the configuration's class.
+    """
+    if isinstance(default, bool | int | float | str):
+        return type(default)
+    if isinstance(default, dict):
+        return dict[str, _common([derive(key, value) for value in default.values()])]  # type: ignore[misc]
+    if not isinstance(default, list | tuple):
+        return Any
+    item = _common([derive(key, value) for value in default])
+    if item is not float:
+        return list[item]  # type: ignore[valid-type]
+    called_range = ".ranges." in key or "_range" in key.rpartition(".")[2]
+    rules = (RISING,) if called_range and len(default) == 2 else ()
+    return Annotated[(list[float], Len(len(default), len(default)), *rules)]
+
+
+def _common(hints: list[Any]) -> Any:
+    """Return the annotation of items that have these."""
+    if set(hints) == {int, float}:
+        return float
+    return hints[0] if len(set(map(str, hints))) == 1 else Any
+
+
+def check(key: str, hint: Any, value: Any) -> Any:
+    """Return a value as a setting's annotation wants it.
+
+    Args:
+        key: The setting's dotted name, for the message.
+        hint: Its annotation.
+        value: What it is to be. Integers pass for numbers, tuples for lists.
+
+    Raises:
+        ConfigError: The value is not admissible; one line says what is.
+    """
+    value = _plain(value)
+    if not _finite(value):
+        raise ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(value)}")
+    try:
+        return _adapter(hint).validate_python(value)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+    raise _refusal(key, hint, wrong)
+
+
+def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
+    """Return the error of a value or of one inside it, from what pydantic says of it."""
+    if wrong["loc"] and wrong["loc"][-1] == "[key]":
+        return ConfigError(f"config key '{key}' takes names in front of its values, got {shown(wrong['input'])}")
+    for place in wrong["loc"]:
+        if get_origin(_bare(hint)) not in (list, dict):
+            break
+        key += f"[{place}]" if isinstance(place, int) else f".{place}"
+        hint = get_args(_bare(hint))[-1]
+    given, choices = wrong["input"], [str(choice) for choice in _choices(hint)]
+    if choices and isinstance(given, str):
+        return ConfigError(f"config key '{key}' can't be {shown(given)}: {near_names(given, choices)}")
+    return ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(given)}")
+
+
+def takes_text(hint: Any) -> bool:
+    """Return whether a setting takes text as it is; any other takes what the text says in YAML."""
+    bare = _bare(hint)
+    parts = get_args(bare) if get_origin(bare) in (Union, type(int | str)) else (bare,)
+    return any(part is str or any(isinstance(choice, str) for choice in _choices(part)) for part in parts)
+
+
+def entry(hint: Any) -> Any:
+    """Return the annotation of one entry of a dict's."""
+    arguments = get_args(_bare(hint))
+    return arguments[-1] if arguments else Any
+
+
+def describe(hint: Any, plural: bool = False) -> str:
+    """Say which values an annotation admits: ``a number above 0 and at most 0.05``."""
+    bare, rules = _bare(hint), getattr(hint, "__metadata__", ())
+    arguments, origin = get_args(bare), get_origin(bare)
+    if origin is Literal:
+        return "one of " + ", ".join(str(choice) for choice in arguments)
+    if arguments and origin not in (list, dict):
+        return " or ".join(describe(part) for part in arguments)
+    length = next((rule for rule in rules if isinstance(rule, Len)), None)
+    if length is not None and length.min_length == length.max_length:
+        words = f"{length.min_length} {describe(arguments[0], plural=True)}"
+    elif origin is list:
+        words = f"a list of {describe(arguments[0], plural=True)}"
+    elif origin is dict:
+        words = f"{describe(arguments[1], plural=True)} by name"
+    else:
+        words = "nothing" if bare is type(None) else _NOUNS.get(bare, ("any value", "values"))[plural]
+    words += _bounds(rules)
+    return ", ".join([words, *(rule.words for rule in rules if isinstance(rule, Rule))])
+
+
+def _bounds(rules: tuple[Any, ...]) -> str:
+    """Say what an annotation's bounds are, with a space in front."""
+    low, above, high, below = (
+        next((getattr(rule, name) for rule in rules if isinstance(rule, kind)), None)
+        for kind, name in ((Ge, "ge"), (Gt, "gt"), (Le, "le"), (Lt, "lt"))
+    )
+    parts = [] if low is None else [f"of at least {_number(low)}"]
+    parts += [] if above is None else [f"above {_number(above)}"]
+    parts += [] if high is None else [f"at most {_number(high)}"]
+    parts += [] if below is None else [f"below {_number(below)}"]
+    if low is not None and high is not None:
+        parts = [f"from {_number(low)} to {_number(high)}"]
+    return "".join(f" {part}" for part in [" and ".join(parts)] if part)
+
+
+def _number(value: Any) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}".replace("e+0", "e")
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    bare = _bare(hint)
+    return get_args(bare) if get_origin(bare) is Literal else ()
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+@functools.cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint, config=_STRICT)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with lists in place of tuples."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _finite(value: Any) -> bool:
+    """Return whether all numbers in a value are finite, and none is beyond what a float can hold."""
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return not isinstance(value, int | float) or abs(value) < 1e300
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: in one short line."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
+        return "an integer of more than 20 digits"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
