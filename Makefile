@@ -74,11 +74,12 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 wheel: $(VENV)/.installed-test
 	@rm -rf build dist
 	$(PIP) wheel -q --no-deps --wheel-dir dist .
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && wheel=$$(ls "$$PWD"/dist/*.whl) && constraints="$$PWD/constraints.txt" \
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && wheel=$$(ls "$$PWD"/dist/*.whl) \
 	&& $(PYTHON) -m venv "$$folder/venv" \
 	&& (cd $(VENV)/lib/python3*/site-packages && pwd) >"$$(echo "$$folder"/venv/lib/python3*/site-packages)/dependencies.pth" \
 	&& cd "$$folder" && venv/bin/python -m pip --disable-pip-version-check install -q --no-deps "$$wheel" \
-	&& PYTHONSAFEPATH=1 venv/bin/python -c 'import legged_gym; print(legged_gym.__file__)'
+	&& venv/bin/qmini-train --headless --num_envs=4 --max_iterations=1 && venv/bin/qmini-export \
+	&& venv/bin/qmini-sim2sim --vx=0.3 --seconds=2 --trials=1 && find . -path ./venv -prune -o -type f -print
 
 # What tests of films, page and window need beside Python; without it they say so and are skipped.
 PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver xvfb xdotool

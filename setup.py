@@ -1,14 +1,44 @@
 """Installs the package ``legged_gym``. ``make train`` and ``make test`` call this with the pins of constraints.txt."""
 
-from setuptools import find_packages, setup
+import re
+import shutil
+from pathlib import Path
 
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+_HERE = Path(__file__).parent
+_VERSION = re.search(r'^__version__ = "(.+)"$', (_HERE / "legged_gym/__init__.py").read_text(encoding="utf-8"), re.M)
+_SCRIPTS = {path.stem for path in (_HERE / "legged_gym/scripts").glob("*.py")} - {"__init__", "commands"}
+_COMMANDS = [f"qmini-{name.replace('_', '-')}=legged_gym.scripts.commands:{name}" for name in sorted(_SCRIPTS)]
+
+
+class BuildWithResources(build_py):
+    """Puts the robots and the shipped policies, which lie beside the package in the checkout, into it."""
+
+    def run(self) -> None:
+        """Build the package, and copy what belongs to it."""
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(_HERE / "resources", Path(self.build_lib, "legged_gym/resources"), dirs_exist_ok=True)
+
+
+assert _VERSION is not None
 setup(
     name="qmini_rl_gym",
-    version="0.1.0",
-    description="Teaches the Qmini biped to walk by reinforcement learning",
+    version=_VERSION.group(1),
+    description="Teaches the Qmini biped and other legged robots to walk by reinforcement learning",
+    long_description=(_HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     author="the Qmini RL GYM authors",
     license="BSD-3-Clause",
+    keywords="reinforcement-learning legged-robots biped mujoco sim-to-real",
     packages=find_packages(include=["legged_gym", "legged_gym.*"]),
+    package_data={"legged_gym": ["**/*.j2", "**/*.html", "py.typed"]},
+    cmdclass={"build_py": BuildWithResources},
+    entry_points={
+        "console_scripts": [f"qmini-{name.replace('_', '-')}=legged_gym.scripts.commands:{name}" for name in _COMMANDS]
+    },
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.11",
@@ -31,7 +61,6 @@ setup(
         "viser>=1.1,<1.2",
         "trimesh>=4.6",
         "pycollada>=0.9",
-        "pillow>=11",
     ],
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],

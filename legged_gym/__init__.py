@@ -19,10 +19,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-LEGGED_GYM_ROOT_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-"""The checkout: ``resources`` and ``logs`` lie here. Asset paths may start with ``{LEGGED_GYM_ROOT_DIR}``."""
+__version__ = "0.2.0"
 
-LEGGED_GYM_ENVS_DIR = os.path.join(LEGGED_GYM_ROOT_DIR, "legged_gym", "envs")
+_PACKAGE = os.path.dirname(os.path.realpath(__file__))
+IS_CHECKOUT = not os.path.isdir(os.path.join(_PACKAGE, "resources"))
+"""Whether the code runs from a checkout; an installed package has ``resources`` in it."""
+
+LEGGED_GYM_ROOT_DIR = os.path.dirname(_PACKAGE) if IS_CHECKOUT else _PACKAGE
+"""Where ``resources`` lies: the checkout or the installed package. Asset paths may start with it in braces."""
+
+LEGGED_GYM_ENVS_DIR = os.path.join(_PACKAGE, "envs")
 """One folder for each robot."""
 
 __getattr__ = lazy_attributes(__name__, dict.fromkeys(("load_policy", "make_env"), "legged_gym.api"))

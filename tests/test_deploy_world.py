@@ -66,7 +66,7 @@ def test_controller_and_training_agree_on_every_step_of_the_same_motion(
     follow(env, commands)
     env.commands.zero_()
     env._fresh[:] = True
-    env._compute_observations()
+    env._observe()
     obs, world, robot = env.get_observations(), make_world(), 1
     for row in range(len(commands)):
         take_over(world, env, robot)

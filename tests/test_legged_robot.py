@@ -296,11 +296,10 @@ def test_promotion_counts_from_where_the_robot_started(make_qmini: QminiFactory)
     env.ground.set_levels(torch.tensor([1, 1]))
     env.reset()
     env.commands[:] = torch.tensor([0.1, 0.0, 0.0])
-    env._steps_since_reset[:] = 1000
     start = env.root_states[:, :2].clone()
     env.root_states[:, 0] = start[:, 0] + torch.tensor([2.6, 2.4])
     env.reset_buf = torch.tensor([True, True])
-    env._update_terrain_curriculum()
+    env._update_terrain_curriculum(env.reset_buf)
     assert env.terrain_levels.tolist() == [2, 1]
 
 
@@ -311,10 +310,10 @@ def test_a_shortened_first_episode_does_not_demote(make_qmini: QminiFactory) -> 
     env.ground.set_levels(torch.tensor([2, 2]))
     env.reset()
     env.commands[:] = torch.tensor([0.5, 0.0, 0.0])
-    env._steps_since_reset[:] = 10
+    env._asked[:, 0] = 0.1
     env.root_states[:, 0] += 0.09
     env.reset_buf, env.time_out_buf = torch.tensor([True, True]), torch.tensor([True, False])
-    env._update_terrain_curriculum()
+    env._update_terrain_curriculum(env.reset_buf)
     assert env.terrain_levels.tolist() == [2, 1], "0.09 m in 0.2 s is enough at 0.5 m/s; a fall is not"
 
 

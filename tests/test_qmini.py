@@ -44,7 +44,7 @@ def test_sizes_follow_from_the_terms(env: Qmini) -> None:
 def test_privileged_heights(make_qmini: QminiFactory) -> None:
     env = make_qmini(quiet(small_cfg(2, plane=False)))
     env.ground._heights += 0.03
-    env._compute_observations()
+    env._observe()
     heights = env._observations["privileged"][:, -187:]
     expected = (env.root_states[:, 2:3] - 0.5 - env.ground.heights_around(env.root_states)) * 5.0
     torch.testing.assert_close(heights, expected)
@@ -279,7 +279,7 @@ def test_effort_and_contact_rewards(env: Qmini) -> None:
 def test_total_is_the_scaled_sum_times_the_step(env: Qmini) -> None:
     env._update_feet()
     env.reset_buf, env.time_out_buf = torch.tensor([True, True]), torch.tensor([False, True])
-    env._compute_reward()
+    env.compute_reward()
     scales = env.cfg.rewards.scales.to_dict()
     total = sum(scale * getattr(env, f"_reward_{name}")() for name, scale in scales.items()) * 0.02
     torch.testing.assert_close(env.rew_buf, total)
@@ -295,7 +295,7 @@ def test_what_ends_an_episode(env: Qmini, link: str, ends: bool) -> None:
     env.contact_forces[0, env.body_names.index(link), 0] = 1.5
     env.contact_forces[1, env.body_names.index(link), 0] = 0.5
     env.contact_magnitudes = env.contact_forces.norm(dim=-1)
-    env._check_termination()
+    env.check_termination()
     assert env.reset_buf.tolist() == [ends, False]
 
 

@@ -32,7 +32,7 @@ try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as stop:
     code = stop.code or 0
-print("imported:", sorted({"torch", "rsl_rl", "legged_gym.envs"} & set(sys.modules)))
+print("imported:", sorted({"torch", "rsl_rl", "legged_gym.envs.base.legged_robot"} & set(sys.modules)))
 sys.exit(code)
 """
 

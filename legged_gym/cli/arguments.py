@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from legged_gym import __version__
 from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.processes import world
@@ -52,6 +53,7 @@ def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"Qmini RL GYM {__version__}")
     parser.add_argument("--task", default="qmini", help="which robot and what it learns (default: %(default)s)")
     return parser
 

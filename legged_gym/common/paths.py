@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import IS_CHECKOUT, LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 
 
@@ -19,6 +19,24 @@ def relative(path: str) -> str:
 def python_command() -> str:
     """Return how the user starts this Python, for messages that name a next command."""
     return "python" if os.environ.get("VIRTUAL_ENV") else relative(sys.executable)
+
+
+def script_command(name: str, python: str | None = None) -> str:
+    """Return how the user starts a script from the working directory: ``qmini-play``, or the Python and its file.
+
+    Args:
+        name: The script, such as ``play``.
+        python: What starts it in place of this Python, such as ``torchrun``.
+    """
+    if python is None and os.path.basename(sys.argv[0]).startswith("qmini-"):
+        return f"qmini-{name.replace('_', '-')}"
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "scripts", f"{name}.py")
+    return f"{python or python_command()} {relative(script)}"
+
+
+def log_folder() -> str:
+    """Return where experiments lie by default: ``logs`` in the checkout, or in the working directory if installed."""
+    return os.path.join(LEGGED_GYM_ROOT_DIR if IS_CHECKOUT else os.getcwd(), "logs")
 
 
 def write_text(path: str, text: str) -> None:
@@ -45,6 +63,8 @@ def git_revision() -> str:
 
 def git(*arguments: str) -> str:
     """Return what a git command prints, or nothing where there is no git."""
+    if not IS_CHECKOUT:
+        return ""
     command = ["git", "-C", LEGGED_GYM_ROOT_DIR, *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()

@@ -64,7 +64,7 @@ class PlannedStarts(StartStates):
         """Take the arguments of :class:`StartStates`; all robots start in the default pose at first."""
         super().__init__(*args)
         n = self.ground.num_envs
-        self._planned_root = self._root.repeat(n, 1)
+        self._planned_root = self.root.repeat(n, 1)
         self._planned_dof_pos = self._default.repeat(n, 1)
 
     def plan(
@@ -78,7 +78,7 @@ class PlannedStarts(StartStates):
             velocity: Of the base, (N, 6).
             dof_pos: Deviation from the default angles, rad, (N, D).
         """
-        root = self._root.repeat(len(position), 1)
+        root = self.root.repeat(len(position), 1)
         root[:, :2] = position
         root[:, 2] += self.ground.height_at(root)
         root[:, 3:7] = quat_mul(quat_from_euler_xyz(*attitude.unbind(1)), root[:, 3:7])
@@ -178,8 +178,15 @@ class EvaluationTask(LeggedRobot):
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
         return EvaluationTerrain(cfg.terrain, seed)
 
+    # A class of its own draws nothing here.
+    _reset_dofs = LeggedRobot._reset_dofs
+    _reset_root_states = LeggedRobot._reset_root_states
+    _resample_commands = LeggedRobot._resample_commands
+    _push_robots = LeggedRobot._push_robots
+
     def _init_buffers(self) -> None:
         super()._init_buffers()
+        self._callback_renews = self._callback_pushes = False
         cfg, n, device = self.cfg, self.num_envs, self.device
         self._commands = PlannedCommands(cfg, n, self.dt, device)
         self.commands = self._commands.values

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_ENVS_DIR
 from legged_gym.render.drawing import followed_robot
 from legged_gym.render.film import nearest_robots
 from legged_gym.viewers.recording import Ground, Recording, plain_settings
@@ -32,6 +32,9 @@ _PATIENCE = 120.0
 """Seconds that the end of the training waits for its last film."""
 FOLDER = "films"
 """Where the films lie in the run's folder."""
+
+_IMPORTED_FROM = os.path.dirname(os.path.dirname(LEGGED_GYM_ENVS_DIR))
+"""Where the other process finds this package."""
 
 
 class TrainingFilms:
@@ -162,7 +165,7 @@ class TrainingFilms:
             pickle.dump(recording, file)
         return subprocess.Popen(
             [sys.executable, "-m", "legged_gym.render.film_process", *paths],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=LEGGED_GYM_ROOT_DIR,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_IMPORTED_FROM,
             # Ctrl-C is for the training, which then waits for the film. A session of its own would make Linux share
             # the processor between it and the training evenly, however nice it is.
             process_group=0,

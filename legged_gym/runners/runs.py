@@ -14,7 +14,7 @@ import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import git, git_revision, write_text
+from legged_gym.common.paths import git, git_revision, log_folder, write_text
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -36,9 +36,9 @@ def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
 
     Args:
         experiment_name: For example ``qmini``.
-        log_root: Where all experiments lie; ``logs`` in the checkout if not given.
+        log_root: Where all experiments lie; see :func:`~legged_gym.common.paths.log_folder` if not given.
     """
-    return os.path.join(log_root or os.path.join(LEGGED_GYM_ROOT_DIR, "logs"), experiment_name)
+    return os.path.join(log_root or log_folder(), experiment_name)
 
 
 def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> str:

@@ -10,7 +10,7 @@ from tensorboard import default, program
 from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
 from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.paths import log_folder
 
 _FIRST = (CustomScalarsPlugin, ImagesPlugin)
 """TensorBoard opens the first page that has something to show."""
@@ -20,7 +20,7 @@ def main() -> None:
     """Serve TensorBoard's pages until Ctrl-C; takes TensorBoard's own arguments, ``--logdir`` being ``logs``."""
     arguments = sys.argv[1:]
     if not any(argument.startswith("--logdir") for argument in arguments):
-        logs = os.path.join(LEGGED_GYM_ROOT_DIR, "logs")
+        logs = log_folder()
         arguments = ["--logdir", logs, *arguments]
         if not glob.glob(os.path.join(logs, "**", "events.out.tfevents*"), recursive=True):
             print("no training has begun yet: the page fills some seconds after one has", flush=True)

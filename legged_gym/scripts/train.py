@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import TrainingStoppedError, UserError
-from legged_gym.common.paths import python_command, relative
+from legged_gym.common.paths import python_command, relative, script_command
 from legged_gym.common.processes import World, world
 from legged_gym.runners import distributed
 from legged_gym.simulators.backend import choose_backend
@@ -172,21 +172,19 @@ def _refuse_starting_values(overrides: list[str]) -> None:
 
 def _next_steps(args: argparse.Namespace, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
-    python = python_command()
-    here = world()
-    torchrun = os.path.join(os.path.dirname(python), "torchrun")
-    start = python
+    here, start = world(), None
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
+        torchrun = os.path.join(os.path.dirname(python_command()), "torchrun")
         start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
     root = relative(os.path.dirname(os.path.dirname(folder)))
     where = f"--task={args.task} --load_run={relative(folder)}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",
-            f"  play   {python} legged_gym/scripts/play.py {where}",
-            f"  go on  {start} legged_gym/scripts/train.py {where} --resume --headless --max_iterations=N",
-            f"  watch  {python} legged_gym/scripts/dashboard.py --logdir={root}",
+            f"  play   {script_command('play')} {where}",
+            f"  go on  {script_command('train', start)} {where} --resume --headless --max_iterations=N",
+            f"  watch  {script_command('dashboard')} --logdir={root}",
         ]
     )
 

@@ -46,13 +46,13 @@ class Ground:
             return
         self._heights = torch.as_tensor(terrain.heights, dtype=torch.float32, device=device)
         self._origin = torch.tensor(terrain.origin[:2], dtype=torch.float32, device=device)
-        self._tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
+        self.tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
         highest = min(cfg.terrain.max_init_terrain_level, cfg.terrain.num_rows - 1)
         if not cfg.terrain.curriculum:
             highest = cfg.terrain.num_rows - 1
         self.levels = torch.randint(0, highest + 1, (num_envs,), device=device)
         self.types = torch.arange(num_envs, device=device) * cfg.terrain.num_cols // num_envs
-        self.env_origins = self._tile_origins[self.levels, self.types]
+        self.env_origins = self.tile_origins[self.levels, self.types]
 
     def height_at(self, points: torch.Tensor) -> torch.Tensor:
         """Return the ground's height at the nearest point of the grid, m.
@@ -64,7 +64,7 @@ class Ground:
         return self._lookup(cells[..., 0], cells[..., 1])
 
     def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
-        """Return the ground's height at the points of ``terrain.measured_points``, m, (N, P).
+        """Return the ground's height at the points of :meth:`measure_at`, m, (N, P).
 
         Args:
             root_states: Base states, (N, 13); the points turn with the base's heading.
@@ -113,14 +113,14 @@ class Ground:
     def set_levels(self, levels: torch.Tensor) -> None:
         """Move all robots' starts to tiles of these rows, (N,)."""
         self.levels.copy_(levels)
-        self.env_origins.copy_(self._tile_origins[self.levels, self.types])
+        self.env_origins.copy_(self.tile_origins[self.levels, self.types])
 
     def share_tile(self, robots: Sequence[int]) -> None:
         """Let robots start on the tile of the first of them; on a plane they keep their places."""
         if self.has_terrain:
             for tile in (self.levels, self.types):
                 tile[robots] = tile[robots[0]].clone()
-            self.env_origins.copy_(self._tile_origins[self.levels, self.types])
+            self.env_origins.copy_(self.tile_origins[self.levels, self.types])
 
     def restore_levels(self, levels: torch.Tensor) -> None:
         """Take over levels of an earlier run, (M,); with another number of robots, draw from their distribution."""
@@ -129,12 +129,17 @@ class Ground:
             levels = levels[torch.randint(0, len(levels), (self.num_envs,), device=self.device)]
         self.set_levels(levels)
 
+    def measure_at(self, points: torch.Tensor) -> None:
+        """Choose the points of :meth:`heights_around`, m, relative to the base in its yaw frame, (N, P, 2 or more)."""
+        x, y = (points[..., :2] / self.cfg.horizontal_scale).unbind(2)
+        if not points.stride(0):
+            # The same for all robots: one row is read faster.
+            x, y = x[0], y[0]
+        self._points_x, self._points_y = x.contiguous(), y.contiguous()
+
     def _prepare_points(self) -> None:
-        """Lay out the measured points for :meth:`heights_around`, in grid cells."""
-        cfg, device = self.cfg, self.device
-        x, y = torch.meshgrid(torch.tensor(cfg.measured_points_x), torch.tensor(cfg.measured_points_y), indexing="ij")
-        self._points_x = (x.ravel() / cfg.horizontal_scale).to(device)
-        self._points_y = (y.ravel() / cfg.horizontal_scale).to(device)
+        """Lay out what the lookups need."""
+        device = self.device
         self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(self.num_envs, 3)
         corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
         self._corners = torch.tensor(corners, device=device)

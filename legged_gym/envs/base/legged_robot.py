@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import warnings
 from typing import Any
 
 import torch
@@ -11,11 +11,12 @@ from tensordict import TensorDict
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
+from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
 from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
 from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
@@ -30,36 +31,19 @@ from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators import make_simulator
 
 
-class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards, BaseTask):
+class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotMotors):
     """Any legged robot with a URDF.
 
-    State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
-    simulator's own, refreshed in place; see :class:`~legged_gym.simulators.Simulator` for shapes and frames.
     A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.
-
-    =================== ========= ==================================================================
-    tensor              shape     meaning
-    =================== ========= ==================================================================
-    commands            (N, 3)    wanted forward and lateral velocity, m/s, and yaw rate, rad/s
-    base_lin_vel        (N, 3)    m/s, base frame
-    base_ang_vel        (N, 3)    rad/s, base frame
-    projected_gravity   (N, 3)    unit vector of gravity, base frame
-    measured_dof_pos    (N, D)    joint angles as the encoders see them, with their zero offsets, rad
-    actions             (N, D)    last action; ``last_actions`` the one before
-    last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
-    torques             (N, D)    of the last physics step, N·m
-    contact_magnitudes  (N, B)    net contact force of each link, N
-    diverged            (N,)      bool: the simulation of the robot diverged in the last step
-    feet_contact        (N, F)    bool: the foot touches now or did one step ago
-    feet_air_time       (N, F)    seconds since each foot last touched
-    reward_rates        (N, R)    scaled reward terms of the last step, per second, as ``reward_names`` lists them
-    =================== ========= ==================================================================
+    Methods of legged_gym's ``LeggedRobot`` that a class overrides are called where legged_gym calls them, with its
+    arguments; those that nothing would call are refused when the class is made. The tensors are described at
+    :class:`LeggedRobotState`.
     """
 
-    feet_air_time: torch.Tensor
-    _start_positions: torch.Tensor
-    _has_touched: torch.Tensor
-    _last_touching: torch.Tensor
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse methods that nothing would call."""
+        super().__init_subclass__(**kwargs)
+        check_class(cls, LeggedRobot)
 
     def __init__(
         self,
@@ -80,22 +64,27 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
             UserError: A setting or the URDF is wrong.
         """
         torch.manual_seed(seed)
-        cfg = cfg.copy()
+        self.cfg = cfg = cfg.copy()
         cfg.check()
+        self._overridden = overridden(type(self), LeggedRobot)
+        self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback
+        self._callback_pushes = bool(self._overridden & TIMED)
+        self._judges, self._own_privileged = False, None
+        self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
         self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)
         self.num_actions = self.num_dof = self.sim.num_dof
-        self.dt = cfg.control.decimation * cfg.sim.dt
-        self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))
         self._bind_simulator()
         self._find_bodies()
         self._init_buffers()
-        self._prepare_rewards()
+        self._prepare_reward_function()
         self._update_derived()
         self._prepare_observations()
+        self._prepare_noise()
         self.reset()
-        self._graph = StepGraph(self) if self.sim.capturable and cfg.sim.cuda_graph else None
+        self.init_done = True
+        self._graph = self._step_graph()
 
     # --- what a runner calls ---------------------------------------------------------------------------------
 
@@ -105,15 +94,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
 
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
-        self._reset(torch.ones_like(self.reset_buf))
-        self._compute_observations()
+        self._call("reset_idx", torch.ones_like(self.reset_buf))
+        self._observe()
         return self._observations
-
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
-        """Start new episodes of the robots ``env_ids``, (n,); observations follow with the next step."""
-        mask = torch.zeros_like(self.reset_buf)
-        mask[env_ids] = True
-        self._reset(mask)
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
         """Apply actions for one control step.
@@ -136,6 +119,10 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
             Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,), which are the episodes that
             ended for no reason of their own, ``diverged`` (N,), and, every ``env.log_interval`` steps, ``log``.
         """
+        self.common_step_counter += 1
+        self.extras = {}
+        self._commands.take_ranges(self.command_ranges)
+        self._reward_sum.take_scales(self.reward_scales)
         if self._graph is not None:
             self._graph(actions)
             self._finish_step()
@@ -149,17 +136,21 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         """Do what a step does on the device; on a GPU this is recorded once and replayed."""
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
-        self.last_dof_vel = self.dof_vel.clone()
+        self.last_dof_vel, self.last_root_vel = self.dof_vel.clone(), self.root_states[:, 7:13].clone()
         self.divergence.record([self.root_states, self.dof_pos, self.dof_vel, self.actions, self.commands])
-        self._push_robots()
+        if self.cfg.commands.curriculum:
+            self._device_steps += 1
+        if not self._callback_pushes:
+            self._push_robots()
         self._send_actions()
         if self._hands_over_drive:
             self.torques = self.sim.follow(self._drive())
         else:
             for step in range(self.cfg.control.decimation):
-                self.torques = self._compute_torques(self._arrived_actions(step))
+                torques = self._compute_torques(self._arrived_actions(step))
+                self.torques = torques.view(self.num_envs, self.num_dof)
                 self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
-        self._post_physics_step()
+        self.post_physics_step()
 
     def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
         """Let somebody drive robots, indices (n,), by one command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
@@ -171,11 +162,15 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
 
     def training_state(self) -> dict[str, Any]:
         """Return counters and curriculum for a checkpoint."""
-        return {"common_step_counter": self.common_step_counter, "terrain_levels": self.terrain_levels.clone()}
+        state = {"common_step_counter": self.common_step_counter, "terrain_levels": self.terrain_levels.clone()}
+        return state | ({"command_ranges": self._commands.ranges()} if self.cfg.commands.curriculum else {})
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take over counters and curriculum, and start new episodes on the restored tiles."""
         self.common_step_counter = int(state["common_step_counter"])
+        self._device_steps.fill_(self.common_step_counter)
+        self.command_ranges |= state.get("command_ranges", {})
+        self._commands.take_ranges(self.command_ranges)
         if self.ground.has_curriculum:
             self.ground.restore_levels(state["terrain_levels"])
         self.reset()
@@ -186,49 +181,76 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
 
     # --- the parts of a step -----------------------------------------------------------------------------------
 
-    def _post_physics_step(self) -> None:
+    def post_physics_step(self) -> None:
+        """Look at what physics did: end episodes, reward, begin new ones, observe."""
         self._episode_length += 1
         self._update_derived()
         self._update_feet()
-        self._check_termination()
+        if self._callback_pushes:
+            self._call_back()
+        self.check_termination()
         self._end_diverged()
-        self._compute_reward()
+        self.compute_reward()
         self._drop_diverged()
         self._record_statistics()
-        if self._any(self.reset_buf):
-            self._update_terrain_curriculum()
-            self._reset(self.reset_buf)
-        due = self._commands.due(self._episode_length)
-        if self._any(due):
-            self._commands.resample(due)
-        self._compute_observations()
+        self._ask_for_ground()
+        self._judges = True
+        self._call("reset_idx", self.reset_buf)
+        self._judges = False
+        if not self._callback_renews:
+            self._renew_commands()
+        self._observe()
+
+    def _call_back(self) -> None:
+        """Call legged_gym's hook, and let the simulator know of velocities that were written to ``root_states``."""
+        before = self.root_states[:, 7:13].clone()
+        self._post_physics_step_callback()
+        velocity = self.root_states[:, 7:13].clone()
+        self.sim.set_root_velocity((velocity != before).any(dim=1), velocity)
+
+    def _post_physics_step_callback(self) -> None:
+        """Change commands and push, where legged_gym does; only called for a class that overrides this or the pushes.
+
+        Others change commands last and push first, for the reasons that :meth:`step` gives.
+        """
+        if self._callback_renews:
+            self._renew_commands()
+        rand = self.cfg.domain_rand
+        if self._callback_pushes and self.common_step_counter % max(1, round(rand.push_interval_s / self.dt)) == 0:
+            self._push_robots()
+
+    def _renew_commands(self) -> None:
+        self._call("_resample_commands", self._commands.due(self._episode_length))
 
     def _finish_step(self) -> None:
         """Do what a step does on the host."""
-        self.common_step_counter += 1
         # The value of the state before takes the place of what a diverged robot would have earned, as after a time-out.
-        self.extras = {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
-        figures = self.statistics.step()
-        if figures is not None:
+        self.extras |= {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
+        figures = {**self.extras.get("episode", {}), **self.statistics.step()}
+        if figures:
             self.extras["log"] = figures
+        if self.cfg.commands.curriculum and self.common_step_counter % self.max_episode_length == 0:
+            self.command_ranges |= self._commands.ranges()
         self.sim.check()
         for listener in self.after_step:
             listener()
 
-    def _any(self, mask: torch.Tensor) -> bool:
-        """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
-        return mask.is_cuda or bool(mask.any())
-
     def _push_robots(self) -> None:
-        if self.cfg.domain_rand.push_robots:
-            due = self._pushes.due(self._episode_length)
-            if self._any(due):
-                self.sim.set_root_velocity(due, self._pushes.kick(self.root_states[:, 7:13]))
+        """Push the robots whose moment has come; in legged_gym's order, where it has come for all at once, all."""
+        if not self.cfg.domain_rand.push_robots:
+            return
+        velocity = self.root_states[:, 7:13]
+        if self._callback_pushes:
+            velocity.copy_(self._pushes.kick(velocity))
+            return
+        due = self._pushes.due(self._episode_length)
+        if self._any(due):
+            self.sim.set_root_velocity(due, self._pushes.kick(velocity))
 
     def _update_derived(self) -> None:
         """Express the base's state in its own frame."""
         quat = self.root_states[:, 3:7]
-        vectors = torch.stack((self.root_states[:, 7:10], self.root_states[:, 10:13], self._gravity), dim=1)
+        vectors = torch.stack((self.root_states[:, 7:10], self.root_states[:, 10:13], self.gravity_vec), dim=1)
         local = quat_rotate_inverse(quat.unsqueeze(1), vectors)
         self.base_lin_vel, self.base_ang_vel, self.projected_gravity = local.unbind(1)
         self.measured_dof_pos = self.dof_pos + self.rand.joint_offset
@@ -236,41 +258,12 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
             self.measured_dof_pos += self.rand.motors.play(self._aim, self.dof_pos)
         self.base_quat = quat
         self.base_height = self.root_states[:, 2] - self.ground.height_under(self.root_states)
+        self._measured_heights = None
 
-    def _update_feet(self) -> None:
-        """Update contacts and the timers that hang on them."""
-        self.contact_magnitudes = self.contact_forces.norm(dim=-1)
-        touching = self._feet_touching()
-        self.feet_contact = touching | self._last_touching
-        self._last_touching = touching
-        self.feet_touchdown = (self.feet_air_time > 0.0) & self.feet_contact
-        self.swing_time = self.feet_air_time + self.dt
-        # The drop at an episode's start is no swing.
-        self._has_touched = self._has_touched | self.feet_contact
-        self.feet_air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
-
-    def _feet_touching(self) -> torch.Tensor:
-        """Return which feet touch now, bool, (N, F)."""
-        forces = self.contact_forces[:, self.feet_indices].norm(dim=-1)
-        return forces > self.cfg.rewards.foot_contact_force
-
-    def _check_termination(self) -> None:
-        forces = self.contact_magnitudes[:, self.termination_contact_indices]
-        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
-        if self.cfg.asset.terminate_past_tilt > 0.0:
-            fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
-        self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
-        self.reset_buf = fallen | self.time_out_buf
-
-    def _end_diverged(self) -> None:
-        """End the episodes of robots that diverged, whatever else was found about them."""
-        self.diverged = self.sim.diverged > 0
-        self.reset_buf = self.reset_buf | self.diverged
-        self.time_out_buf = self.time_out_buf & ~self.diverged
-        self.divergence.note(self.reset_buf, self.sim.diverged)
-
-    def _compute_reward(self) -> None:
+    def compute_reward(self) -> None:
+        """Add the scaled rewards up, ``rew_buf``."""
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
+        self._reward_totals = self._reward_totals + self.reward_rates * self.dt
 
     def _drop_diverged(self) -> None:
         """Take back the rewards that were computed from states that are no physics."""
@@ -278,47 +271,40 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
 
     def _record_statistics(self) -> None:
+        """Add the step up for what is logged."""
         self.statistics.add("Reward", self.reward_rates)
         velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        errors = (self.commands - velocity).square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
+        errors = (self.commands[:, :3] - velocity).square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
         self.statistics.add("Tracking", errors)
         self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
         falls = self.reset_buf & ~self.time_out_buf & ~self.diverged
         self.statistics.add("Episode", torch.stack((falls, self.time_out_buf, self.diverged), dim=1))
 
-    def _update_terrain_curriculum(self) -> None:
-        """Move robots whose episode ended to harder or easier ground."""
-        if self.ground.has_curriculum:
-            distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
-            # A first episode may have been shortened to spread the robots; a fall always counts as a whole one.
-            full = torch.full_like(distance, self.cfg.env.episode_length_s)
-            seconds = torch.where(self.time_out_buf, self._steps_since_reset * self.dt, full)
-            wanted = self.commands[:, :2].norm(dim=1) * seconds
-            self.ground.update_curriculum(self.reset_buf & ~self.diverged, distance, wanted)
-
-    def _reset(self, mask: torch.Tensor) -> None:
-        """Start new episodes of the robots in ``mask``, bool, (N,)."""
-        self.rand.redraw_motors(mask)
-        self._update_gains()
-        self.sim.set_state(mask, *self._start_states.draw())
-        rows = mask.unsqueeze(1)
-        self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
-        self.actions = torch.where(rows, 0.0, self.actions)
-        self.last_actions = torch.where(rows, 0.0, self.last_actions)
-        self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
-        self._last_touching = self._last_touching & ~rows
-        self._has_touched = self._has_touched & ~rows
-        self._episode_length.masked_fill_(mask, 0)
-        self._steps_since_reset.masked_fill_(mask, 0)
-        self._fresh |= mask
-        self._commands.resample(mask)
-        self._update_derived()
-        self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
-
     # --- preparation ---------------------------------------------------------------------------------------------
 
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
         return Terrain(cfg.terrain, seed)
+
+    def _parse_cfg(self, cfg: LeggedRobotCfg) -> None:
+        """Take over what is read of the configuration at every step; the simulation is not there yet."""
+        self.dt = cfg.control.decimation * cfg.sim.dt
+        self.max_episode_length_s = cfg.env.episode_length_s
+        self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))
+        self.obs_scales = cfg.normalization.obs_scales
+        values = cfg.to_dict()
+        self.reward_scales, self.command_ranges = values["rewards"]["scales"], values["commands"]["ranges"]
+
+    def _step_graph(self) -> StepGraph | None:
+        """Prepare to record steps, where simulator, settings and the class's hooks allow it."""
+        if not (self.sim.capturable and self.cfg.sim.cuda_graph):
+            return None
+        if self._overridden:
+            hooks = ", ".join(sorted(self._overridden))
+            warnings.warn(
+                f"steps run slower, as {type(self).__name__} overrides {hooks}: none is recorded", stacklevel=3
+            )
+            return None
+        return StepGraph(self)
 
     def _bind_simulator(self) -> None:
         """Keep references to the simulator's tensors, which it refreshes in place."""
@@ -334,6 +320,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self._hands_over_drive = sim.follows_drives and same_law and self.rand.motors.ideal
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
+        self.height_points = self._init_height_points()
+        self.ground.measure_at(self.height_points)
         self.env_origins, self.terrain_levels = self.ground.env_origins, self.ground.levels
 
     def _find_bodies(self) -> None:
@@ -365,6 +353,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         return torch.tensor(indices, dtype=torch.long, device=self.device)
 
     def _init_buffers(self) -> None:
+        """Allocate the tensors; the simulator's are there."""
         cfg, n, device = self.cfg, self.num_envs, self.device
         joints, key = self.dof_names, "init_state.default_joint_angles"
         still = self.sim.scene.robot.fixed_joints
@@ -375,21 +364,26 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
         self.p_gains = torch.tensor(joint_values("control.stiffness", cfg.control.stiffness, joints), device=device)
         self.d_gains = torch.tensor(joint_values("control.damping", cfg.control.damping, joints), device=device)
         self._start_states = StartStates(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, joints)
-        self._gravity = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
+        self.gravity_vec = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
+        self.forward_vec = torch.tensor([1.0, 0.0, 0.0], device=device).expand(n, 3)
         self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
         self._start_positions = torch.zeros(n, 2, device=device)
         self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
-        self.feet_contact = self.feet_touchdown = self._has_touched = self._last_touching
+        self.feet_contact = self.feet_touchdown = self._has_touched = self.last_contacts = self._last_touching
+        keeps = [stores(type(self), LeggedRobot, name) for name in ("feet_air_time", "last_contacts")]
+        self._keeps_air_time, self._keeps_contacts = keeps
+        self._air_time = self.feet_air_time.clone()
         self._fresh = torch.zeros_like(self.reset_buf)
         self.diverged = torch.zeros_like(self.reset_buf)
         self.divergence = DivergenceLog(n, self.num_dof, self.num_actions, self.dt, device)
-        self._steps_since_reset = torch.zeros_like(self._episode_length)
-        self.last_dof_vel = torch.zeros_like(self.actions)
         self._aim = self.default_dof_pos.expand(n, -1)
+        self._asked = torch.zeros(n, 3, device=device)
+        self._device_steps = torch.zeros((), dtype=torch.long, device=device)
+        self.last_dof_vel, self.last_root_vel = torch.zeros_like(self.actions), torch.zeros(n, 6, device=device)
         self.swing_time = self.feet_air_time
         self._commands = VelocityCommands(cfg, n, self.dt, device)
-        self.commands = self._commands.values
+        self.commands, self.commands_scale = self._commands.values, torch.tensor(self._command_scales(), device=device)
         self._pushes = Pushes(cfg, n, self.dt, device)
 
     def _check_pose(self, key: str) -> None:
@@ -402,12 +396,24 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotMotors, LeggedRobotRewards
                     f"config key '{key}.{name}' is {angle:g}, the joint's limits are {low:g} and {high:g}"
                 )
 
-    def _prepare_rewards(self) -> None:
+    def _init_height_points(self) -> torch.Tensor:
+        """Return where the ground's heights are measured, m, relative to the base in its yaw frame, (N, P, 3)."""
+        axes = (self.cfg.terrain.measured_points_x, self.cfg.terrain.measured_points_y)
+        grid = torch.meshgrid(*(torch.tensor(axis, device=self.device) for axis in axes), indexing="ij")
+        x, y = (coordinate.ravel() for coordinate in grid)
+        return torch.stack((x, y, torch.zeros_like(x)), dim=1).expand(self.num_envs, -1, 3)
+
+    def _prepare_reward_function(self) -> None:
         """Find the method of every reward with a scale, and declare what is logged."""
-        settings = self.cfg.rewards
-        scales = self.cfg.to_dict()["rewards"]["scales"]
-        self._reward_sum = RewardSum(self, scales, self.dt, self.device, settings.only_positive_rewards)
-        self.reward_names = self._reward_sum.names
+        self._reward_sum = RewardSum(self, self.reward_scales, self.dt, self.cfg.rewards.only_positive_rewards)
+        self.reward_names, self.reward_functions = self._reward_sum.names, self._reward_sum.functions
+        self.reward_scales = self._reward_sum.step_scales()
+        judged = self.cfg.commands.curriculum and "update_command_curriculum" not in self._overridden
+        if judged and "tracking_lin_vel" not in self.reward_names:
+            raise ConfigError(
+                "config key 'commands.curriculum' judges by rewards.scales.tracking_lin_vel, which is not set"
+            )
+        self._reward_totals = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
         self.statistics.declare("Reward", "mean", self.reward_names)

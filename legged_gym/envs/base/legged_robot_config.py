@@ -99,6 +99,10 @@ class LeggedRobotCfg(BaseConfig):
         """Seconds between new commands."""
         dead_band: Annotated[list[NonNegative], Len(3, 3)] = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
+        curriculum: bool = False
+        """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
+        max_curriculum: NonNegative = 1.0
+        """Largest forward speed that the curriculum goes to, m/s."""
         standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
 

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from legged_gym.envs.base.domain_rand import DomainRand
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators import Drive, Simulator
+from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+from legged_gym.simulators import Drive
 
 
-class LeggedRobotMotors:
-    """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`, which provides what is read here."""
+class LeggedRobotMotors(LeggedRobotState):
+    """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
-    cfg: LeggedRobotCfg
-    sim: Simulator
-    rand: DomainRand
-    actions: torch.Tensor
-    last_actions: torch.Tensor
-    dof_pos: torch.Tensor
-    dof_vel: torch.Tensor
-    default_dof_pos: torch.Tensor
-    p_gains: torch.Tensor
-    d_gains: torch.Tensor
-    torque_limits: torch.Tensor
     _aim: torch.Tensor
     """Joint angles that the motors were told last, rad, (N, D); kept where their gears have play."""
     _p_gains: torch.Tensor

@@ -5,34 +5,16 @@ from __future__ import annotations
 import torch
 from tensordict import TensorDict
 
-from legged_gym.envs.base.domain_rand import DomainRand
-from legged_gym.envs.base.ground import Ground
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.base_config import BaseConfig, ConfigError
+from legged_gym.envs.base.legged_robot_state import LeggedRobotState
 from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
 
 
-class LeggedRobotObservations:
-    """The observations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`, which provides what is read here."""
+class LeggedRobotObservations(LeggedRobotState):
+    """The observations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
-    cfg: LeggedRobotCfg
-    dt: float
-    device: str
-    num_envs: int
-    rand: DomainRand
-    ground: Ground
-    root_states: torch.Tensor
-    base_lin_vel: torch.Tensor
-    base_ang_vel: torch.Tensor
-    projected_gravity: torch.Tensor
-    commands: torch.Tensor
-    dof_vel: torch.Tensor
-    measured_dof_pos: torch.Tensor
-    default_dof_pos: torch.Tensor
-    actions: torch.Tensor
-    obs_buf: torch.Tensor
-    obs_layout: ObservationLayout
-    _fresh: torch.Tensor
-    _observations: TensorDict
+    _clean: torch.Tensor | None
+    _own_privileged: torch.Tensor | None
     _history: torch.Tensor
     _past_clean: torch.Tensor
 
@@ -44,19 +26,54 @@ class LeggedRobotObservations:
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
         longest = self.rand.latency.longest_age(max(self.cfg.domain_rand.observation_delay_range))
         self._past_clean = torch.zeros(self.num_envs, longest, self.obs_layout.size, device=self.device)
+        self.obs_buf = self._history.flatten(1)
 
-    def _compute_observations(self) -> None:
-        """Observe all robots; the history of those that were reset since the last time is filled with this step."""
+    def _get_noise_scale_vec(self, cfg: BaseConfig) -> torch.Tensor:
+        """Return the largest noise of each component of a step's observation, scaled, (O,)."""
+        return self.obs_layout.noise_vec
+
+    def _prepare_noise(self) -> None:
+        """Ask the hook for the noise."""
+        self.noise_scale_vec = self._get_noise_scale_vec(self.cfg)
+        if self.noise_scale_vec.shape == self.obs_layout.noise_vec.shape:
+            self.obs_layout.noise_vec = self.noise_scale_vec
+        elif type(self).compute_observations is LeggedRobotObservations.compute_observations:
+            raise ConfigError(
+                f"{type(self).__name__}._get_noise_scale_vec must return the {self.obs_layout.size} noises of a step's "
+                f"observation, got {len(self.noise_scale_vec)}"
+            )
+
+    def _observe(self) -> None:
+        """Collect what all robots observe, as :meth:`compute_observations` computes it, in groups."""
+        self._clean = self._own_privileged = None
+        self.compute_observations()
         clip = self.cfg.normalization.clip_observations
-        clean = self.obs_layout.compute().clamp(-clip, clip)
+        clean = self._clean
+        if clean is None:
+            # A class of its own observes without us.
+            clean = self.obs_layout.compute()
+            self.obs_buf = self.obs_buf.clamp(-clip, clip)
+        groups = self._observation_groups(clean)
+        if self._own_privileged is not None:
+            groups["privileged"] = self._own_privileged.clamp(-clip, clip)
+        self._clean = self._own_privileged = self._measured_heights = None
+        self._fresh.zero_()
+        self._observations = TensorDict(groups, batch_size=[self.num_envs])
+
+    def compute_observations(self) -> None:
+        """Compute ``obs_buf``, the policy's observation, (N, H·O).
+
+        The history of robots that were reset since the last time is filled with this step. A class of its own may
+        change ``obs_buf``, or set it, and ``privileged_obs_buf``, by itself.
+        """
+        clip = self.cfg.normalization.clip_observations
+        clean = self._clean = self.obs_layout.compute().clamp(-clip, clip)
         sensed = self._delay(clean) if self.rand.delays_observations else clean
         noisy = self.obs_layout.add_noise(sensed) if self.cfg.noise.add_noise else sensed
         current = noisy.clamp(-clip, clip).unsqueeze(1)
         shifted = torch.cat((current, self._history[:, :-1]), dim=1)
         self._history = torch.where(self._fresh[:, None, None], current, shifted)
-        self._fresh.zero_()
         self.obs_buf = self._history.flatten(1)
-        self._observations = TensorDict(self._observation_groups(clean), batch_size=[self.num_envs])
 
     def _delay(self, clean: torch.Tensor) -> torch.Tensor:
         """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
@@ -84,21 +101,23 @@ class LeggedRobotObservations:
         parts = [self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel, self.rand.privileged()]
         if self.cfg.terrain.measure_heights:
             offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
-            self.measured_heights = self.ground.heights_around(self.root_states)
             heights = (offset - self.measured_heights).clamp_(-1.0, 1.0)
             parts.append(heights.mul_(self.cfg.normalization.obs_scales.height_measurements))
         joints, robots = self.rand.further_privileged()
         return torch.cat([*parts, *joints, *robots], dim=1)
 
+    def _command_scales(self) -> list[float]:
+        scales = self.cfg.normalization.obs_scales
+        return [scales.lin_vel, scales.lin_vel, scales.ang_vel]
+
     def _observation_terms(self) -> list[ObsTerm]:
         """Declare one step of the policy's observation, in order."""
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
-        command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
         return [
             ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
             ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True, imu=True),
             ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True, imu=True),
-            ObsTerm("commands", lambda: self.commands, command_scales),
+            ObsTerm("commands", lambda: self.commands[:, :3], self._command_scales()),
             ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
             ObsTerm("actions", lambda: self.actions),

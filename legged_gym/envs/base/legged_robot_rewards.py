@@ -4,37 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.legged_robot_state import LeggedRobotState
 
 
-class LeggedRobotRewards:
-    """The terms of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`, which provides the tensors read here."""
-
-    cfg: LeggedRobotCfg
-    dt: float
-    commands: torch.Tensor
-    base_lin_vel: torch.Tensor
-    base_ang_vel: torch.Tensor
-    base_height: torch.Tensor
-    projected_gravity: torch.Tensor
-    dof_pos: torch.Tensor
-    dof_vel: torch.Tensor
-    last_dof_vel: torch.Tensor
-    dof_pos_limits: torch.Tensor
-    dof_vel_limits: torch.Tensor
-    torque_limits: torch.Tensor
-    feet_indices: torch.Tensor
-    default_dof_pos: torch.Tensor
-    torques: torch.Tensor
-    actions: torch.Tensor
-    last_actions: torch.Tensor
-    contact_forces: torch.Tensor
-    contact_magnitudes: torch.Tensor
-    penalised_contact_indices: torch.Tensor
-    feet_touchdown: torch.Tensor
-    swing_time: torch.Tensor
-    reset_buf: torch.Tensor
-    time_out_buf: torch.Tensor
+class LeggedRobotRewards(LeggedRobotState):
+    """The terms of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
     def _reward_termination(self) -> torch.Tensor:
         """1 on a fall."""

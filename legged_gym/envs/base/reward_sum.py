@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from legged_gym.common.errors import near_names
 from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.envs.base.base_task import BaseTask
 
 
 class RewardSum:
     """Calls the methods ``_reward_<name>`` of a task that have a scale, and adds them up."""
 
-    def __init__(self, task: object, scales: dict[str, float], dt: float, device: str, only_positive: bool) -> None:
+    def __init__(self, task: BaseTask, scales: dict[str, float], dt: float, only_positive: bool) -> None:
         """Find the methods.
 
         Args:
-            task: Has the methods; each returns (N,).
+            task: Has the methods; each returns (N,), or a number.
             scales: By name; terms with scale 0 are not even computed.
             dt: Control step, s: scales are rates per second.
-            device: Where the tensors live.
             only_positive: Clip the sum, without ``termination``, at zero.
 
         Raises:
@@ -31,16 +33,39 @@ class RewardSum:
         # The price of a fall comes last, after the clipping, or it would vanish in it.
         self.names = sorted((n for n, scale in scales.items() if scale != 0.0), key=lambda name: name == "termination")
         self._num_clippable = len(self.names) - ("termination" in self.names)
-        self._functions = [getattr(task, f"_reward_{name}") for name in self.names]
-        self._scales = torch.tensor([scales[name] for name in self.names], device=device)
-        self._dt, self._only_positive = dt, only_positive
+        functions = [getattr(task, f"_reward_{name}") for name in self.names]
+        self.functions, self._last = functions[: self._num_clippable], functions[self._num_clippable :]
+        self._given = {name: scales[name] * dt for name in self.names}
+        self._scales = torch.tensor([scales[name] for name in self.names], device=task.device)
+        self._dt, self._only_positive, self._num_envs = dt, only_positive, task.num_envs
+
+    def step_scales(self) -> dict[str, float]:
+        """Return the scales of a step, by name, as legged_gym's ``reward_scales``."""
+        return dict(self._given)
+
+    def take_scales(self, scales: dict[str, float]) -> None:
+        """Take over what was changed in :meth:`step_scales`; a name that is missing counts nothing."""
+        if scales != self._given:
+            self._given = dict(scales)
+            rates = [scales.get(name, 0.0) / self._dt for name in self.names]
+            self._scales.copy_(torch.tensor(rates))
 
     def compute(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the step's reward, (N,), and every scaled term per second, (N, number of names)."""
-        if not self._functions:
+        if not self.names:
             raise ConfigError("config key 'rewards.scales': every scale is 0, there is nothing to learn")
-        rates = torch.stack([function() for function in self._functions], dim=1) * self._scales
+        terms = [self._evaluate(*term) for term in zip(self.names, self.functions + self._last, strict=True)]
+        rates = torch.stack(terms, dim=1) * self._scales
         total = rates[:, : self._num_clippable].sum(1)
         if self._only_positive:
             total = total.clamp(min=0.0)
         return (total + rates[:, self._num_clippable :].sum(1)) * self._dt, rates
+
+    def _evaluate(self, name: str, function: Callable[[], torch.Tensor | float]) -> torch.Tensor:
+        """Return a term, (N,)."""
+        value = function()
+        if not isinstance(value, torch.Tensor) or value.dim() == 0:
+            return torch.as_tensor(value, dtype=torch.float32, device=self._scales.device).expand(self._num_envs)
+        if value.shape != (self._num_envs,):
+            raise ConfigError(f"_reward_{name} must return ({self._num_envs},) numbers, got {tuple(value.shape)}")
+        return value

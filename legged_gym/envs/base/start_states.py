@@ -30,14 +30,14 @@ class StartStates:
         noise = joint_values("init_state.joint_noise", self.cfg.joint_noise, names, missing=0.0)
         self._joint_noise = torch.tensor(noise, device=self.device)
         start = self.cfg.pos + self.cfg.rot + self.cfg.lin_vel + self.cfg.ang_vel
-        self._root = torch.tensor(start, device=self.device)
+        self.root = torch.tensor(start, device=self.device)
         # A plane is the same everywhere.
         self._position_noise = self.cfg.position_noise if ground.has_terrain else 0.0
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return start states of all robots: base (N, 13), joint angles, rad, and velocities, rad/s, (N, D)."""
         n = self.ground.num_envs
-        root = self._root.repeat(n, 1)
+        root = self.root.repeat(n, 1)
         root[:, :2] += self.ground.env_origins[:, :2] + self._position_noise * self._uniform(n, 2)
         root[:, 2] += self.ground.height_at(root)
         tilt = quat_from_euler_xyz(*(self.cfg.orientation_noise * self._uniform(n, 3)).unbind(1))

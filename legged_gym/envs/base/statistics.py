@@ -34,12 +34,12 @@ class Statistics:
         """Add one step's figures of a group, (N, number of names); robots are only summed up for a report."""
         self._sums[group] += values
 
-    def step(self) -> dict[str, torch.Tensor] | None:
+    def step(self) -> dict[str, torch.Tensor]:
         """Count a step; every ``interval`` steps return all figures, ``group/name`` → 0-d tensor, and start anew."""
         self._steps += 1
-        if self._steps < self.interval:
-            return None
         figures: dict[str, torch.Tensor] = {}
+        if self._steps < self.interval:
+            return figures
         for group, (kind, names) in self._names.items():
             values = self._report(kind, self._sums[group])
             figures.update({f"{group}/{name}": value for name, value in zip(names, values, strict=True)})

@@ -7,6 +7,10 @@ import torch
 from legged_gym.common.controller_rules import apply_dead_band
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
+_AXES = ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")
+_WIDER = 0.5
+"""Growth of a range at each step of the curriculum, m/s; legged_gym's."""
+
 
 class VelocityCommands:
     """Draws velocity commands: forward and lateral velocity, m/s, and yaw rate, rad/s, in the base frame."""
@@ -23,9 +27,10 @@ class VelocityCommands:
         self.cfg = cfg.commands
         self.values = torch.zeros(num_envs, 3, device=device)
         """Present commands, (N, 3), changed in place."""
-        ranges = cfg.commands.ranges
-        bounds = torch.tensor([ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw], device=device)
-        self._low, self._high = bounds.unbind(1)
+        self._given: list[list[float]] = []
+        self._bounds = torch.zeros(len(_AXES), 2, device=device)
+        self.take_ranges(cfg.to_dict()["commands"]["ranges"])
+        self._low, self._high = self._bounds.unbind(1)
         self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
         self._interval = max(1, round(cfg.commands.resampling_time / dt))
         self._held = torch.zeros(num_envs, dtype=torch.bool, device=device)
@@ -41,6 +46,25 @@ class VelocityCommands:
         drawn = apply_dead_band(drawn, self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.
         self.values.copy_(torch.where((mask & ~self._held).unsqueeze(1), drawn, self.values))
+
+    def take_ranges(self, ranges: dict[str, list[float]]) -> None:
+        """Take over the ranges, by name, where they differ from those taken over last."""
+        given = [[float(bound) for bound in ranges[axis]] for axis in _AXES]
+        if given != self._given:
+            self._given = given
+            self._bounds.copy_(torch.tensor(given))
+
+    def widen(self, grows: torch.Tensor) -> None:
+        """Widen the range of forward velocities up to ± ``commands.max_curriculum`` if ``grows``, bool, ()."""
+        (low, high), limit = self._bounds[0], self.cfg.max_curriculum
+        lower, higher = (low - _WIDER).clamp(min=-limit), (high + _WIDER).clamp(max=limit)
+        wider = torch.stack((low.minimum(lower), high.maximum(higher)))
+        self._bounds[0].copy_(torch.where(grows, wider, self._bounds[0]))
+
+    def ranges(self) -> dict[str, list[float]]:
+        """Fetch the present ranges from the device, by name."""
+        self._given = self._bounds.tolist()
+        return {axis: list(bounds) for axis, bounds in zip(_AXES, self._given, strict=True)}
 
     def hold(self, robots: torch.Tensor, command: torch.Tensor) -> None:
         """Give robots one command and keep it until :meth:`release`; components in the dead band become zero.

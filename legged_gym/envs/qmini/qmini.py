@@ -66,11 +66,12 @@ class Qmini(LeggedRobot):
         """Draw which robots step on the spot when their command is zero, bool, (N,)."""
         return torch.rand(self.num_envs, device=self.device) < self.cfg.gait.stepping_share
 
-    def _post_physics_step(self) -> None:
+    def post_physics_step(self) -> None:
+        """Move the clock on, and do what a step does after physics."""
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
         self._last_clock = self._clock
         self._update_clock()
-        super()._post_physics_step()
+        super().post_physics_step()
 
     def _update_clock(self) -> None:
         """Move the clock one step on from where it was last, by the present command."""
@@ -86,10 +87,11 @@ class Qmini(LeggedRobot):
         self.leg_phases = torch.stack((left, left + gait.offset), dim=1) % 1.0
         self.feet_stance = (self.leg_phases < gait.stance_ratio) | self.clock_held.unsqueeze(1)
 
-    def _compute_observations(self) -> None:
+    def compute_observations(self) -> None:
+        """Compute the observation with the clock that goes with the observed command."""
         # Commands may have changed since the rewards: the observed clock must go with the observed command.
         self._update_clock()
-        super()._compute_observations()
+        super().compute_observations()
 
     def _update_feet(self) -> None:
         super()._update_feet()

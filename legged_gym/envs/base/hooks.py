@@ -1,0 +1,142 @@
+"""legged_gym's methods and attributes: which ones a task calls, and what stands in for the others.
+
+Every method that a class of its own gives a robot is called where legged_gym calls it, or the class is refused when
+it is made. Nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import TypeVar
+
+from legged_gym.common.errors import UserError
+
+_Method = TypeVar("_Method", bound=Callable[..., None])
+
+INDEXED = frozenset(
+    [
+        "reset_idx",
+        "_resample_commands",
+        "_reset_dofs",
+        "_reset_root_states",
+        "_update_terrain_curriculum",
+        "update_command_curriculum",
+    ]
+)
+"""Hooks that take indices of robots, ``env_ids``, as legged_gym's do; the base class's take a mask as well."""
+TIMED = frozenset(("_post_physics_step_callback", "_push_robots"))
+"""Hooks that legged_gym calls by the host's counter of steps."""
+
+_TERRAIN = "override _make_terrain(cfg, seed), which returns a Terrain"
+_PARAMETERS = "set domain_rand.*, or change self.rand.physics in _init_buffers and call self.sim.set_parameters with it"
+_OBSERVE = "override compute_observations and set self.obs_buf and self.privileged_obs_buf there"
+_WRITE = "write to self.root_states, self.dof_pos or self.dof_vel in _reset_root_states, _reset_dofs or _push_robots"
+_VIEWER = "viewers show a task from outside: see scripts/play.py and the section viewer"
+_HOLDS = "the simulator holds the scene: see legged_gym.simulators"
+
+REFUSED = {
+    "create_sim": "add a Simulator to legged_gym.simulators.SIMULATORS; for other ground " + _TERRAIN,
+    "_create_envs": "set asset.*, and put what you look up by name into _init_buffers",
+    "_process_rigid_shape_props": _PARAMETERS,
+    "_process_rigid_body_props": _PARAMETERS,
+    "_process_dof_props": "set control.* and rewards.soft_*, or change self.torque_limits in _init_buffers",
+    "_create_ground_plane": "set terrain.mesh_type = 'plane'",
+    "_create_heightfield": _TERRAIN,
+    "_create_trimesh": _TERRAIN,
+    "_get_env_origins": "change self.env_origins in _init_buffers",
+    "set_camera": "set viewer.pos and viewer.lookat",
+    "render": _VIEWER,
+    "_draw_debug_vis": _VIEWER,
+    "get_privileged_observations": _OBSERVE,
+    "_check_termination": "it is called check_termination, as in legged_gym",
+    "_compute_reward": "it is called compute_reward, as in legged_gym",
+    "_compute_observations": "it is called compute_observations, as in legged_gym",
+    "_post_physics_step": "it is called post_physics_step, as in legged_gym",
+    "_prepare_rewards": "it is called _prepare_reward_function, as in legged_gym",
+}
+"""Methods that nothing would call, and what to do instead."""
+
+GONE = {
+    "gym": _WRITE,
+    "dof_state": "read and write self.dof_pos and self.dof_vel",
+    "sim_params": "read self.cfg.sim",
+    "physics_engine": "--sim chooses the simulator; it is self.sim",
+    "viewer": _VIEWER,
+    "enable_viewer_sync": _VIEWER,
+    "headless": _VIEWER,
+    "graphics_device_id": _VIEWER,
+    "envs": _HOLDS,
+    "actor_handles": _HOLDS,
+    "robot_asset": _HOLDS,
+    "height_samples": "call self.ground.height_at(points), m",
+    "get_privileged_observations": "call get_observations()['privileged']",
+}
+"""Attributes that legged_gym has and we have not, and what to use instead."""
+
+
+def takes_mask(method: _Method) -> _Method:
+    """Mark a hook of :data:`INDEXED` as one that takes a mask of robots, bool, (N,), in place of their indices.
+
+    A GPU then need not tell the host how many robots there are, and the step can be recorded.
+    """
+    method.takes_mask = True  # type: ignore[attr-defined]
+    return method
+
+
+def overridden(cls: type, base: type) -> frozenset[str]:
+    """Return the hooks for whose sake a class's steps run as legged_gym's do: on indices, at the host's counter."""
+    indexed = {name for name in INDEXED if not getattr(getattr(cls, name), "takes_mask", False)}
+    return frozenset(indexed | {name for name in TIMED if getattr(cls, name) is not getattr(base, name)})
+
+
+def check_class(cls: type, base: type) -> None:
+    """Look at what a class and its other parents define beside ``base``, whose methods are ours.
+
+    Raises:
+        UserError: A method that nobody would call, a constructor with legged_gym's arguments, or calls of Isaac Gym.
+    """
+    for name, method in _own_methods(cls, base):
+        if name in REFUSED:
+            raise UserError(f"{cls.__name__}.{name} would never be called: {REFUSED[name]}")
+        if name == "__init__" and {"sim_params", "physics_engine"} & set(inspect.signature(method).parameters):
+            raise UserError(
+                f"{cls.__name__}.__init__ takes legged_gym's arguments: take (self, cfg, **kwargs) and hand both on, "
+                "or put it into _init_buffers"
+            )
+        if any(_is_isaac_gym(i) for code in _codes(method.__code__) for i in dis.get_instructions(code)):
+            raise UserError(f"{cls.__name__}.{name} calls Isaac Gym (self.gym): {_WRITE}")
+
+
+def _is_isaac_gym(instruction: dis.Instruction) -> bool:
+    if instruction.opname == "LOAD_GLOBAL":
+        return instruction.argval in ("gymapi", "gymtorch")
+    return instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "gym"
+
+
+def stores(cls: type, base: type, attribute: str) -> bool:
+    """Whether a method that a class defines beside ``base`` assigns ``self.<attribute>``: it keeps it by itself."""
+    instructions = (i for _, method in _own_methods(cls, base) for i in dis.get_instructions(method))
+    return any(i.opname == "STORE_ATTR" and i.argval == attribute for i in instructions)
+
+
+def missing(cls: type, name: str) -> str:
+    """Return why a task has no such attribute, and what to use instead where legged_gym has it."""
+    instead = GONE.get(name) or REFUSED.get(name)
+    return f"'{cls.__name__}' has no attribute '{name}'" + (f": {instead}" if instead else "")
+
+
+def _own_methods(cls: type, base: type) -> Iterator[tuple[str, FunctionType]]:
+    for parent in cls.__mro__:
+        if parent not in base.__mro__:
+            yield from ((name, value) for name, value in vars(parent).items() if isinstance(value, FunctionType))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a function's code and that of all functions in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

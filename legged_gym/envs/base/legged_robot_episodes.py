@@ -1,0 +1,171 @@
+"""How episodes of a legged robot end and begin, and where: falls, start states, new commands, curricula."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from legged_gym.envs.base.hooks import takes_mask
+from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+
+
+class LeggedRobotEpisodes(LeggedRobotState):
+    """The episodes of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`.
+
+    Hooks take robots as ``env_ids``: their indices, (n,), or a mask, bool, (N,). A hook of a class of its own gets
+    indices, unless it is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
+    """
+
+    _judges: bool
+    _keeps_air_time: bool
+    _keeps_contacts: bool
+    _device_steps: torch.Tensor
+    _air_time: torch.Tensor
+    _last_touching: torch.Tensor
+    _has_touched: torch.Tensor
+    _start_positions: torch.Tensor
+    _asked: torch.Tensor
+
+    def check_termination(self) -> None:
+        """Say whose episode ends, ``reset_buf``, and for whom only because its time is up, ``time_out_buf``."""
+        forces = self.contact_magnitudes[:, self.termination_contact_indices]
+        fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
+        if self.cfg.asset.terminate_past_tilt > 0.0:
+            fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
+        self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
+        self.reset_buf = fallen | self.time_out_buf
+
+    def _end_diverged(self) -> None:
+        """End the episodes of robots that diverged, whatever else was found about them."""
+        self.diverged = self.sim.diverged > 0
+        self.reset_buf = self.reset_buf | self.diverged
+        self.time_out_buf = self.time_out_buf & ~self.diverged
+        self.divergence.note(self.reset_buf, self.sim.diverged)
+
+    @takes_mask
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start new episodes of the robots ``env_ids``; observations follow with the next step."""
+        if len(env_ids) == 0:
+            return
+        mask = self._mask(env_ids)
+        if self._judges and self.ground.has_curriculum:
+            self._call("_update_terrain_curriculum", mask)
+        if self._judges and self.cfg.commands.curriculum:
+            self._update_command_curriculum(mask)
+        self._reset(mask)
+
+    def _reset(self, mask: torch.Tensor) -> None:
+        """Do what begins an episode of the robots in ``mask``, bool, (N,)."""
+        self.rand.redraw_motors(mask)
+        self._update_gains()
+        self._place(mask)
+        rows = mask.unsqueeze(1)
+        self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
+        self._asked = torch.where(rows, 0.0, self._asked)
+        self.actions = torch.where(rows, 0.0, self.actions)
+        self.last_actions = torch.where(rows, 0.0, self.last_actions)
+        self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
+        if self._keeps_air_time:
+            self._air_time = torch.where(rows, 0.0, self._air_time)
+        self._last_touching = self._last_touching & ~rows
+        self._has_touched = self._has_touched & ~rows
+        self._reward_totals = torch.where(rows, 0.0, self._reward_totals)
+        self._episode_length.masked_fill_(mask, 0)
+        self._fresh |= mask
+        self._call("_resample_commands", mask)
+        self._update_derived()
+        self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
+
+    def _place(self, mask: torch.Tensor) -> None:
+        """Put the robots in ``mask`` into their start states."""
+        if not self._overridden & {"_reset_dofs", "_reset_root_states"}:
+            self.sim.set_state(mask, *self._start_states.draw())
+            return
+        self._call("_reset_dofs", mask)
+        self._call("_reset_root_states", mask)
+        self.sim.set_state(mask, self.root_states.clone(), self.dof_pos.clone(), self.dof_vel.clone())
+
+    @takes_mask
+    def _reset_dofs(self, env_ids: torch.Tensor) -> None:
+        """Write start angles and velocities to ``dof_pos`` and ``dof_vel``, where the simulator takes them from."""
+        rows = self._mask(env_ids).unsqueeze(1)
+        _, dof_pos, dof_vel = self._start_states.draw()
+        self.dof_pos.copy_(torch.where(rows, dof_pos, self.dof_pos))
+        self.dof_vel.copy_(torch.where(rows, dof_vel, self.dof_vel))
+
+    @takes_mask
+    def _reset_root_states(self, env_ids: torch.Tensor) -> None:
+        """Write start states of the base to ``root_states``, where the simulator takes them from."""
+        rows = self._mask(env_ids).unsqueeze(1)
+        self.root_states.copy_(torch.where(rows, self._start_states.draw()[0], self.root_states))
+
+    @takes_mask
+    def _resample_commands(self, env_ids: torch.Tensor) -> None:
+        """Draw new commands, within ``command_ranges``."""
+        self._commands.resample(self._mask(env_ids))
+
+    @takes_mask
+    def _update_terrain_curriculum(self, env_ids: torch.Tensor) -> None:
+        """Move robots whose episode ended to harder or easier ground."""
+        distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
+        wanted = self._asked[:, :2].norm(dim=1)
+        # A fall counts as a whole episode that went on like this.
+        left = (self.max_episode_length - self._episode_length).clamp(min=0) * self.dt
+        wanted = wanted + self.commands[:, :2].norm(dim=1) * left * ~self.time_out_buf
+        # The state of one that diverged was replaced: it says nothing.
+        self.ground.update_curriculum(self._mask(env_ids) & ~self.diverged, distance, wanted)
+
+    def _ask_for_ground(self) -> None:
+        """Move ``_asked``: x and y, m, and heading, rad, to which the episode's commands alone would have led."""
+        if self.ground.has_curriculum:
+            heading = self._asked[:, 2]
+            cos, sin = heading.cos(), heading.sin()
+            forward, left, turn = self.commands[:, :3].unbind(1)
+            velocity = (cos * forward - sin * left, sin * forward + cos * left, turn)
+            self._asked = self._asked + self.dt * torch.stack(velocity, dim=1)
+
+    def _update_command_curriculum(self, mask: torch.Tensor) -> None:
+        """Call the hook with the robots whose episode ended, in the last step of every longest episode."""
+        hook, length = "update_command_curriculum", self.max_episode_length
+        if hook not in self._overridden:
+            # A recorded step can only ask a counter on the device.
+            self.update_command_curriculum(mask & (self._device_steps % length == 0))
+        elif self.common_step_counter % length == 0:
+            self._call(hook, mask)
+
+    @takes_mask
+    def update_command_curriculum(self, env_ids: torch.Tensor) -> None:
+        """Widen the range of forward velocities where those whose episode ended got 80 % of ``tracking_lin_vel``."""
+        mask = self._mask(env_ids)
+        mean = (self.episode_sums["tracking_lin_vel"] * mask).sum() / mask.sum().clamp(min=1) / self.max_episode_length
+        self._commands.widen(mean > 0.8 * self.reward_scales["tracking_lin_vel"])
+
+    # --- feet ------------------------------------------------------------------------------------------------------
+
+    def _update_feet(self) -> None:
+        """Update contacts and the timers that hang on them."""
+        self.contact_magnitudes = self.contact_forces.norm(dim=-1)
+        touching = self._feet_touching()
+        self.feet_contact = touching | self._last_touching
+        if not self._keeps_contacts:
+            self.last_contacts = self._last_touching
+        self._last_touching = touching
+        air_time = self._air_time if self._keeps_air_time else self.feet_air_time
+        self.feet_touchdown = (air_time > 0.0) & self.feet_contact
+        self.swing_time = air_time + self.dt
+        # The drop at an episode's start is no swing.
+        self._has_touched = self._has_touched | self.feet_contact
+        self._set_air_time(torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time))
+
+    def _set_air_time(self, air_time: torch.Tensor) -> None:
+        """Set the timers of the feet; ``feet_air_time`` is the class's own where one of its methods assigns it."""
+        if self._keeps_air_time:
+            self._air_time = air_time
+        else:
+            self.feet_air_time = air_time
+
+    def _feet_touching(self) -> torch.Tensor:
+        """Return which feet touch now, bool, (N, F)."""
+        forces = self.contact_forces[:, self.feet_indices].norm(dim=-1)
+        return forces > self.cfg.rewards.foot_contact_force
