@@ -56,6 +56,7 @@ setup(
         "pyyaml>=6.0",
         "pydantic>=2.11,<3",
         "annotated-types>=0.7",
+        "ruamel.yaml>=0.18",
         "tqdm>=4.66",
         "imageio-ffmpeg>=0.5",
         "viser>=1.1,<1.2",

@@ -171,15 +171,7 @@ def test_observation_holds_every_term_in_its_place_and_scale(tmp_path: Path) -> 
     assert np.abs(controller.action).max() > 0.0
 
 
-def test_actions_are_clipped_as_in_training_and_the_last_action_is_the_clipped_one(tmp_path: Path) -> None:
-    controller = make_controller(tmp_path, actor=10.0, Policy__clip_actions=0.3)
-    command = controller.update(sensors(value=2.0), WALK)
-    assert np.abs(controller.action).max() == np.float32(0.3)
-    np.testing.assert_allclose(command.target, np.array(POSE) + 0.25 * controller.action, rtol=1e-6)
-    np.testing.assert_array_equal(controller.observe(sensors())[0, 29:39], controller.action)
-
-
-def test_nothing_is_clipped_otherwise(tmp_path: Path) -> None:
+def test_nothing_is_clipped(tmp_path: Path) -> None:
     controller = make_controller(tmp_path, actor=10.0)
     quick = Sensors(turned(), np.full(3, 1e4), np.array(POSE), np.zeros(10))
     command = controller.update(quick, WALK)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller, Sensors
 from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.envs.qmini.qmini_config import QminiCfg
+from legged_gym.policies.contract import exported_contract
+from legged_gym.policies.controller_file import AXES, controller_yaml
 from legged_gym.policies.export import ExportError, export_policy
 from legged_gym.policies.exported import load_policy
 from legged_gym.runners import OnPolicyRunnerEE
@@ -70,7 +75,7 @@ def test_onnx_files_keep_the_robots_contract(files: dict[str, Path], net: str, i
     assert model.ir_version <= 10
     assert [(opset.domain, opset.version <= 22) for opset in model.opset_import] == [("", True)]
     assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
-    assert {node.op_type for node in model.graph.node} <= {"Gemm", "Relu", "Elu"}
+    assert {node.op_type for node in model.graph.node} <= {"Gemm", "Relu", "Elu", "Clip"}
     for ports, name, width in ((model.graph.input, "input", inputs), (model.graph.output, "output", outputs)):
         (port,) = ports
         batch, features = port.type.tensor_type.shape.dim
@@ -151,7 +156,8 @@ def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
         "period": 0.5,
         "offsets": [0.0, 0.5],
         "stance_ratio": 0.55,
-        "standing": "clock held at 0 while the command is zero: leg phases 0 and 0.5",
+        "standing": "when the command becomes zero the clock runs on to the end of its period and is then held at 0: "
+        "leg phases 0 and 0.5",
     }
     assert metadata["commands"]["ang_vel_yaw"] == [-0.8, 0.8]
     assert metadata["iterations"] == 1
@@ -171,6 +177,75 @@ def test_joints_without_limits_have_null_in_the_metadata(tmp_path: Path) -> None
     assert joints["kp"] == [20.0, 60.0, 30.0, 30.0, 20.0] * 2
 
 
+def test_shipped_and_exported_metadata_name_no_file_that_is_not_there(files: dict[str, Path]) -> None:
+    for path in (files["metadata"], Path(LEGGED_GYM_ROOT_DIR, "resources", "policies", "qmini", "qmini_metadata.json")):
+        named = json.loads(path.read_text())["files"].values()
+        assert {"qmini_actor.onnx", "qmini_estimator.onnx"} <= set(named)
+        assert all((path.parent / name).is_file() for name in named), path
+
+
+def test_actions_are_clipped_as_in_training(tmp_path: Path) -> None:
+    env = make_env(2, normalization__clip_actions=0.01)
+    files = export_policy(make_runner(env), env, tmp_path, steps=5)
+    for observation in (np.zeros((1, 220), np.float32), np.full((1, 220), 5.0, np.float32)):
+        action = session(files["actor"]).run(None, {"input": observation})[0]
+        assert np.abs(action).max() <= np.float32(0.01)
+    assert np.abs(action).max() == np.float32(0.01)
+    assert json.loads(files["metadata"].read_text())["actor"]["clip"] == 0.01
+    assert exported_contract(tmp_path, "qmini")["normalization"]["clip_actions"] == 0.01
+
+
+ROBOTS_FILE = """\
+# my robot
+motor:
+  ports: [/dev/ttyUSB0, /dev/ttyUSB1]  # two adapters
+imu: {port: /dev/ttyUSB4}
+FSMState_StandUp:
+  joint_standup_q: [0.3, 0.0, -1.4, 1.2, -1.0, -0.3, 0.0, 1.4, -1.2, 1.0]
+  joint_kp: [40, 80, 40, 40, 40, 40, 80, 40, 40, 40]
+  joint_kd: [2, 4, 2, 2, 2, 2, 4, 2, 2, 2]
+FSMState_Walk:
+  gait_period: 0.6
+  joint_kp: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+  lin_vel_x_range: [-0.1, 0.1]  # indoors
+  mine: 7
+"""
+
+
+def test_controllers_own_file_is_merged_and_all_else_in_it_kept(env: Qmini, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(ROBOTS_FILE)
+    merged = controller_yaml(env, 2.0, path)
+    old, new, alone = (yaml.safe_load(text) for text in (ROBOTS_FILE, merged, controller_yaml(env, 2.0)))
+    kept = {"lin_vel_x_range": [-0.1, 0.1], "mine": 7}
+    assert new == {**old, "FSMState_Walk": {**alone["FSMState_Walk"], **kept}, "Policy": alone["Policy"]}
+    for line in ("# my robot", "  ports: [/dev/ttyUSB0, /dev/ttyUSB1]  # two adapters"):
+        assert line in merged.splitlines()
+    assert re.search(r"lin_vel_x_range: \[-0.1, 0.1\] +# indoors; trained: \S+ to 0.7 m/s", merged)
+    path.write_text(merged)
+    again = controller_yaml(env, 2.0, path)
+    assert yaml.safe_load(again) == new and again.count("trained:") == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[-0.1, 0.1]", "[-0.1, 0.9]"), r"lin_vel_x_range' must lie within \[.*\], which .* got \[-0.1, 0.9\]"),
+        (("[-0.1, 0.1]", "fast"), r"lin_vel_x_range' must lie within .* got fast"),
+        (("FSMState_Walk:", "FSMState_Walk: [1]\nother:"), r"'FSMState_Walk' must be a section"),
+        (("imu: {", "imu: [{"), r"config.yaml: can't be read: "),
+        ((ROBOTS_FILE, "- 1"), r"config.yaml: must hold the sections"),
+    ],
+)
+def test_files_that_can_not_be_merged_are_one_clear_error(
+    env: Qmini, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(ROBOTS_FILE.replace(*change))
+    with pytest.raises(UserError, match=message):
+        controller_yaml(env, 2.0, path)
+
+
 def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path]) -> None:
     text = files["controller"].read_text()
     assert "&" not in text, "the controller's parser should not need YAML aliases"
@@ -178,16 +253,20 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
     pose = [0.35, 0.0, -1.45, 1.15, -1.18, -0.35, 0.0, 1.45, -1.15, 1.18]
     gains = {"joint_kp": [20.0, 60.0, 30.0, 30.0, 20.0] * 2, "joint_kd": [0.75, 2.0, 1.0, 1.0, 0.75] * 2}
     assert config == {
-        "FSMState_StandUp": {"joint_standup_q": pose, **gains},
+        "FSMState_StandUp": {
+            "joint_standup_q": [0.35, -0.05, -1.5, 1.2, -1.0, -0.35, 0.05, 1.5, -1.2, 1.0],
+            "joint_kp": [40.0, 80.0, 40.0, 40.0, 40.0] * 2,
+            "joint_kd": [2.0, 4.0, 2.0, 2.0, 2.0] * 2,
+        },
         "FSMState_Walk": {
             "default_joint_angles": pose,
             **gains,
             "gait_period": 0.5,
             "gait_offsets": [0.0, 0.5],
             "low_vel_thresholds": [0.05, 0.05, 0.1],
-            "lin_vel_x_range": [-0.6, 0.7],
+            "lin_vel_x_range": [-0.15, 0.2],
             "lin_vel_y_range": [0.0, 0.0],
-            "ang_vel_yaw_range": [-0.8, 0.8],
+            "ang_vel_yaw_range": [-0.3, 0.3],
         },
         "Policy": {
             "joint_names": [f"{joint}_{side}" for side in "lr" for joint in JOINTS],
@@ -206,6 +285,7 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             ],
             "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
             "velocity_scale": 2.0,
+            **{f"{axis}_range": getattr(QminiCfg.commands.ranges, axis) for axis in AXES},
         },
     }
 
@@ -224,7 +304,8 @@ def test_controller_runs_by_the_exported_files_alone(
     step = torch.zeros(43)
     step[0:3] = torch.tensor([0.025, 0.05, 0.075])
     step[5], step[6], step[8], step[9:19] = -1.0, 0.8, 0.075, 0.1
-    step[41], step[42] = 1.0, -1.0
+    first = 2.0 * math.pi * 0.04
+    step[39], step[40], step[41], step[42] = math.sin(first), -math.sin(first), math.cos(first), -math.cos(first)
     with torch.inference_mode():
         obs = env.get_observations()[:1].clone()
         obs["policy"] = step.repeat(1, 5)

@@ -62,8 +62,7 @@ class Controller:
     * Each component of the command is set to zero on its own when it is not above its threshold.
     * The gait clock runs while the robot walks, and after a stop until its period is over; it is then held at 0. While
       ``steps_on_the_spot`` is set, it runs on.
-    * The history is filled with the first step, and there are no joint or torque limits. Actions are clipped only if
-      they were in training.
+    * The history is filled with the first step; nothing is clipped; there are no joint or torque limits.
     * Past 20° of roll or pitch, looked at after each step, all joints are damped until :meth:`start`.
     """
 
@@ -122,8 +121,7 @@ class Controller:
         estimate = self._estimator.run(["output"], {"input": observation})[0]
         self.velocity = estimate[0, :3] / self.config.velocity_scale
         self.contacts = estimate[0, 3:]
-        answer = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
-        self.action = np.clip(answer, -self.config.clip_actions, self.config.clip_actions)
+        self.action = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
         self.damping = tilt(sensors.quat) > TILT_LIMIT
         target = self.config.default_angles + self.config.action_scale * self.action
         return MotorCommand(target, self.config.kp, self.config.kd)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from legged_gym.common.errors import UserError
+from legged_gym.policies.exported import BUILT_IN
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -22,9 +23,6 @@ _SECTIONS = ("control", "gait", "normalization")
 _KEYS = {"env": ["history_length"], "init_state": ["pos", "default_joint_angles"], "commands": ["dead_band"],
          "sim": ["dt"]}  # fmt: skip
 """Further settings that a policy is tied to, by section."""
-
-_PER_JOINT = ("stiffness", "damping", "default_joint_angles")
-"""Settings that the controller's file lists without the joints' names."""
 
 _OBS_SCALES = {"base_ang_vel": "ang_vel", "dof_pos": "dof_pos", "dof_vel": "dof_vel"}
 """Names in ``normalization.obs_scales`` by the observation's terms."""
@@ -73,14 +71,8 @@ def apply_contract(path: str, contract: Contract, env_cfg: BaseConfig) -> None:
     Raises:
         UserError: The configuration knows no such settings.
     """
-    joints = list(env_cfg.init_state.default_joint_angles)
     try:
-        for section, values in contract.items():
-            named = {
-                name: dict(zip(joints, value, strict=True)) if name in _PER_JOINT and isinstance(value, list) else value
-                for name, value in values.items()
-            }
-            env_cfg.update({section: named})
+        env_cfg.update(contract)
     except (UserError, ValueError) as error:
         raise UserError(f"'{path}' does not fit this version of the task: {error}") from error
 
@@ -101,17 +93,23 @@ def _of_metadata(data: dict[str, Any]) -> Contract:
         "commands": {"dead_band": data["commands"]["low_vel_thresholds"]},
         "env": {"history_length": data["observation"]["history_length"]},
         "normalization": {
-            "obs_scales": {"lin_vel": velocity, **{name: scales[term] for term, name in _OBS_SCALES.items()}}
+            **({"clip_actions": data["actor"]["clip"]} if "clip" in data["actor"] else {}),
+            "obs_scales": {"lin_vel": velocity, **{name: scales[term] for term, name in _OBS_SCALES.items()}},
         },
     }
 
 
 def _of_controller(data: dict[str, Any]) -> Contract:
-    """Take over the controller's walking state; :func:`apply_contract` gives its joints their names."""
+    """Take over the controller's walking state, whose lists go with the joints of its section ``Policy``."""
     walk = data["FSMState_Walk"]
+    joints = data.get("Policy", {}).get("joint_names", BUILT_IN["joint_names"])
+
+    def named(key: str) -> dict[str, float]:
+        return dict(zip(joints, walk[key], strict=True))
+
     return {
-        "control": {"stiffness": walk["joint_kp"], "damping": walk["joint_kd"]},
-        "init_state": {"default_joint_angles": walk["default_joint_angles"]},
+        "control": {"stiffness": named("joint_kp"), "damping": named("joint_kd")},
+        "init_state": {"default_joint_angles": named("default_joint_angles")},
         "gait": {"period": walk["gait_period"], "offset": walk["gait_offsets"][1]},
         "commands": {"dead_band": walk["low_vel_thresholds"]},
     }

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 import torch
-import yaml
 
 from legged_gym.algorithms.estimator_ppo import ESTIMATE
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import git_revision
+from legged_gym.policies.controller_file import controller_yaml
+from legged_gym.runners.net_files import clipped
 from legged_gym.runners.on_policy_runner_ee import OnPolicyRunnerEE
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def export_policy(
     prefix: str | None = None,
     steps: int = 100,
     tolerance: float = 1e-5,
+    merge_into: str | os.PathLike[str] | None = None,
 ) -> dict[str, Path]:
     """Write all that a controller needs to run the policy, after checking it on a rollout.
 
@@ -61,6 +63,8 @@ def export_policy(
         prefix: First part of the files' names; None: the robot's name, ``asset.name``.
         steps: Control steps of the rollout that the nets are compared on, at least 1.
         tolerance: Largest difference allowed between ONNX Runtime, TorchScript and PyTorch, in actions and estimates.
+        merge_into: The configuration file of the robot's controller, whose other settings the exported one keeps; None:
+            the exported file only has the policy's sections.
 
     Returns:
         The files, by ``estimator`` and ``actor`` (ONNX), ``estimator_jit`` and ``actor_jit`` (TorchScript),
@@ -71,6 +75,7 @@ def export_policy(
         UserError: The policy has no estimator, or the folder can't be written.
     """
     _check_exportable(runner)
+    controller = controller_yaml(env, runner.alg.estimator_cfg.velocity_scale, merge_into)
     prefix = prefix or env.cfg.asset.name
     names = {key: f"{prefix}_{name}" for key, name in _FILES.items()}
     with _staging(Path(folder)) as staging:
@@ -80,11 +85,12 @@ def export_policy(
         # Written so that NaN fails, too.
         if not difference <= tolerance:
             raise ExportError(f"exported nets differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
-        metadata = {**policy_metadata(runner, env), "largest_difference": difference, "files": names}
+        metadata = {**policy_metadata(runner, env), "largest_difference": difference}
+        metadata["files"] = {key: name for key, name in names.items() if not key.endswith("_jit")}
         (staging / names["metadata"]).write_text(
             json.dumps(metadata, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )
-        (staging / names["controller"]).write_text(controller_yaml(runner, env), encoding="utf-8")
+        (staging / names["controller"]).write_text(controller, encoding="utf-8")
     return {key: Path(folder) / name for key, name in names.items()}
 
 
@@ -106,45 +112,19 @@ def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any
         "joints": _joints(env),
         "observation": _observation(env),
         "estimator": _estimator_output(runner, env),
-        "actor": {"input": ["observation", "estimator output"], "output": "action of each joint"},
+        "actor": {
+            "input": ["observation", "estimator output"],
+            "output": "action of each joint",
+            "clip": cfg.normalization.clip_actions,
+        },
         "gait": {
             **_gait(env),
             "stance_ratio": cfg.gait.stance_ratio,
-            "standing": f"clock held at 0 while the command is zero: leg phases 0 and {cfg.gait.offset:g}",
+            "standing": "when the command becomes zero the clock runs on to the end of its period and is then held at "
+            f"0: leg phases 0 and {cfg.gait.offset:g}",
         },
         "commands": {**_command_ranges(env), "low_vel_thresholds": list(cfg.commands.dead_band)},
     }
-
-
-def controller_yaml(runner: OnPolicyRunnerEE, env: LeggedRobot) -> str:
-    """Return the policy's part of the on-robot controller's configuration: pose, gains, gait and command ranges.
-
-    The controller stands up into ``joint_standup_q`` and walks about ``default_joint_angles``: both are the pose that
-    the policy was trained with. The section ``Policy`` says what the controller has built in, so that another program
-    can run the policy by this file and the two networks alone.
-    """
-    joints = _joints(env)
-    gains = {"joint_kp": joints["kp"], "joint_kd": joints["kd"]}
-    sections = {
-        "FSMState_StandUp": {"joint_standup_q": joints["default_angle"], **gains},
-        "FSMState_Walk": {
-            "default_joint_angles": joints["default_angle"],
-            **gains,
-            **{f"gait_{name}": value for name, value in _gait(env).items()},
-            "low_vel_thresholds": list(env.cfg.commands.dead_band),
-            **{f"{name}_range": value for name, value in _command_ranges(env).items()},
-        },
-        "Policy": _built_in(runner, env),
-    }
-    header = (
-        "# Sections of the controller's configuration that belong to this policy. A policy is tied to the pose and\n"
-        "# gains it was trained with: put these in place of the old ones.\n"
-        f"# Joints: {', '.join(joints['names'])}\n"
-        "# The section Policy holds what the robot's controller has built in; it is there for other programs.\n"
-    )
-    # The default flow style writes each list on one line; the same list twice must not become an alias.
-    dumper = type("_NoAliases", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
-    return header + yaml.dump(sections, Dumper=dumper, default_flow_style=None, sort_keys=False, width=120)
 
 
 def _check_exportable(runner: OnPolicyRunnerEE) -> None:
@@ -164,7 +144,8 @@ def _largest_difference(runner: OnPolicyRunnerEE, env: LeggedRobot, files: dict[
     """Roll the policy out and return how far the files' estimates and actions are from PyTorch's, at most."""
     policy = runner.get_inference_policy()
     # On the CPU, as on the robot: a GPU rounds differently.
-    models = (policy.estimator.as_jit().to("cpu"), policy.actor.as_jit().to("cpu"))
+    clip = env.cfg.normalization.clip_actions
+    models = (policy.estimator.as_jit().to("cpu"), clipped(policy.actor.as_jit().to("cpu"), clip))
     scripts = (_script(files["estimator_jit"]), _script(files["actor_jit"]))
     sessions = (_session(files["estimator"]), _session(files["actor"]))
     for session, model in zip(sessions, (policy.estimator, policy.actor), strict=True):
@@ -226,21 +207,6 @@ def _joints(env: LeggedRobot) -> dict[str, Any]:
         "kd": _rounded(env.d_gains),
         "limits": _rounded(env.dof_pos_limits),
         "torque_limit": _rounded(env.torque_limits),
-    }
-
-
-def _built_in(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any]:
-    """Return what a policy's user must know beside pose, gains, gait and command ranges."""
-    terms = env.obs_layout.describe()
-    return {
-        "joint_names": list(env.dof_names),
-        "foot_names": [env.body_names[index] for index in env.feet_indices],
-        "control_dt": round(env.dt, _DIGITS),
-        "action_scale": env.cfg.control.action_scale,
-        "history_length": env.cfg.env.history_length,
-        "observation_terms": [term["name"] for term in terms],
-        "observation_scales": [term["scale"] for term in terms],
-        "velocity_scale": runner.alg.estimator_cfg.velocity_scale,
     }
 
 

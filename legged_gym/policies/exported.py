@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ BUILT_IN: dict[str, Any] = {
     ],
     "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
     "velocity_scale": 2.0,
-    "clip_actions": math.inf,
 }  # fmt: skip
 """What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
 
@@ -58,7 +56,9 @@ class ControllerConfig:
     low_vel_thresholds: np.ndarray
     """A component of the command up to this is taken as zero, m/s, m/s, rad/s, (3,)."""
     command_ranges: np.ndarray
-    """Least and greatest trained command, m/s, m/s, rad/s, (3, 2)."""
+    """Least and greatest command that the robot's user can give, m/s, m/s, rad/s, (3, 2)."""
+    trained_ranges: np.ndarray
+    """Least and greatest trained command, (3, 2); the same where the file does not tell."""
     control_dt: float
     """Time between two actions."""
     action_scale: float
@@ -68,8 +68,6 @@ class ControllerConfig:
     observation_terms: list[str]
     observation_scales: list[np.ndarray]
     """One number, or one for each component, of each term."""
-    clip_actions: float
-    """Actions are clipped to ± this, as in training; infinite if they are not."""
     velocity_scale: float
     """The estimator's velocities are m/s times this."""
 
@@ -113,11 +111,13 @@ def read_controller_config(path: Path) -> ControllerConfig:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
     walk = _Section(path, content, "FSMState_Walk")
     stand = _Section(path, content, "FSMState_StandUp")
-    policy = _Section(path, content, "Policy", BUILT_IN)
+    keys = [f"{name}_range" for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
+    ranges = [walk.numbers(key, 2) for key in keys]
+    trained = {key: value.tolist() for key, value in zip(keys, ranges, strict=True)}
+    policy = _Section(path, content, "Policy", {**BUILT_IN, **trained})
     joints = policy.names("joint_names")
     count = len(joints)
     terms = policy.names("observation_terms")
-    ranges = [walk.numbers(f"{name}_range", 2) for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
     return ControllerConfig(
         joint_names=joints,
         foot_names=policy.names("foot_names"),
@@ -131,12 +131,12 @@ def read_controller_config(path: Path) -> ControllerConfig:
         gait_offsets=walk.numbers("gait_offsets"),
         low_vel_thresholds=walk.numbers("low_vel_thresholds", 3),
         command_ranges=np.stack(ranges),
+        trained_ranges=np.stack([policy.numbers(key, 2) for key in keys]),
         control_dt=policy.positive("control_dt"),
         action_scale=policy.positive("action_scale"),
         history_length=round(policy.positive("history_length")),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
-        clip_actions=policy.positive("clip_actions", finite=False),
         velocity_scale=policy.positive("velocity_scale"),
     )
 
@@ -160,10 +160,10 @@ class _Section:
             raise self._error(key, "a list of numbers" if count is None else f"a list of {count} numbers")
         return np.array(values, float)
 
-    def positive(self, key: str, finite: bool = True) -> float:
+    def positive(self, key: str) -> float:
         """Return a number above zero."""
         value = self._get(key)
-        if not (_is_number(value) or (value == math.inf and not finite)) or value <= 0:
+        if not _is_number(value) or value <= 0:
             raise self._error(key, "a number above 0")
         return float(value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import onnx
 import torch
 from rsl_rl.models import MLPModel
+from torch import nn
 
 OPSET = 18
 """ONNX operator set that is written. The robot's ONNX Runtime 1.22 reads up to 22."""
@@ -22,18 +24,24 @@ MAX_IR_VERSION = 10
 """Newest ONNX file version that the robot's ONNX Runtime 1.22 reads."""
 
 
-def write_onnx(model: MLPModel, path: Path, verbose: bool = False) -> None:
+def clipped(module: nn.Module, limit: float) -> nn.Module:
+    """Return a module whose outputs are clipped to ± ``limit``."""
+    return nn.Sequential(module, nn.Hardtanh(-limit, limit)) if math.isfinite(limit) else module
+
+
+def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float = math.inf) -> None:
     """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``.
 
     Args:
         model: The net; it stays as it is, on its device.
         path: The file. Its folder is created.
+        limit: Outputs are clipped to ± this.
         verbose: Let the exporter talk.
 
     Raises:
         RuntimeError: The exporter chose a file version that is too new for the robot.
     """
-    module = model.as_onnx(verbose=verbose).to("cpu").eval()
+    module = clipped(model.as_onnx(verbose=verbose), limit).to("cpu").eval()
     with contextlib.nullcontext() if verbose else _quiet_exporter():
         # Two rows, because one row would be taken for a fixed batch size.
         program = torch.onnx.export(
@@ -57,14 +65,15 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
-def write_torchscript(model: MLPModel, path: Path) -> None:
+def write_torchscript(model: MLPModel, path: Path, limit: float = math.inf) -> None:
     """Write a net as TorchScript, deterministic: ``forward(x)`` with ``x`` of shape (batch, n), float32.
 
     Args:
         model: The net; it stays as it is, on its device.
         path: The file. Its folder is created.
+        limit: Outputs are clipped to ± this.
     """
-    module = model.as_jit().to("cpu").eval()
+    module = clipped(model.as_jit(), limit).to("cpu").eval()
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # TorchScript is on its way out, but it is what LibTorch controllers of legged_gym policies load.

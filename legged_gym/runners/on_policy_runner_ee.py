@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,21 +68,24 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         """Write ``<stem>_estimator.pt`` and ``<stem>_actor.pt`` as TorchScript, the stem being ``filename``'s."""
         from legged_gym.runners.net_files import write_torchscript
 
-        for name, model in self._nets().items():
-            write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt")
+        for name, (model, limit) in self._nets().items():
+            write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt", limit)
 
     def export_policy_to_onnx(self, path: str, filename: str = "policy.onnx", verbose: bool = False) -> None:
         """Write ``<stem>_estimator.onnx`` and ``<stem>_actor.onnx``, the stem being ``filename``'s.
 
         Each has one input ``input`` and one output ``output``, float32, shape (batch, n) with a free batch size.
+        Actions are clipped as in training.
         """
         from legged_gym.runners.net_files import write_onnx
 
-        for name, model in self._nets().items():
-            write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose=verbose)
+        for name, (model, limit) in self._nets().items():
+            write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
 
-    def _nets(self) -> dict[str, MLPModel]:
-        return {"estimator": self.alg.get_estimator(), "actor": self.alg.get_policy()}
+    def _nets(self) -> dict[str, tuple[MLPModel, float]]:
+        """Return each net and the limit of its outputs: the task clips actions."""
+        clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
+        return {"estimator": (self.alg.get_estimator(), math.inf), "actor": (self.alg.get_policy(), clip)}
 
     def _parts(self) -> Parts:
         """Add the estimator, which belongs to the actor that was trained on its output."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
     "python legged_gym/scripts/export.py --load_run=2026-01-31_12-00-00 --checkpoint=500 --output=policy",
+    "python legged_gym/scripts/export.py --task=qmini --controller_yaml config.yaml     (the robot's file, merged)",
 )
 
 
@@ -35,8 +36,14 @@ def export(args: argparse.Namespace) -> None:
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.results, "exported")
-        for path in export_policy(trained.runner, trained.env, folder).values():
+        files = export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
+        for path in files.values():
             print(f"exported   {relative(str(path))}")
+        if args.controller_yaml is None:
+            print(
+                f"note       {files['controller'].name} holds sections for the controller's own file; with "
+                "--controller_yaml FILE they are put into a copy of it"
+            )
         if args.with_checkpoint:
             for name in _copy_checkpoint(trained, folder):
                 print(f"copied     {relative(os.path.join(folder, name))}")
@@ -61,6 +68,11 @@ def main() -> None:
     """Read the command line and export."""
     parser = make_parser("Export a trained policy as ONNX and TorchScript, with the controller's files.", _EXAMPLES)
     parser.add_argument("--output", metavar="DIR", help="where to (default: exported in the run's folder)")
+    parser.add_argument(
+        "--controller_yaml",
+        metavar="FILE",
+        help="the controller's file on the robot: the exported one is a copy with this policy's pose, gains and gait",
+    )
     parser.add_argument(
         "--with_checkpoint",
         action="store_true",

@@ -130,7 +130,7 @@ def _suites(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
         return select_scenarios(None if args.suites == "all" else args.suites)
     plan, seconds = _drive(args)
-    for line in out_of_range(plan, load_policy(folder).config.command_ranges):
+    for line in out_of_range(plan, load_policy(folder).config.trained_ranges):
         print(f"note       {line}")
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():

@@ -105,6 +105,8 @@ class LeggedRobotCfg(BaseConfig):
         """Largest forward speed that the curriculum goes to, m/s."""
         standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
+        first_ranges: dict[str, Range] = {}
+        """What an exported controller lets its user command at first, by the names of ``ranges``; default: these."""
 
         class ranges:
             lin_vel_x: Range = [-1.0, 1.0]
@@ -125,6 +127,8 @@ class LeggedRobotCfg(BaseConfig):
         """rad/s, world frame."""
         default_joint_angles: dict[str, float] = {}
         """Joint angles at action zero, rad, by joint name."""
+        stand_up_joint_angles: dict[str, float] = {}
+        """Joint angles that the robot's controller stands up into, rad, by joint name; empty: the default ones."""
         joint_noise: dict[str, NonNegative] = {}
         """Uniform ± noise of the start angles, rad, by a part of the joint's name."""
         velocity_noise: NonNegative = 0.0
@@ -139,6 +143,9 @@ class LeggedRobotCfg(BaseConfig):
         """P gain by a part of the joint's name, N·m/rad."""
         damping: dict[str, NonNegative] = {}
         """D gain by a part of the joint's name, N·m·s/rad."""
+        stand_up_stiffness: dict[str, NonNegative] = {}
+        stand_up_damping: dict[str, NonNegative] = {}
+        """The same while the robot's controller stands up; empty: as above."""
         action_scale: float = 0.25
         """Target angle = default angle + action_scale · action."""
         decimation: Annotated[int, Ge(1), Le(1000)] = 4

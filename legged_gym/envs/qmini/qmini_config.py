@@ -23,6 +23,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
 
     class commands(LeggedRobotCfg.commands):
         dead_band = [0.05, 0.05, 0.1]
+        first_ranges = {"lin_vel_x": [-0.15, 0.2], "lin_vel_y": [0.0, 0.0], "ang_vel_yaw": [-0.3, 0.3]}
 
         class ranges:
             lin_vel_x = [-0.5, 0.6]
@@ -54,6 +55,18 @@ class QminiPublishedCfg(LeggedRobotCfg):
             "knee_pitch_r": -1.15,
             "ankle_pitch_r": 1.18,
         }
+        stand_up_joint_angles = {
+            "hip_yaw_l": 0.35,
+            "hip_roll_l": -0.05,
+            "hip_pitch_l": -1.5,
+            "knee_pitch_l": 1.2,
+            "ankle_pitch_l": -1.0,
+            "hip_yaw_r": -0.35,
+            "hip_roll_r": 0.05,
+            "hip_pitch_r": 1.5,
+            "knee_pitch_r": -1.2,
+            "ankle_pitch_r": 1.0,
+        }
         joint_noise = {"yaw": 0.1, "roll": 0.1, "pitch": 0.2}
         velocity_noise = 0.1
         orientation_noise = 0.1
@@ -61,6 +74,8 @@ class QminiPublishedCfg(LeggedRobotCfg):
     class control(LeggedRobotCfg.control):
         stiffness = {"hip_yaw": 20.0, "hip_roll": 60.0, "hip_pitch": 30.0, "knee_pitch": 30.0, "ankle_pitch": 20.0}
         damping = {"hip_yaw": 0.75, "hip_roll": 2.0, "hip_pitch": 1.0, "knee_pitch": 1.0, "ankle_pitch": 0.75}
+        stand_up_stiffness = {"yaw": 40.0, "roll": 80.0, "pitch": 40.0}
+        stand_up_damping = {"yaw": 2.0, "roll": 4.0, "pitch": 2.0}
 
     class asset(LeggedRobotCfg.asset):
         file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/qmini/urdf/qmini.urdf"

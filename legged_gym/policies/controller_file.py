@@ -1,0 +1,178 @@
+"""The configuration file of the robot's own controller: the part of it that a policy decides, and merging that in."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from legged_gym.common.errors import UserError
+from legged_gym.envs.base.name_matching import joint_values
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+
+STAND_UP, WALK, POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
+"""Sections. The controller ignores the last one, which holds what it has built in; other programs need it."""
+
+AXES = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_yaw": "rad/s"}
+"""The components of a command and their units."""
+
+_HEADER = """\
+Sections for the configuration file of the robot's controller, which needs further ones (motor, imu): put them in
+place of the old ones, or let export.py --controller_yaml FILE do it. As the whole file they don't do.
+"""
+
+_TRAINED = "trained:"
+
+_DIGITS = 6
+"""Decimals: float32 holds no more, and 0.35 should read as 0.35."""
+
+
+def controller_yaml(env: LeggedRobot, velocity_scale: float, merge_into: str | os.PathLike[str] | None = None) -> str:
+    """Return the controller's configuration with the policy's pose, gains, gait and commands.
+
+    The pose and gains of standing up are the robot's own, as are the ranges that commands begin with; the trained
+    ranges stand beside them in a comment.
+
+    Args:
+        env: The task that the policy was trained for.
+        velocity_scale: The estimator's velocities are m/s times this.
+        merge_into: The robot's file, of which all else is kept, its standing up and command ranges included; None:
+            only the policy's sections.
+
+    Raises:
+        UserError: That file can't be read, or its command ranges are none.
+    """
+    sections = _sections(env, velocity_scale)
+    if merge_into is None:
+        content = CommentedMap(sections)
+        content.yaml_set_start_comment(_HEADER)
+    else:
+        content = _read(Path(merge_into))
+        _merge(Path(merge_into), content, sections)
+    for axis, unit in AXES.items():
+        low, high = sections[POLICY][f"{axis}_range"]
+        _add_comment(content[WALK], f"{axis}_range", f"{_TRAINED} {low:g} to {high:g} {unit}")
+    stream = io.StringIO()
+    _yaml().dump(content, stream)
+    return stream.getvalue()
+
+
+def _sections(env: LeggedRobot, velocity_scale: float) -> dict[str, CommentedMap]:
+    cfg = env.cfg
+    terms = env.obs_layout.describe()
+    trained = {axis: list(getattr(cfg.commands.ranges, axis)) for axis in AXES}
+    first = {axis: list(cfg.commands.first_ranges.get(axis, limits)) for axis, limits in trained.items()}
+    walk = {
+        "default_joint_angles": _numbers(env.default_dof_pos[0]),
+        "joint_kp": _numbers(env.p_gains),
+        "joint_kd": _numbers(env.d_gains),
+        "gait_period": cfg.gait.period,
+        "gait_offsets": [0.0, cfg.gait.offset],
+        "low_vel_thresholds": list(cfg.commands.dead_band),
+        **{f"{axis}_range": limits for axis, limits in first.items()},
+    }
+    policy = {
+        "joint_names": list(env.dof_names),
+        "foot_names": [env.body_names[index] for index in env.feet_indices],
+        "control_dt": round(env.dt, _DIGITS),
+        "action_scale": cfg.control.action_scale,
+        "history_length": cfg.env.history_length,
+        "observation_terms": [term["name"] for term in terms],
+        "observation_scales": [term["scale"] for term in terms],
+        "velocity_scale": velocity_scale,
+        **{f"{axis}_range": limits for axis, limits in trained.items()},
+    }
+    return {name: _map(values) for name, values in ((STAND_UP, _stand_up(env)), (WALK, walk), (POLICY, policy))}
+
+
+def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
+    """Return the robot's own pose and gains of standing up; the walking ones where the configuration has no others."""
+    cfg, joints = env.cfg, env.dof_names
+    pose, (kp, kd) = (
+        cfg.init_state.stand_up_joint_angles,
+        (cfg.control.stand_up_stiffness, cfg.control.stand_up_damping),
+    )
+    own = {
+        "joint_standup_q": ("init_state.stand_up_joint_angles", pose, env.default_dof_pos[0]),
+        "joint_kp": ("control.stand_up_stiffness", kp, env.p_gains),
+        "joint_kd": ("control.stand_up_damping", kd, env.d_gains),
+    }
+    return {
+        name: list(joint_values(key, values, joints)) if values else _numbers(walking)
+        for name, (key, values, walking) in own.items()
+    }
+
+
+def _read(path: Path) -> CommentedMap:
+    try:
+        content = _yaml().load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, CommentedMap):
+        raise UserError(f"{path}: must hold the sections of a controller's configuration, e.g. {WALK}")
+    for name in (STAND_UP, WALK, POLICY):
+        if name in content and not isinstance(content[name], CommentedMap):
+            raise UserError(f"{path}: '{name}' must be a section, got {content[name]!r}")
+    return content
+
+
+def _merge(path: Path, content: CommentedMap, sections: dict[str, CommentedMap]) -> None:
+    """Put the policy's sections into the robot's file; how it stands up and how fast it may go stays."""
+    content.setdefault(STAND_UP, sections[STAND_UP])
+    kept = [f"{axis}_range" for axis in AXES]
+    walk = content.setdefault(WALK, CommentedMap())
+    for key, value in sections[WALK].items():
+        if key not in kept or key not in walk:
+            walk[key] = value
+    content[POLICY] = sections[POLICY]
+    for key in kept:
+        _check_range(path, key, walk[key], list(sections[POLICY][key]))
+
+
+def _add_comment(section: CommentedMap, key: str, comment: str) -> None:
+    """Add a comment behind a key's value, after the one that stands there, if any."""
+    old = section.ca.items.get(key, [None] * 3)[2]
+    kept = old.value.partition(_TRAINED)[0].strip(" #;\n") if old is not None else ""
+    section.yaml_add_eol_comment(f"{kept}; {comment}" if kept else comment, key)
+
+
+def _check_range(path: Path, key: str, value: Any, trained: list[float]) -> None:
+    """Check that the robot's file asks for nothing that the policy has not learned."""
+    numbers = isinstance(value, list) and all(isinstance(v, int | float) and math.isfinite(v) for v in value)
+    if not numbers or len(value) != 2 or not trained[0] <= value[0] <= value[1] <= trained[1]:
+        shown = list(value) if isinstance(value, list) else value
+        raise UserError(
+            f"{path}: '{WALK}.{key}' must lie within {trained}, which this policy was trained for, got {shown}"
+        )
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    return yaml
+
+
+def _map(values: dict[str, Any]) -> CommentedMap:
+    """Return a section whose lists stand on one line each."""
+    return CommentedMap({name: _row(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _row(values: list[Any]) -> CommentedSeq:
+    row = CommentedSeq([_row(value) if isinstance(value, list) else value for value in values])
+    row.fa.set_flow_style()
+    return row
+
+
+def _numbers(values: torch.Tensor) -> list[float]:
+    rounded: list[float] = np.round(values.cpu().numpy().astype(float), _DIGITS).tolist()
+    return rounded
