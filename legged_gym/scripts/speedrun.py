@@ -1,0 +1,186 @@
+"""From the command to a policy that passes: ``python legged_gym/scripts/speedrun.py --seeds 1 2 3 4 5``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, positive, run_main
+from legged_gym.common.errors import UserError
+
+_EXAMPLES = (
+    "python legged_gym/scripts/speedrun.py --task=qmini                    (one seed)",
+    "python legged_gym/scripts/speedrun.py --seeds 1 2 3 4 5 --markdown    (a table for docs/performance.md)",
+    "python legged_gym/scripts/speedrun.py --minutes 30 --every 50 --set terrain.mesh_type=plane",
+)
+
+LIMITS = {
+    "flat": {"falls": 0.0, "vx_rmse": 0.05, "yaw_rmse": 0.16},
+    "push_0.6": {"falls": 5.0},
+}
+"""What passes: by scenario, the largest value of each metric, in the evaluation's units (%, m/s, rad/s)."""
+
+_TRIALS = 72
+_POLL = 0.1
+"""Seconds between two looks for a new checkpoint."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one seed went."""
+
+    seed: int
+    passed: bool
+    seconds: float
+    """From the start of the training's process to the end of the evaluation that passed."""
+    iterations: int
+    samples: int
+    metrics: str
+
+
+def main() -> None:
+    """Read the command line, train and evaluate each seed, and print the table."""
+    parser = make_task_parser(
+        "Measure how long a training takes to a policy that passes: no falls and small errors on flat ground, few "
+        "falls under pushes. Start, compilation and evaluation count.",
+        _EXAMPLES,
+    )
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one training each (default: 1)")
+    add("--every", type=positive, default=25, metavar="N", help="iterations between evaluations (default: 25)")
+    add("--minutes", type=float, default=30.0, metavar="M", help="give up on a seed after this time (default: 30)")
+    add("--num_envs", type=positive, metavar="N", help="how many robots (default: the task's)")
+    add("--sim", metavar="NAME", help="simulator of the training (default: as train.py chooses)")
+    add("--markdown", action="store_true", help="print the table as Markdown")
+    add_set_argument(parser)
+    args = get_args(parser=parser)
+    if not 0.0 < args.minutes < float("inf"):
+        raise UserError(f"--minutes must be above 0, got {args.minutes}")
+    outcomes = []
+    for seed in args.seeds:
+        outcomes.append(_run(args, seed))
+        print(_line(outcomes[-1]), flush=True)
+    _show(args, outcomes)
+
+
+def _run(args: argparse.Namespace, seed: int) -> Outcome:
+    """Train one seed and evaluate its checkpoints until one passes."""
+    with tempfile.TemporaryDirectory(prefix="speedrun_") as folder:
+        start = time.perf_counter()
+        with open(os.path.join(folder, "training.log"), "w+", encoding="utf-8") as log:
+            training = subprocess.Popen(_command(args, seed, folder), stdout=log, stderr=subprocess.STDOUT)
+            try:
+                return _watch(args, seed, folder, training, start)
+            finally:
+                training.send_signal(signal.SIGINT)
+                try:
+                    training.wait(timeout=60)
+                except subprocess.TimeoutExpired:
+                    training.kill()
+
+
+def _command(args: argparse.Namespace, seed: int, folder: str) -> list[str]:
+    command = [sys.executable, os.path.join(os.path.dirname(os.path.realpath(__file__)), "train.py"), "--headless"]
+    command += [f"--task={args.task}", f"--seed={seed}", f"--log_root={folder}", "--max_iterations=1000000"]
+    command += [f"--num_envs={args.num_envs}"] if args.num_envs else []
+    command += [f"--sim={args.sim}"] if args.sim else []
+    for override in [f"runner.save_interval={args.every}", *args.overrides]:
+        command += ["--set", override]
+    return command
+
+
+def _watch(
+    args: argparse.Namespace, seed: int, folder: str, training: subprocess.Popen[bytes], start: float
+) -> Outcome:
+    """Evaluate each new checkpoint until one passes, time is up or the training ended."""
+    evaluated, metrics, samples = 0, "nothing was evaluated", 0
+    while time.perf_counter() - start < 60.0 * args.minutes:
+        checkpoints = {_number(path): path for path in Path(folder).glob("*/*/model_*.pt")}
+        newest = max(checkpoints, default=0)
+        if newest <= evaluated:
+            if training.poll() is not None:
+                raise UserError(f"the training ended: {_last_words(folder)}")
+            time.sleep(_POLL)
+            continue
+        evaluated = newest
+        passed, metrics = _evaluate(args.task, str(checkpoints[newest]))
+        samples = _samples(checkpoints[newest].parent, newest)
+        seconds = time.perf_counter() - start
+        print(f"seed {seed}: {seconds:.1f} s, {newest} iterations: {metrics}", flush=True)
+        if passed:
+            return Outcome(seed, True, seconds, newest, samples, metrics)
+    return Outcome(seed, False, time.perf_counter() - start, evaluated, samples, metrics)
+
+
+def _number(path: Path) -> int:
+    match = re.fullmatch(r"model_(\d+)", path.stem)
+    return int(match.group(1)) + 1 if match else 0
+
+
+def _samples(run: Path, iterations: int) -> int:
+    from legged_gym.envs.registry import task_registry
+    from legged_gym.runners.runs import load_run_config
+
+    env_cfg, train_cfg = task_registry.get_cfgs(run.parent.name)
+    load_run_config(str(run), run.parent.name, env_cfg, train_cfg)
+    return iterations * env_cfg.env.num_envs * train_cfg.runner.num_steps_per_env
+
+
+def _evaluate(task: str, checkpoint: str) -> tuple[bool, str]:
+    """Return whether a checkpoint passes, and its metrics; pushes are only tried by a policy that walks."""
+    from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_batch, make_batches
+    from legged_gym.evaluation.results import judge
+    from legged_gym.evaluation.scenarios import select_scenarios
+    from legged_gym.policies.finder import load_policy
+
+    policy, settings, shown = load_policy(checkpoint), EvaluationSettings(task=task, trials=_TRIALS), []
+    for name, limits in LIMITS.items():
+        scenarios = select_scenarios(name)
+        (batch,) = make_batches(scenarios, settings)
+        (record,), _ = evaluate_batch(policy, batch, settings, lambda seconds: None)
+        metrics = judge(scenarios[0], record).metrics
+        shown.append(f"{name} " + ", ".join(f"{key} {metrics[key]:.3g}" for key in limits))
+        if not all(metrics[key] <= limit for key, limit in limits.items()):
+            return False, "; ".join(shown)
+    return True, "; ".join(shown)
+
+
+def _last_words(folder: str) -> str:
+    lines = Path(folder, "training.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _line(outcome: Outcome) -> str:
+    word = "passed" if outcome.passed else "did not pass"
+    return (
+        f"seed {outcome.seed} {word} after {outcome.seconds:.1f} s, {outcome.iterations} iterations, "
+        f"{outcome.samples / 1e6:.1f} M samples"
+    )
+
+
+def _show(args: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    """Print the table and the machine."""
+    from legged_gym.benchmarking.machine import describe_machine
+    from legged_gym.common.devices import resolve_device
+
+    device = resolve_device(None)
+    print("\n" + "\n".join(f"{name}: {value}" for name, value in describe_machine(args.sim or "", device).items()))
+    if args.markdown:
+        print("\n| seed | passed | seconds | iterations | M samples | metrics |\n|---:|---|---:|---:|---:|---|")
+        for one in outcomes:
+            print(
+                f"| {one.seed} | {'yes' if one.passed else 'no'} | {one.seconds:.1f} | {one.iterations} | "
+                f"{one.samples / 1e6:.1f} | {one.metrics} |"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
