@@ -151,7 +151,14 @@ def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None
     done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--num_envs=2", "--steps=12")
     assert done.returncode == 0, done.stderr
     assert re.search(r"page +http://127\.0\.0\.1:\d+ ", done.stdout)
-    for figure in ("vx error", "vy error", "yaw rate error", "estimated vx off", "contacts estimated", "falls per"):
+    for figure in (
+        "vx error",
+        "vy error",
+        "yaw rate error",
+        "estimated forward velocity off",
+        "contacts right",
+        "falls per",
+    ):
         assert figure in done.stdout
     folder = only_run(log_root)
     for name in ("joints", "velocities", "estimate", "contact_forces"):

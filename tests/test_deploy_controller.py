@@ -189,8 +189,8 @@ def test_estimator_feeds_the_actor_and_its_velocity_is_in_metres_per_second(tmp_
     estimate = policy.estimator.run(None, {"input": observation})[0]
     action = policy.actor.run(None, {"input": np.hstack((observation, estimate))})[0]
     np.testing.assert_array_equal(controller.action, action[0])
-    np.testing.assert_allclose(controller.velocity, estimate[0, :3] / 2.0)
-    np.testing.assert_array_equal(controller.contacts, estimate[0, 3:])
+    np.testing.assert_allclose(controller.estimate[:3], estimate[0, :3] / 2.0)
+    np.testing.assert_array_equal(controller.estimate[3:], estimate[0, 3:])
 
 
 @pytest.mark.parametrize("axis", ["roll", "pitch"])

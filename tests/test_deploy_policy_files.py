@@ -23,7 +23,7 @@ def test_published_keys_suffice_because_the_rest_is_built_into_the_controller(tm
 
 def test_section_policy_counts_more_than_what_is_built_in(tmp_path: Path) -> None:
     config = load_policy(write_policy(tmp_path, Policy__action_scale=0.5, Policy__velocity_scale=1.0)).config
-    assert (config.action_scale, config.velocity_scale, config.control_dt) == (0.5, 1.0, 0.02)
+    assert (config.action_scale, config.labels.scales[0], config.control_dt) == (0.5, 1.0, 0.02)
 
 
 @pytest.mark.parametrize(

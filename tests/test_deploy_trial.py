@@ -179,7 +179,7 @@ def test_record_is_what_happened(policy: PolicyFiles) -> None:
     plan = make_plan(policy, seconds=0.2)
     trial = Trial(policy, URDF, plan)
     rows = []
-    record = trial.run(lambda t: rows.append((t.truth, t.controller.action, t.controller.velocity))).record
+    record = trial.run(lambda t: rows.append((t.truth, t.controller.action, t.controller.estimate[:3]))).record
     assert (record.steps, record.trials, record.dt) == (10, 1, 0.02)
     for row, (truth, action, velocity) in enumerate(rows):
         np.testing.assert_array_equal(record.lin_vel[row, 0], truth.lin_vel)

@@ -11,6 +11,7 @@ from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 from legged_gym.algorithms import EstimatorPPO
+from legged_gym.common.labels import QMINI_LABELS
 
 NUM_ENVS, NUM_STEPS, NUM_OBS, NUM_ACTIONS = 4, 3, 6, 2
 
@@ -182,7 +183,7 @@ def test_estimator_learns_from_the_rollouts() -> None:
 
 
 def test_logged_errors_are_of_what_the_actor_saw() -> None:
-    alg = make({"velocity_scale": 2.0})
+    alg = make({"label_layout": QMINI_LABELS})
     collect(alg)
     estimate, label = alg.storage.observations["estimate"], alg.storage.observations["label"]
     label[:] = torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0])

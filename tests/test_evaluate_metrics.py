@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from legged_gym.common.labels import QMINI_LABELS
 from legged_gym.evaluation import metrics, motion
 from legged_gym.evaluation.metrics import METRIC, METRICS, measure
 from legged_gym.evaluation.record import Record
@@ -38,6 +39,7 @@ def record(steps: int = 200, trials: int = 3, **changes: Any) -> Record:
         "mass": np.full(trials, 10.0),
         "dof_vel_limits": np.array([10.0, 30.0]),
         "estimate": np.concatenate((np.zeros((*shape, 3)), np.ones((*shape, FEET))), axis=-1),
+        "labels": QMINI_LABELS,
     }
     return Record(**{**values, **changes})
 

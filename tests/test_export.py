@@ -18,6 +18,7 @@ from qmini_training import make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import QMINI_LABELS
 from legged_gym.deploy.controller import Controller, Sensors
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.envs.qmini.qmini_config import QminiCfg
@@ -149,8 +150,22 @@ def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
     ]  # fmt: skip
     assert [term["scale"] for term in observation["terms"]] == [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0]
     assert metadata["estimator"]["output"] == [
-        {"name": "base_lin_vel", "size": 3, "scale": 2.0},
-        {"name": "foot_contact", "size": 2, "feet": ["ankle_pitch_l", "ankle_pitch_r"]},
+        {
+            "name": "base_lin_vel",
+            "size": 3,
+            "scale": 2.0,
+            "kind": "velocity",
+            "unit": "m/s",
+            "components": ["x", "y", "z"],
+        },
+        {
+            "name": "foot_contact",
+            "size": 2,
+            "scale": 1.0,
+            "kind": "contact",
+            "unit": "",
+            "components": ["ankle_pitch_l", "ankle_pitch_r"],
+        },
     ]
     assert metadata["gait"] == {
         "period": 0.5,
@@ -215,15 +230,15 @@ FSMState_Walk:
 def test_controllers_own_file_is_merged_and_all_else_in_it_kept(env: Qmini, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(ROBOTS_FILE)
-    merged = controller_yaml(env, 2.0, path)
-    old, new, alone = (yaml.safe_load(text) for text in (ROBOTS_FILE, merged, controller_yaml(env, 2.0)))
+    merged = controller_yaml(env, path)
+    old, new, alone = (yaml.safe_load(text) for text in (ROBOTS_FILE, merged, controller_yaml(env)))
     kept = {"lin_vel_x_range": [-0.1, 0.1], "mine": 7}
     assert new == {**old, "FSMState_Walk": {**alone["FSMState_Walk"], **kept}, "Policy": alone["Policy"]}
     for line in ("# my robot", "  ports: [/dev/ttyUSB0, /dev/ttyUSB1]  # two adapters"):
         assert line in merged.splitlines()
     assert re.search(r"lin_vel_x_range: \[-0.1, 0.1\] +# indoors; trained: \S+ to 0.7 m/s", merged)
     path.write_text(merged)
-    again = controller_yaml(env, 2.0, path)
+    again = controller_yaml(env, path)
     assert yaml.safe_load(again) == new and again.count("trained:") == 3
 
 
@@ -243,7 +258,7 @@ def test_files_that_can_not_be_merged_are_one_clear_error(
     path = tmp_path / "config.yaml"
     path.write_text(ROBOTS_FILE.replace(*change))
     with pytest.raises(UserError, match=message):
-        controller_yaml(env, 2.0, path)
+        controller_yaml(env, path)
 
 
 def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path]) -> None:
@@ -284,7 +299,7 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
                 "gait_clock",
             ],
             "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
-            "velocity_scale": 2.0,
+            "labels": QMINI_LABELS.to_list(),
             **{f"{axis}_range": getattr(QminiCfg.commands.ranges, axis) for axis in AXES},
         },
     }

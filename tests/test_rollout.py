@@ -54,10 +54,10 @@ def test_estimates_are_compared_in_metres_per_second(env: Qmini) -> None:
     rollout.add(env.commands, put(env, [[0.0] * 3] * 2, [False, False]))
     figures = rollout.figures()
     # The label holds velocity times 2: 0.4 of it are 0.2 m/s, for one of two robots.
-    assert figures["estimated vx off, m/s"] == pytest.approx(0.1)
-    assert figures["estimated vy off, m/s"] == pytest.approx(0.05)
-    assert figures["estimated vz off, m/s"] == pytest.approx(0.1)
-    assert figures["contacts estimated wrongly, %"] == pytest.approx(50.0)
+    assert figures["estimated forward velocity off, m/s"] == pytest.approx(0.1)
+    assert figures["estimated lateral velocity off, m/s"] == pytest.approx(0.05)
+    assert figures["estimated vertical velocity off, m/s"] == pytest.approx(0.1)
+    assert figures["estimated contacts right, share"] == pytest.approx(0.5)
     series = rollout.series()
     assert series.label is not None
     assert series.estimate is not None

@@ -30,21 +30,15 @@ from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import LabelLayout, label_errors
 
 ESTIMATE = "estimate"
 """Name of the observation group that holds the estimator's output."""
 
-_VELOCITY_AXES = ("x", "y", "z")
-_CONTACT_THRESHOLD = 0.5
-
 
 @dataclass
 class EstimatorCfg:
-    """Settings of the estimator.
-
-    The label's first three columns are the base's linear velocity times ``velocity_scale``; any further columns are
-    contacts, 0 or 1.
-    """
+    """Settings of the estimator."""
 
     input_groups: list[str] = field(default_factory=lambda: ["policy"])
     """Observation groups that the estimator reads."""
@@ -62,8 +56,8 @@ class EstimatorCfg:
     """Samples in a mini-batch."""
     num_epochs: int = 1
     """Passes over the rollout in each update."""
-    velocity_scale: float = 1.0
-    """Factor between m/s and the label's velocity columns. It only serves the logged errors."""
+    label_layout: LabelLayout | None = None
+    """What the label's columns mean, for the logged errors; None: nobody says."""
 
 
 class EstimatorPPO(PPO):
@@ -106,6 +100,10 @@ class EstimatorPPO(PPO):
             if cfg.label in model.obs_groups:
                 raise ValueError(f"The {name} reads '{cfg.label}', which holds the answers to the estimator's task.")
         self.estimator_cfg = cfg
+        size = storage.observations[cfg.label].shape[-1]
+        self.label_layout = cfg.label_layout or LabelLayout.unnamed(size)
+        if self.label_layout.size != size:
+            raise ValueError(f"The label '{cfg.label}' has {size} columns, its layout {self.label_layout.size}.")
         self._raw_estimator = _make_estimator(storage.observations[0], cfg).to(self.device)
         self.estimator = self._raw_estimator
         self.estimator_optimizer = DeviceAdam(self.estimator.parameters(), cfg.learning_rate)
@@ -124,13 +122,13 @@ class EstimatorPPO(PPO):
 
         Args:
             obs: Observations of the environment, without ``estimate``.
-            env: The environment. The scale of its label is read from ``cfg.normalization.obs_scales.lin_vel``.
+            env: The environment. Its attribute ``label_layout`` says what the label means, if it has one.
             cfg: rsl_rl's training configuration, with ``algorithm.estimator_cfg`` and ``obs_groups.estimator_input``.
             device: Where to learn.
         """
         estimator_cfg = dict(cfg["algorithm"].get("estimator_cfg") or {})
         estimator_cfg.setdefault("input_groups", cfg["obs_groups"].get("estimator_input", ["policy"]))
-        estimator_cfg.setdefault("velocity_scale", _label_velocity_scale(env))
+        estimator_cfg.setdefault("label_layout", getattr(env, "label_layout", None))
         algorithm_cfg = {**cfg["algorithm"], "estimator_cfg": estimator_cfg}
         obs = obs.copy()
         obs[ESTIMATE] = torch.zeros_like(obs[EstimatorCfg(**estimator_cfg).label])
@@ -171,7 +169,8 @@ class EstimatorPPO(PPO):
 
         Returns:
             rsl_rl's mean losses, ``estimator`` (mean squared error), and the errors of the estimates that the actor
-            was given in this rollout: ``Estimator/vel_{x,y,z}_mae`` in m/s, ``Estimator/contact_accuracy`` in 0…1;
+            was given in this rollout: for each column of the label the mean absolute error, as
+            ``Estimator/vel_x_mae``, m/s, or the share that is right, ``Estimator/contact_accuracy``;
             ``Estimator/learning_rate``.
 
         Raises:
@@ -331,16 +330,10 @@ class EstimatorPPO(PPO):
 
     def _estimate_errors(self) -> dict[str, torch.Tensor]:
         """Compare the estimates that the actor was given with the truth, over the stored rollout."""
-        cfg = self.estimator_cfg
         estimate = self.storage.observations[ESTIMATE].flatten(0, 1)
-        label = self.storage.observations[cfg.label].flatten(0, 1)
-        axes = len(_VELOCITY_AXES)
-        velocity = (estimate - label)[:, :axes].abs().mean(dim=0) / cfg.velocity_scale
-        errors = {f"Estimator/vel_{axis}_mae": error for axis, error in zip(_VELOCITY_AXES, velocity, strict=True)}
-        if label.shape[1] > axes:
-            contacts = (estimate[:, axes:] > _CONTACT_THRESHOLD) == (label[:, axes:] > _CONTACT_THRESHOLD)
-            errors["Estimator/contact_accuracy"] = contacts.float().mean()
-        return errors
+        label = self.storage.observations[self.estimator_cfg.label].flatten(0, 1)
+        errors = label_errors(self.label_layout, estimate, label)
+        return {figure.tag: errors[figure.columns].mean() for figure in self.label_layout.figures()}
 
 
 def _read(figures: dict[str, Any]) -> dict[str, float]:
@@ -370,9 +363,3 @@ def _make_estimator(obs: TensorDict, cfg: EstimatorCfg) -> MLPModel:
             nn.init.normal_(module.weight, std=cfg.init_std)
             nn.init.zeros_(module.bias)
     return model
-
-
-def _label_velocity_scale(env: VecEnv) -> float:
-    """Read the scale of the label's velocity from a legged_gym configuration; other environments have none."""
-    normalization = getattr(env.cfg, "normalization", None)
-    return float(normalization.obs_scales.lin_vel) if normalization is not None else 1.0

@@ -97,10 +97,8 @@ class Controller:
         """Whether the clock runs while the command is zero; the robot's user has a button for it."""
         self.command = np.zeros(3, np.float32)
         """What is left of the last command after its dead band, m/s, m/s, rad/s, (3,)."""
-        self.velocity = np.zeros(3)
-        """The estimator's last velocity, m/s, base frame, (3,)."""
-        self.contacts = np.zeros(len(self.config.foot_names))
-        """The estimator's last contacts, about 0 or 1, (F,)."""
+        self.estimate = np.zeros(self.config.labels.size)
+        """What the estimator said last, in the units of ``config.labels``, (L,)."""
         self._history: np.ndarray | None = None
         self._clock_steps = np.float32(0.0)
 
@@ -119,8 +117,7 @@ class Controller:
         self._take_command(np.asarray(command, np.float32))
         observation = self.observe(sensors)
         estimate = self._estimator.run(["output"], {"input": observation})[0]
-        self.velocity = estimate[0, :3] / self.config.velocity_scale
-        self.contacts = estimate[0, 3:]
+        self.estimate = self.config.labels.physical(estimate[0])
         self.action = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
         self.damping = tilt(sensors.quat) > TILT_LIMIT
         target = self.config.default_angles + self.config.action_scale * self.action
@@ -181,7 +178,7 @@ class Controller:
         except ValueError as error:
             raise UserError(f"'{policy.folder}': Policy.observation_scales fit no observation: {error}") from error
         self._history = None
-        estimate = 3 + len(self.config.foot_names)
+        estimate = self.config.labels.size
         for name, net, widths in (
             ("estimator", policy.estimator, (width, estimate)), ("actor", policy.actor, (width + estimate, joints)),
         ):  # fmt: skip

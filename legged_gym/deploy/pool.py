@@ -16,7 +16,7 @@ import numpy as np
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.trial import Trial, TrialResult
-from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.record import SHARED, Record
 from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
@@ -54,7 +54,7 @@ def join_records(records: Sequence[Record]) -> Record:
         values = [getattr(record, field.name) for record in records]
         if field.name in {"rows", "mass"}:
             joined[field.name] = np.concatenate(values)
-        elif field.name in {"dt", "dof_vel_limits"}:
+        elif field.name in SHARED:
             joined[field.name] = values[0]
         else:
             joined[field.name] = np.concatenate(values, axis=1)
@@ -66,7 +66,7 @@ def cut_record(record: Record, first: int, last: int) -> Record:
     parts: dict[str, Any] = {
         field.name: getattr(record, field.name)[first:last]
         for field in dataclasses.fields(Record)
-        if field.name not in {"dt", "dof_vel_limits", "mass", "rows"} and getattr(record, field.name) is not None
+        if field.name not in {*SHARED, "mass", "rows"} and getattr(record, field.name) is not None
     }
     return dataclasses.replace(record, rows=np.clip(record.rows - first, 0, last - first), **parts)
 

@@ -148,7 +148,7 @@ class Trial:
             "base_pos": truth.position, "base_quat": truth.quat[[1, 2, 3, 0]], "dof_pos": truth.dof_pos,
             "dof_vel": truth.dof_vel, "torques": self._torques, "actions": controller.action,
             "foot_contact": truth.foot_forces > FOOT_FORCE, "foot_pos": truth.foot_pos, "sole_vel": truth.sole_vel,
-            "estimate": np.concatenate((controller.velocity, controller.contacts)),
+            "estimate": controller.estimate,
         })  # fmt: skip
 
     def _ended(self) -> list[float]:
@@ -166,7 +166,7 @@ class Trial:
         contact = touching | np.concatenate((touching[:1], touching[:-1]))
         return Record(
             dt=dt, foot_contact=contact, rows=np.array([rows]), mass=np.array([self.world.mass]),
-            dof_vel_limits=self.world.dof_vel_limits, **arrays,
+            dof_vel_limits=self.world.dof_vel_limits, labels=self.controller.config.labels, **arrays,
         )  # fmt: skip
 
 

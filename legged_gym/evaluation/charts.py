@@ -77,8 +77,9 @@ def velocities(sample: Sample) -> Figure:
             axis.step(time, record.commands[:rows, 0, column], color=_WANTED, where="post", label="wanted")
             axis.set_title(unit)
             axis.set_xlabel("time, s")
-        if record.estimate is not None:
-            axes[0].plot(time, record.estimate[:rows, 0, 0], color=_ESTIMATED, linewidth=0.7, label="estimated")
+        said = record.estimated("velocity")
+        if said is not None:
+            axes[0].plot(time, said[:rows, 0, 0], color=_ESTIMATED, linewidth=0.7, label="estimated")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

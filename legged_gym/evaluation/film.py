@@ -66,10 +66,11 @@ class _Projector:
         """Take a picture with the velocities in it."""
         self._row = self._playback.row = row
         record = self._sample.record
+        said = record.estimated("velocity")
         velocities = Velocities(
             record.commands[row, 0],
             np.array([*record.lin_vel[row, 0, :2], record.yaw_rate[row, 0]]),
-            None if record.estimate is None else record.estimate[row, 0],
+            None if said is None else said[row, 0],
         )
         self._playback.arrows = velocities.arrows(self._playback.root)
         return self._camera.picture([title, *velocities.caption(f"{row * record.dt:.1f} s")])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from legged_gym.common.controller_rules import TILT_LIMIT
+from legged_gym.common.labels import CONTACT_THRESHOLD
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.record import Floats, Record
 
@@ -135,17 +136,19 @@ def steps_while_standing(record: Record) -> float:
 
 def estimator_rmse(record: Record, axis: int | None = None) -> float:
     """Root mean square of estimated minus true velocity, of one axis (0 forward, 1 lateral, 2 up) or of all three."""
-    if record.estimate is None:
+    said = record.estimated("velocity")
+    if said is None:
         return np.nan
-    error = (record.estimate[..., :3] - record.lin_vel)[motion.settled(record)]
+    error = (said - record.lin_vel)[motion.settled(record)]
     return _rms(error if axis is None else error[:, axis])
 
 
 def contact_accuracy(record: Record) -> float:
     """Share of feet and rows for which the estimated contact is right."""
-    if record.estimate is None or record.estimate.shape[-1] == 3:
+    said = record.estimated("contact")
+    if said is None:
         return np.nan
-    right = (record.estimate[..., 3:] > 0.5) == record.foot_contact
+    right = (said > CONTACT_THRESHOLD) == record.foot_contact
     return _mean(right[motion.settled(record)])
 
 

@@ -45,8 +45,9 @@ def plot_rollout(series: Series, folder: str) -> list[str]:
             "contact_forces": _forces(series),
         }
         if series.label is not None and series.estimate is not None:
-            names = ["vx, m/s", "vy, m/s", "vz, m/s", *(f"contact {name}" for name in series.foot_names)]
-            figures["estimate"] = _grid(series, names, (series.estimate, "estimate"), (series.label, "truth"))
+            figures["estimate"] = _grid(
+                series, series.label_titles, (series.estimate, "estimate"), (series.label, "truth")
+            )
         paths = []
         try:
             os.makedirs(folder, exist_ok=True)

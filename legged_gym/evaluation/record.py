@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from legged_gym.common.labels import Kind, LabelLayout
+
 Floats = NDArray[Any]
 """An array of float32 or float64."""
+SHARED = ("dt", "dof_vel_limits", "labels")
+"""Fields of a record that belong to all of its trials."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Record:
     dof_vel_limits: Floats
     """Fastest that each joint can turn, rad/s, (D,); infinite where that is not known."""
     estimate: Floats | None = None
-    """What the policy takes for its velocity, base frame, m/s, and for its contacts, 0 to 1, (T, N, 3 + F)."""
+    """What the policy's estimator says, in the units of ``labels``, (T, N, L)."""
+    labels: LabelLayout | None = None
+    """What the columns of ``estimate`` mean."""
 
     @property
     def steps(self) -> int:
@@ -67,6 +73,10 @@ class Record:
         """Number of trials, N."""
         return self.commands.shape[1]
 
+    def estimated(self, kind: Kind) -> Floats | None:
+        """Return the first term of a kind that the estimator says, (T, N, n), if it says one."""
+        return None if self.estimate is None or self.labels is None else self.labels.part(kind, self.estimate)
+
     def select(self, trials: Any) -> Record:
         """Return some of the trials.
 
@@ -76,6 +86,6 @@ class Record:
         changes: dict[str, Any] = {"rows": self.rows[trials], "mass": self.mass[trials]}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in {"dt", "dof_vel_limits", *changes} and value is not None:
+            if field.name not in {*SHARED, *changes} and value is not None:
                 changes[field.name] = value[:, trials]
         return dataclasses.replace(self, **changes)

@@ -33,7 +33,7 @@ class Recorder:
 
         Args:
             step: Counted from 0.
-            estimate: What the policy takes for its velocity, in the label's scale, and contacts, (N, 3 + F).
+            estimate: What the policy's estimator says, in the label's scale, (N, L).
             actions: What it does, (N, D).
         """
         values = self._values(estimate, actions)
@@ -70,6 +70,7 @@ class Recorder:
             rows=rows,
             mass=self._mass + block.payload,
             dof_vel_limits=self._env.dof_vel_limits.cpu().numpy(),
+            labels=self._env.label_layout,
             **values,
         )
 
@@ -94,8 +95,7 @@ class Recorder:
             "sole_vel": torch.stack((sole_x, sole_y), dim=-1),
         }
         if estimate is not None:
-            velocity = estimate[:, :3] / env.cfg.normalization.obs_scales.lin_vel
-            values["estimate"] = torch.cat((velocity, estimate[:, 3:]), dim=1)
+            values["estimate"] = env.label_layout.physical(estimate)
         return values
 
     def _lay_out(self, values: dict[str, torch.Tensor]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from legged_gym.common.labels import label_errors
+
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
@@ -32,9 +34,11 @@ class Series:
     foot_forces: np.ndarray
     """Size of each foot's net contact force, N, (T, F)."""
     label: np.ndarray | None
-    """What the estimator should say: base velocity (m/s) and contacts (0 or 1), (T, L)."""
+    """What the estimator should say, in its units, (T, L)."""
     estimate: np.ndarray | None
     """What it says, (T, L)."""
+    label_titles: list[str]
+    """What each column of both is called, with its unit."""
 
 
 @dataclass
@@ -52,21 +56,19 @@ class Rollout:
     """Sums of squared tracking errors over robots and steps, (3,)."""
     _samples: int = 0
     _estimate_errors: torch.Tensor | None = None
-    """Sums of the estimate's absolute errors over robots and steps, (L,)."""
+    """Sums of the estimate's errors, or of its right contacts, over robots and steps, (L,)."""
     _estimates: int = 0
     falls: int = 0
     """Episodes that ended before their time."""
 
     def add_estimate(self, estimate: torch.Tensor, label: torch.Tensor) -> None:
         """Take an estimate and its truth, both (N, L) in the label's scale, of one observation."""
-        scale = self._label_scale(label.shape[1]).to(label.device)
-        truth, said = label / scale, estimate / scale
-        self._append("label", truth)
-        self._append("estimate", said)
-        error = torch.cat([(said - truth)[:, :3].abs(), ((said > 0.5) != (truth > 0.5))[:, 3:].float()], dim=1)
-        total = error.sum(dim=0)
+        layout = self.env.label_layout
+        self._append("label", layout.physical(label))
+        self._append("estimate", layout.physical(estimate))
+        total = label_errors(layout, estimate, label) * len(label)
         self._estimate_errors = total if self._estimate_errors is None else self._estimate_errors + total
-        self._estimates += len(error)
+        self._estimates += len(label)
 
     def add(self, commands: torch.Tensor, dones: torch.Tensor) -> None:
         """Take the environment's present state.
@@ -97,11 +99,9 @@ class Rollout:
         rms = (self._squares / max(self._samples, 1)).sqrt().tolist() if self._squares is not None else [0.0] * 3
         figures = dict(zip(("vx error, m/s", "vy error, m/s", "yaw rate error, rad/s"), rms, strict=True))
         if self._estimate_errors is not None:
-            means = (self._estimate_errors / self._estimates).tolist()
-            names = ("estimated vx off, m/s", "estimated vy off, m/s", "estimated vz off, m/s")
-            figures.update(zip(names, means[:3], strict=True))
-            if len(means) > 3:
-                figures["contacts estimated wrongly, %"] = 100.0 * sum(means[3:]) / len(means[3:])
+            means = self._estimate_errors / self._estimates
+            for figure in self.env.label_layout.figures():
+                figures[f"estimated {figure.title}"] = float(means[figure.columns].mean())
         minutes = self.seconds / 60.0
         figures["falls per robot and minute"] = self.falls / (self.env.num_envs * minutes)
         return figures
@@ -121,13 +121,9 @@ class Rollout:
             foot_names=feet,
             label=rows.pop("label", None),
             estimate=rows.pop("estimate", None),
+            label_titles=self.env.label_layout.column_titles(),
             **rows,
         )
 
     def _append(self, name: str, values: torch.Tensor) -> None:
         self._rows.setdefault(name, deque(maxlen=self.longest)).append(values[self.robot].cpu().numpy().copy())
-
-    def _label_scale(self, size: int) -> torch.Tensor:
-        scale = torch.ones(size)
-        scale[:3] = self.env.cfg.normalization.obs_scales.lin_vel
-        return scale

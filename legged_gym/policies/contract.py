@@ -80,7 +80,7 @@ def apply_contract(path: str, contract: Contract, env_cfg: BaseConfig) -> None:
 def _of_metadata(data: dict[str, Any]) -> Contract:
     control, joints, gait = data["control"], data["joints"], data["gait"]
     scales = {term["name"]: term["scale"] for term in data["observation"]["terms"]}
-    velocity = next(output["scale"] for output in data["estimator"]["output"] if output["name"] == "base_lin_vel")
+    velocity = next(label["scale"] for label in data["estimator"]["output"] if label["name"] == "base_lin_vel")
     return {
         "control": {
             **{name: control[name] for name in ("decimation", "action_scale")},

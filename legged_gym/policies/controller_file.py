@@ -37,7 +37,7 @@ _DIGITS = 6
 """Decimals: float32 holds no more, and 0.35 should read as 0.35."""
 
 
-def controller_yaml(env: LeggedRobot, velocity_scale: float, merge_into: str | os.PathLike[str] | None = None) -> str:
+def controller_yaml(env: LeggedRobot, merge_into: str | os.PathLike[str] | None = None) -> str:
     """Return the controller's configuration with the policy's pose, gains, gait and commands.
 
     The pose and gains of standing up are the robot's own, as are the ranges that commands begin with; the trained
@@ -45,14 +45,13 @@ def controller_yaml(env: LeggedRobot, velocity_scale: float, merge_into: str | o
 
     Args:
         env: The task that the policy was trained for.
-        velocity_scale: The estimator's velocities are m/s times this.
         merge_into: The robot's file, of which all else is kept, its standing up and command ranges included; None:
             only the policy's sections.
 
     Raises:
         UserError: That file can't be read, or its command ranges are none.
     """
-    sections = _sections(env, velocity_scale)
+    sections = _sections(env)
     if merge_into is None:
         content = CommentedMap(sections)
         content.yaml_set_start_comment(_HEADER)
@@ -67,7 +66,7 @@ def controller_yaml(env: LeggedRobot, velocity_scale: float, merge_into: str | o
     return stream.getvalue()
 
 
-def _sections(env: LeggedRobot, velocity_scale: float) -> dict[str, CommentedMap]:
+def _sections(env: LeggedRobot) -> dict[str, CommentedMap]:
     cfg = env.cfg
     terms = env.obs_layout.describe()
     trained = {axis: list(getattr(cfg.commands.ranges, axis)) for axis in AXES}
@@ -89,7 +88,7 @@ def _sections(env: LeggedRobot, velocity_scale: float) -> dict[str, CommentedMap
         "history_length": cfg.env.history_length,
         "observation_terms": [term["name"] for term in terms],
         "observation_scales": [term["scale"] for term in terms],
-        "velocity_scale": velocity_scale,
+        "labels": env.label_layout.to_list(),
         **{f"{axis}_range": limits for axis, limits in trained.items()},
     }
     return {name: _map(values) for name, values in ((STAND_UP, _stand_up(env)), (WALK, walk), (POLICY, policy))}

@@ -75,7 +75,7 @@ def export_policy(
         UserError: The policy has no estimator, or the folder can't be written.
     """
     _check_exportable(runner)
-    controller = controller_yaml(env, runner.alg.estimator_cfg.velocity_scale, merge_into)
+    controller = controller_yaml(env, merge_into)
     prefix = prefix or env.cfg.asset.name
     names = {key: f"{prefix}_{name}" for key, name in _FILES.items()}
     with _staging(Path(folder)) as staging:
@@ -111,7 +111,7 @@ def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any
         },
         "joints": _joints(env),
         "observation": _observation(env),
-        "estimator": _estimator_output(runner, env),
+        "estimator": {"input": ["observation"], "output": runner.alg.label_layout.to_list()},
         "actor": {
             "input": ["observation", "estimator output"],
             "output": "action of each joint",
@@ -220,17 +220,6 @@ def _observation(env: LeggedRobot) -> dict[str, Any]:
         "history": "newest step first; filled with the first step after a reset",
         "clip": env.cfg.normalization.clip_observations,
         "terms": [{**term, "start": slices[str(term["name"])].start} for term in terms],
-    }
-
-
-def _estimator_output(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any]:
-    feet = [env.body_names[index] for index in env.feet_indices]
-    return {
-        "input": ["observation"],
-        "output": [
-            {"name": "base_lin_vel", "size": 3, "scale": runner.alg.estimator_cfg.velocity_scale},
-            {"name": "foot_contact", "size": len(feet), "feet": feet},
-        ],
     }
 
 

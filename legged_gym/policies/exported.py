@@ -13,6 +13,7 @@ import onnxruntime
 import yaml
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import LabelLayout
 
 _JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
@@ -27,6 +28,7 @@ BUILT_IN: dict[str, Any] = {
     ],
     "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
     "velocity_scale": 2.0,
+    "labels": [],
 }  # fmt: skip
 """What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
 
@@ -68,8 +70,8 @@ class ControllerConfig:
     observation_terms: list[str]
     observation_scales: list[np.ndarray]
     """One number, or one for each component, of each term."""
-    velocity_scale: float
-    """The estimator's velocities are m/s times this."""
+    labels: LabelLayout
+    """What the estimator says."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
         history_length=round(policy.positive("history_length")),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
-        velocity_scale=policy.positive("velocity_scale"),
+        labels=policy.labels("labels"),
     )
 
 
@@ -173,6 +175,19 @@ class _Section:
         if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
             raise self._error(key, "a list of names")
         return values
+
+    def labels(self, key: str) -> LabelLayout:
+        """Return what the estimator says; without a list of it, the base's velocity and the feet's contacts."""
+        entries = self._get(key)
+        try:
+            if entries:
+                return LabelLayout.from_list(entries)
+        except (LookupError, TypeError, ValueError):
+            raise self._error(key, "a list of label terms") from None
+        return LabelLayout.from_list([
+            {"name": "base_lin_vel", "size": 3, "scale": self.positive("velocity_scale"), "unit": "m/s"},
+            {"name": "foot_contact", "feet": self.names("foot_names")},
+        ])  # fmt: skip
 
     def scales(self, key: str, count: int) -> list[np.ndarray]:
         """Return ``count`` scales, each one number or a list."""

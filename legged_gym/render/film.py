@@ -36,10 +36,9 @@ def velocities(env: LeggedRobot, robot: int, command: torch.Tensor, estimate: to
         estimate: The estimator's output, in its label's scale, (N, L), if there is one.
     """
     measured = torch.cat((env.base_lin_vel[robot, :2], env.base_ang_vel[robot, 2:]))
-    said = None if estimate is None else estimate[robot, :2] / env.cfg.normalization.obs_scales.lin_vel
-    return Velocities(
-        command[robot, :3].cpu().numpy(), measured.cpu().numpy(), None if said is None else said.cpu().numpy()
-    )
+    layout = env.label_layout
+    said = None if estimate is None else layout.part("velocity", layout.physical(estimate[robot].cpu().numpy()))
+    return Velocities(command[robot, :3].cpu().numpy(), measured.cpu().numpy(), None if said is None else said[:2])
 
 
 class RobotFilm:

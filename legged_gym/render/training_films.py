@@ -60,7 +60,8 @@ class TrainingFilms:
             interval: Iterations from the start of one film to the start of the next.
             estimate: Returns what the estimator said before the last step, in the label's scale, (N, L).
         """
-        self._env, self._logger, self._interval, self._estimate = env, logger, interval, estimate
+        self._env, self._logger, self._interval = env, logger, interval
+        self._estimate = estimate if env.label_layout.columns("velocity") is not None else None
         self._steps = round(_SECONDS / env.dt)
         self._rows: list[torch.Tensor] = []
         self._robots: torch.Tensor | None = None
@@ -120,7 +121,8 @@ class TrainingFilms:
             env.base_ang_vel[first, 2:],
         ]  # fmt: skip
         if self._estimate is not None:
-            parts.append(self._estimate()[first.to(self._logger.device), :2].to(env.device))
+            said = env.label_layout.physical(self._estimate()[first.to(self._logger.device)])
+            parts.append(env.label_layout.part("velocity", said)[:, :2].to(env.device))
         return torch.cat([part.flatten() for part in parts])
 
     def _recording(self) -> Recording:
@@ -145,7 +147,7 @@ class TrainingFilms:
             dof_pos=dof_pos.reshape(-1, count, joints),
             commands=commands,
             measured=measured,
-            estimated=said / env.cfg.normalization.obs_scales.lin_vel if said.size else None,
+            estimated=said if said.size else None,
         )
 
     def _draw(self) -> None:

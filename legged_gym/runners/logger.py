@@ -21,6 +21,7 @@ from rsl_rl.utils.logger import Logger
 from tqdm import tqdm
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import LabelFigure, LabelLayout
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom-scalars layout: charts by title by category."""
@@ -31,8 +32,6 @@ _LINE_INTERVAL = 10.0
 _SERVICES = ("wandb", "neptune")
 """Packages of logging services, whose errors are about accounts and connections."""
 
-_VELOCITY_ERRORS = ("Estimator/vel_x_mae", "Estimator/vel_y_mae", "Estimator/vel_z_mae")
-
 _GLANCE = {
     "reward of an episode": "Train/mean_reward",
     "episode length, steps": "Train/mean_episode_length",
@@ -42,18 +41,7 @@ _GLANCE = {
     "yaw rate error, rad/s": "Tracking/ang_vel_rmse",
     "terrain level": "Terrain/level",
 }
-_GLANCE_AT_ESTIMATOR = {
-    "estimated forward velocity off, m/s": "Estimator/vel_x_mae",
-    "estimated contacts right, share": "Estimator/contact_accuracy",
-}
-_ESTIMATOR_CHARTS = {
-    "forward velocity off, m/s": "Estimator/vel_x_mae",
-    "lateral velocity off, m/s": "Estimator/vel_y_mae",
-    "vertical velocity off, m/s": "Estimator/vel_z_mae",
-    "contacts right, share": "Estimator/contact_accuracy",
-    "loss": "Loss/estimator",
-    "learning rate": "Estimator/learning_rate",
-}
+_ESTIMATOR_CHARTS = {"loss": "Loss/estimator", "learning rate": "Estimator/learning_rate"}
 _LEARNING_CHARTS = {
     "value loss": "Loss/value",
     "surrogate loss": "Loss/surrogate",
@@ -108,6 +96,8 @@ class TrainingLogger(Logger):
         self.observers: list[Observer] = []
         """Are told of every step and iteration, in the process that logs."""
         self._completed_at: list[float] = []
+        self.label_layout: LabelLayout | None = None
+        """What the estimator says, where there is one."""
 
     @property
     def steps_per_second(self) -> float | None:
@@ -142,8 +132,7 @@ class TrainingLogger(Logger):
             reason = " ".join(str(error).split())
             raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
         if hasattr(self.writer, "add_custom_scalars"):
-            estimates = "estimator_cfg" in self.cfg["algorithm"]
-            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), estimates))
+            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), self.label_layout))
 
     def process_env_step(
         self,
@@ -293,7 +282,8 @@ class TrainingLogger(Logger):
         if self.rewbuffer:
             parts.append(f"reward {statistics.mean(self.rewbuffer):.2f}")
             parts.append(f"length {statistics.mean(self.lenbuffer):.0f}")
-        errors = [losses[name] for name in _VELOCITY_ERRORS if name in losses]
+        figures = self.label_layout.figures() if self.label_layout is not None else []
+        errors = [losses[figure.tag] for figure in figures if figure.label.kind == "velocity"]
         if errors:
             parts.append(f"estimator {statistics.mean(errors):.3f} m/s")
         parts.append(f"{self._steps / seconds:.0f} steps/s")
@@ -351,24 +341,27 @@ class Progress:
             self._bar.close()
 
 
-def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = True) -> Layout:
+def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayout | None = None) -> Layout:
     """Return the dashboard's layout: first what tells how the training goes, then the rest by groups.
 
     TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run.
 
     Args:
         reward_scales: Scale by reward term; terms with scale 0 get no chart.
-        estimates: Whether there is an estimator.
+        labels: What the estimator says, if there is one.
 
     Returns:
         Categories of charts, each a list of expressions that match the names of its curves.
     """
     terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
+    estimates = {figure.title: figure.tag for figure in labels.figures()} if labels is not None else {}
+    # The first error and the first share tell enough.
+    first = {f"estimated {title}": tag for title, tag in _first_of_each_kind(labels).items()}
     groups = {
-        "At a glance": _GLANCE | (_GLANCE_AT_ESTIMATOR if estimates else {}),
+        "At a glance": _GLANCE | first,
         "Rewards per second": {name: tag for name, tag in terms.items() if reward_scales[name] > 0},
         "Penalties per second": {name: tag for name, tag in terms.items() if reward_scales[name] < 0},
-        "Estimator": _ESTIMATOR_CHARTS if estimates else {},
+        "Estimator": estimates | _ESTIMATOR_CHARTS if labels is not None else {},
         "Learning": _LEARNING_CHARTS,
         "Speed": _SPEED_CHARTS,
     }
@@ -377,6 +370,14 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], estimates: bool = 
         for category, charts in groups.items()
         if charts
     }
+
+
+def _first_of_each_kind(labels: LabelLayout | None) -> dict[str, str]:
+    """Return title and curve of an estimator's first error and first share."""
+    chosen: dict[bool, LabelFigure] = {}
+    for figure in labels.figures() if labels is not None else ():
+        chosen.setdefault(figure.is_share, figure)
+    return {figure.title: figure.tag for figure in chosen.values()}
 
 
 def _reward_scales(env_cfg: Any) -> dict[str, float]:

@@ -49,6 +49,7 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         # rsl_rl's search for NaN waits for a GPU in every step; the update finds them, too, an iteration later.
         train_cfg = {"check_for_nan": torch.device(device).type == "cpu", **train_cfg}
         super().__init__(env, train_cfg, log_dir, device)
+        self.logger.label_layout = self.alg.label_layout
 
     def get_inference_policy(self, device: str | None = None) -> EstimatorPolicy:
         """Return the callable that maps observations to actions ``(N, num_actions)`` through both nets."""
@@ -56,7 +57,7 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         return EstimatorPolicy(self.alg.get_estimator(), self.alg.get_policy()).to(device)
 
     def estimate(self, obs: TensorDict) -> torch.Tensor:
-        """Return the estimator's output ``(N, label size)``: velocity times its scale, then contacts."""
+        """Return the estimator's output ``(N, label size)``, in the label's scale."""
         return self.get_inference_policy().estimate(obs)
 
     def last_estimate(self) -> torch.Tensor:

@@ -134,7 +134,7 @@ class NativeViewer:
         if session.robot != self._shown:
             self._shown, drawing.robots = session.robot, self._robots(session.env)
         reading = self._instruments.read()
-        said = None if reading.estimate is None else reading.estimate[:2]
+        said = None if reading.estimated_velocity is None else reading.estimated_velocity[:2]
         seen = Velocities(reading.command, reading.velocity, said)
         drawing.arrows = seen.arrows(np.concatenate((reading.position, reading.quaternion)))
         with self._handle.lock():

@@ -35,9 +35,11 @@ class Reading:
     rewards: np.ndarray
     """Scaled reward terms per second, (R,)."""
     label: np.ndarray | None
-    """What the estimator should say: velocity, m/s, (3,), then contacts, 0 or 1; None without an estimator."""
+    """What the estimator should say, in the units of the task's ``label_layout``, (L,); None without an estimator."""
     estimate: np.ndarray | None
-    """What it says."""
+    """What it says, (L,)."""
+    estimated_velocity: np.ndarray | None
+    """The velocity in ``estimate``, m/s, base frame, (3,), if the estimator says one."""
 
 
 class Instruments:
@@ -70,7 +72,8 @@ class Instruments:
         for name in ("feet", "forces"):
             values[name] = values[name].reshape(-1, 3)
         label, estimate = values.pop("label", None), values.pop("estimate", None)
-        return Reading(steps * env.dt, int(level), **values, label=label, estimate=estimate)
+        said = None if estimate is None else env.label_layout.part("velocity", estimate)
+        return Reading(steps * env.dt, int(level), **values, label=label, estimate=estimate, estimated_velocity=said)
 
     def _estimate(self, row: slice) -> dict[str, torch.Tensor]:
         """Return label and estimate of a robot, each (1, L), if it has an estimator."""
@@ -78,7 +81,5 @@ class Instruments:
         if session.estimator is None:
             return {}
         obs = session.env.get_observations()[row].to(session.estimator_device)
-        label, estimate = obs["label"].clone(), session.estimator(obs).clone()
-        for values in (label, estimate):
-            values[:, :3] /= session.env.cfg.normalization.obs_scales.lin_vel
-        return {"label": label, "estimate": estimate}
+        physical = session.env.label_layout.physical
+        return {"label": physical(obs["label"]), "estimate": physical(session.estimator(obs))}

@@ -56,16 +56,24 @@ class Plots:
         self._rows: deque[tuple[float, np.ndarray]] = deque()
         self._robot = session.robot
         self._means = np.zeros(len(self._names))
-        said: dict[str, Colour] = {} if session.estimator is None else {"estimate": ESTIMATE_COLOUR}
+        layout = session.env.label_layout
+        estimates = session.estimator is not None
+        self._velocity = layout.columns("velocity") if estimates else None
+        # The velocity is drawn beside the command.
+        self._further = [
+            column for column in range(layout.size if estimates else 0)
+            if self._velocity is None or not self._velocity.start <= column < self._velocity.start + 2
+        ]  # fmt: skip
+        said: dict[str, Colour] = {} if self._velocity is None else {"estimate": ESTIMATE_COLOUR}
         asked = {"command": COMMAND_COLOUR, "velocity": VELOCITY_COLOUR} | said
         self._charts = [
             Chart(gui, "forward velocity, m/s", asked),
             Chart(gui, "lateral velocity, m/s", asked),
             Chart(gui, "yaw rate, rad/s", {"command": COMMAND_COLOUR, "velocity": VELOCITY_COLOUR}),
         ]
-        feet = [session.env.body_names[i] for i in session.env.feet_indices.tolist()]
-        if said:
-            self._charts += [Chart(gui, f"{foot} touches", {"truth": _TRUTH_COLOUR} | said) for foot in feet]
+        titles = layout.column_titles()
+        pair = {"truth": _TRUTH_COLOUR, "estimate": ESTIMATE_COLOUR}
+        self._charts += [Chart(gui, titles[column], pair) for column in self._further]
         self._charts.append(Chart(gui, "rewards per second", {"rewards": _REWARD_COLOUR, "penalties": _PENALTY_COLOUR}))
         gui.add_markdown("**Reward terms per second**")
         self._bars = gui.add_html("")
@@ -101,17 +109,17 @@ class Plots:
         parts: list[float] = []
         for axis in range(2):
             parts += [reading.command[axis], reading.velocity[axis]]
-            if reading.estimate is not None:
-                parts.append(reading.estimate[axis])
+            if reading.estimated_velocity is not None:
+                parts.append(reading.estimated_velocity[axis])
         parts += [reading.command[2], reading.velocity[2]]
         if reading.estimate is not None and reading.label is not None:
-            for truth, said in zip(reading.label[3:], reading.estimate[3:], strict=True):
-                parts += [truth, said]
+            for column in self._further:
+                parts += [reading.label[column], reading.estimate[column]]
         parts += [reading.rewards.clip(min=0.0).sum(), reading.rewards.clip(max=0.0).sum()]
         return np.array(parts)
 
     def _curve_counts(self, total: int) -> list[int]:
-        velocities = 2 if self._session.estimator is None else 3
+        velocities = 2 if self._velocity is None else 3
         counts = [velocities, velocities, 2]
         return [*counts, *[2] * ((total - sum(counts)) // 2)]
 

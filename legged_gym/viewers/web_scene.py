@@ -208,8 +208,8 @@ class WebScene:
         starts[:, 2] = _ARROW_HEIGHT - _ARROW_SPACING * np.arange(3)
         ends = starts.copy()
         ends[:2, :2] += [reading.command[:2], reading.velocity[:2]]
-        if reading.estimate is not None:
-            ends[2, :2] += reading.estimate[:2]
+        if reading.estimated_velocity is not None:
+            ends[2, :2] += reading.estimated_velocity[:2]
         self._velocities.points = np.stack((starts, ends + _SOME_LENGTH), axis=1)
         arcs = []
         for start, rate in zip(starts[:2], (reading.command[2], reading.velocity[2]), strict=True):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.latency import Latency
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.motors import Motors
+from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.simulators import PhysicsParameters, Simulator
 
 
@@ -91,32 +94,38 @@ class DomainRand:
         """Whether any sensor may be late."""
         return max(self.cfg.observation_delay_range) > 0.0 or self.latency.on_observations
 
-    def privileged(self) -> torch.Tensor:
-        """Return all randomised values as the critic sees them, (N, 8 + 4 D); of joint dynamics the first joint's."""
-        physics = self.physics
-        joints = (physics.joint_friction, physics.joint_damping, physics.joint_armature)
-        return torch.cat(
-            (
-                physics.friction.unsqueeze(1),
-                self.base_mass.unsqueeze(1) / 20.0,
-                physics.added_com,
-                torch.stack([values[:, 0] for values in joints], dim=1),
-                self.stiffness_multiplier,
-                self.damping_multiplier,
-                self.torque_multiplier,
-                self.joint_offset,
-            ),
-            dim=1,
-        )
+    def privileged_terms(self) -> list[ObsTerm]:
+        """Declare all randomised values as the critic sees them, 8 + 4 D components; of joint dynamics the first's."""
+        dynamics = ("joint_friction", "joint_damping", "joint_armature")
+        multipliers = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
+        return [
+            ObsTerm("friction", lambda: self.physics.friction.unsqueeze(1), mirror="same"),
+            ObsTerm("base_mass", lambda: self.base_mass.unsqueeze(1) / 20.0, mirror="same"),
+            ObsTerm("added_com", lambda: self.physics.added_com, mirror="vector"),
+            *[ObsTerm(name, partial(self._of_first_joint, name), mirror="same") for name in dynamics],
+            *[ObsTerm(name, partial(getattr, self, name), mirror="joint_sizes") for name in multipliers],
+            ObsTerm("joint_offset", lambda: self.joint_offset, mirror="joints"),
+        ]
 
-    def further_privileged(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Return what the critic sees of ``motors``, each (N, D), and of ``latency``, each (N, 1): what is on."""
+    def further_privileged_terms(self) -> list[ObsTerm]:
+        """Declare what the critic sees of ``motors``, D components each, and of ``latency``: what is on."""
+        terms = []
+        if self._motor_values():
+            terms.append(ObsTerm("motors", lambda: torch.cat(self._motor_values(), dim=1), mirror="joint_sizes"))
+        if self.latency.privileged():
+            terms.append(ObsTerm("latency", lambda: torch.cat(self.latency.privileged(), dim=1), mirror="same"))
+        return terms
+
+    def _of_first_joint(self, name: str) -> torch.Tensor:
+        return getattr(self.physics, name)[:, :1]
+
+    def _motor_values(self) -> list[torch.Tensor]:
         joints = {
             "armature": self.physics.joint_armature,
             "dry_friction": self.physics.joint_friction,
             "viscous_friction": self.physics.joint_damping,
         }
-        return self.motors.privileged(joints), self.latency.privileged()
+        return self.motors.privileged(joints)
 
     def _draw_physics(self, cfg: LeggedRobotCfg, sim: Simulator) -> PhysicsParameters:
         rand, motors, n = cfg.domain_rand, self.motors.ranges, sim.num_envs

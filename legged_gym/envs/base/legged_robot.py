@@ -80,6 +80,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._init_buffers()
         self._prepare_reward_function()
         self._update_derived()
+        # Terms of observations may read all that a step leaves behind.
+        self._update_feet()
         self._prepare_observations()
         self._prepare_noise()
         self.reset()

@@ -161,6 +161,9 @@ class LeggedRobotCfg(BaseConfig):
         """Parts of the names of links whose contacts are counted by ``_reward_collision``."""
         terminate_after_contacts_on: list[str] = []
         """Parts of the names of links whose contact ends the episode."""
+        mirrored_joints: dict[str, float] = {}
+        """Sign of each joint's angle when left and right are exchanged, by a part of the joint's name; ``symmetry``
+        needs it. It is 1 where the axes point the same way across the robot on both sides, -1 for rolls and yaws."""
         terminate_past_tilt: Annotated[float, Ge(0), Le(180)] = 0.0
         """Angle between the base's z axis and the vertical that ends the episode, too, degrees; 0: none. For robots
         whose controllers give up somewhere there."""

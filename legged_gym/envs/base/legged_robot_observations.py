@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import torch
 from tensordict import TensorDict
 
+from legged_gym.common.labels import Label, LabelLayout, default_components
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 from legged_gym.envs.base.legged_robot_state import LeggedRobotState
-from legged_gym.envs.base.observations import ObservationLayout, ObsTerm
+from legged_gym.envs.base.observations import LabelTerm, MirrorRule, ObservationLayout, ObsTerm
 
 
 class LeggedRobotObservations(LeggedRobotState):
@@ -15,6 +18,7 @@ class LeggedRobotObservations(LeggedRobotState):
 
     _clean: torch.Tensor | None
     _own_privileged: torch.Tensor | None
+    body_names: list[str]
     _history: torch.Tensor
     _past_clean: torch.Tensor
 
@@ -22,9 +26,16 @@ class LeggedRobotObservations(LeggedRobotState):
         """Lay out the terms, which are evaluated once for that, and start with an empty history."""
         noise_level = self.cfg.noise.noise_level
         self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
+        self._privileged = ObservationLayout(self._privileged_terms(), self.device)
+        terms = self._label_terms()
+        self._labels = ObservationLayout(terms, self.device)
+        self.label_layout = LabelLayout(map(_label, terms, self._labels.sizes, repeat(self.foot_names)))
+        """What an estimator's label holds, column by column."""
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
         longest = self.rand.latency.longest_age(max(self.cfg.domain_rand.observation_delay_range))
+        # Looked up before the robots stand where they start.
+        self._measured_heights = None
         self._past_clean = torch.zeros(self.num_envs, longest, self.obs_layout.size, device=self.device)
         self.obs_buf = self._history.flatten(1)
 
@@ -94,17 +105,43 @@ class LeggedRobotObservations(LeggedRobotState):
 
         All of them are new tensors: a runner stores an observation after the next step.
         """
-        return {"policy": self.obs_buf, "privileged": torch.cat((clean, self._privileged()), dim=1)}
+        return {
+            "policy": self.obs_buf,
+            "privileged": torch.cat((clean, self._privileged.compute()), dim=1),
+            "label": self._labels.compute(),
+        }
 
-    def _privileged(self) -> torch.Tensor:
-        """Return what the critic knows beside the noise-free step, (N, P)."""
-        parts = [self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel, self.rand.privileged()]
+    def mirrored_groups(self) -> dict[str, list[tuple[ObsTerm, int]]]:
+        """Return what each observation group consists of: terms and their sizes, in order."""
+        step, label = self.obs_layout.parts, self._labels.parts
+        return {
+            "policy": step * self.history_length,
+            "privileged": step + self._privileged.parts,
+            "label": label,
+            "estimate": label,
+        }
+
+    def _privileged_terms(self) -> list[ObsTerm]:
+        """Declare what the critic knows beside the noise-free step, in order."""
+        scales = self.cfg.normalization.obs_scales
+        terms = [ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, mirror="vector")]
+        terms += self.rand.privileged_terms()
         if self.cfg.terrain.measure_heights:
-            offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
-            heights = (offset - self.measured_heights).clamp_(-1.0, 1.0)
-            parts.append(heights.mul_(self.cfg.normalization.obs_scales.height_measurements))
-        joints, robots = self.rand.further_privileged()
-        return torch.cat([*parts, *joints, *robots], dim=1)
+            terms.append(ObsTerm("heights", self._height_samples, scales.height_measurements, mirror="heights"))
+        return terms + self.rand.further_privileged_terms()
+
+    def _height_samples(self) -> torch.Tensor:
+        """Return how far the base is above the ground around it, less ``height_offset``, m, within ±1, (N, H)."""
+        offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
+        return (offset - self.measured_heights).clamp_(-1.0, 1.0)
+
+    def _label_terms(self) -> list[LabelTerm]:
+        """Declare what an estimator learns to say, in order."""
+        scale = self.cfg.normalization.obs_scales.lin_vel
+        return [
+            LabelTerm("base_lin_vel", lambda: self.base_lin_vel, scale, mirror="vector", kind="velocity", unit="m/s"),
+            LabelTerm("foot_contact", lambda: self.feet_contact.float(), mirror="feet", kind="contact"),
+        ]
 
     def _command_scales(self) -> list[float]:
         scales = self.cfg.normalization.obs_scales
@@ -112,13 +149,37 @@ class LeggedRobotObservations(LeggedRobotState):
 
     def _observation_terms(self) -> list[ObsTerm]:
         """Declare one step of the policy's observation, in order."""
+        scale, noise = self.cfg.normalization.obs_scales.lin_vel, self.cfg.noise.noise_scales.lin_vel
+        velocity = ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scale, noise, mirror="vector")
+        return [velocity, *self._measured_terms()]
+
+    def _measured_terms(self) -> list[ObsTerm]:
+        """Declare what a robot with an IMU and encoders knows without an estimator."""
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
         return [
-            ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, noise.lin_vel),
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True, imu=True),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True, imu=True),
-            ObsTerm("commands", lambda: self.commands[:, :3], self._command_scales()),
-            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
-            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
-            ObsTerm("actions", lambda: self.actions),
+            self._imu_term("base_ang_vel", scales.ang_vel, noise.ang_vel, "rotation"),
+            self._imu_term("projected_gravity", 1.0, noise.gravity, "vector"),
+            ObsTerm("commands", lambda: self.commands[:, :3], self._command_scales(), mirror="command"),
+            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True, mirror="joints"),
+            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True, mirror="joints"),
+            ObsTerm("actions", lambda: self.actions, mirror="joints"),
         ]
+
+    def _imu_term(self, name: str, scale: float, noise: float, mirror: MirrorRule) -> ObsTerm:
+        """Declare what the IMU tells, by the name of its tensor."""
+        return ObsTerm(name, lambda: getattr(self, name), scale, noise, sensed=True, imu=True, mirror=mirror)
+
+    @property
+    def foot_names(self) -> list[str]:
+        """Links of the feet, F, in the order of contacts."""
+        return [self.body_names[index] for index in self.feet_indices.tolist()]
+
+
+def _label(term: LabelTerm, size: int, feet: list[str]) -> Label:
+    """Describe a label's term without its values."""
+    if not isinstance(term.scale, int | float):
+        raise ConfigError(f"label term '{term.name}' takes one scale, got {term.scale}")
+    components = term.components or default_components(term.kind, size, feet)
+    if len(components) != size:
+        raise ConfigError(f"label term '{term.name}' has {size} columns, but {len(components)} components are named")
+    return Label(term.name, term.kind, components, float(term.scale), term.unit)

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+
+from legged_gym.common.labels import Kind
+
+Reflection = tuple[list[int], list[float]]
+"""Where each component of a mirrored value comes from, and its sign."""
+
+MirrorRule = Literal["same", "vector", "rotation", "command", "joints", "joint_sizes", "feet", "heights"]
+"""How a value changes when left and right are exchanged (the mirror is the base's x-z plane).
+
+=========== =====================================================================================
+same        not at all: sizes that belong to the whole robot
+vector      x, y, z of a position, velocity or direction: y changes sign
+rotation    x, y, z of an angular velocity: x and z change sign
+command     forward, lateral, yaw rate: the last two change sign
+joints      one value of each joint: sides are exchanged, signs are those of ``asset.mirrored_joints``
+joint_sizes the same for values without a sign, such as gains
+feet        one value of each foot or leg: sides are exchanged
+heights     samples at ``terrain.measured_points_x`` and ``_y``: rows are turned around
+=========== =====================================================================================
+
+A value may hold several of these, one after the other: sines of all legs' phases, then their cosines.
+"""
 
 
 @dataclass
@@ -23,12 +46,25 @@ class ObsTerm:
     """Whether it comes from a sensor, whose values may be late."""
     imu: bool = False
     """Whether that sensor is the IMU, which has a rate of its own."""
+    mirror: MirrorRule | Reflection | None = None
+    """How it changes in a mirror. Only trainings with ``symmetry`` need it."""
+
+
+@dataclass
+class LabelTerm(ObsTerm):
+    """One term of what an estimator learns to say. Nobody else has to be told of it."""
+
+    kind: Kind = "scalar"
+    """``velocity`` and ``scalar`` are judged by their error, ``contact`` (0 or 1) by the share that is right."""
+    unit: str = ""
+    components: tuple[str, ...] = ()
+    """Names of its columns; empty: axes of a velocity, feet of contacts, numbers of anything else."""
 
 
 class ObservationLayout:
     """Evaluates an ordered list of :class:`ObsTerm`."""
 
-    def __init__(self, terms: list[ObsTerm], device: str, noise_level: float = 1.0) -> None:
+    def __init__(self, terms: Sequence[ObsTerm], device: str, noise_level: float = 1.0) -> None:
         """Evaluate every term once to learn its size.
 
         Args:
@@ -39,7 +75,7 @@ class ObservationLayout:
         Raises:
             ValueError: Two terms share a name, or a list of scales does not match its term's size.
         """
-        self.terms = terms
+        self.terms = list(terms)
         self.sizes = [term.value().shape[1] for term in terms]
         if len({term.name for term in terms}) != len(terms):
             raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
@@ -63,6 +99,11 @@ class ObservationLayout:
     def size(self) -> int:
         """Number of components, O."""
         return sum(self.sizes)
+
+    @property
+    def parts(self) -> list[tuple[ObsTerm, int]]:
+        """Each term and its size, in order."""
+        return list(zip(self.terms, self.sizes, strict=True))
 
     @property
     def slices(self) -> dict[str, slice]:

@@ -109,27 +109,12 @@ class Qmini(LeggedRobot):
 
     def _observation_terms(self) -> list[ObsTerm]:
         """Declare the 43 components of a step; the on-robot controller builds the same ones."""
-        scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
-        command_scales = [scales.lin_vel, scales.lin_vel, scales.ang_vel]
-        return [
-            ObsTerm("base_ang_vel", lambda: self.base_ang_vel, scales.ang_vel, noise.ang_vel, sensed=True, imu=True),
-            ObsTerm("projected_gravity", lambda: self.projected_gravity, 1.0, noise.gravity, sensed=True, imu=True),
-            ObsTerm("commands", lambda: self.commands, command_scales),
-            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True),
-            ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True),
-            ObsTerm("actions", lambda: self.actions),
-            ObsTerm("gait_clock", self._clock_signal),
-        ]
+        return [*self._measured_terms(), ObsTerm("gait_clock", self._clock_signal, mirror="feet")]
 
     def _clock_signal(self) -> torch.Tensor:
         """Return sine of both leg phases, then cosine of both, (N, 4)."""
         angle = 2.0 * math.pi * self.leg_phases
         return torch.cat((angle.sin(), angle.cos()), dim=1)
-
-    def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
-        velocity = self.base_lin_vel * self.cfg.normalization.obs_scales.lin_vel
-        label = torch.cat((velocity, self.foot_contacts.float()), dim=1)
-        return super()._observation_groups(clean) | {"label": label}
 
     # --- rewards -------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
         replace_cylinder_with_capsule = True
         penalize_contacts_on = ["hip", "knee"]
         terminate_after_contacts_on = ["base", "hip", "knee"]
+        mirrored_joints = {"hip": -1.0, "knee": -1.0, "ankle": -1.0}
 
     class domain_rand(LeggedRobotCfg.domain_rand):
         randomize_friction = True

@@ -1,0 +1,202 @@
+"""What an estimator says, column by column: the one description that losses, curves, plots and files read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from legged_gym.common.errors import UserError
+
+Kind = Literal["velocity", "contact", "scalar"]
+"""A velocity has components in the base frame, a contact is 0 or 1 for each foot, a scalar is any other value."""
+
+CONTACT_THRESHOLD = 0.5
+"""A foot is taken to touch when the estimate is above this."""
+
+_SHORT = {"base_lin_vel": "vel", "foot_contact": "contact"}
+"""Names of curves that are shorter than the labels' names."""
+_AXES = {"x": "forward", "y": "lateral", "z": "vertical"}
+
+
+@dataclass(frozen=True)
+class Label:
+    """One term of an estimator's label."""
+
+    name: str
+    kind: Kind
+    components: tuple[str, ...]
+    """Name of each column: an axis, a foot, or nothing for a single value."""
+    scale: float = 1.0
+    """The label is the value in its unit times this."""
+    unit: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the label as plain values, for files."""
+        plain = {"name": self.name, "size": len(self.components), "scale": self.scale, "kind": self.kind}
+        return {**plain, "unit": self.unit, "components": list(self.components)}
+
+
+@dataclass(frozen=True)
+class LabelFigure:
+    """One number that tells how good an estimate is: a mean absolute error, or a share of right contacts."""
+
+    label: Label
+    columns: slice
+    """Columns of the estimate that it is about."""
+    tag: str
+    """Name of its curve in TensorBoard."""
+    title: str
+    """For people, with its unit."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share, 0…1, of estimates that are right."""
+        return self.label.kind == "contact"
+
+
+class LabelLayout:
+    """The terms of a label in their order. Values may be NumPy arrays or PyTorch tensors, (..., L)."""
+
+    def __init__(self, labels: Iterable[Label]) -> None:
+        """Lay the terms out.
+
+        Raises:
+            ValueError: Two terms share a name.
+        """
+        self.labels = tuple(labels)
+        names = [label.name for label in self.labels]
+        if len(set(names)) != len(names):
+            raise ValueError(f"label terms share a name: {names}")
+        self.scales = tuple(label.scale for label in self.labels for _ in label.components)
+        self._device_scales: dict[Any, Any] = {}
+        ends = np.cumsum([0, *(len(label.components) for label in self.labels)]).tolist()
+        self.slices = {label.name: slice(*ends[i : i + 2]) for i, label in enumerate(self.labels)}
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two layouts mean the same."""
+        return isinstance(other, LabelLayout) and self.labels == other.labels
+
+    def __hash__(self) -> int:
+        """Return the hash of the terms."""
+        return hash(self.labels)
+
+    @classmethod
+    def unnamed(cls, size: int) -> LabelLayout:
+        """Return the layout of a label that nobody describes."""
+        return cls([Label("label", "scalar", tuple(map(str, range(size))))])
+
+    @classmethod
+    def from_list(cls, entries: Sequence[Mapping[str, Any]]) -> LabelLayout:
+        """Read what :meth:`to_list` wrote, or the metadata of older exports, which name velocity and feet only.
+
+        Raises:
+            UserError: An entry is of no known kind.
+            LookupError, TypeError: An entry is damaged.
+        """
+        labels = []
+        for entry in entries:
+            is_contact = "feet" in entry
+            kind = entry.get("kind", "contact" if is_contact else "velocity")
+            if kind not in get_args(Kind):
+                raise UserError(f"label '{entry['name']}' is of kind '{kind}'; known: {', '.join(get_args(Kind))}")
+            components = entry.get("components") or entry.get("feet") or _components(kind, int(entry["size"]))
+            scale = float(entry.get("scale", 1.0))
+            labels.append(Label(str(entry["name"]), kind, tuple(components), scale, str(entry.get("unit", ""))))
+        return cls(labels)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the terms as plain values, for files."""
+        return [label.to_dict() for label in self.labels]
+
+    @property
+    def size(self) -> int:
+        """Number of columns, L."""
+        return len(self.scales)
+
+    def columns(self, kind: Kind) -> slice | None:
+        """Return where the first term of a kind lies: the base's velocity, the feet's contacts."""
+        return next((self.slices[label.name] for label in self.labels if label.kind == kind), None)
+
+    def physical(self, values: Any) -> Any:
+        """Return values in the label's scale, (..., L), in their units."""
+        if isinstance(values, np.ndarray):
+            return values / np.array(self.scales, values.dtype)
+        # Kept, because a GPU would have to be waited for.
+        kept = self._device_scales.get((values.device, values.dtype))
+        if kept is None:
+            kept = self._device_scales[values.device, values.dtype] = values.new_tensor(self.scales)
+        return values / kept
+
+    def part(self, kind: Kind, values: Any) -> Any:
+        """Return the columns of the first term of a kind of values, (..., L), or None if there is no such term."""
+        columns = self.columns(kind)
+        return None if columns is None else values[..., columns]
+
+    def figures(self) -> list[LabelFigure]:
+        """Return all numbers that tell how good an estimate is."""
+        return [figure for label in self.labels for figure in self._figures(label)]
+
+    def _figures(self, label: Label) -> list[LabelFigure]:
+        name, start = _SHORT.get(label.name, label.name), self.slices[label.name].start
+        if label.kind == "contact":
+            what = "contacts" if label.name in _SHORT else label.name.replace("_", " ")
+            columns = self.slices[label.name]
+            return [LabelFigure(label, columns, f"Estimator/{name}_accuracy", f"{what} right, share")]
+        figures = []
+        for index, component in enumerate(label.components, start):
+            tag = "_".join(filter(None, (f"Estimator/{name}", component, "mae")))
+            title = f"{self._title(label, component)} off{', ' if label.unit else ''}{label.unit}"
+            figures.append(LabelFigure(label, slice(index, index + 1), tag, title))
+        return figures
+
+    @staticmethod
+    def _title(label: Label, component: str) -> str:
+        if label.name == "base_lin_vel":
+            return f"{_AXES[component]} velocity"
+        return " ".join(filter(None, (label.name.replace("_", " "), component)))
+
+    def column_titles(self) -> list[str]:
+        """Return what each column is called, with its unit, for plots."""
+        titles = []
+        for label in self.labels:
+            for component in label.components:
+                title = f"{component} touches" if label.kind == "contact" else self._title(label, component)
+                titles.append(f"{title}, {label.unit}" if label.unit else title)
+        return titles
+
+
+def label_errors(layout: LabelLayout, estimate: Any, truth: Any) -> Any:
+    """Return the error of each column of estimates, (N, L), in the label's scale.
+
+    Returns:
+        The mean absolute error in the column's unit or, for contacts, the share of estimates that are right, (L,).
+    """
+    off = layout.physical(abs(estimate - truth).mean(0))
+    columns = [layout.slices[label.name] for label in layout.labels if label.kind == "contact"]
+    right = 1.0 * ((estimate > CONTACT_THRESHOLD) == (truth > CONTACT_THRESHOLD))
+    for where in columns:
+        off[where] = right[:, where].mean(0)
+    return off
+
+
+def _components(kind: Kind, size: int) -> tuple[str, ...]:
+    if kind == "velocity" and size == len(_AXES):
+        return tuple(_AXES)
+    return ("",) if size == 1 else tuple(map(str, range(size)))
+
+
+def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
+    return tuple(feet) if kind == "contact" and len(feet) == size else _components(kind, size)
+
+
+QMINI_LABELS = LabelLayout(
+    [
+        Label("base_lin_vel", "velocity", ("x", "y", "z"), 2.0, "m/s"),
+        Label("foot_contact", "contact", ("ankle_pitch_l", "ankle_pitch_r")),
+    ]
+)
+"""What Qmini's published estimator says; files that describe no estimate mean this one."""

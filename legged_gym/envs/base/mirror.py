@@ -1,0 +1,160 @@
+"""A robot seen in a mirror along its x-z plane, left becoming right, as its terms declare it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import torch
+from tensordict import TensorDict
+
+from legged_gym.common.errors import UserError
+from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.envs.base.observations import MirrorRule, ObsTerm, Reflection
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+
+_SIGNS: dict[str, list[float]] = {
+    "same": [1.0],
+    "vector": [1.0, -1.0, 1.0],
+    "rotation": [-1.0, 1.0, -1.0],
+    "command": [1.0, -1.0, -1.0],
+}
+"""Rules that leave components where they are."""
+
+_ACTIONS = "actions"
+_TABLES = "mirror_tables"
+"""Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
+
+_SIDES = {"left": "right", "l": "r"}
+_SIDES |= {right: left for left, right in _SIDES.items()}
+_SIDES |= {name.upper(): other.upper() for name, other in _SIDES.items()} | {
+    name.title(): other.title() for name, other in _SIDES.items()
+}
+_SIDE = re.compile(r"(?<![a-zA-Z])(left|right|Left|Right|LEFT|RIGHT|l|r|L|R)(?![a-z])|^([FRfr])([LRlr])(?![a-zA-Z])")
+"""A side in a joint's name: a word, a letter of its own, or the second letter of FL, FR, RL and RR."""
+
+
+def mirror(
+    env: LeggedRobot, obs: TensorDict | None, actions: torch.Tensor | None
+) -> tuple[TensorDict | None, torch.Tensor | None]:
+    """Append the mirrored samples; this is what rsl_rl's symmetry extension calls.
+
+    Args:
+        env: The task, whose terms say how they are mirrored.
+        obs: Observation groups, each (B, ...); None if only actions are wanted.
+        actions: Actions, (B, D), or None.
+
+    Returns:
+        Observations and actions of twice the batch size, the originals first; None for what was None.
+
+    Raises:
+        UserError: A term does not say how it is mirrored, or the robot is not made of a left and a right half.
+    """
+    if obs is not None:
+        # Not every version of the compiler can list what a TensorDict holds.
+        groups = {name: obs.get(name, None) for name in env.mirrored_groups()}
+        both = {name: _append(env, name, values) for name, values in groups.items() if values is not None}
+        obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
+    if actions is not None:
+        actions = _append(env, _ACTIONS, actions)
+    return obs, actions
+
+
+def _append(env: LeggedRobot, name: str, values: torch.Tensor) -> torch.Tensor:
+    """Return values of an observation group, or actions, followed by the mirrored ones."""
+    known = env.__dict__.setdefault(_TABLES, {})
+    if (name, values.device) not in known:
+        order, signs = _reflection(env, name)
+        if len(order) != values.shape[-1]:
+            raise UserError(
+                f"'{name}' has {values.shape[-1]} components, but its terms have {len(order)}: a class that observes "
+                "by itself needs a function of its own in 'symmetry.function'"
+            )
+        known[name, values.device] = (
+            torch.tensor(order, device=values.device), torch.tensor(signs, device=values.device),
+        )  # fmt: skip
+    order, signs = known[name, values.device]
+    return torch.cat([values, values[..., order] * signs])
+
+
+def _reflection(env: LeggedRobot, name: str) -> Reflection:
+    """Return order and signs of an observation group or of actions."""
+    if name == _ACTIONS:
+        return _joints(env)
+    unknown = set(env.get_observations().keys()) - set(env.mirrored_groups())
+    if unknown:
+        raise UserError(
+            f"observation group '{min(unknown)}' can't be mirrored: let the task's mirrored_groups() name its terms"
+        )
+    return _join([_of_term(env, term, size) for term, size in env.mirrored_groups()[name]])
+
+
+def _of_term(env: LeggedRobot, term: ObsTerm, size: int) -> Reflection:
+    """Return the reflection of a term, whose rule may be repeated."""
+    if term.mirror is None:
+        raise UserError(
+            f"observation term '{term.name}' does not say how it is mirrored, which 'symmetry' needs: "
+            "add mirror='vector' (or 'rotation', 'joints', 'feet', 'same', …) where it is declared"
+        )
+    part = _of_rule(env, term.mirror) if isinstance(term.mirror, str) else term.mirror
+    if size % len(part[0]):
+        raise UserError(f"observation term '{term.name}' has size {size}: mirror '{term.mirror}' takes {len(part[0])}")
+    return _join([part] * (size // len(part[0])))
+
+
+def _of_rule(env: LeggedRobot, rule: MirrorRule) -> Reflection:
+    if rule in _SIGNS:
+        return list(range(len(_SIGNS[rule]))), _SIGNS[rule]
+    if rule == "heights":
+        return _heights(env)
+    if rule == "feet":
+        order = _other_sides(env.foot_names, "foot")
+        return order, [1.0] * len(order)
+    order, signs = _joints(env)
+    return order, signs if rule == "joints" else [1.0] * len(order)
+
+
+def _joints(env: LeggedRobot) -> Reflection:
+    """Return the reflection of a vector of joints."""
+    key, names = "asset.mirrored_joints", env.dof_names
+    if not env.cfg.asset.mirrored_joints:
+        raise UserError(
+            f"config key '{key}' is empty: 'symmetry' needs the sign of each joint in a mirror, by parts of names, for "
+            "example {'hip_roll': -1.0, 'knee': 1.0}"
+        )
+    return _other_sides(names, "joint"), joint_values(key, env.cfg.asset.mirrored_joints, names)
+
+
+def _heights(env: LeggedRobot) -> Reflection:
+    rows, columns = len(env.cfg.terrain.measured_points_x), len(env.cfg.terrain.measured_points_y)
+    points = env.cfg.terrain.measured_points_y
+    if any(abs(left + right) > 1e-6 for left, right in zip(points, reversed(points), strict=True)):
+        raise UserError(f"config key 'terrain.measured_points_y' is not symmetric, which 'symmetry' needs: {points}")
+    order = [row * columns + columns - 1 - column for row in range(rows) for column in range(columns)]
+    return order, [1.0] * len(order)
+
+
+def _other_sides(names: list[str], what: str) -> list[int]:
+    """Return for each name the index of its counterpart; names without a side are their own."""
+    order = []
+    for name in names:
+        other = _SIDE.sub(_swap, name)
+        if other not in names:
+            raise UserError(f"{what} '{name}' has no counterpart '{other}' on the other side, which 'symmetry' needs")
+        order.append(names.index(other))
+    return order
+
+
+def _swap(found: re.Match[str]) -> str:
+    return _SIDES[found[1]] if found[1] else found[2] + _SIDES[found[3]]
+
+
+def _join(parts: list[Reflection]) -> Reflection:
+    order: list[int] = []
+    signs: list[float] = []
+    for part_order, part_signs in parts:
+        order += [len(signs) + index for index in part_order]
+        signs += part_signs
+    return order, signs
