@@ -98,14 +98,14 @@ def test_a_compiled_call_of_the_simulator_is_the_call_itself(monkeypatch: pytest
     step = step_graph._opaque(compiled.sim, "step")
     plain.sim.step(torques, refresh=True)
     step(torques, refresh=True)
-    own = [getattr(compiled.sim, name) for name in step_graph._STATES]
-    for name, ours in zip(step_graph._STATES, own, strict=True):
+    own = [getattr(compiled.sim, name) for name in plain.sim.STATES]
+    for name, ours in zip(plain.sim.STATES, own, strict=True):
         torch.testing.assert_close(ours, getattr(plain.sim, name), atol=0, rtol=0, msg=name)
     before = [tensor.clone() for tensor in own]
     copies = [tensor.clone() for tensor in own]
     plain.sim.step(torques, refresh=True)
     torch.ops.legged_gym.call_simulator(1, [torques], copies)
-    for name, ours, old, copy in zip(step_graph._STATES, own, before, copies, strict=True):
+    for name, ours, old, copy in zip(plain.sim.STATES, own, before, copies, strict=True):
         torch.testing.assert_close(ours, old, atol=0, rtol=0, msg=f"{name} of the simulator")
         torch.testing.assert_close(copy, getattr(plain.sim, name), atol=0, rtol=0, msg=f"copy of {name}")
     for env in (plain, compiled):
