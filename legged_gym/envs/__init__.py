@@ -11,19 +11,26 @@ from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.envs.go2.go2 import Go2
+    from legged_gym.envs.go2.go2_config import Go2Cfg, Go2CfgPPO
     from legged_gym.envs.qmini.qmini import Qmini
     from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO, QminiPublishedCfg, QminiPublishedCfgPPO
     from legged_gym.envs.registry import task_registry
 
+_GO2, _GO2_CFG = "legged_gym.envs.go2.go2", "legged_gym.envs.go2.go2_config"
 _QMINI, _QMINI_CFG = "legged_gym.envs.qmini.qmini", "legged_gym.envs.qmini.qmini_config"
 
 TASKS = {
+    "go2": (f"{_GO2}:Go2", f"{_GO2_CFG}:Go2Cfg", f"{_GO2_CFG}:Go2CfgPPO"),
     "qmini": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiCfg", f"{_QMINI_CFG}:QminiCfgPPO"),
     "qmini_published": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiPublishedCfg", f"{_QMINI_CFG}:QminiPublishedCfgPPO"),
 }
 """By the name that ``--task`` takes: the classes of the task, of its configuration and of its training's."""
 
 _HOMES = {
+    "Go2": _GO2,
+    "Go2Cfg": _GO2_CFG,
+    "Go2CfgPPO": _GO2_CFG,
     "LeggedRobot": "legged_gym.envs.base.legged_robot",
     "Qmini": _QMINI,
     "QminiCfg": _QMINI_CFG,
@@ -37,6 +44,9 @@ __getattr__ = lazy_attributes(__name__, _HOMES)
 
 __all__ = [
     "TASKS",
+    "Go2",
+    "Go2Cfg",
+    "Go2CfgPPO",
     "LeggedRobot",
     "Qmini",
     "QminiCfg",

@@ -1,0 +1,1 @@
+"""Unitree's Go2: a quadruped, a second robot beside Qmini."""

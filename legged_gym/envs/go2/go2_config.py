@@ -1,0 +1,126 @@
+"""Go2's figures: robot, rewards, randomisation and training."""
+
+from __future__ import annotations
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+
+class Go2Cfg(LeggedRobotCfg):
+    """Go2's task."""
+
+    class env(LeggedRobotCfg.env):
+        history_length = 5
+
+    class terrain(LeggedRobotCfg.terrain):
+        mesh_type = "heightfield"
+        measure_heights = True
+        terrain_proportions = [0.15, 0.4, 0.1, 0.1, 0.25]
+        platform_size = 1.5
+        slope_max = 0.2
+        roughness_max = 0.04
+        step_height_max = 0.06
+        obstacle_height_max = 0.06
+        level_change_probability = 0.5
+
+    class commands(LeggedRobotCfg.commands):
+        dead_band = [0.1, 0.1, 0.1]
+        standing_share = 0.1
+
+        class ranges(LeggedRobotCfg.commands.ranges):
+            lin_vel_x = [-1.0, 1.2]
+            lin_vel_y = [-0.5, 0.5]
+            ang_vel_yaw = [-1.0, 1.0]
+
+    class init_state(LeggedRobotCfg.init_state):
+        pos = [0.0, 0.0, 0.36]
+        default_joint_angles = {
+            "FL_hip_joint": 0.1,
+            "FL_thigh_joint": 0.8,
+            "FL_calf_joint": -1.5,
+            "FR_hip_joint": -0.1,
+            "FR_thigh_joint": 0.8,
+            "FR_calf_joint": -1.5,
+            "RL_hip_joint": 0.1,
+            "RL_thigh_joint": 1.0,
+            "RL_calf_joint": -1.5,
+            "RR_hip_joint": -0.1,
+            "RR_thigh_joint": 1.0,
+            "RR_calf_joint": -1.5,
+        }
+        joint_noise = {"joint": 0.1}
+        velocity_noise = 0.1
+        orientation_noise = 0.1
+
+    class control(LeggedRobotCfg.control):
+        stiffness = {"joint": 30.0}
+        damping = {"joint": 0.8}
+
+    class asset(LeggedRobotCfg.asset):
+        file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/go2/urdf/go2.urdf"
+        name = "go2"
+        foot_name = "foot"
+        replace_cylinder_with_capsule = True
+        penalize_contacts_on = ["hip", "thigh", "calf"]
+        terminate_after_contacts_on = ["base"]
+
+    class domain_rand(LeggedRobotCfg.domain_rand):
+        randomize_friction = True
+        friction_range = [0.3, 1.25]
+        randomize_base_mass = True
+        added_mass_range = [-1.0, 3.0]
+        randomize_base_com = True
+        added_com_range_x = [-0.03, 0.03]
+        added_com_range_y = [-0.02, 0.02]
+        added_com_range_z = [-0.02, 0.02]
+        randomize_joint_dynamics = True
+        joint_friction_range = [0.0, 0.2]
+        joint_damping_range = [0.0, 0.05]
+        joint_armature_range = [0.005, 0.015]
+        randomize_gains = True
+        stiffness_multiplier_range = [0.9, 1.1]
+        damping_multiplier_range = [0.9, 1.1]
+        torque_multiplier_range = [0.9, 1.1]
+        push_robots = True
+        max_push_vel_x = 0.5
+        max_push_vel_y = 0.5
+        action_delay_range = [0.0, 0.02]
+
+    class rewards(LeggedRobotCfg.rewards):
+        class scales:
+            termination = -200.0
+            tracking_lin_vel = 1.5
+            tracking_ang_vel = 0.75
+            lin_vel_z = -1.0
+            ang_vel_xy = -0.05
+            orientation = -1.0
+            base_height = -20.0
+            torques = -1e-4
+            dof_acc = -2.5e-7
+            dof_pos_limits = -5.0
+            action_rate = -0.01
+            collision = -1.0
+            stand_still = -0.5
+            trot = 0.5
+            swing = 2.0
+            feet_clearance = -20.0
+            hip_deviation = -1.0
+
+        tracking_sigma = 0.2
+        base_height_target = 0.3
+        shortest_swing = 0.15
+        """Shorter swings cost, s."""
+        swing_cap = 0.15
+        """Of a swing, no more than this beyond ``shortest_swing`` is rewarded, s."""
+        foot_clearance = 0.08
+        """Wanted height of a moving foot's middle above the ground, m; it rests at 0.022."""
+
+
+class Go2CfgPPO(LeggedRobotCfgPPO):
+    """Go2's training: rsl_rl's PPO."""
+
+    class algorithm(LeggedRobotCfgPPO.algorithm):
+        entropy_coef = 0.005
+
+    class runner(LeggedRobotCfgPPO.runner):
+        experiment_name = "go2"
+        max_iterations = 1500

@@ -1,0 +1,84 @@
+"""The second robot: its published figures, its rewards, and a short training by the real command."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from legged_gym.envs import Go2, Go2Cfg
+from legged_gym.envs.go2 import go2
+from legged_gym.scripts import train
+from legged_gym.simulators.mujoco_model import build_scene
+
+LEGS = ("FL", "FR", "RL", "RR")
+LIMITS = {"hip": (-1.0472, 1.0472), "calf": (-2.7227, -0.83776)}
+THIGHS = {"F": (-1.5708, 3.4907), "R": (-0.5236, 4.5379)}
+
+
+@pytest.fixture
+def env() -> Go2:
+    cfg = Go2Cfg()
+    cfg.env.num_envs, cfg.terrain.mesh_type, cfg.domain_rand.push_robots = 4, "plane", False
+    return Go2(cfg)
+
+
+def test_figures_are_the_published_ones() -> None:
+    scene = build_scene(Go2Cfg())
+    model = scene.model
+    assert scene.dof_names == [f"{leg}_{part}_joint" for leg in LEGS for part in ("hip", "thigh", "calf")]
+    assert model.body_mass.sum() == pytest.approx(15.019, abs=1e-6)
+    assert scene.torque_limits.tolist() == [23.7, 23.7, 35.55] * 4
+    assert scene.dof_vel_limits.tolist() == [30.1, 30.1, 20.07] * 4
+    for joint, index in zip(scene.dof_names, scene.joint_ids, strict=True):
+        leg, part, _ = joint.split("_")
+        assert tuple(model.jnt_range[index]) == (THIGHS[leg[0]] if part == "thigh" else LIMITS[part])
+    for leg in LEGS:
+        masses = [model.body(f"{leg}_{part}").mass[0] for part in ("hip", "thigh", "calf", "foot")]
+        assert masses == [0.678, 1.152, 0.154, 0.04]
+
+
+def test_left_and_right_are_mirror_images() -> None:
+    model = build_scene(Go2Cfg()).model
+    for left, right in (("FL", "FR"), ("RL", "RR")):
+        for part in ("hip", "thigh", "calf", "foot"):
+            a, b = model.body(f"{left}_{part}"), model.body(f"{right}_{part}")
+            np.testing.assert_allclose(a.pos, b.pos * [1, -1, 1])
+            np.testing.assert_allclose(a.ipos, b.ipos * [1, -1, 1])
+            np.testing.assert_allclose(a.inertia, b.inertia)
+
+
+def test_it_stands_on_its_gains(env: Go2) -> None:
+    for _ in range(60):
+        env.step(torch.zeros(4, 12))
+    assert (env.episode_length_buf == 60).all(), "nobody fell"
+    assert (env.base_height > 0.2).all()
+    assert [env.body_names[i] for i in env.feet_indices] == [f"{leg}_foot" for leg in LEGS]
+    env.close()
+
+
+def test_a_trot_is_told_from_other_gaits(env: Go2) -> None:
+    env.commands[:2] = torch.tensor([0.5, 0.0, 0.0])
+    env.commands[2:] = 0.0
+    env.feet_contact = torch.tensor([[1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 0, 1]]).bool()
+    assert env._reward_trot().tolist() == [1.0, 0.0, 1.0, 0.0]
+    env.close()
+
+
+def test_its_own_code_is_short() -> None:
+    assert len(inspect.getsource(go2.Go2).splitlines()) <= 40
+
+
+def test_it_trains_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"terrain.num_rows": 2, "terrain.num_cols": 5, "policy.actor_hidden_dims": [16]}
+    arguments = ["--task=go2", "--headless", "--sim=mujoco", "--rl_device=cpu", "--num_envs=4", "--max_iterations=3"]
+    arguments += [f"--log_root={tmp_path}", *(f"--set={key}={value}" for key, value in small.items())]
+    monkeypatch.setattr("sys.argv", ["train.py", *arguments])
+    train.main()
+    (run,) = (tmp_path / "go2").iterdir()
+    weights = [torch.load(run / f"model_{i}.pt", weights_only=False) for i in (0, 2)]
+    assert all(torch.isfinite(p).all() for p in weights[1]["actor_state_dict"].values())
+    assert any(not torch.equal(a, b) for a, b in zip(*(w["actor_state_dict"].values() for w in weights), strict=True))
