@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,8 @@ from rsl_rl.utils import resolve_callable
 
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
 from legged_gym.runners.config import rsl_rl_config
 from legged_gym.runners.runs import SHIPPED_CHECKPOINT, experiment_root, get_load_path, new_run_folder
@@ -18,8 +21,8 @@ from legged_gym.runners.runs import SHIPPED_CHECKPOINT, experiment_root, get_loa
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
+    from legged_gym.envs.base.base_config import BaseConfig
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 
 
 def build_runner(
@@ -60,7 +63,9 @@ def build_runner(
 
 def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir: str | None) -> OnPolicyRunner:
     runner_class = cast("type[OnPolicyRunner]", _class("runner_class_name", train_cfg.runner_class_name))
-    _class("algorithm.class_name", train_cfg.algorithm.class_name)
+    algorithm = cast("type", _class("algorithm.class_name", train_cfg.algorithm.class_name))
+    refuse_mistakes(train_cfg, (runner_class, algorithm))
+    _check_own_settings(train_cfg, algorithm)
     _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
     try:
         return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
@@ -87,6 +92,22 @@ def _class(key: str, name: str) -> object:
         return resolve_callable(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"config key '{key}' is '{name}': {error}") from error
+
+
+def _check_own_settings(train_cfg: LeggedRobotCfgPPO, algorithm: type) -> None:
+    """Refuse settings of a configuration's own in sections that have fixed readers."""
+    constructors = [vars(base)["__init__"] for base in algorithm.__mro__[:-1] if "__init__" in vars(base)]
+    names = {name for constructor in constructors for name in inspect.signature(constructor).parameters}
+    for name in train_cfg.to_dict()["algorithm"]:
+        if name not in {*names, "class_name"}:
+            setting = f"config key 'algorithm.{name}' is no setting of '{train_cfg.algorithm.class_name}'"
+            raise UserError(f"{setting}: {near_names(name, names)}")
+    fixed = ((train_cfg.policy, LeggedRobotCfgPPO.policy), (train_cfg.symmetry, LeggedRobotCfgPPO.symmetry))
+    for section, known in cast("tuple[tuple[BaseConfig, type], ...]", fixed):
+        for name in section.names():
+            if not hasattr(known, name):
+                key, valid = section.key(name), [n for n in vars(known) if not n.startswith("_")]
+                raise UserError(f"config key '{key}' is read by nobody: {near_names(name, valid)}")
 
 
 def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, observed: set[str]) -> None:

@@ -42,6 +42,8 @@ class BaseConfig:
         classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
         self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
         for name in _public_names(type(self)):
+            if hasattr(BaseConfig, name):
+                raise ConfigError(f"config key '{self.key(name)}' can't be called so: every section has a '{name}()'")
             value = getattr(type(self), name)
             if inspect.isclass(value):
                 sections = [vars(cls)[name] for cls in classes if inspect.isclass(vars(cls).get(name))]
@@ -95,9 +97,14 @@ class BaseConfig:
             else:
                 raise ConfigError(f"config key '{self.key(name)}' is a section, got {shown(value)}")
 
+    @property
+    def classes(self) -> tuple[type, ...]:
+        """The classes that declare settings of this section, the most particular one first."""
+        return self.__dict__["_classes"]
+
     def annotation(self, name: str) -> Any:
         """Return which values a setting may have: what is declared beside it, or what follows from its default."""
-        declared = _declared(self._classes).get(name)
+        declared = _declared(self.classes).get(name)
         return derive(self.key(name), getattr(type(self), name)) if declared is None else declared
 
     def check(self) -> None:
@@ -126,7 +133,7 @@ class BaseConfig:
         """Return all values as a nested dict of plain Python values, fit for YAML."""
         values = {name: self.__dict__[name] for name in self.names()}
         return {
-            name: value.to_dict() if isinstance(value, BaseConfig) else copy.deepcopy(value)
+            name: BaseConfig.to_dict(value) if isinstance(value, BaseConfig) else copy.deepcopy(value)
             for name, value in values.items()
         }
 

@@ -17,6 +17,7 @@ from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
 from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.legged_robot_setup import LeggedRobotSetup
+from legged_gym.envs.base.own_settings import refuse_mistakes, warn_of_unread
 from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.simulators import make_simulator
 
@@ -58,6 +59,8 @@ class LeggedRobot(
         torch.manual_seed(seed)
         self.cfg = cfg = cfg.copy()
         cfg.check()
+        refuse_mistakes(cfg, (type(self),))
+        unread_settings = warn_of_unread(cfg)
         self._overridden = overridden(type(self), LeggedRobot)
         self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback
         self._callback_pushes = bool(self._overridden & TIMED)
@@ -67,6 +70,7 @@ class LeggedRobot(
         self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
+        self.after_step.append(unread_settings)
         self.sim = make_simulator(sim_name, cfg=cfg, terrain=self.terrain, num_envs=cfg.env.num_envs, device=sim_device)
         self.num_actions = self.num_dof = self.sim.num_dof
         self._bind_simulator()

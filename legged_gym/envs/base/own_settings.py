@@ -1,0 +1,181 @@
+"""Settings that a configuration class adds: typing errors and legged_gym's are refused, unread ones are named.
+
+A setting is somebody's own if no class of this package has it and no annotation declares it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from legged_gym.common.processes import world
+from legged_gym.envs.base.base_config import BaseConfig, ConfigError
+
+_COUNTED = "observations and actions are counted from what the task observes and the robot's joints"
+_BY_URDF = "the robot's description says it"
+_NETS = "recurrent or not, the networks are built by 'runner_class_name' from the section 'policy'"
+LEGGED_GYM = {
+    "env.num_observations": f"leave it out: {_COUNTED}",
+    "env.num_privileged_obs": f"leave it out: {_COUNTED}; 'obs_groups.critic' names what the critic reads",
+    "env.num_actions": f"leave it out: {_COUNTED}",
+    "env.send_timeouts": "leave it out: time-outs are always told to the runner",
+    "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
+    "terrain.static_friction": "write 'terrain.friction'",
+    "terrain.dynamic_friction": "write 'terrain.friction'",
+    "terrain.restitution": "leave it out: ground and feet do not bounce",
+    "terrain.selected": "write shares of one kind in 'terrain.terrain_proportions'",
+    "terrain.terrain_kwargs": "write shares of one kind in 'terrain.terrain_proportions'",
+    "terrain.slope_treshold": "leave it out: the ground is a height field, whose steep parts stay as they are",
+    "commands.num_commands": "leave it out: a command is forward, lateral and yaw velocity",
+    "asset.disable_gravity": "write 'sim.gravity = [0.0, 0.0, 0.0]'",
+    "asset.default_dof_drive_mode": "leave it out: torques drive all joints",
+    "asset.flip_visual_attachments": f"leave it out: {_BY_URDF}",
+    "sim.substeps": "write a smaller 'sim.dt' and a larger 'control.decimation', or 'sim.physx.substeps'",
+    "sim.up_axis": "leave it out: z points up",
+    "runner.policy_class_name": f"leave it out: {_NETS}",
+    "runner.algorithm_class_name": "write 'algorithm.class_name'",
+    "runner.resume_path": "write 'runner.load_run' and 'runner.checkpoint'",
+}
+"""Settings of legged_gym that this package does not have, and what to write instead."""
+
+_LOOKED_UP = ("rewards.scales", "obs_groups")
+"""Sections whose names are looked up one by one, by who refuses those that mean nothing."""
+
+
+def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
+    """Refuse own settings that are legged_gym's, or that look like a typing error and that no code reads.
+
+    Args:
+        cfg: A task's or a training's configuration.
+        readers: Classes that read it; what stands in their modules is no typing error.
+
+    Raises:
+        ConfigError: The setting, and what to write instead.
+    """
+    read: set[str] | None = None
+    for section, name in _own(cfg):
+        key = section.key(name)
+        if key in LEGGED_GYM:
+            raise ConfigError(f"config key '{key}' is legged_gym's, and not here: {LEGGED_GYM[key]}")
+        near = next((known for known in _known(section) if _mistyped(name, known)), None)
+        if near is not None:
+            read = _names_in_code(readers) if read is None else read
+            if name not in read:
+                raise ConfigError(f"config key '{key}' is read by nobody: did you mean '{section.key(near)}'?")
+
+
+def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
+    """Note from now on which own settings are read.
+
+    Args:
+        cfg: The configuration; its sections are watched in place.
+
+    Returns:
+        A function that ends this and returns the dotted names of those that were not read.
+    """
+    watched: dict[int, tuple[BaseConfig, type, set[str]]] = {}
+    for section, name in _own(cfg):
+        if not isinstance(section.__dict__[name], BaseConfig):
+            watched.setdefault(id(section), (section, type(section), set()))[2].add(name)
+    for section, kind, unread in watched.values():
+        new = type(kind.__name__, (kind,), {"__getattribute__": _noting(unread), "to_dict": _all(unread)})
+        object.__setattr__(section, "__class__", new)
+
+    def end() -> list[str]:
+        for section, kind, _ in watched.values():
+            object.__setattr__(section, "__class__", kind)
+        return [section.key(name) for section, _, unread in watched.values() for name in sorted(unread)]
+
+    return end
+
+
+def warn_of_unread(cfg: BaseConfig) -> Callable[[], None]:
+    """Return what, called after a first step, names once the own settings that nobody has read since now."""
+    end: Callable[[], list[str]] | None = watch_reads(cfg)
+
+    def after_step() -> None:
+        nonlocal end
+        if end is not None:
+            unread, end = end(), None
+            if unread and world().is_first:
+                print(f"warning: nothing read these settings: {', '.join(unread)}", file=sys.stderr)
+
+    return after_step
+
+
+def _noting(unread: set[str]) -> Callable[[Any, str], Any]:
+    """Return an attribute access that crosses what is read off a list."""
+
+    def get(self: Any, name: str) -> Any:
+        unread.discard(name)
+        return object.__getattribute__(self, name)
+
+    return get
+
+
+def _all(unread: set[str]) -> Callable[[Any], dict[str, Any]]:
+    """Return a ``to_dict`` that counts as reading the whole section."""
+
+    def to_dict(self: BaseConfig) -> dict[str, Any]:
+        unread.clear()
+        return BaseConfig.to_dict(self)
+
+    return to_dict
+
+
+def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:
+    """Yield the own settings and sections in a section and, of the others, in all that it holds."""
+    known = set(_known(section))
+    for name in section.names():
+        value = section.__dict__[name]
+        if section.key(name) in _LOOKED_UP:
+            continue
+        if name not in known:
+            yield section, name
+        if isinstance(value, BaseConfig):
+            yield from _own(value)
+
+
+def _known(section: BaseConfig) -> Iterator[str]:
+    """Yield the names that this package's classes have in a section, and those with an annotation."""
+    for cls in section.classes:
+        yield from (name for name in inspect.get_annotations(cls) if not name.startswith("_"))
+        if cls.__module__.startswith("legged_gym."):
+            yield from (name for name in vars(cls) if not name.startswith("_"))
+
+
+def _mistyped(name: str, meant: str) -> bool:
+    """Return whether one letter too much, too little, or wrong, or two swapped ones make ``name`` of ``meant``.
+
+    Another last letter or figure is no mistake: ``range_z`` beside ``range_y``.
+    """
+    if name[:-1] == meant[:-1] or min(len(name), len(meant)) < 4:
+        return False
+    same = 0
+    while same < min(len(name), len(meant)) and name[same] == meant[same]:
+        same += 1
+    rest, wanted = name[same:], meant[same:]
+    swapped = rest[1::-1] + rest[2:] == wanted
+    return rest[1:] == wanted or rest == wanted[1:] or swapped or rest[1:] == wanted[1:]
+
+
+def _names_in_code(classes: tuple[type, ...]) -> set[str]:
+    """Return all attributes and texts in the functions of classes and of the modules that they stand in."""
+    bases = {base for cls in classes for base in cls.__mro__ if not base.__module__.startswith("legged_gym.")}
+    modules = [vars(sys.modules[base.__module__]) for base in bases if base.__module__ in sys.modules]
+    holders = [dict(vars(base)) for base in bases] + modules
+    holders += [dict(vars(value)) for module in modules for value in module.values() if inspect.isclass(value)]
+    names: set[str] = set()
+    todo = [function.__code__ for holder in holders for function in holder.values() if inspect.isfunction(function)]
+    while todo:
+        code = todo.pop()
+        names.update(code.co_names)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                todo.append(constant)
+            elif isinstance(constant, str):
+                names.add(constant)
+    return names
