@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from qmini_training import NUM_STEPS, make_env, make_runner
 
 from legged_gym.common.errors import UserError
 from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.runners.checkpoint import NotFiniteError, write_checkpoint
 from legged_gym.runners.last_state import LastState
 
 
@@ -270,16 +273,33 @@ def assert_refused(path: Path, message: str) -> None:
 
 def test_last_state_is_a_copy_on_the_host_that_is_renewed_now_and_then(tmp_path: Path) -> None:
     weights = torch.ones(3)
-    state = LastState(interval=60.0)
-    assert state.iteration is None
+    state = LastState(str(tmp_path), interval=60.0)
+    assert state.save() == "no iteration was completed, so there is nothing to save"
     state.keep(4, lambda: {"nets": {"weights": weights}, "groups": [{"lr": 0.1, "params": [0, 1]}], "iter": 5})
     weights.zero_()
     state.keep(5, lambda: {"nets": {"weights": weights}})
-    assert state.iteration == 4
-    state.write(str(tmp_path / "model_4.pt"))
+    state.may_save = lambda: False
+    assert state.save() == "the first process saves" and not list(tmp_path.iterdir())
+    state.may_save = lambda: True
+    assert re.fullmatch(r"saved \S+model_4.pt, the state after 5 iterations", state.save())
     saved = torch.load(tmp_path / "model_4.pt", weights_only=True)
     assert saved["nets"]["weights"].tolist() == [1.0, 1.0, 1.0]
     assert (saved["groups"], saved["iter"]) == ([{"lr": 0.1, "params": [0, 1]}], 5)
     state.interval = 0.0
     state.keep(6, lambda: {"nets": {"weights": weights}})
-    assert state.iteration == 6
+    assert "after 7 iterations" in state.save()
+
+
+@pytest.mark.parametrize("key", ["actor_state_dict", "estimator_state_dict", "optimizer_state_dict"])
+def test_what_is_not_finite_is_neither_written_nor_loaded(
+    key: str, trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path
+) -> None:
+    checkpoint = torch.load(trained[1], weights_only=True)
+    state = checkpoint[key]["state"][0] if "optimizer" in key else checkpoint[key]
+    name = next(name for name, value in state.items() if value.is_floating_point() and value.dim() > 0)
+    state[name].view(-1)[0] = math.nan
+    with pytest.raises(NotFiniteError, match=rf"was not written: '{key}\S*{name}' holds values"):
+        write_checkpoint(tmp_path / "new.pt", checkpoint)
+    assert not list(tmp_path.iterdir())
+    torch.save(checkpoint, tmp_path / "bad.pt")
+    assert_refused(tmp_path / "bad.pt", rf"is damaged: '{key}\S*{name}' holds values that are infinite or not a number")

@@ -126,25 +126,55 @@ def test_resumed_training_goes_on_in_its_folder_as_configured(log_root: Path) ->
     )
 
 
-def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
+def start_training(folder: Path, ignored: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+    """Start a long training in a process group of its own that ignores some signals, and wait for an iteration."""
     process = subprocess.Popen(
-        command("train", *SMALL, f"--log_root={tmp_path}", "--max_iterations=100000"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        command("train", *SMALL, f"--log_root={folder}", "--max_iterations=100000"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: [signal.signal(number, signal.SIG_IGN) for number in ignored],
+    )  # fmt: skip
     assert process.stdout is not None
-    shown = []
-    for line in process.stdout:
-        shown.append(line)
-        if line.startswith("iteration 1/"):
-            break
+    assert any(line.startswith("iteration 1/") for line in process.stdout)
+    return process
+
+
+def test_many_signals_to_all_keep_the_run_and_say_how_to_go_on(tmp_path: Path) -> None:
+    process = start_training(tmp_path)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=60)
+    # The first one that the process sees may be any of them.
+    assert process.returncode in {128 + number for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}, errors
+    assert "Traceback" not in errors and "--resume" in output
+    assert iterations(only_run(tmp_path))[-1] > 1, "more than the first iteration's checkpoint"
+
+
+def test_ctrl_c_is_heard_and_a_closed_terminal_is_not_where_both_are_ignored(tmp_path: Path) -> None:
+    """A shell's background jobs inherit SIGINT ignored, and what ``nohup`` starts SIGHUP."""
+    process = start_training(tmp_path, ignored=(signal.SIGINT, signal.SIGHUP))
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1.0)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, "".join(shown) + output + errors
-    assert "Traceback" not in errors
-    assert "--resume" in output
-    assert iterations(only_run(tmp_path))[-1] >= 1
+    assert process.returncode == 130, errors
+    assert "--resume" in output and iterations(only_run(tmp_path))[-1] > 1
+
+
+def test_a_signal_that_comes_again_later_ends_the_process_at_once(tmp_path: Path) -> None:
+    code = (
+        "import signal, time\nfrom legged_gym.common import signals\nsignals.take_signals()\n"
+        "with signals.deferred():\n print('ready', flush=True)\n time.sleep(1.2)\n time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1.1)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 143 and errors.count("finishing what has begun") == 1 and "ended at once" in errors
 
 
 def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None:
@@ -184,6 +214,7 @@ def test_ctrl_c_ends_the_play_with_its_report(log_root: Path) -> None:
     assert any(line.startswith("warning: everybody") for line in iter(process.stdout.readline, ""))
     # Steps begin at once, but there has to be one to report of.
     time.sleep(4.0)
+    process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors

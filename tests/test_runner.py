@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import signal
 from pathlib import Path
@@ -18,13 +19,16 @@ from rsl_rl.utils.wandb_log_writer import WandbLogWriter
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensordict import TensorDict
+from test_checkpoint import assert_same
 
-from legged_gym.common.errors import UserError
+from legged_gym.common import signals
+from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.logger import Progress, custom_scalars_layout
+from legged_gym.runners.runs import RunLock
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -99,41 +103,83 @@ def test_inference_policy_chains_both_nets_without_exploring() -> None:
 
 
 class StoppedQmini(Qmini):
-    """Presses Ctrl-C in its 60th control step."""
+    """Gets signals in its 60th control step, and again while its state is being saved."""
+
+    numbers: tuple[int, ...] = (signal.SIGINT,)
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
         if self.common_step_counter == 59:
-            signal.raise_signal(signal.SIGINT)
+            for number in self.numbers:
+                signal.raise_signal(number)
         return super().step(actions)
 
-
-def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
-    runner = make_runner(make_env(task=StoppedQmini), tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        runner.learn(5)
-    assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1]
-    resumed = make_runner(make_env(), tmp_path)
-    resumed.load(str(tmp_path / "model_1.pt"))
-    assert resumed.completed_iterations == 2
-    assert resumed.env.common_step_counter == 59
-    resumed.learn(1)
-    assert read_checkpoint(tmp_path / "model_2.pt")["iter"] == 3
-
-
-class ImpatientQmini(StoppedQmini):
-    """Presses Ctrl-C again while the checkpoint is being written."""
-
     def training_state(self) -> dict[str, Any]:
-        if self.common_step_counter == 59:
-            signal.raise_signal(signal.SIGINT)
+        if self.common_step_counter > 59:
+            for number in self.numbers:
+                signal.raise_signal(number)
         return super().training_state()
 
 
-def test_a_second_ctrl_c_does_not_spoil_the_checkpoint(tmp_path: Path) -> None:
-    runner = make_runner(make_env(task=ImpatientQmini), tmp_path)
+@pytest.mark.parametrize(
+    "numbers",
+    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGTERM, signal.SIGHUP, *10 * [signal.SIGINT])],
+)
+def test_signals_finish_the_iteration_and_leave_a_checkpoint(numbers: tuple[int, ...], tmp_path: Path) -> None:
+    handlers = [signal.getsignal(number) for number in signals.SIGNALS]
+    env = make_env(2, task=StoppedQmini)
+    env.numbers = numbers
+    runner = make_runner(env, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         runner.learn(5)
-    assert read_checkpoint(tmp_path / "model_1.pt")["iter"] == 2
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == handlers
+    assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1, 2]
+    resumed = make_runner(make_env(2), tmp_path)
+    resumed.load(str(tmp_path / "model_2.pt"))
+    assert resumed.completed_iterations == 3
+    assert resumed.env.common_step_counter == 3 * NUM_STEPS
+    resumed.learn(1)
+    assert read_checkpoint(tmp_path / "model_3.pt")["iter"] == 4
+
+
+def test_a_second_training_of_a_run_is_refused(tmp_path: Path) -> None:
+    with RunLock(str(tmp_path)).held(), pytest.raises(UserError, match=r"is being trained already, by process \d+ on"):
+        make_runner(make_env(2), tmp_path).learn(1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    make_runner(make_env(2), tmp_path).learn(1)
+
+
+class BrokenQmini(Qmini):
+    """Has a reward that becomes no number after some steps."""
+
+    bad_after = 30
+
+    def _reward_alive(self) -> torch.Tensor:
+        return super()._reward_alive() + (math.nan if self.common_step_counter >= self.bad_after else 0.0)
+
+
+def test_learning_that_blows_up_names_the_reward_and_keeps_what_was_learned(tmp_path: Path) -> None:
+    runner = make_runner(make_env(2, task=BrokenQmini), tmp_path)
+    message = r"diverged in iteration 2: value.* and so did the reward term 'alive'\. The newest good .*model_0.pt$"
+    with pytest.raises(TrainingStoppedError, match=message):
+        runner.learn(5)
+    good = read_checkpoint(tmp_path / "model_0.pt")
+    assert good["iter"] == 1
+    for key in ("actor_state_dict", "critic_state_dict", "estimator_state_dict"):
+        for name, value in good[key].items():
+            assert value.isfinite().all(), name
+    assert_same(good["optimizer_state_dict"], runner.alg.optimizer.state_dict())
+
+
+def test_weights_that_blow_up_are_not_saved(tmp_path: Path) -> None:
+    """rsl_rl's own PPO has nothing to go back to; then what was saved before is the newest."""
+    runner = plain_runner(make_env(2), tmp_path)
+    runner.learn(1)
+    with torch.no_grad():
+        next(runner.alg.actor.parameters()).fill_(math.inf)
+    message = r"model_5.pt was not written: 'actor_state_dict.*The newest good checkpoint is .*model_0.pt$"
+    with pytest.raises(TrainingStoppedError, match=message):
+        runner.learn(5)
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["model_0.pt"]
 
 
 def test_every_name_is_the_index_of_the_last_iteration(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from rsl_rl.algorithms import PPO
 from test_estimator_ppo import NUM_STEPS, LinearEnv, collect, make, mirror
 
 from legged_gym.algorithms import EstimatorPPO
+from legged_gym.algorithms.blow_up import LearningDivergedError
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
-from legged_gym.common.errors import UserError
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "Qmini's": {},
@@ -245,5 +245,9 @@ def test_divergence_is_told_in_a_sentence() -> None:
     collect(alg)
     alg.storage.rewards.fill_(float("nan"))
     alg.storage.returns.fill_(float("nan"))
-    with pytest.raises(UserError, match="diverged in iteration 1: value"):
+    before = copy.deepcopy(alg.save())
+    with pytest.raises(LearningDivergedError, match="diverged in iteration 1: value"):
         alg.update()
+    for net in ("actor_state_dict", "critic_state_dict", "estimator_state_dict"):
+        for name, value in before[net].items():
+            assert torch.equal(value, alg.save()[net][name]), name

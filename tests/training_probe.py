@@ -23,7 +23,8 @@ class ProbedRunner(OnPolicyRunnerEE):
         for net in ("actor", "critic"):
             train_cfg[net]["obs_normalization"] = True
         super().__init__(env, train_cfg, log_dir, device)
-        self._last_state.interval = 0.0
+        if self._last_state is not None:
+            self._last_state.interval = 0.0
         rank, iteration, what = os.environ.get(FATE, "-1 0 nothing").split()
         follow = self.logger.after_iteration
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,13 +22,13 @@ from rsl_rl.utils import compile_model
 from tensordict import TensorDict
 from torch import nn
 
+from legged_gym.algorithms.blow_up import LearningDivergedError, Snapshot, check_losses
 from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.gpu_contexts import beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
-from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout, label_errors
 
 ESTIMATE = "estimate"
@@ -174,8 +173,10 @@ class EstimatorPPO(PPO):
             ``Estimator/learning_rate``.
 
         Raises:
-            UserError: The training diverged: a loss is no finite number any more.
+            LearningDivergedError: A loss or a parameter is no finite number any more. All nets and optimisers are then
+                as they were before.
         """
+        self._before.take()
         errors = self._estimate_errors()
         estimator = self._estimator_update
         parts = estimator.batches()
@@ -191,7 +192,7 @@ class EstimatorPPO(PPO):
             losses = self._update_policy(between)
             with aside:
                 _exhaust(parts)
-        figures = _read({**losses, "estimator": estimator.loss, **errors})
+        figures = _read({**losses, "estimator": estimator.loss, **errors, "parameters": self._before.size()})
         figures["Estimator/learning_rate"] = self.estimator_learning_rate
         self._finish_update(figures)
         return figures
@@ -275,6 +276,8 @@ class EstimatorPPO(PPO):
 
     def _prepare_updates(self) -> None:
         """Start new recordings: nets or optimisers have moved."""
+        nets = [self._raw_actor, self._raw_critic, self._raw_estimator]
+        self._before = Snapshot(nets, [self.optimizer, self.estimator_optimizer])
         self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph, self._fuse)
         self._policy_update = None
         if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
@@ -312,15 +315,15 @@ class EstimatorPPO(PPO):
             model.update_normalization(obs)
 
     def _finish_update(self, figures: dict[str, float]) -> None:
+        try:
+            check_losses(figures, self.num_updates)
+        except LearningDivergedError:
+            self._before.restore()
+            raise
+        del figures["parameters"]
         self.num_updates += 1
         if self._policy_update is not None:
             self.learning_rate = float(self._policy_update.rate)
-        broken = [name for name, value in figures.items() if not math.isfinite(value)]
-        if broken:
-            raise UserError(
-                f"the training diverged in iteration {self.num_updates}: {', '.join(broken)} became infinite or not a "
-                "number. Go on from the last checkpoint with --resume, or lower 'algorithm.learning_rate'"
-            )
 
     def _matmul_precision(self) -> contextlib.AbstractContextManager[None]:
         """Return a context that multiplies as configured, in here only: a task's own matrices may need all digits."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from legged_gym import __version__
+from legged_gym.common import signals
 from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.processes import world
@@ -236,8 +237,10 @@ def run_main(main: Callable[[], None]) -> int:
     """Run a script's main function and show its errors the way that users want them.
 
     Returns:
-        The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C.
+        The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C, 128 and its number
+        after another signal.
     """
+    signals.take_signals()
     try:
         main()
     except UserError as error:
@@ -248,6 +251,6 @@ def run_main(main: Callable[[], None]) -> int:
         return 2
     except KeyboardInterrupt:
         if world().is_first:
-            print("\nstopped", file=sys.stderr)
-        return 130
+            print(f"\nstopped by {signals.name()}", file=sys.stderr)
+        return signals.exit_code()
     return 0

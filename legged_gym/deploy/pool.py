@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.signals import SIGNALS
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.trial import Trial, TrialResult
 from legged_gym.evaluation.record import SHARED, Record
@@ -38,7 +39,7 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
         return
     # Not forked: MuJoCo and ONNX Runtime have threads, which a forked process would lack.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_ctrl_c_to_the_parent) as pool:
+    with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_signals_to_the_parent) as pool:
         try:
             yield from pool.map(run, plans)
         except BrokenProcessPool as error:
@@ -81,5 +82,6 @@ def _policy(folder: str) -> PolicyFiles:
     return load_policy(folder)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals_to_the_parent() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

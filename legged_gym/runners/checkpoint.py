@@ -7,13 +7,13 @@ import copy
 import io
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import TrainingStoppedError, UserError
 
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
@@ -33,6 +33,10 @@ _TORCH_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, Attrib
 """What torch raises about bad content: it depends on where the content breaks off."""
 
 
+class NotFiniteError(TrainingStoppedError):
+    """A checkpoint's nets or optimisers hold values that are infinite or not a number."""
+
+
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint so that ``path`` holds the old file or the whole new one, whatever happens.
 
@@ -41,8 +45,10 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -
         checkpoint: Tensors and plain values, keys as strings.
 
     Raises:
+        NotFiniteError: It is no good.
         UserError: The file can't be written there.
     """
+    _check_finite(f"checkpoint {path} was not written", checkpoint)
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **checkpoint}, buffer)
     path = Path(path)
@@ -115,6 +121,7 @@ def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
             raise UserError(f"{path} is damaged: its entry '{key}' is missing or of the wrong type")
     if isinstance(checkpoint["iter"], bool) or checkpoint["iter"] < 0:
         raise UserError(f"{path} is damaged: its entry 'iter' is {checkpoint['iter']}, no number of iterations")
+    _check_finite(f"{path} is damaged", checkpoint)
 
 
 def check_part(
@@ -177,6 +184,32 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _check_finite(message: str, checkpoint: Mapping[str, Any]) -> None:
+    """Raise NotFiniteError, which begins with ``message``, unless all numbers of nets and optimisers are finite."""
+    states = {name: state for name, state in checkpoint.items() if name.endswith("_state_dict")}
+    tensors = {name: tensor for name, tensor in _tensors(states) if tensor.is_floating_point()}
+    if not tensors:
+        return
+    for name, tensor in tensors.items():
+        if tensor.layout is not torch.strided or tensor.is_meta:
+            raise UserError(f"{message}: '{name}' is no plain tensor")
+    device = next(iter(tensors.values())).device
+    # Asked for all at once: a GPU answers each question only after all that was asked of it before.
+    finite = torch.stack([tensor.isfinite().all().to(device) for tensor in tensors.values()]).tolist()
+    broken = [name for name, good in zip(tensors, finite, strict=True) if not good]
+    if broken:
+        raise NotFiniteError(f"{message}: '{broken[0]}' holds values that are infinite or not a number")
+
+
+def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield all tensors in nested states, with their names."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _tensors(item, f"{name}.{key}" if name else str(key))
 
 
 def _check_parameters(

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import World, world
-from legged_gym.runners.watch import Watch
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -29,7 +28,7 @@ _T = TypeVar("_T")
 _MEETING_PATIENCE = 120.0
 """Seconds in which all processes have to start."""
 _PATIENCE = datetime.timedelta(minutes=10)
-"""How long processes wait for each other: kernels may be compiled meanwhile. Whoever is lost is noticed sooner."""
+"""How long processes wait for each other: kernels may be compiled meanwhile. ``torchrun`` notices a loss sooner."""
 
 
 @dataclasses.dataclass
@@ -38,7 +37,6 @@ class _Job:
 
     world: World
     store: Store
-    watch: Watch
     shared: int = 0
     """How many values were shared so far."""
 
@@ -48,8 +46,6 @@ _job: _Job | None = None
 
 def join(device: str) -> World:
     """Connect to the other processes, if there are any and that was not done yet; all have to call this.
-
-    From then on a lost process, or a signal to end, ends this one, too, from a thread; see :func:`on_end`.
 
     Args:
         device: Where this process learns: processes talk over NCCL on GPUs, over gloo on CPUs.
@@ -69,16 +65,12 @@ def join(device: str) -> World:
 
     store = _connect(here, datetime.timedelta(seconds=_MEETING_PATIENCE))
     store.set_timeout(_PATIENCE)
-    # PyTorch's annotations don't know that a store can be cloned.
-    watch = Watch(store.clone(), here.rank, here.size)  # type: ignore[attr-defined]
-    watch.meet(_MEETING_PATIENCE)
-    watch.start()
-    _job = _Job(here, store, watch)
+    _job = _Job(here, store)
     if not dist.is_initialized():
         on_gpu = torch.device(device).type == "cuda"
         if on_gpu:
             torch.cuda.set_device(device)
-            # What PyTorch does about a broken connection is to abort the process; the watch saves first.
+            # What PyTorch does about a broken connection is to abort the process; it has to save first.
             os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
         dist.init_process_group(
             "nccl" if on_gpu else "gloo",
@@ -98,40 +90,37 @@ def leave() -> None:
         return
     import torch.distributed as dist
 
-    dist.barrier()
-    _job.watch.stop()
+    wait_for_all()
     dist.destroy_process_group()
     _job = None
 
 
+def wait_for_all() -> None:
+    """Wait for the other processes, if there are any; all have to call this."""
+    if _job is not None:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[World]:
-    """Be connected inside the block; see :func:`join`. An error in here ends the other processes, too."""
+    """Be connected inside the block; see :func:`join`. After an error in here ``torchrun`` ends the others, too."""
     here = join(device)
-    try:
-        yield here
-        leave()
-    except BaseException as error:
-        if _job is not None:
-            _job.watch.fail(error)
-        raise
+    yield here
+    leave()
 
 
-def on_end(farewell: Callable[[], str]) -> None:
-    """Have something done before the training ends because of a lost process or a signal.
+def anyone(flag: bool, device: str) -> bool:
+    """Return whether ``flag`` is true in any process; all have to call this."""
+    if _job is None:
+        return flag
+    import torch
+    import torch.distributed as dist
 
-    Args:
-        farewell: What to do, in another thread and perhaps in the middle of anything: it must not ask a GPU, which may
-            never answer. What it returns is shown. Only one process calls it.
-    """
-    if _job is not None:
-        _job.watch.farewells.append(farewell)
-
-
-def note_progress() -> None:
-    """Take note that this process gets on with the training: none for a quarter of an hour ends it."""
-    if _job is not None:
-        _job.watch.note_progress()
+    flags = torch.tensor(int(flag), device=device)
+    dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return bool(flags)
 
 
 def from_first(produce: Callable[[], _T]) -> _T:
@@ -192,9 +181,3 @@ def _connect(here: World, patience: datetime.timedelta) -> Store:
         address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UserError(f"the first process does not answer at {address}: {str(error).splitlines()[0]}") from error
     return dist.PrefixStore(f"legged_gym/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-
-
-__all__ = [
-    "bytes_from_first", "from_first", "is_first_to_say", "join", "joined", "leave", "note_progress", "on_end",
-    "tidy_output",
-]  # fmt: skip

@@ -1,7 +1,10 @@
-"""The state after the last completed iteration, kept in host memory for the end that comes without warning."""
+"""The state after the last completed iteration, in host memory: for the end of a training by several processes."""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -9,30 +12,36 @@ from typing import Any
 
 import torch
 
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import relative
+from legged_gym.common.signals import SIGNALS
 from legged_gym.runners.checkpoint import write_checkpoint
 
-_PATIENCE = 10.0
-"""Seconds to wait for a checkpoint that is just being written."""
+_GRACE = 8.0
+"""Seconds that a process has for the end of its iteration; ``torchrun`` kills it after 30."""
 
 
 class LastState:
     """Keeps what a checkpoint would hold where it can be had when the GPU, or the main thread, does not answer.
 
-    When another process of a distributed training is lost, this one is in the middle of an update, and waits on the
-    GPU for an answer that never comes.
+    When another process is lost, this one is in the middle of an update. Over gloo its exchange fails; over NCCL it
+    waits on the GPU for an answer that never comes, until ``torchrun`` sends a signal, which a thread has to take.
     """
 
-    def __init__(self, interval: float = 3.0) -> None:
+    def __init__(self, folder: str, interval: float = 3.0) -> None:
         """Start without a state.
 
         Args:
+            folder: The run's, for :meth:`save`.
             interval: Least time between copies, s: one of Qmini's state takes some milliseconds.
         """
-        self.interval = interval
-        self.writing = threading.Lock()
-        """To be held by whoever writes a checkpoint."""
+        self.folder, self.interval = folder, interval
+        self.may_save: Callable[[], bool] = lambda: True
+        """Whether this process is the one that saves."""
         self._kept: tuple[int, dict[str, Any]] | None = None
         self._kept_at = float("-inf")
+        self._writing = threading.Lock()
+        self._bell: socket.socket | None = None
 
     def keep(self, iteration: int, make: Callable[[], dict[str, Any]]) -> None:
         """Copy the state if the last copy is old enough.
@@ -46,22 +55,57 @@ class LastState:
         self._kept = iteration, _on_host(make())
         self._kept_at = time.monotonic()
 
-    @property
-    def iteration(self) -> int | None:
-        """Index of the iteration after which the state was copied; None: it never was."""
-        return self._kept[0] if self._kept is not None else None
+    def save(self) -> str:
+        """Write the state as a checkpoint of the run, unless another process does or there is a newer one.
 
-    def write(self, path: str) -> None:
-        """Write the state as a checkpoint.
-
-        Raises:
-            UserError: The file can't be written.
+        Returns:
+            What was done, for the user.
         """
-        if self._kept is None:
-            raise ValueError("no state was kept")
-        # Never given back: the process ends now, and must not do so in the middle of the next checkpoint.
-        self.writing.acquire(timeout=_PATIENCE)
-        write_checkpoint(path, self._kept[1])
+        with self._writing:
+            if self._kept is None:
+                return "no iteration was completed, so there is nothing to save"
+            iteration, contents = self._kept
+            path = os.path.join(self.folder, f"model_{iteration}.pt")
+            if not self.may_save():
+                return "the first process saves"
+            try:
+                if not os.path.exists(path):
+                    write_checkpoint(path, contents)
+            except UserError as error:
+                return str(error)
+            return f"saved {relative(path)}, the state after {iteration + 1} iterations"
+
+    def watch(self) -> None:
+        """Save and end the process when a signal comes and the main thread does not get to it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        alarm, self._bell = socket.socketpair()
+        self._bell.setblocking(False)
+        # The interpreter rings this bell even while the main thread is stuck outside Python.
+        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._wait, args=(alarm,), name="last state", daemon=True).start()
+
+    def stop_watching(self) -> None:
+        """Leave signals to the main thread again."""
+        if self._bell is not None:
+            signal.set_wakeup_fd(-1)
+            self._bell.close()
+            self._bell = None
+
+    def _wait(self, alarm: socket.socket) -> None:
+        with alarm:
+            while True:
+                numbers = alarm.recv(64)
+                number = next((number for number in SIGNALS if number in numbers), 0)
+                if number or not numbers:
+                    break
+            alarm.settimeout(_GRACE)
+            try:
+                while alarm.recv(64):
+                    pass
+            except TimeoutError:
+                os.write(2, f"\nno iteration ends any more: {self.save()}\n".encode())
+                os._exit(128 + number)
 
 
 def _on_host(value: Any) -> Any:

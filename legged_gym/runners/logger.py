@@ -20,6 +20,7 @@ import torch
 from rsl_rl.utils.logger import Logger
 from tqdm import tqdm
 
+from legged_gym.algorithms.blow_up import check_losses
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelFigure, LabelLayout
 
@@ -183,7 +184,11 @@ class TrainingLogger(Logger):
             it: Index of the iteration just done; ``start_it`` is the first of this session, ``total_it`` ends it.
             collect_time: Seconds spent on the rollout, and ``learn_time`` on the update.
             loss_dict: What the algorithm's ``update`` returned.
+
+        Raises:
+            LearningDivergedError: It holds something that is not finite.
         """
+        check_losses(loss_dict, it)
         self.completed_iterations = it + 1
         self._completed_at.append(time.perf_counter())
         if self.writer is not None:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
+from legged_gym.algorithms.blow_up import LearningDivergedError
+from legged_gym.common import signals
 from legged_gym.common.errors import TrainingStoppedError
 from legged_gym.common.paths import relative
 from legged_gym.runners import distributed
-from legged_gym.runners.checkpoint import check_alike, check_part, plain, read_checkpoint, read_file, write_checkpoint
+from legged_gym.runners.checkpoint import (
+    NotFiniteError,
+    check_alike,
+    check_part,
+    plain,
+    read_checkpoint,
+    read_file,
+    write_checkpoint,
+)
 from legged_gym.runners.divergence import DivergenceWatch
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
+from legged_gym.runners.runs import RunLock, list_checkpoints
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
@@ -31,11 +40,11 @@ class OnPolicyRunner(RslRlRunner):
 
     The loop is rsl_rl's; what differs is what is kept. Checkpoints hold the environment's counters and curriculum, too,
     are written whole or not at all, and reading one never runs code. A resumed run starts with the iteration after
-    the last completed one, and Ctrl-C leaves a checkpoint. ``model_<i>.pt`` is the state after iteration i, counted
+    the last completed one, and a signal leaves a checkpoint. ``model_<i>.pt`` is the state after iteration i, counted
     from 0, as rsl_rl names it.
 
     Under ``torchrun`` every process has a runner, which joins the others, and the first one logs and saves. If one is
-    lost, another one saves the state after the last completed iteration.
+    lost, one that is left saves the state after the last completed iteration.
     """
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
@@ -51,6 +60,8 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The other processes of a distributed training can't be found.
         """
+        # What is not finite is found after the update: rsl_rl's search waits for a GPU in every step.
+        train_cfg = {"check_for_nan": False, **train_cfg}
         with _quiet_unless(train_cfg.get("verbose", False)):
             super().__init__(env, train_cfg, log_dir, device)
         self.logger = TrainingLogger(
@@ -63,15 +74,14 @@ class OnPolicyRunner(RslRlRunner):
             gpu_global_rank=self.gpu_global_rank,
             device=device,
         )
-        self._last_state = LastState()
-        self._newest: tuple[int, str] | None = None
+        self.after_save: list[Callable[[], None]] = []
+        """Called after a checkpoint was written."""
+        self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
         self.logger.after_iteration = self._after_iteration
         self._divergence: DivergenceWatch | None = None
         if log_dir is not None and hasattr(env, "divergence"):
             self._divergence = DivergenceWatch(env, log_dir)
             self.logger.sources.append(self._divergence.look)
-        if self.is_distributed and log_dir is not None:
-            distributed.on_end(self._save_last_state)
 
     @property
     def completed_iterations(self) -> int:
@@ -87,21 +97,80 @@ class OnPolicyRunner(RslRlRunner):
                 at once.
 
         Raises:
-            KeyboardInterrupt: The user stopped it; a checkpoint was written.
-            TrainingStoppedError: The simulation can't go on, or diverges too often; a checkpoint was written.
-            UserError: The run's folder can't be written.
+            KeyboardInterrupt: A signal came; the iteration was finished and a checkpoint was written.
+            TrainingStoppedError: The simulation, the learning or another process can't go on; what was learned before
+                that was saved.
+            UserError: The run's folder can't be written, or another process trains this run.
         """
         self.current_learning_iteration = self.completed_iterations
+        with signals.deferred(), self._in_run_folder():
+            try:
+                super().learn(num_learning_iterations, init_at_random_ep_len)
+            except (KeyboardInterrupt, TrainingStoppedError) as reason:
+                if isinstance(reason, KeyboardInterrupt):
+                    if self.logger.writer is not None:
+                        self.save(self._path_of_last())
+                    distributed.wait_for_all()
+                    raise
+                if self.logger.writer is None:
+                    raise
+                raise TrainingStoppedError(f"{reason}{self._suspect(reason)}. {self._save_last()}") from reason
+            except RuntimeError as error:
+                if self._last_state is None:
+                    raise
+                # Another process broke off an exchange, or this one failed: there is no common next iteration.
+                what = (str(error).strip() or type(error).__name__).splitlines()[0]
+                saved = self._last_state.save()
+                raise TrainingStoppedError(f"a process of the training failed ({what}): {saved}") from error
+            finally:
+                self.logger.stop_logging_writer()
+
+    @contextlib.contextmanager
+    def _in_run_folder(self) -> Iterator[None]:
+        """Be the only one that trains in the run's folder, and the one that saves there."""
+        if self.logger.log_dir is None:
+            yield
+            return
+        lock = RunLock(str(self.logger.log_dir))
+        with contextlib.ExitStack() as stack:
+            if not self.logger.disable_logs:
+                stack.enter_context(lock.held())
+            if self._last_state is not None:
+                # The lock is free again when the first process is gone.
+                self._last_state.may_save = lock.acquire
+                self._last_state.watch()
+                stack.callback(self._last_state.stop_watching)
+            yield
+
+    def _suspect(self, reason: TrainingStoppedError) -> str:
+        """Say what learning that diverged was given: a reward term, or a group of observations, that is not finite."""
+        if not isinstance(reason, LearningDivergedError):
+            return ""
+        terms = {name for report in self.logger.ep_extras for name in report if name.startswith("Reward/")}
+        for name in sorted(terms):
+            if not all(torch.as_tensor(report[name]).isfinite() for report in self.logger.ep_extras if name in report):
+                return f", and so did the reward term '{name.removeprefix('Reward/')}'"
+        for name, group in self.alg.storage.observations.items():
+            if not group.isfinite().all():
+                return f", and so did the observation group '{name}'"
+        return " from finite rewards and observations: lower 'algorithm.learning_rate'"
+
+    def _path_of_last(self) -> str:
+        return os.path.join(str(self.logger.log_dir), f"model_{max(self.completed_iterations - 1, 0)}.pt")
+
+    def _save_last(self) -> str:
+        """Save the state after the last completed iteration, unless it is no good, and say which is the newest."""
         try:
-            super().learn(num_learning_iterations, init_at_random_ep_len)
-        except (KeyboardInterrupt, TrainingStoppedError):
-            if self.logger.writer is not None:
-                last = max(self.completed_iterations - 1, 0)
-                with _ignoring_ctrl_c():
-                    self.save(os.path.join(str(self.logger.log_dir), f"model_{last}.pt"))
-            raise
-        finally:
-            self.logger.stop_logging_writer()
+            if self.completed_iterations > 0:
+                self.save(self._path_of_last())
+        except NotFiniteError:
+            # What was written before is all that is good.
+            pass
+        newest = list_checkpoints(str(self.logger.log_dir))
+        if not newest:
+            return "There is no checkpoint yet"
+        path = os.path.join(str(self.logger.log_dir), f"model_{newest[-1]}.pt")
+        return f"The newest good checkpoint is {relative(path)}"
 
     def save(self, path: str, infos: dict[str, Any] | None = None) -> None:
         """Write a checkpoint with all that training needs to go on.
@@ -113,10 +182,10 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The file can't be written.
         """
-        with self._last_state.writing:
-            write_checkpoint(path, self._checkpoint(infos))
-        self._newest = self.completed_iterations, path
+        write_checkpoint(path, self._checkpoint(infos))
         self.logger.save_model(path, self.completed_iterations)
+        for listener in self.after_save:
+            listener()
 
     def _checkpoint(self, infos: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -132,23 +201,14 @@ class OnPolicyRunner(RslRlRunner):
 
     def _after_iteration(self, iteration: int) -> None:
         """Look after what may keep the training from going on."""
+        if self._last_state is not None:
+            self._last_state.keep(iteration, self._checkpoint)
         if self._divergence is not None:
             self._divergence.check(iteration)
-        if self.is_distributed and self.logger.log_dir is not None:
-            distributed.note_progress()
-            self._last_state.keep(iteration, self._checkpoint)
-
-    def _save_last_state(self) -> str:
-        """Save what can be saved when the training ends unawares, from another thread, and say what that is."""
-        iteration, folder = self._last_state.iteration, str(self.logger.log_dir)
-        if iteration is None:
-            return "  no iteration was completed, so there is nothing to save"
-        completed, path = self._newest or (0, "")
-        if completed <= iteration:
-            completed, path = iteration + 1, os.path.join(folder, f"model_{iteration}.pt")
-            self._last_state.write(path)
-        self.logger.flush()
-        return f"  saved  {relative(path)}, the state after {completed} iterations"
+        # All processes have to end after the same iteration.
+        if distributed.anyone(signals.requested(), self.device):
+            signals.check()
+            raise KeyboardInterrupt
 
     def load(
         self,
@@ -216,19 +276,6 @@ class OnPolicyRunner(RslRlRunner):
                 "local_rank": here.local_rank,
                 "world_size": here.size,
             }
-
-
-@contextlib.contextmanager
-def _ignoring_ctrl_c() -> Iterator[None]:
-    """Let an impatient second Ctrl-C not spoil what the first one saves; threads can't, and need not, do this."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def _quiet_unless(verbose: bool) -> contextlib.AbstractContextManager[Any]:

@@ -46,8 +46,6 @@ class OnPolicyRunnerEE(OnPolicyRunner):
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
         """Build the nets; see :class:`OnPolicyRunner`."""
-        # rsl_rl's search for NaN waits for a GPU in every step; the update finds them, too, an iteration later.
-        train_cfg = {"check_for_nan": torch.device(device).type == "cpu", **train_cfg}
         super().__init__(env, train_cfg, log_dir, device)
         self.logger.label_layout = self.alg.label_layout
 

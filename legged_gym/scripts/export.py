@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from legged_gym.cli.arguments import get_args, make_parser, run_main
+from legged_gym.common import signals
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 
@@ -36,17 +37,19 @@ def export(args: argparse.Namespace) -> None:
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.results, "exported")
-        files = export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
-        for path in files.values():
-            print(f"exported   {relative(str(path))}")
-        if args.controller_yaml is None:
-            print(
-                f"note       {files['controller'].name} holds sections for the controller's own file; with "
-                "--controller_yaml FILE they are put into a copy of it"
-            )
-        if args.with_checkpoint:
-            for name in _copy_checkpoint(trained, folder):
-                print(f"copied     {relative(os.path.join(folder, name))}")
+        # A robot must not get half of a policy.
+        with signals.deferred():
+            files = export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
+            for path in files.values():
+                print(f"exported   {relative(str(path))}")
+            if args.controller_yaml is None:
+                print(
+                    f"note       {files['controller'].name} holds sections for the controller's own file; with "
+                    "--controller_yaml FILE they are put into a copy of it"
+                )
+            if args.with_checkpoint:
+                for name in _copy_checkpoint(trained, folder):
+                    print(f"copied     {relative(os.path.join(folder, name))}")
     finally:
         trained.env.close()
 

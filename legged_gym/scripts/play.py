@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from legged_gym.cli.arguments import add_viewer_arguments, get_args, make_parser, positive, run_main
+from legged_gym.common import signals
 from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
@@ -93,9 +94,10 @@ def _replay(args: argparse.Namespace) -> None:
                 stack.callback(viewer.close)
             # Where nobody looks on, once is enough.
             limit = args.steps or (None if viewer is not None and sys.stdin.isatty() else len(session.replay.actions))
-            for step in session.steps(limit, [] if viewer is None else [viewer]):
-                if film is not None:
-                    film.add_step(step.commands, step.estimate)
+            with signals.deferred():
+                for step in session.steps(limit, [] if viewer is None else [viewer]):
+                    if film is not None:
+                        film.add_step(step.commands, step.estimate)
         if film is not None:
             print(f"video      {args.video}")
     finally:
@@ -138,12 +140,13 @@ def _roll_out(session: PlaySession, limit: int | None, film: RobotFilm | None, v
         # Without a GPU a frame takes half a second.
         steps = progress_bar(limit, "film {percentage:3.0f}%", items=steps)
     try:
-        for step in steps:
-            if step.estimate is not None and step.label is not None:
-                rollout.add_estimate(step.estimate, step.label)
-            rollout.add(step.commands, step.dones)
-            if film is not None:
-                film.add_step(step.commands, step.estimate)
+        with signals.deferred():
+            for step in steps:
+                if step.estimate is not None and step.label is not None:
+                    rollout.add_estimate(step.estimate, step.label)
+                rollout.add(step.commands, step.dones)
+                if film is not None:
+                    film.add_step(step.commands, step.estimate)
     except KeyboardInterrupt:
         if rollout.seconds == 0.0:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
@@ -65,16 +66,15 @@ def _train(args: argparse.Namespace, here: World) -> None:
         if done >= total:
             raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
         if here.is_first:
-            save_run_config(folder, args.task, env_cfg, train_cfg, args.sim)
+            _write_config(runner, lambda: save_run_config(folder, args.task, env_cfg, train_cfg, args.sim))
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
-        distributed.on_end(lambda: _next_steps(args, folder))
         if args.video_interval and here.is_first:
             _film(runner, env, args.video_interval)
         page = show_training(runner, env, args) if here.is_first else None
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
-            print(f"\nstopped\n{_next_steps(args, folder)}")
+            print(f"\n{_next_steps(args, folder)}")
             raise
         except TrainingStoppedError:
             print(f"\n{_next_steps(args, folder)}")
@@ -85,6 +85,24 @@ def _train(args: argparse.Namespace, here: World) -> None:
         print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
     finally:
         env.close()
+
+
+def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
+    """Write a new run's configuration at once; on ``--resume`` with the first checkpoint that came of it.
+
+    Until then the run is what its checkpoints say, also if it breaks.
+    """
+    from legged_gym.runners import OnPolicyRunner
+
+    if getattr(runner, "completed_iterations", 0) == 0 or not isinstance(runner, OnPolicyRunner):
+        write()
+        return
+
+    def write_once() -> None:
+        runner.after_save.remove(write_once)
+        write()
+
+    runner.after_save.append(write_once)
 
 
 def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from tensordict import TensorDict
 
+from legged_gym.common import signals
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_apply_yaw
 
@@ -231,10 +232,14 @@ class PlaySession(Session):
         Args:
             limit: Control steps; None: until somebody stops it.
             viewers: Are updated after each step; closing one ends the loop.
+
+        Raises:
+            KeyboardInterrupt: A signal asked for the end, between two steps where signals are deferred.
         """
         done = 0
         self._next = time.monotonic()
         while not self._stopped and all(viewer.is_open for viewer in viewers) and (limit is None or done < limit):
+            signals.check()
             self.carry_out_requests()
             if self.paused and not self._single_steps:
                 self._next = time.monotonic() + _IDLE

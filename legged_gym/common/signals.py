@@ -1,0 +1,120 @@
+"""Ending in good order on SIGINT (Ctrl-C), SIGTERM (from a cluster) and SIGHUP (from a closed terminal).
+
+A handler of ours takes the signals. It raises ``KeyboardInterrupt`` at once, or inside of :func:`deferred` only takes
+note, so that a loop can come to a good end: an exception would strike in the middle of anything, also of saving. The
+same signal often comes several times, from a terminal to a whole group of processes and from ``timeout`` to both. What
+comes within a second is one request; what comes later is somebody who can't wait, and ends the process there and then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_ONE_REQUEST = 1.0
+"""Seconds."""
+
+
+class _Requests:
+    """What was asked for so far in this process."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """The first signal; 0: none."""
+        self.at = 0.0
+        self.told = False
+        """Whether somebody has acted on it."""
+        self.depth = 0
+        """How many blocks of :func:`deferred` there are around what runs."""
+        self.taken = False
+
+
+_requests = _Requests()
+
+
+def take_signals() -> None:
+    """Take the signals for the rest of the process; only the main thread can.
+
+    SIGHUP stays ignored where it was, which is what ``nohup`` is for. SIGINT does not: shells let what they start in
+    the background ignore it, and then whoever sends it would wait in vain.
+    """
+    if threading.current_thread() is threading.main_thread():
+        _install()
+        _requests.taken = True
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Inside, a signal is only taken note of; :func:`check` then raises where it does no harm, at the latest the end.
+
+    Where :func:`take_signals` was not called, and in the main thread, the signals are taken for the block only.
+
+    Raises:
+        KeyboardInterrupt: At the end, if one came that nobody has acted on.
+    """
+    handlers: dict[int, Any] = {}
+    if not _requests.taken and _requests.depth == 0 and threading.current_thread() is threading.main_thread():
+        _requests.number = 0
+        handlers = _install()
+    _requests.depth += 1
+    try:
+        yield
+        check()
+    finally:
+        _requests.depth -= 1
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def requested() -> bool:
+    """Return whether a signal came that nobody has acted on."""
+    return _requests.number != 0 and not _requests.told
+
+
+def check() -> None:
+    """Raise KeyboardInterrupt if :func:`requested`."""
+    if requested():
+        _requests.told = True
+        raise KeyboardInterrupt
+
+
+def exit_code() -> int:
+    """Return what a process exits with that was ended by a signal: 128 and its number."""
+    return 128 + (_requests.number or signal.SIGINT)
+
+
+def name() -> str:
+    """Return the name of the signal that came first, ``SIGINT`` if none did."""
+    return signal.Signals(_requests.number or signal.SIGINT).name
+
+
+def _install() -> dict[int, Any]:
+    """Install the handler, and return those that it replaced."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    ignored = [number for number, handler in handlers.items() if handler is signal.SIG_IGN]
+    wanted = [number for number in SIGNALS if number == signal.SIGINT or number not in ignored]
+    return {number: signal.signal(number, _handle) for number in wanted}
+
+
+def _handle(number: int, frame: Any) -> None:
+    now = time.monotonic()
+    if _requests.number == 0:
+        _requests.number, _requests.at, _requests.told = number, now, _requests.depth == 0
+        if _requests.depth == 0:
+            raise KeyboardInterrupt
+        # Not by print(): this may have come in the middle of another one.
+        os.write(2, b"\nfinishing what has begun; another signal ends it at once\n")
+    elif now - _requests.at > _ONE_REQUEST and not _is_torchruns(number):
+        os.write(2, b"\nended at once\n")
+        os._exit(128 + number)
+
+
+def _is_torchruns(number: int) -> bool:
+    """Return whether a signal is the one with which ``torchrun`` passes on what all processes have got already."""
+    return number == signal.SIGTERM and "TORCHELASTIC_RUN_ID" in os.environ
