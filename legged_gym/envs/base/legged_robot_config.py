@@ -1,4 +1,4 @@
-"""Every setting of a legged robot's task and of its training, with units and defaults.
+"""Every setting of a legged robot's task, with units, defaults and admissible values; the training's are handed on.
 
 A robot's configuration inherits from these and changes what differs. SI units, radians, x forward, y left, z up.
 """
@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Len, MinLen
 
 from legged_gym.envs.base.admissible import (
-    Activation,
-    AnyCase,
     Count,
-    Layers,
-    Name,
     NonNegative,
     NonNegativeRange,
     Points,
@@ -27,8 +23,11 @@ from legged_gym.envs.base.admissible import (
     Vector,
 )
 from legged_gym.envs.base.base_config import BaseConfig
+from legged_gym.envs.base.legged_robot_ppo_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
 from legged_gym.envs.base.physx_config import PhysxSettings
+
+__all__ = ["LeggedRobotCfg", "LeggedRobotCfgPPO"]
 
 
 class LeggedRobotCfg(BaseConfig):
@@ -343,65 +342,3 @@ class LeggedRobotCfg(BaseConfig):
         """Camera position relative to the robot, m."""
         lookat: Vector = [0.0, 0.0, -0.1]
         """Point looked at, relative to the robot's base, m."""
-
-
-class LeggedRobotCfgPPO(BaseConfig):
-    """Settings of the training."""
-
-    seed: Annotated[int, Ge(-1), Lt(2**32)] = 42
-    runner_class_name: str = "legged_gym.runners:OnPolicyRunner"
-
-    class policy:
-        init_noise_std: Annotated[float, Gt(0), Le(100)] = 1.0
-        """Standard deviation of the first actions."""
-        actor_hidden_dims: Layers = [512, 256, 128]
-        critic_hidden_dims: Layers = [512, 256, 128]
-        activation: Activation = "elu"
-
-    class algorithm:
-        class_name: str = "rsl_rl.algorithms:PPO"
-        value_loss_coef: NonNegative = 1.0
-        use_clipped_value_loss: bool = True
-        clip_param: Annotated[float, Gt(0), Lt(1)] = 0.2
-        entropy_coef: NonNegative = 0.01
-        num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 5
-        num_mini_batches: Count = 4
-        learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
-        schedule: Literal["adaptive", "fixed"] = "adaptive"
-        """``adaptive`` follows ``desired_kl``; ``fixed`` keeps the learning rate."""
-        gamma: Annotated[float, Gt(0), Le(1)] = 0.99
-        lam: Share = 0.95
-        desired_kl: Positive = 0.01
-        max_grad_norm: Positive = 1.0
-
-    class symmetry:
-        """Left-right symmetry by rsl_rl's extension."""
-
-        function: str = ""
-        """``module:function`` that appends mirrored samples: ``f(env, obs, actions) -> (obs, actions)``."""
-        data_augmentation: bool = False
-        """Learn from mirrored samples, too."""
-        mirror_loss_coeff: NonNegative = 0.0
-        """Weight of a loss that asks for mirrored actions in mirrored situations; 0: none."""
-
-    class obs_groups:
-        actor: list[str] = ["policy"]
-        critic: list[str] = ["policy", "privileged"]
-
-    class runner:
-        num_steps_per_env: Annotated[int, Ge(1), Le(100000)] = 24
-        """Control steps of each robot in an iteration."""
-        max_iterations: Count = 10000
-        """Iterations in all; a resumed run goes on until it has that many."""
-        num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
-        """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
-        save_interval: Count = 100
-        """Iterations between checkpoints."""
-        experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
-        run_name: Name = ""
-        resume: bool = False
-        load_run: str | int = ""
-        """Folder name of the run to load; empty: the newest."""
-        checkpoint: Annotated[int, Ge(-1)] = -1
-        """Number of the checkpoint to load; -1: the newest."""
-        logger: Annotated[Literal["tensorboard", "wandb", "neptune"], AnyCase] = "tensorboard"
