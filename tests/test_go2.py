@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from legged_gym.envs import Go2, Go2Cfg
+from legged_gym.envs.base.mirror import mirror
 from legged_gym.envs.go2 import go2
 from legged_gym.scripts import train
 from legged_gym.simulators.mujoco_model import build_scene
@@ -82,3 +83,13 @@ def test_it_trains_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     weights = [torch.load(run / f"model_{i}.pt", weights_only=False) for i in (0, 2)]
     assert all(torch.isfinite(p).all() for p in weights[1]["actor_state_dict"].values())
     assert any(not torch.equal(a, b) for a, b in zip(*(w["actor_state_dict"].values() for w in weights), strict=True))
+
+
+def test_a_mirror_exchanges_left_and_right(env: Go2) -> None:
+    _, actions = mirror(env, None, torch.arange(1.0, 13.0).repeat(1, 1))
+    assert actions is not None
+    assert actions[1].tolist() == [-4.0, 5.0, 6.0, -1.0, 2.0, 3.0, -10.0, 11.0, 12.0, -7.0, 8.0, 9.0]
+    both, _ = mirror(env, env.get_observations(), None)
+    assert both is not None and both["policy"].shape == (8, 225)
+    torch.testing.assert_close(mirror(env, both[4:], None)[0]["policy"][4:], both["policy"][:4])
+    env.close()

@@ -32,8 +32,8 @@ _SIDES |= {right: left for left, right in _SIDES.items()}
 _SIDES |= {name.upper(): other.upper() for name, other in _SIDES.items()} | {
     name.title(): other.title() for name, other in _SIDES.items()
 }
-_SIDE = re.compile(r"(?<![a-zA-Z])(left|right|Left|Right|LEFT|RIGHT|l|r|L|R)(?![a-z])|^([FRfr])([LRlr])(?![a-zA-Z])")
-"""A side in a joint's name: a word, a letter of its own, or the second letter of FL, FR, RL and RR."""
+_SIDE = re.compile(r"^([FRfr])([LRlr])(?![a-zA-Z])|(?<![a-zA-Z])(left|right|Left|Right|LEFT|RIGHT|l|r|L|R)(?![a-z])")
+"""A side in a joint's name: the second letter of FL, FR, RL and RR, a word, or a letter of its own."""
 
 
 def mirror(
@@ -148,7 +148,7 @@ def _other_sides(names: list[str], what: str) -> list[int]:
 
 
 def _swap(found: re.Match[str]) -> str:
-    return _SIDES[found[1]] if found[1] else found[2] + _SIDES[found[3]]
+    return _SIDES[found[3]] if found[3] else found[1] + _SIDES[found[2]]
 
 
 def _join(parts: list[Reflection]) -> Reflection:

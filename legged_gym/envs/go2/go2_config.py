@@ -61,6 +61,7 @@ class Go2Cfg(LeggedRobotCfg):
         foot_name = "foot"
         replace_cylinder_with_capsule = True
         penalize_contacts_on = ["hip", "thigh", "calf"]
+        mirrored_joints = {"hip": -1.0, "thigh": 1.0, "calf": 1.0}
         terminate_after_contacts_on = ["base"]
 
     class domain_rand(LeggedRobotCfg.domain_rand):
@@ -116,10 +117,14 @@ class Go2Cfg(LeggedRobotCfg):
 
 
 class Go2CfgPPO(LeggedRobotCfgPPO):
-    """Go2's training: rsl_rl's PPO."""
+    """Go2's training: rsl_rl's PPO, which learns from every sample as seen in a mirror, too."""
 
     class algorithm(LeggedRobotCfgPPO.algorithm):
         entropy_coef = 0.005
+
+    class symmetry(LeggedRobotCfgPPO.symmetry):
+        function = "legged_gym.envs.base.mirror:mirror"
+        data_augmentation = True
 
     class runner(LeggedRobotCfgPPO.runner):
         experiment_name = "go2"
