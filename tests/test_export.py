@@ -182,7 +182,7 @@ def test_metadata_describe_the_task(files: dict[str, Path], env: Qmini) -> None:
 
 def test_joints_without_limits_have_null_in_the_metadata(tmp_path: Path) -> None:
     env = make_env(2, asset__name="free")
-    env.dof_pos_limits = torch.full_like(env.dof_pos_limits, torch.inf) * torch.tensor([-1.0, 1.0])
+    env.sim.dof_pos_limits = torch.full_like(env.sim.dof_pos_limits, torch.inf) * torch.tensor([-1.0, 1.0])
     env.torque_limits = torch.full_like(env.torque_limits, torch.inf)
     files = export_policy(make_runner(env), env, tmp_path, steps=1)
     assert {path.name for path in files.values()} == {name.replace("qmini", "free") for name in NAMES}

@@ -196,7 +196,10 @@ def test_there_are_these_rewards_and_no_others() -> None:
 
 
 def test_noise_is_on_nothing_else() -> None:
-    assert set(QminiPublishedCfg().noise.noise_scales.names()) == {"ang_vel", "gravity", "dof_pos", "dof_vel"}
+    assert set(QminiPublishedCfg().noise.noise_scales.names()) == {
+        "ang_vel", "gravity", "dof_pos", "dof_vel", "height_measurements",
+    }, "heights are not observed"  # fmt: skip
+    assert not QminiPublishedCfg().terrain.observe_heights
 
 
 def test_seed() -> None:

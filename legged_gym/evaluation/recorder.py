@@ -81,7 +81,7 @@ class Recorder:
         # The point that lies below the foot's origin on the ground turns with the foot.
         sole_x, sole_y = feet[..., 7] - feet[..., 11] * height, feet[..., 8] + feet[..., 10] * height
         values = {
-            "commands": env.commands,
+            "commands": env.commands[:, :3],
             "lin_vel": env.base_lin_vel,
             "yaw_rate": env.base_ang_vel[:, 2:],
             "base_pos": env.root_states[:, :3],

@@ -29,7 +29,7 @@ class PlannedCommands(VelocityCommands):
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
         """Take the arguments of :class:`VelocityCommands`."""
         super().__init__(cfg, num_envs, dt, device)
-        self.next = torch.zeros_like(self.values)
+        self.next = torch.zeros_like(self.values[:, :3])
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return that everybody gets a command, (N,)."""
@@ -37,7 +37,11 @@ class PlannedCommands(VelocityCommands):
 
     def resample(self, mask: torch.Tensor) -> None:
         """Take over the commands of the robots in ``mask``; components in the dead band become zero."""
-        self.values.copy_(torch.where(mask.unsqueeze(1), apply_dead_band(self.next, self._dead_band), self.values))
+        planned, present = apply_dead_band(self.next, self._dead_band), self.values[:, :3]
+        present.copy_(torch.where(mask.unsqueeze(1), planned, present))
+
+    def turn(self, quat: torch.Tensor) -> None:
+        """Turn by the planned yaw rate, not to a heading."""
 
 
 class PlannedPushes(Pushes):
@@ -191,7 +195,9 @@ class EvaluationTask(LeggedRobot):
         self._commands = PlannedCommands(cfg, n, self.dt, device)
         self.commands = self._commands.values
         self._pushes = PlannedPushes(cfg, n, self.dt, device)
-        self._start_states = PlannedStarts(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, self.dof_names)
+        self._start_states = PlannedStarts(
+            cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, self.dof_names
+        )
         self._right_leads = torch.zeros(n, dtype=torch.bool, device=device)
         self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
 

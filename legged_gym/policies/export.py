@@ -205,7 +205,7 @@ def _joints(env: LeggedRobot) -> dict[str, Any]:
         "default_angle": _rounded(env.default_dof_pos[0]),
         "kp": _rounded(env.p_gains),
         "kd": _rounded(env.d_gains),
-        "limits": _rounded(env.dof_pos_limits),
+        "limits": _rounded(env.sim.dof_pos_limits),
         "torque_limit": _rounded(env.torque_limits),
     }
 

@@ -47,10 +47,10 @@ class ReplaySession(PlaySession):
         env, replay, at = self.env, self.replay, self._at
         self._at = (at + 1) % len(replay.actions)
         env.sim.set_state(torch.ones_like(env.reset_buf), *(part[at].expand(env.num_envs, -1) for part in self._frames))
-        env.commands[:] = torch.as_tensor(replay.commands[at], device=env.device)
+        env.commands[:, :3] = torch.as_tensor(replay.commands[at], device=env.device)
         env.actions[:] = torch.as_tensor(replay.actions[at], device=env.device)
         self.message = f"{(len(replay.actions) - at) * replay.dt:.2f} s before it diverged ({replay.cause})"
-        return Step(env.commands.clone(), torch.zeros_like(env.reset_buf), None, None)
+        return Step(env.commands[:, :3].clone(), torch.zeros_like(env.reset_buf), None, None)
 
 
 def open_replay(path: str, args: argparse.Namespace) -> ReplaySession:

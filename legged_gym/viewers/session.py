@@ -170,7 +170,7 @@ class PlaySession(Session):
         Args:
             change: m/s, m/s, rad/s, (3,).
         """
-        present = self.held_command or tuple(self.env.commands[self._robot].tolist())
+        present = self.held_command or tuple(self.env.commands[self._robot, :3].tolist())
         self.drive(
             [
                 # Rounded, so that as many steps back lead to zero.
@@ -266,7 +266,7 @@ class PlaySession(Session):
         label = estimate = None
         if self.estimator is not None:
             label, estimate = obs["label"], self.estimator(obs)
-        commands = self.env.commands.clone()
+        commands = self.env.commands[:, :3].clone()
         self._observations, _, dones, _ = self.env.step(self._policy(obs).to(self.env.device))
         return Step(commands, dones, label, estimate)
 

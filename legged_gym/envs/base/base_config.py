@@ -32,6 +32,9 @@ class BaseConfig:
     those of the same name either way.
     """
 
+    _renamed: dict[str, tuple[str, ...]] = {}
+    """Settings of older runs, and those that took their places."""
+
     def __init__(self, _path: str = "", _declared_by: tuple[type, ...] = ()) -> None:
         """Instantiate all nested sections and copy all values.
 
@@ -87,6 +90,7 @@ class BaseConfig:
 
     def update(self, values: dict[str, Any]) -> None:
         """Change many values from a nested dict, with the checks of :meth:`set`."""
+        values = {new: value for name, value in values.items() for new in self._renamed.get(name, (name,))}
         for name, value in values.items():
             self._require(str(name))
             old = self.__dict__[str(name)]

@@ -13,7 +13,6 @@ from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
-from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
 from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.legged_robot_setup import LeggedRobotSetup
@@ -22,9 +21,7 @@ from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.simulators import make_simulator
 
 
-class LeggedRobot(
-    LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotMotors, LeggedRobotSetup
-):
+class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotSetup):
     """Any legged robot with a URDF.
 
     A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.
@@ -83,6 +80,7 @@ class LeggedRobot(
         self._prepare_observations()
         self._prepare_noise()
         self.reset()
+        self._check_sizes()
         self.init_done = True
         self._graph = self._step_graph()
 
@@ -90,11 +88,11 @@ class LeggedRobot(
         """Prepare to record steps, where simulator, settings and the class's hooks allow it."""
         if not (self.sim.capturable and self.cfg.sim.cuda_graph):
             return None
-        if self._overridden:
-            hooks = ", ".join(sorted(self._overridden))
-            warnings.warn(
-                f"steps run slower, as {type(self).__name__} overrides {hooks}: none is recorded", stacklevel=3
-            )
+        reason = f"{type(self).__name__} overrides {', '.join(sorted(self._overridden))}" if self._overridden else ""
+        if self._network is not None:
+            reason = "actuators are a network"
+        if reason:
+            warnings.warn(f"steps run slower, as {reason}: none is recorded", stacklevel=3)
             return None
         return StepGraph(self)
 
@@ -149,7 +147,7 @@ class LeggedRobot(
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel, self.last_root_vel = self.dof_vel.clone(), self.root_states[:, 7:13].clone()
-        self.divergence.record([self.root_states, self.dof_pos, self.dof_vel, self.actions, self.commands])
+        self.divergence.record([self.root_states, self.dof_pos, self.dof_vel, self.actions, self.commands[:, :3]])
         if self.cfg.commands.curriculum:
             self._device_steps += 1
         if not self._callback_pushes:
@@ -233,6 +231,7 @@ class LeggedRobot(
 
     def _renew_commands(self) -> None:
         self._call("_resample_commands", self._commands.due(self._episode_length))
+        self._commands.turn(self.root_states[:, 3:7])
 
     def _finish_step(self) -> None:
         """Do what a step does on the host."""

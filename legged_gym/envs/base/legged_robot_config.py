@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Len, MinLen
+from annotated_types import Ge, Gt, Le, Len
 
 from legged_gym.envs.base.admissible import (
     Count,
     NonNegative,
     NonNegativeRange,
-    Points,
     Positive,
-    PositiveRange,
     Quaternion,
     Range,
     Seconds,
@@ -26,6 +24,7 @@ from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.legged_robot_ppo_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
 from legged_gym.envs.base.physx_config import PhysxSettings
+from legged_gym.envs.base.terrain_config import TerrainSettings
 
 __all__ = ["LeggedRobotCfg", "LeggedRobotCfgPPO"]
 
@@ -44,60 +43,28 @@ class LeggedRobotCfg(BaseConfig):
         """An episode ends as a time-out after this many seconds."""
         history_length: Annotated[int, Ge(1), Le(1000)] = 1
         """Number of past steps in the policy's observation, the current one included, newest first."""
+        num_observations: Annotated[int, Ge(0), Le(10**6)] | None = None
+        num_privileged_obs: Annotated[int, Ge(0), Le(10**6)] | None = None
+        num_actions: Annotated[int, Ge(0), Le(10**6)] | None = None
+        """Sizes of what policy and critic see and of what the policy says. They are counted; one that is given is
+        compared."""
+        send_timeouts: Literal[True] = True
+        """Tell the runner who ran out of time, as is always done."""
         log_interval: Count = 24
         """Control steps over which the logged figures are averaged."""
 
-    class terrain:
-        mesh_type: Literal["plane", "heightfield"] = "plane"
-        """``plane`` or ``heightfield``."""
-        horizontal_scale: Annotated[float, Ge(0.005), Le(10)] = 0.1
-        """Grid spacing of the height field, m."""
-        border_size: Annotated[float, Ge(0), Le(1000)] = 25.0
-        """Flat border around the tiles, m."""
-        curriculum: bool = True
-        """Difficulty grows with the row and robots are promoted; otherwise each tile's difficulty is random."""
-        friction: Annotated[float, Ge(0), Le(10)] = 1.0
-        """Ground friction where it is not randomised."""
-        measure_heights: bool = False
-        """Sample the terrain around the base for the critic."""
-        measured_points_x: Points = [round(0.1 * i - 0.8, 1) for i in range(17)]
-        measured_points_y: Points = [round(0.1 * i - 0.5, 1) for i in range(11)]
-        """Where heights are sampled, m, in the base's yaw frame."""
-        height_offset: float = 0.5
-        """Sampled heights are seen as ``clip(base z - height_offset - height, ±1)``, m."""
-        terrain_length: Annotated[float, Gt(0), Le(1000)] = 5.0
-        terrain_width: Annotated[float, Gt(0), Le(1000)] = 5.0
-        """Size of a tile, m."""
-        num_rows: Annotated[int, Ge(1), Le(1000)] = 10
-        """Levels of difficulty."""
-        num_cols: Annotated[int, Ge(1), Le(1000)] = 20
-        """Columns, shared out among the kinds of terrain."""
-        terrain_proportions: Annotated[list[Share], MinLen(1)] = [0.2, 0.2, 0.1, 0.1, 0.4]
-        """Shares of smooth slope, rough slope, stairs up, stairs down, discrete obstacles."""
-        platform_size: NonNegative = 3.0
-        """Flat square in the middle of a tile, m."""
-        slope_max: Annotated[float, Ge(0), Le(10)] = 0.1
-        """Rise over run at the top level."""
-        roughness_max: Annotated[float, Ge(0), Le(10)] = 0.01
-        """Largest deviation of rough ground at the top level, ± m."""
-        step_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
-        """Height of a stair at the top level, m."""
-        step_width: Positive = 0.31
-        """Depth of a stair, m."""
-        obstacle_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
-        """Height of discrete obstacles at the top level, m."""
-        obstacle_width: PositiveRange = [1.0, 2.0]
-        """Smallest and largest side of an obstacle, m."""
-        max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
-        """Robots start at a random level up to this one."""
-        level_change_probability: Share = 1.0
-        """Chance that a deserved promotion or demotion happens."""
+    class terrain(TerrainSettings):
+        """The ground."""
 
     class commands:
         resampling_time: Seconds = 5.0
         """Seconds between new commands."""
         dead_band: Annotated[list[NonNegative], Len(3, 3)] = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
+        num_commands: Annotated[int, Ge(3), Le(100)] = 3
+        """Columns of ``commands``: the three velocities, a heading, and those that a task adds."""
+        heading_command: bool = False
+        """Draw a heading, rad, world frame, into a fourth column; the yaw rate leads there within its range."""
         curriculum: bool = False
         """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
         max_curriculum: NonNegative = 1.0
@@ -114,6 +81,8 @@ class LeggedRobotCfg(BaseConfig):
             """m/s."""
             ang_vel_yaw: Range = [-1.0, 1.0]
             """rad/s."""
+            heading: Range = [-3.14, 3.14]
+            """rad, for ``heading_command``."""
 
     class init_state:
         pos: Vector = [0.0, 0.0, 1.0]
@@ -138,6 +107,11 @@ class LeggedRobotCfg(BaseConfig):
         """Uniform ± noise of the start's x and y on a height field, m."""
 
     class control:
+        control_type: Literal["P", "V", "T"] = "P"
+        """What ``action_scale`` times an action is: a change of the angle, rad, a velocity, rad/s, or a torque, N·m."""
+        actuator_network: str = ""
+        """A TorchScript file that makes torques of errors of angles and of velocities, in place of the gains: an MLP
+        that sees the last physics steps, or an LSTM with its state. See docs/legged_gym.md."""
         stiffness: dict[str, NonNegative] = {}
         """P gain by a part of the joint's name, N·m/rad."""
         damping: dict[str, NonNegative] = {}
@@ -230,6 +204,8 @@ class LeggedRobotCfg(BaseConfig):
         max_push_vel_x: NonNegative = 0.0
         max_push_vel_y: NonNegative = 0.0
         """± m/s added to the base's velocity, world frame."""
+        max_push_vel_xy: NonNegative = 0.0
+        """legged_gym's way to give both at once."""
 
     class motors(MotorSettings):
         """What the motors of this robot are like."""
@@ -260,8 +236,11 @@ class LeggedRobotCfg(BaseConfig):
         """Tracking reward = exp(-error² / sigma)."""
         base_height_target: float = 1.0
         """m above the ground."""
-        soft_limit: Share = 0.9
-        """Share of a joint's limits beyond which the ``*_limits`` rewards count."""
+        soft_dof_pos_limit: Share = 1.0
+        soft_dof_vel_limit: Share = 1.0
+        soft_torque_limit: Share = 1.0
+        """Shares of a joint's limits beyond which the rewards ``dof_pos_limits``, … count."""
+        _renamed = {"soft_limit": ("soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit")}
         max_contact_force: NonNegative = 100.0
         """Forces above are penalised, N."""
         foot_contact_force: NonNegative = 2.0
@@ -291,6 +270,7 @@ class LeggedRobotCfg(BaseConfig):
             gravity: NonNegative = 0.05
             dof_pos: NonNegative = 0.01
             dof_vel: NonNegative = 1.5
+            height_measurements: NonNegative = 0.1
 
     class sim:
         dt: Annotated[float, Gt(0), Le(0.05)] = 0.005

@@ -59,6 +59,8 @@ class LeggedRobotEpisodes(LeggedRobotState):
         """Do what begins an episode of the robots in ``mask``, bool, (N,)."""
         self.rand.redraw_motors(mask)
         self._update_gains()
+        if self._network is not None:
+            self._network.reset(mask)
         self._place(mask)
         rows = mask.unsqueeze(1)
         self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
@@ -74,6 +76,7 @@ class LeggedRobotEpisodes(LeggedRobotState):
         self._episode_length.masked_fill_(mask, 0)
         self._fresh |= mask
         self._call("_resample_commands", mask)
+        self._commands.turn(self.root_states[:, 3:7])
         self._update_derived()
         self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.envs.base.actuator_network import ActuatorNetwork
 from legged_gym.envs.base.legged_robot_state import LeggedRobotState
 from legged_gym.simulators import Drive
 
@@ -18,6 +19,7 @@ class LeggedRobotMotors(LeggedRobotState):
     _driven_actions: torch.Tensor | None = None
     _sent: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     _target_torques: torch.Tensor
+    _network: ActuatorNetwork | None = None
 
     def _send_actions(self) -> None:
         """Send the actions off; where latency plays no part they arrive by their constant delay."""
@@ -34,17 +36,35 @@ class LeggedRobotMotors(LeggedRobotState):
         return torch.where(late.unsqueeze(1), before, then)
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the torques of a PD law around the default angles, N·m, (N, D), clipped to the effort limits."""
+        """Return the torques of a physics step, N·m, (N, D), within what the motors can do.
+
+        Args:
+            actions: What the motors follow, (N, D): angles, velocities or torques, as ``control.control_type`` says.
+        """
+        control = self.cfg.control
+        if self._network is not None:
+            errors = self._target_angles(actions) - self.dof_pos
+            torques = self._network.torques(errors, self.dof_vel) * self.rand.torque_multiplier
+        elif control.control_type == "P":
+            torques = self._position_torques(actions)
+        elif control.control_type == "V":
+            torques = self._p_gains * (control.action_scale * actions - self.dof_vel)
+            torques -= self._d_gains * (self.dof_vel - self.last_dof_vel) / self.cfg.sim.dt
+        else:
+            torques = control.action_scale * actions * self.rand.torque_multiplier
+        return self.rand.motors.limit(torques, self.torque_limits, self.dof_vel)
+
+    def _position_torques(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return the torques of a PD law around the default angles, N·m, (N, D)."""
         if actions is not self._driven_actions:
             # Constant over the physics steps of a control step.
             self._driven_actions, self._target_torques = actions, self._p_gains * self._target_angles(actions)
         torques = torch.addcmul(self._target_torques, self._p_gains, self.dof_pos, value=-1.0)
         torques.addcmul_(self._d_gains, self.dof_vel, value=-1.0)
-        motors = self.rand.motors
-        if motors.has_backlash:
+        if self.rand.motors.has_backlash:
             self._aim = self._target_angles(actions)
-            torques -= self._p_gains * motors.play(self._aim, self.dof_pos)
-        return motors.limit(torques, self.torque_limits, self.dof_vel)
+            torques -= self._p_gains * self.rand.motors.play(self._aim, self.dof_pos)
+        return torques
 
     def _target_angles(self, actions: torch.Tensor) -> torch.Tensor:
         """Return the joint angles that the PD law aims at, rad, (N, D)."""
@@ -66,4 +86,17 @@ class LeggedRobotMotors(LeggedRobotState):
         self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
         self._driven_actions = None
-        self.sim.set_drive_damping(self._d_gains)
+        self.sim.set_drive_damping(self._drive_damping())
+
+    def _drive_damping(self) -> torch.Tensor:
+        """Return how much of the torques is velocity feedback, N·m·s/rad, (N, D); see the simulator's method."""
+        if self._has_plain_law:
+            return self._d_gains
+        if self._network is None and self.cfg.control.control_type == "V":
+            return self._p_gains + self._d_gains / self.cfg.sim.dt
+        return torch.zeros_like(self._d_gains)
+
+    @property
+    def _has_plain_law(self) -> bool:
+        """Whether actions are angles that gains aim at."""
+        return self._network is None and self.cfg.control.control_type == "P"

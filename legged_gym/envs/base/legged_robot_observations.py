@@ -38,6 +38,24 @@ class LeggedRobotObservations(LeggedRobotState):
         self._measured_heights = None
         self._past_clean = torch.zeros(self.num_envs, longest, self.obs_layout.size, device=self.device)
         self.obs_buf = self._history.flatten(1)
+        given = self.cfg.env.num_observations
+        if given and given != self.obs_buf.shape[1]:
+            # A class of its own may observe without us.
+            self.obs_buf = torch.zeros(self.num_envs, given, device=self.device)
+
+    def _check_sizes(self) -> None:
+        """Compare the sizes that the configuration gives with those that there are."""
+        sizes = {
+            "num_observations": self.num_obs,
+            "num_privileged_obs": self.num_privileged_obs,
+            "num_actions": self.num_actions,
+        }
+        terms = ", ".join(f"{term.name} {size}" for term, size in self.obs_layout.parts)
+        for name, size in sizes.items():
+            given = getattr(self.cfg.env, name)
+            if given and given != size:
+                seen = f" ({terms}; terrain.observe_heights adds heights)" if name == "num_observations" else ""
+                raise ConfigError(f"config key 'env.{name}' is {given}, but it is {size}{seen}: leave it out")
 
     def _get_noise_scale_vec(self, cfg: BaseConfig) -> torch.Tensor:
         """Return the largest noise of each component of a step's observation, scaled, (O,)."""
@@ -126,7 +144,7 @@ class LeggedRobotObservations(LeggedRobotState):
         scales = self.cfg.normalization.obs_scales
         terms = [ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, mirror="vector")]
         terms += self.rand.privileged_terms()
-        if self.cfg.terrain.measure_heights:
+        if self.cfg.terrain.measure_heights and not self.cfg.terrain.observe_heights:
             terms.append(ObsTerm("heights", self._height_samples, scales.height_measurements, mirror="heights"))
         return terms + self.rand.further_privileged_terms()
 
@@ -163,7 +181,16 @@ class LeggedRobotObservations(LeggedRobotState):
             ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True, mirror="joints"),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True, mirror="joints"),
             ObsTerm("actions", lambda: self.actions, mirror="joints"),
+            *self._height_terms(),
         ]
+
+    def _height_terms(self) -> list[ObsTerm]:
+        """Declare the heights of the ground around the base, where the policy sees them."""
+        if not self.cfg.terrain.observe_heights:
+            return []
+        scale, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
+        values = (scale.height_measurements, noise.height_measurements)
+        return [ObsTerm("heights", self._height_samples, *values, sensed=True, mirror="heights")]
 
     def _imu_term(self, name: str, scale: float, noise: float, mirror: MirrorRule) -> ObsTerm:
         """Declare what the IMU tells, by the name of its tensor."""

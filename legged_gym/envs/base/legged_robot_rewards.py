@@ -49,19 +49,18 @@ class LeggedRobotRewards(LeggedRobotState):
         return ((self.dof_vel - self.last_dof_vel) / self.dt).square().sum(1)
 
     def _reward_dof_pos_limits(self) -> torch.Tensor:
-        """Sum of joint angles beyond ``soft_limit`` of their range, rad."""
-        middle = self.dof_pos_limits.mean(dim=1)
-        half = 0.5 * self.cfg.rewards.soft_limit * (self.dof_pos_limits[:, 1] - self.dof_pos_limits[:, 0])
-        return ((self.dof_pos - middle).abs() - half).clamp(min=0.0).nan_to_num(0.0).sum(1)
+        """Sum of joint angles beyond ``soft_dof_pos_limit`` of their range, rad."""
+        low, high = self.dof_pos_limits.unbind(1)
+        return ((low - self.dof_pos).clamp(min=0.0) + (self.dof_pos - high).clamp(min=0.0)).sum(1)
 
     def _reward_dof_vel_limits(self) -> torch.Tensor:
-        """Sum of joint speeds beyond ``soft_limit`` of their limit, at most 1 rad/s each."""
-        excess = self.dof_vel.abs() - self.cfg.rewards.soft_limit * self.dof_vel_limits
+        """Sum of joint speeds beyond ``soft_dof_vel_limit`` of their limit, at most 1 rad/s each."""
+        excess = self.dof_vel.abs() - self.cfg.rewards.soft_dof_vel_limit * self.dof_vel_limits
         return excess.clamp(0.0, 1.0).sum(1)
 
     def _reward_torque_limits(self) -> torch.Tensor:
-        """Sum of torques beyond ``soft_limit`` of their limit, N·m."""
-        excess = self.torques.abs() - self.cfg.rewards.soft_limit * self.torque_limits
+        """Sum of torques beyond ``soft_torque_limit`` of their limit, N·m."""
+        excess = self.torques.abs() - self.cfg.rewards.soft_torque_limit * self.torque_limits
         return excess.clamp(min=0.0).sum(1)
 
     def _reward_feet_contact_forces(self) -> torch.Tensor:
@@ -94,5 +93,5 @@ class LeggedRobotRewards(LeggedRobotState):
 
     def _reward_stand_still(self) -> torch.Tensor:
         """Sum up the deviation of all joints from their defaults while the command is zero, rad."""
-        standing = (self.commands == 0.0).all(dim=1)
+        standing = (self.commands[:, :3] == 0.0).all(dim=1)
         return (self.dof_pos - self.default_dof_pos).abs().sum(1) * standing

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.envs.base.actuator_network import ActuatorNetwork
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
 from legged_gym.envs.base.name_matching import joint_values, link_indices
 from legged_gym.envs.base.pushes import Pushes
 from legged_gym.envs.base.reward_sum import RewardSum
@@ -20,7 +20,7 @@ from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
 
 
-class LeggedRobotSetup(LeggedRobotState):
+class LeggedRobotSetup(LeggedRobotMotors):
     """The preparations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`, in their order."""
 
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
@@ -41,12 +41,17 @@ class LeggedRobotSetup(LeggedRobotState):
         self.dof_names, self.body_names = sim.dof_names, sim.body_names
         self.root_states, self.dof_pos, self.dof_vel = sim.root_states, sim.dof_pos, sim.dof_vel
         self.contact_forces, self.rigid_body_states = sim.contact_forces, sim.rigid_body_states
-        self.dof_pos_limits, self.dof_vel_limits = sim.dof_pos_limits, sim.dof_vel_limits
+        self.dof_vel_limits = sim.dof_vel_limits
+        # A joint without limits has no middle.
+        middle = sim.dof_pos_limits.mean(dim=1, keepdim=True).nan_to_num(0.0)
+        soft = middle + self.cfg.rewards.soft_dof_pos_limit * (sim.dof_pos_limits - middle)
+        self.dof_pos_limits = sim.dof_pos_limits if self.cfg.rewards.soft_dof_pos_limit == 1.0 else soft
         self.torque_limits = sim.torque_limits
         # A robot's own task may have a torque law of its own, which only the task can apply.
+        plain = self.cfg.control.control_type == "P" and not self.cfg.control.actuator_network
         same_law = type(self)._compute_torques is LeggedRobotMotors._compute_torques
         self.rand = DomainRand(self.cfg, sim)
-        self._hands_over_drive = sim.follows_drives and same_law and self.rand.motors.ideal
+        self._hands_over_drive = sim.follows_drives and same_law and self.rand.motors.ideal and plain
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
         self.height_points = self._init_height_points()
@@ -90,9 +95,8 @@ class LeggedRobotSetup(LeggedRobotState):
         angles = joint_values(key, wanted, joints, exact=True)
         self.default_dof_pos = torch.tensor([angles], device=device)
         self._check_pose(key)
-        self.p_gains = torch.tensor(joint_values("control.stiffness", cfg.control.stiffness, joints), device=device)
-        self.d_gains = torch.tensor(joint_values("control.damping", cfg.control.damping, joints), device=device)
-        self._start_states = StartStates(cfg, self.ground, self.default_dof_pos, self.dof_pos_limits, joints)
+        self._prepare_motors()
+        self._start_states = StartStates(cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, joints)
         self.gravity_vec = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         self.forward_vec = torch.tensor([1.0, 0.0, 0.0], device=device).expand(n, 3)
         self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
@@ -113,10 +117,24 @@ class LeggedRobotSetup(LeggedRobotState):
         self.commands, self.commands_scale = self._commands.values, torch.tensor(self._command_scales(), device=device)
         self._pushes = Pushes(cfg, n, self.dt, device)
 
+    def _prepare_motors(self) -> None:
+        """Read gains, and the network that stands in for them."""
+        control, joints = self.cfg.control, self.dof_names
+        if control.actuator_network:
+            self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
+        if self.rand.motors.has_backlash and not self._has_plain_law:
+            raise ConfigError("config key 'motors.backlash' needs gains that aim at angles (control.control_type 'P')")
+        needed = None if self._network is None and control.control_type != "T" else 0.0
+        gains = {"control.stiffness": control.stiffness, "control.damping": control.damping}
+        self.p_gains, self.d_gains = (
+            torch.tensor(joint_values(key, values, joints, missing=needed), device=self.device)
+            for key, values in gains.items()
+        )
+
     def _check_pose(self, key: str) -> None:
         """Refuse a default pose that the joints can't take."""
         for name, angle, (low, high) in zip(
-            self.dof_names, self.default_dof_pos[0].tolist(), self.dof_pos_limits.tolist(), strict=True
+            self.dof_names, self.default_dof_pos[0].tolist(), self.sim.dof_pos_limits.tolist(), strict=True
         ):
             if not low - 1e-6 <= angle <= high + 1e-6:
                 raise ConfigError(

@@ -44,7 +44,7 @@ class LeggedRobotState(BaseTask):
     reward_rates        (N, R)    scaled reward terms of the last step, per second, as ``reward_names`` lists them
     p_gains, d_gains    (D,)      nominal gains, N·m/rad and N·m·s/rad
     torque_limits       (D,)      N·m
-    dof_pos_limits      (D, 2)    rad
+    dof_pos_limits      (D, 2)    rad; ``soft_dof_pos_limit`` of the range, the whole is ``sim.dof_pos_limits``
     =================== ========= ==================================================================
 
     Attributes:

@@ -14,14 +14,9 @@ from typing import Any
 from legged_gym.common.processes import world
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 
-_COUNTED = "observations and actions are counted from what the task observes and the robot's joints"
 _BY_URDF = "the robot's description says it"
 _NETS = "recurrent or not, the networks are built by 'runner_class_name' from the section 'policy'"
 LEGGED_GYM = {
-    "env.num_observations": f"leave it out: {_COUNTED}",
-    "env.num_privileged_obs": f"leave it out: {_COUNTED}; 'obs_groups.critic' names what the critic reads",
-    "env.num_actions": f"leave it out: {_COUNTED}",
-    "env.send_timeouts": "leave it out: time-outs are always told to the runner",
     "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
     "terrain.static_friction": "write 'terrain.friction'",
     "terrain.dynamic_friction": "write 'terrain.friction'",
@@ -29,7 +24,6 @@ LEGGED_GYM = {
     "terrain.selected": "write shares of one kind in 'terrain.terrain_proportions'",
     "terrain.terrain_kwargs": "write shares of one kind in 'terrain.terrain_proportions'",
     "terrain.slope_treshold": "leave it out: the ground is a height field, whose steep parts stay as they are",
-    "commands.num_commands": "leave it out: a command is forward, lateral and yaw velocity",
     "asset.disable_gravity": "write 'sim.gravity = [0.0, 0.0, 0.0]'",
     "asset.default_dof_drive_mode": "leave it out: torques drive all joints",
     "asset.flip_visual_attachments": f"leave it out: {_BY_URDF}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
@@ -18,11 +19,22 @@ class Pushes:
             num_envs: Number of robots, N.
             dt: Control step, s.
             device: Where the tensors live.
+
+        Raises:
+            ConfigError: ``max_push_vel_xy`` beside one of the others.
         """
         rand = cfg.domain_rand
         self._interval = max(1, round(rand.push_interval_s / dt))
         self._moment = torch.randint(0, self._interval, (num_envs,), device=device)
-        self._strongest = torch.tensor([rand.max_push_vel_x, rand.max_push_vel_y], device=device)
+        strongest = [rand.max_push_vel_x, rand.max_push_vel_y]
+        if rand.max_push_vel_xy > 0.0:
+            if any(strongest):
+                raise ConfigError(
+                    f"config key 'domain_rand.max_push_vel_xy' is {rand.max_push_vel_xy:g} beside max_push_vel_x and "
+                    f"max_push_vel_y, {strongest}: give either it or them"
+                )
+            strongest = [rand.max_push_vel_xy] * 2
+        self._strongest = torch.tensor(strongest, device=device)
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return who is pushed after this many steps, (N,) → bool, (N,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from legged_gym.common.controller_rules import apply_dead_band
+from legged_gym.common.rotations import quat_apply, wrap_to_pi
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 _AXES = ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")
@@ -13,7 +14,10 @@ _WIDER = 0.5
 
 
 class VelocityCommands:
-    """Draws velocity commands: forward and lateral velocity, m/s, and yaw rate, rad/s, in the base frame."""
+    """Draws velocity commands: forward and lateral velocity, m/s, and yaw rate, rad/s, in the base frame.
+
+    With ``commands.heading_command`` it draws a heading instead of a yaw rate, and :meth:`turn` leads there.
+    """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
         """Start with zero commands.
@@ -25,15 +29,18 @@ class VelocityCommands:
             device: Where the tensors live.
         """
         self.cfg = cfg.commands
-        self.values = torch.zeros(num_envs, 3, device=device)
-        """Present commands, (N, 3), changed in place."""
+        columns = max(self.cfg.num_commands, 4 if self.cfg.heading_command else 3)
+        self.values = torch.zeros(num_envs, columns, device=device)
+        """Present commands, (N, 3 or more), changed in place."""
+        self._axes = (*_AXES, "heading") if self.cfg.heading_command else _AXES
         self._given: list[list[float]] = []
-        self._bounds = torch.zeros(len(_AXES), 2, device=device)
-        self.take_ranges(cfg.to_dict()["commands"]["ranges"])
+        self._bounds = torch.zeros(len(self._axes), 2, device=device)
+        self.take_ranges({axis: getattr(cfg.commands.ranges, axis) for axis in self._axes})
         self._low, self._high = self._bounds.unbind(1)
         self._dead_band = torch.tensor(cfg.commands.dead_band, device=device)
         self._interval = max(1, round(cfg.commands.resampling_time / dt))
         self._held = torch.zeros(num_envs, dtype=torch.bool, device=device)
+        self._stands = torch.zeros_like(self._held)
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return which robots get a new command after this many steps, (N,) → bool, (N,)."""
@@ -41,15 +48,32 @@ class VelocityCommands:
 
     def resample(self, mask: torch.Tensor) -> None:
         """Draw new commands of the robots in ``mask`` that nobody drives; components in the dead band become zero."""
-        drawn = self._low + (self._high - self._low) * torch.rand_like(self.values)
+        drawn = self._low + (self._high - self._low) * torch.rand(len(mask), len(self._axes), device=mask.device)
         standing = torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
-        drawn = apply_dead_band(drawn, self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
+        velocities = apply_dead_band(drawn[:, :3], self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
+        drawn = torch.cat((velocities, drawn[:, 3:]), dim=1)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.
-        self.values.copy_(torch.where((mask & ~self._held).unsqueeze(1), drawn, self.values))
+        free = mask & ~self._held
+        present = self.values[:, : len(self._axes)]
+        present.copy_(torch.where(free.unsqueeze(1), drawn, present))
+        self._stands.copy_(torch.where(free, standing, self._stands))
+
+    def turn(self, quat: torch.Tensor) -> None:
+        """Let yaw rates lead to the headings of robots that are free and don't stand: 0.5/s of what is missing.
+
+        Args:
+            quat: Orientation of the bases, xyzw, (N, 4).
+        """
+        if not self.cfg.heading_command:
+            return
+        forward = quat_apply(quat, self._bounds.new_tensor([1.0, 0.0, 0.0]).expand(len(quat), 3))
+        missing = wrap_to_pi(self.values[:, 3] - torch.atan2(forward[:, 1], forward[:, 0]))
+        rate = (0.5 * missing).clamp(self._low[2], self._high[2])
+        self.values[:, 2] = torch.where(self._held | self._stands, self.values[:, 2], rate)
 
     def take_ranges(self, ranges: dict[str, list[float]]) -> None:
         """Take over the ranges, by name, where they differ from those taken over last."""
-        given = [[float(bound) for bound in ranges[axis]] for axis in _AXES]
+        given = [[float(bound) for bound in ranges[axis]] for axis in self._axes]
         if given != self._given:
             self._given = given
             self._bounds.copy_(torch.tensor(given))
@@ -64,7 +88,7 @@ class VelocityCommands:
     def ranges(self) -> dict[str, list[float]]:
         """Fetch the present ranges from the device, by name."""
         self._given = self._bounds.tolist()
-        return {axis: list(bounds) for axis, bounds in zip(_AXES, self._given, strict=True)}
+        return {axis: list(bounds) for axis, bounds in zip(self._axes, self._given, strict=True)}
 
     def hold(self, robots: torch.Tensor, command: torch.Tensor) -> None:
         """Give robots one command and keep it until :meth:`release`; components in the dead band become zero.
@@ -73,7 +97,7 @@ class VelocityCommands:
             robots: Indices, (n,).
             command: m/s, m/s, rad/s, (3,).
         """
-        self.values[robots] = apply_dead_band(command.to(self.values), self._dead_band)
+        self.values[robots, :3] = apply_dead_band(command.to(self.values), self._dead_band)
         self._held[robots] = True
 
     def release(self, robots: torch.Tensor) -> None:

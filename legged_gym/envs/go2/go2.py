@@ -22,7 +22,7 @@ class Go2(LeggedRobot):
         """1 while one diagonal pair of feet touches and the other swings; for a standing robot, while all touch."""
         fl, fr, rl, rr = self.feet_contact.unbind(1)
         trots = (fl == rr) & (fr == rl) & (fl != fr)
-        return torch.where((self.commands == 0.0).all(1), self.feet_contact.all(1), trots).float()
+        return torch.where((self.commands[:, :3] == 0.0).all(1), self.feet_contact.all(1), trots).float()
 
     def _reward_swing(self) -> torch.Tensor:
         """On touch-down, the swing's length beyond ``shortest_swing``, s, up to ``swing_cap``."""

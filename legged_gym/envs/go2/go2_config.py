@@ -106,6 +106,7 @@ class Go2Cfg(LeggedRobotCfg):
             feet_clearance = -20.0
             hip_deviation = -1.0
 
+        soft_dof_pos_limit = 0.9
         tracking_sigma = 0.2
         base_height_target = 0.3
         shortest_swing = 0.15

@@ -75,7 +75,7 @@ class Qmini(LeggedRobot):
 
     def _update_clock(self) -> None:
         """Move the clock one step on from where it was last, by the present command."""
-        standing, gait = (self.commands == 0.0).all(dim=1), self.cfg.gait
+        standing, gait = (self.commands[:, :3] == 0.0).all(dim=1), self.cfg.gait
         steps, phase, held = self._last_clock.unbind()
         steps, phase, rests = advance_clock(
             steps, phase, held > 0.5, standing, self._steps_on_the_spot, self.dt, gait.period

@@ -158,6 +158,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
             gravity = 0.05
             dof_pos = 0.01
             dof_vel = 1.5
+            height_measurements = 0.1
 
 
 class QminiCfg(QminiPublishedCfg):

@@ -1,0 +1,66 @@
+"""Settings of the ground: a plane, or tiles of many kinds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from legged_gym.envs.base.admissible import (
+    NonNegative,
+    Points,
+    Positive,
+    PositiveRange,
+    Share,
+)
+
+
+class TerrainSettings:
+    """Heights are metres; those called ``_max`` are the ones at the top level of difficulty."""
+
+    mesh_type: Literal["plane", "heightfield"] = "plane"
+    """``plane`` or ``heightfield``."""
+    horizontal_scale: Annotated[float, Ge(0.005), Le(10)] = 0.1
+    """Grid spacing of the height field, m."""
+    border_size: Annotated[float, Ge(0), Le(1000)] = 25.0
+    """Flat border around the tiles, m."""
+    curriculum: bool = True
+    """Difficulty grows with the row and robots are promoted; otherwise each tile's difficulty is random."""
+    friction: Annotated[float, Ge(0), Le(10)] = 1.0
+    """Ground friction where it is not randomised."""
+    measure_heights: bool = False
+    """Sample the terrain around the base for the critic."""
+    observe_heights: bool = False
+    """Let the policy see these heights as well, with noise, after its other terms."""
+    measured_points_x: Points = [round(0.1 * i - 0.8, 1) for i in range(17)]
+    measured_points_y: Points = [round(0.1 * i - 0.5, 1) for i in range(11)]
+    """Where heights are sampled, m, in the base's yaw frame."""
+    height_offset: float = 0.5
+    """Sampled heights are seen as ``clip(base z - height_offset - height, ±1)``, m."""
+    terrain_length: Annotated[float, Gt(0), Le(1000)] = 5.0
+    terrain_width: Annotated[float, Gt(0), Le(1000)] = 5.0
+    """Size of a tile, m."""
+    num_rows: Annotated[int, Ge(1), Le(1000)] = 10
+    """Levels of difficulty."""
+    num_cols: Annotated[int, Ge(1), Le(1000)] = 20
+    """Columns, shared out among the kinds of terrain."""
+    terrain_proportions: Annotated[list[Share], MinLen(1)] = [0.2, 0.2, 0.1, 0.1, 0.4]
+    """Shares of smooth slope, rough slope, stairs up, stairs down, discrete obstacles."""
+    platform_size: NonNegative = 3.0
+    """Flat square in the middle of a tile, m."""
+    slope_max: Annotated[float, Ge(0), Le(10)] = 0.1
+    """Rise over run at the top level."""
+    roughness_max: Annotated[float, Ge(0), Le(10)] = 0.01
+    """Largest deviation of rough ground at the top level, ± m."""
+    step_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
+    """Height of a stair at the top level, m."""
+    step_width: Positive = 0.31
+    """Depth of a stair, m."""
+    obstacle_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
+    """Height of discrete obstacles at the top level, m."""
+    obstacle_width: PositiveRange = [1.0, 2.0]
+    """Smallest and largest side of an obstacle, m."""
+    max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
+    """Robots start at a random level up to this one."""
+    level_change_probability: Share = 1.0
+    """Chance that a deserved promotion or demotion happens."""
