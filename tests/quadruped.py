@@ -8,12 +8,11 @@ LEGS = {"fl": (0.2, 0.12), "fr": (0.2, -0.12), "rl": (-0.2, 0.12), "rr": (-0.2, 
 LIMIT = "<limit lower='-2.6' upper='2.6' effort='25' velocity='20'/>"
 
 
-def inertial(mass: float, inertia: float, at: str = "0 0 0") -> str:
+def inertial(mass: float, inertia: float, at: str = "0 0 0", turn: str = "0 0 0") -> str:
     """Return a link's mass, kg, and its moment of inertia about every axis, kg·m²."""
     moments = " ".join(f"{key}='{inertia}'" for key in ("ixx", "iyy", "izz"))
-    return (
-        f"<inertial><origin xyz='{at}'/><mass value='{mass}'/><inertia {moments} ixy='0' ixz='0' iyz='0'/></inertial>"
-    )
+    tensor = f"<inertia {moments} ixy='0' ixz='0' iyz='0'/>"
+    return f"<inertial><origin xyz='{at}' rpy='{turn}'/><mass value='{mass}'/>{tensor}</inertial>"
 
 
 def shape(geometry: str, at: str = "0 0 0", tag: str = "collision") -> str:
@@ -27,12 +26,13 @@ def link(name: str, *parts: str) -> str:
 
 
 def joint(
-    name: str, parent: str, child: str, at: str = "0 0 0", kind: str = "revolute", inside: str = LIMIT, more: str = ""
-) -> str:
+    name: str, parent: str, child: str, at: str = "0 0 0", kind: str = "revolute", inside: str = LIMIT, more: str = "",
+    turn: str = "0 0 0",
+) -> str:  # fmt: skip
     """Return a joint about the y axis."""
     return (
         f"<joint name='{name}' type='{kind}' {more}><parent link='{parent}'/><child link='{child}'/>"
-        f"<origin xyz='{at}'/><axis xyz='0 1 0'/>{inside if kind != 'fixed' else ''}</joint>"
+        f"<origin xyz='{at}' rpy='{turn}'/><axis xyz='0 1 0'/>{inside if kind != 'fixed' else ''}</joint>"
     )
 
 

@@ -35,7 +35,7 @@ def workplace(tmp_path: Path) -> Path:
     (tmp_path / "file").touch()
     (tmp_path / "broken.urdf").write_text("<robot name='r'><link name='base'>")
     (tmp_path / "encoding.urdf").write_text("<?xml version='1.0' encoding='nonsense'?><robot name='r'/>")
-    (tmp_path / "foreign.urdf").write_text("<mujoco/>")
+    (tmp_path / "foreign.urdf").write_text("<sdf/>")
     (tmp_path / "loop.urdf").write_text("<robot name='r'><link name='base'/><joint name='j' type='fixed'/></robot>")
     torch.save({"model_state_dict": {"weight": torch.zeros(3)}}, tmp_path / "foreign.pt")
     foreign = (tmp_path / "foreign.pt").read_bytes()

@@ -12,6 +12,7 @@ import pytest
 import torch
 import trimesh
 from quadruped import LEGS, LIMIT, QuadrupedCfg, inertial, joint, link, parts, shape, urdf
+from urdf_dynamics import mass_matrix
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot
@@ -109,12 +110,34 @@ def mesh_feet(leg: str, kind: str) -> dict[str, str]:
     return {f"{leg}_foot": link(f"{leg}_foot", inertial(0.2, 0.001, "0 0 -0.2"), mesh)}
 
 
+def turned() -> dict[str, str]:
+    """Return parts whose frames are turned, one fixed to the other."""
+    turn = "0.3 -0.2 0.5"
+    arm = (
+        inertial(0.3, 0.002, "0.05 0.02 0.1", turn)
+        .replace("izz='0.002'", "izz='0.003'")
+        .replace("ixy='0'", "ixy='.0004'")
+    )
+    hand = inertial(0.2, 0.001, "0 0.03 0", "1 2 3").replace("iyy='0.001'", "iyy='0.0015'")
+    return {
+        "arm": link("arm", arm),
+        "hand": link("hand", hand),
+        "wrist": joint("wrist", "arm", "hand", "0.1 0 0.2", "fixed", turn="0.7 0.1 -0.4"),
+        "grip": joint("grip", "trunk", "arm", "0 0.1 0.2", "fixed", turn=turn),
+        "fl_thigh": link("fl_thigh", inertial(0.5, 0.002, "0.01 0 -0.1", turn), shape("<box size='.03 .03 .16'/>")),
+        "fl_hip": joint("fl_hip", "trunk", "fl_thigh", "0.2 0.12 0", turn=turn),
+        "pad": link("pad", inertial(0.1, 0.0005, "0 0 0.02")),
+        "glue": joint("glue", "fl_foot", "pad", "0 0 -0.2", "fixed", turn=turn),
+    }
+
+
 MESHES: Files = {
     "meshes/left/ball.stl": BALL.export(file_type="stl"),
     "meshes/right/ball.stl": BALL.export(file_type="stl"),
     "meshes/ball.obj": BALL.export(file_type="obj"),
     "meshes/ball.dae": BALL.export(file_type="dae"),
 }
+HANGING = {"fix_base_link": True, "terminate_after_contacts_on": []}
 NONE: Change = lambda cfg: None  # noqa: E731
 ROBOTS: dict[str, tuple[Files, Change]] = {
     "plain": ({"robot.urdf": urdf()}, NONE),
@@ -152,6 +175,10 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
     "names": ({"robot.urdf": urdf().replace("<collision>", "<collision name='ground'>")}, NONE),
     "meshes": ({"robot.urdf": urdf(**feet(lambda leg: mesh_feet(leg, "collision"))), **MESHES}, NONE),
     "hangs": ({"robot.urdf": urdf()}, setting("asset", fix_base_link=True)),
+    "no base mass": ({"robot.urdf": urdf(trunk=link("trunk"))}, setting("asset", **HANGING)),
+    "touches itself": ({"robot.urdf": urdf()}, setting("asset", self_collisions=0)),
+    "namespace": ({"robot.xml": urdf().replace("<robot", "<robot xmlns='http://drake.mit.edu'")}, NONE),
+    "turned": ({"robot.urdf": urdf(**turned())}, NONE),
     "MJCF": ({"robot.xml": mjcf()}, NONE),
 }  # fmt: skip
 
@@ -188,7 +215,8 @@ def test_both_back_ends_agree(tmp_path: Path, name: str) -> None:
     for attribute in ("dof_pos_limits", "torque_limits", "dof_vel_limits", "default_dof_pos", "feet_indices"):
         torch.testing.assert_close(getattr(ours, attribute), getattr(theirs, attribute))
     assert [ours.body_names[i] for i in ours.feet_indices] == FEET
-    assert ours.sim.base_mass == theirs.sim.base_mass > 0.0
+    assert ours.sim.base_mass == theirs.sim.base_mass
+    assert ours.sim.base_mass > 0.0 or name == "no base mass"
     torch.manual_seed(0)
     for step in range(12):
         actions = 0.3 * torch.randn(2, ours.num_dof)
@@ -204,13 +232,40 @@ def test_both_back_ends_agree(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ROBOTS)
 def test_mass_and_its_place_are_those_of_the_file(tmp_path: Path, name: str) -> None:
-    added = {"slides": 0.4, "bumper": 0.5, "antenna": 0.5, "no inertial": 4e-6, "MJCF": 0.5}
+    added = {
+        "slides": 0.4,
+        "no base mass": -6.0,
+        "turned": 0.6,
+        "bumper": 0.5,
+        "antenna": 0.5,
+        "no inertial": 4e-6,
+        "MJCF": 0.5,
+    }
     model = scene(tmp_path, name).model
     guards = 4 * 4 / 3 * np.pi * 0.02**3 * 1e-3 if name == "fixed feet" else 0.0
     assert model.body_mass.sum() == pytest.approx(6.0 + 4 * 0.7 + added.get(name, 0.0) + guards, rel=1e-9)
     drawn = scene(tmp_path, name, visuals=True).model
     np.testing.assert_array_equal(drawn.body_mass, model.body_mass)
     np.testing.assert_array_equal(drawn.body_inertia, model.body_inertia)
+
+
+@pytest.mark.parametrize("name", ["plain", "footprint", "bumper", "fixed feet", "slides", "turned"])
+def test_the_mass_matrix_is_that_of_an_independent_computation(tmp_path: Path, name: str) -> None:
+    cfg = config(tmp_path, *ROBOTS[name])
+    model = build_scene(cfg).model
+    data = mujoco.MjData(model)
+    rng = np.random.default_rng(0)
+    data.qpos[:] = 0.3 * rng.standard_normal(model.nq)
+    mujoco.mj_normalizeQuat(model, data.qpos)
+    mujoco.mj_forward(model, data)
+    matrix = np.zeros((model.nv, model.nv))
+    mujoco.mj_fullM(model, data, matrix)
+    angles = {model.joint(i).name: float(data.qpos[model.jnt_qposadr[i]]) for i in range(1, model.njnt)}
+    base = np.eye(4)
+    base[:3, :3] = data.xmat[1].reshape(3, 3)
+    base[:3, 3] = data.xpos[1]
+    expected = mass_matrix(cfg.asset.file, base, angles, model.nv)
+    np.testing.assert_allclose(matrix, expected, atol=1e-6 if name == "fixed feet" else 1e-12)
 
 
 @pytest.mark.parametrize("name", ["plain", "ROS 1", "ROS 2", "footprint", "MJCF"])
@@ -351,6 +406,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "deep": ({"robot.urdf": urdf(t="<a>" * 100_000 + "</a>" * 100_000, s=link("spare"))}, "2 links have no parent"),
     "huge": ({"robot.urdf": urdf(**{f"l{i}": link(f"l{i}") for i in range(2000)})}, "2009 links, more than 1000"),
     "ball": ({"robot.xml": mjcf().replace("<joint name='fl_knee'", "<joint type='ball' name='fl_knee'")}, "'fl_knee'"),
+    "no robot": ({"robot.xml": "<mujoco/>"}, "0 bodies hang on the world"),
     "two robots": ({"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'/>")}, "'box', 'trunk'"),
 }
 
@@ -376,7 +432,6 @@ def test_what_can_t_be_simulated_is_refused_in_one_line(tmp_path: Path, name: st
             "'init_state.default_joint_angles.fl_hip' is 3, the joint's limits are -2.6 and 2.6",
         ),
         (lambda cfg: cfg.init_state.default_joint_angles.update(f=0.0), ""),
-        (lambda cfg: cfg.init_state.default_joint_angles.update(f=0.1), "no joint is called 'f'"),
     ],
 )
 def test_settings_that_the_robot_can_t_follow_are_refused(tmp_path: Path, change: Change, message: str) -> None:
@@ -388,3 +443,10 @@ def test_settings_that_the_robot_can_t_follow_are_refused(tmp_path: Path, change
         return
     with pytest.raises(UserError, match=message):
         LeggedRobot(cfg)
+
+
+def test_angles_of_fixed_joints_are_told_to_stay_at_0(tmp_path: Path) -> None:
+    cfg = config(tmp_path, ROBOTS["antenna"][0])
+    cfg.init_state.default_joint_angles = {**cfg.init_state.default_joint_angles, "f": 0.1}
+    with pytest.warns(UserWarning, match=r"fixed in the robot's file, and stay at 0: f \(0.1\)"):
+        LeggedRobot(cfg).close()

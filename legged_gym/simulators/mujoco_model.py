@@ -13,7 +13,7 @@ import numpy as np
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
-from legged_gym.simulators.robot.mjcf import read_mjcf
+from legged_gym.simulators.robot.mjcf import is_mjcf, read_mjcf
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 from legged_gym.simulators.robot.urdf import read_urdf
 
@@ -142,12 +142,12 @@ def asset_path(file: str) -> str:
 
 
 def read_robot(path: str, visuals: bool) -> RobotFile:
-    """Read a robot's file, a URDF or, with the ending ``.xml``, MJCF.
+    """Read a robot's file, a URDF or MJCF.
 
     Raises:
         UserError: It can't be simulated.
     """
-    robot = read_mjcf(path, visuals) if path.lower().endswith(".xml") else read_urdf(path, visuals)
+    robot = read_mjcf(path, visuals) if is_mjcf(path) else read_urdf(path, visuals)
     if robot.undrawn and path not in _warned:
         _warned.add(path)
         names = ", ".join(sorted(robot.undrawn))

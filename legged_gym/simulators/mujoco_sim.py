@@ -114,7 +114,9 @@ class MujocoSimulator(Simulator):
         batch.expand("geom_friction")[:, self.scene.ground_id, 0] = parameters.friction.numpy()
         mass = model.body_mass[base] + parameters.added_mass.numpy().astype(np.float64)
         batch.expand("body_mass")[:, base] = mass
-        batch.expand("body_inertia")[:, base] = model.body_inertia[base] * (mass / model.body_mass[base])[:, None]
+        batch.expand("body_inertia")[:, base] = (
+            model.body_inertia[base] * (mass / (model.body_mass[base] or 1.0))[:, None]
+        )
         batch.expand("body_ipos")[:, base] = model.body_ipos[base] + parameters.added_com.numpy()
         batch.expand("dof_frictionloss")[:, self._dofs] = parameters.joint_friction.numpy()
         self._joint_damping = parameters.joint_damping.numpy()

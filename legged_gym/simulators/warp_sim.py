@@ -143,7 +143,7 @@ class WarpSimulator(Simulator):
         mass = self.base_mass + parameters.added_mass
         fields["body_mass"][:, base] = mass
         inertia = torch.tensor(nominal.body_inertia[base], dtype=torch.float32, device=self.device)
-        fields["body_inertia"][:, base] = inertia * (mass / self.base_mass).unsqueeze(1)
+        fields["body_inertia"][:, base] = inertia * (mass / (self.base_mass or 1.0)).unsqueeze(1)
         com = torch.tensor(nominal.body_ipos[base], dtype=torch.float32, device=self.device)
         fields["body_ipos"][:, base] = com + parameters.added_com
         fields["dof_frictionloss"][:, self._dofs] = parameters.joint_friction

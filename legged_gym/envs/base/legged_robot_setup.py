@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
 from legged_gym.envs.base.actuator_network import ActuatorNetwork
@@ -90,9 +92,7 @@ class LeggedRobotSetup(LeggedRobotMotors):
         """Allocate the tensors; the simulator's are there."""
         cfg, n, device = self.cfg, self.num_envs, self.device
         joints, key = self.dof_names, "init_state.default_joint_angles"
-        still = self.sim.scene.robot.fixed_joints
-        wanted = {name: a for name, a in cfg.init_state.default_joint_angles.items() if a != 0.0 or name not in still}
-        angles = joint_values(key, wanted, joints, exact=True)
+        angles = joint_values(key, self._moving(key, cfg.init_state.default_joint_angles), joints, exact=True)
         self.default_dof_pos = torch.tensor([angles], device=device)
         self._check_pose(key)
         self._prepare_motors()
@@ -130,6 +130,16 @@ class LeggedRobotSetup(LeggedRobotMotors):
             torch.tensor(joint_values(key, values, joints, missing=needed), device=self.device)
             for key, values in gains.items()
         )
+
+    def _moving(self, key: str, angles: dict[str, float]) -> dict[str, float]:
+        """Return the angles without those of joints that are fixed in the robot's file; say so if they are not 0."""
+        fixed = self.sim.scene.robot.fixed_joints
+        bent = [f"{name} ({angle:g})" for name, angle in angles.items() if name in fixed and angle != 0.0]
+        if bent:
+            warnings.warn(
+                f"config key '{key}': fixed in the robot's file, and stay at 0: {', '.join(bent)}", stacklevel=5
+            )
+        return {name: angle for name, angle in angles.items() if name not in fixed}
 
     def _check_pose(self, key: str) -> None:
         """Refuse a default pose that the joints can't take."""

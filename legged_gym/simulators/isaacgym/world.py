@@ -278,7 +278,7 @@ class World:
         env, handle = self._envs[robot], self._handles[robot]
         links = self._gym.get_actor_rigid_body_properties(env, handle)
         base = links[self._base]
-        share = 1.0 + float(self._arrays["added_mass"][robot]) / base.mass
+        share = 1.0 + float(self._arrays["added_mass"][robot]) / (base.mass or 1.0)
         base.mass *= share
         for row in (base.inertia.x, base.inertia.y, base.inertia.z):
             row.x, row.y, row.z = row.x * share, row.y * share, row.z * share

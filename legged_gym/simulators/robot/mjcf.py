@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import xml.etree.ElementTree as ElementTree
 
 import mujoco
 import numpy as np
@@ -13,6 +14,15 @@ _SCENE_PARTS = ("keys", "actuators", "sensors", "cameras", "lights", "pairs")
 """What a task has of its own, or what says where the robot stands and what drives it."""
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 _ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+
+
+def is_mjcf(path: str) -> bool:
+    """Whether a file begins as MJCF does; whether it is sound is another question."""
+    try:
+        _, root = next(ElementTree.iterparse(path, events=("start",)))
+    except (ElementTree.ParseError, StopIteration, ValueError, LookupError, OSError):
+        return False
+    return root.tag == "mujoco"
 
 
 def read_mjcf(path: str, visuals: bool) -> RobotFile:
@@ -32,7 +42,7 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     bases = list(spec.worldbody.bodies)
     if len(bases) != 1:
         names = ", ".join(f"'{body.name}'" for body in bases)
-        raise refuse(path, f"{len(bases)} bodies hang on the world, a robot has one: {names}")
+        raise refuse(path, f"{len(bases)} bodies hang on the world, a robot has one{': ' if names else ''}{names}")
     for part in _SCENE_PARTS:
         for element in list(getattr(spec, part)):
             spec.delete(element)

@@ -116,6 +116,10 @@ class _Urdf:
         except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
             # A LookupError is an encoding that Python does not know.
             raise refuse(self.path, one_line(error)) from error
+        # A default namespace, as Drake's files have it, is part of every tag.
+        namespace = root.tag[: root.tag.find("}") + 1]
+        for element in root.iter() if namespace else ():
+            element.tag = element.tag.removeprefix(namespace) if isinstance(element.tag, str) else element.tag
         if root.tag != "robot":
             self.fail(f"not a URDF, its root element is <{root.tag}>, not <robot>")
         if any("xacro" in str(element.tag) for element in root):
