@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun test lint wheel
+.PHONY: help setup train play tensorboard speedrun test lint wheel docs
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -25,6 +25,7 @@ help:
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
 	@echo 'make lint         ruff, mypy and the layers'
+	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make wheel        build the wheel and try it in an empty environment'
 	@echo 'make setup        only set up: $(VENV) with the dependencies pinned in constraints.txt'
 
@@ -74,6 +75,11 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
 
+# Links between pages are checked, and a warning is an error.
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@echo 'documentation: build/site/index.html'
+
 # The wheel is tried from another folder, in an environment that has nothing but it and its dependencies.
 wheel: $(VENV)/.installed-test
 	@rm -rf build dist
@@ -91,7 +97,7 @@ MISSING = $$(for package in $(PACKAGES); do \
   dpkg-query -Wf '$${db:Status-Status}' $$package 2>/dev/null | grep -q '^installed' || printf '%s ' $$package; done)
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) install -q -c constraints.txt -e '.[test]'
+	$(PIP) install -q -c constraints.txt -e '.[test,docs]'
 	@missing="$(MISSING)"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing what tests of films, page and window need: apt-get install $$missing"; \

@@ -66,10 +66,14 @@ setup(
     extras_require={
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb>=0.20"],
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27", "mkdocs-static-i18n>=1.2"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.100",
+            "ipykernel>=6.29",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
             "import-linter>=2.1",
             "ruff",
             "mypy",
