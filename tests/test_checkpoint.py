@@ -13,11 +13,19 @@ from typing import Any
 import pytest
 import torch
 from qmini_training import NUM_STEPS, make_env, make_runner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from legged_gym.common.errors import UserError
 from legged_gym.runners import OnPolicyRunnerEE
-from legged_gym.runners.checkpoint import NotFiniteError, write_checkpoint
+from legged_gym.runners.checkpoint import NotFiniteError, read_checkpoint, write_checkpoint
 from legged_gym.runners.last_state import LastState
+from legged_gym.runners.runs import newest_whole_checkpoint
+
+
+def events(folder: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
 
 
 def assert_same(a: Any, b: Any, where: str = "") -> None:
@@ -84,28 +92,104 @@ def test_file_holds_what_it_should(trained: tuple[OnPolicyRunnerEE, Path]) -> No
     assert str(Path(__file__).parent.parent) not in str(checkpoint["config"])
 
 
+ROUGH = {
+    "terrain__mesh_type": "heightfield", "terrain__num_rows": 3, "terrain__num_cols": 5, "terrain__border_size": 5.0,
+    "env__episode_length_s": 0.7,
+}  # fmt: skip
+
+
 def test_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
-    def new_episodes(runner: OnPolicyRunnerEE) -> None:
-        # A checkpoint does not hold the robots' poses, so both trainings start new episodes here, with equal dice.
-        torch.manual_seed(7)
-        runner.env.load_training_state(runner.env.training_state())
+    """Episodes, noise, pushes, delays, curriculum, statistics, schedules: whatever is not saved shows here."""
+    straight = make_runner(make_env(**ROUGH), tmp_path / "straight")
+    straight.learn(6, init_at_random_ep_len=True)
+    make_runner(make_env(**ROUGH), tmp_path / "resumed").learn(3, init_at_random_ep_len=True)
 
-    straight = make_runner(make_env(), tmp_path / "straight")
-    straight.learn(2)
-    straight.save(str(tmp_path / "half.pt"))
-    new_episodes(straight)
-    straight.learn(2)
+    resumed = make_runner(make_env(**ROUGH), tmp_path / "resumed")
+    torch.manual_seed(99)
+    resumed.load(str(tmp_path / "resumed" / "model_2.pt"))
+    assert resumed.new_episodes is None
+    resumed.learn(3, init_at_random_ep_len=True)
 
-    resumed = make_runner(make_env(), tmp_path / "resumed")
-    resumed.load(str(tmp_path / "half.pt"))
-    new_episodes(resumed)
-    resumed.learn(2)
+    first, second = (read_checkpoint(tmp_path / name / "model_5.pt") for name in ("straight", "resumed"))
+    for entries in (first, second):
+        del entries["session"], entries["logger"]["total_time"]
+    assert_same(first, second)
+    assert_same(*(without_names(tmp_path / name / "session.state") for name in ("straight", "resumed")))
+    curves = [events(tmp_path / name) for name in ("straight", "resumed")]
+    for tag in curves[0].Tags()["scalars"]:
+        if not tag.startswith("Perf/") and not tag.endswith("/time"):
+            one, other = ([(event.step, event.value) for event in curve.Scalars(tag)] for curve in curves)
+            assert one == other, tag
 
-    assert_same(straight.alg.save(), resumed.alg.save())
-    assert resumed.completed_iterations == 4
-    assert resumed.env.common_step_counter == straight.env.common_step_counter == 4 * NUM_STEPS
-    assert resumed.logger.tot_timesteps == straight.logger.tot_timesteps == 4 * NUM_STEPS * 8
-    assert (tmp_path / "resumed" / "model_3.pt").exists()
+
+def without_names(path: Path) -> dict[str, Any]:
+    session = torch.load(path, weights_only=True)
+    del session["name"]
+    return session
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"env__episode_length_s": 0.5}, "settings of the environment have changed"), ({}, "does not hold the robots")],
+)
+def test_new_episodes_begin_where_the_old_ones_cannot_go_on(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    make_runner(make_env(**ROUGH), tmp_path).learn(1)
+    if not changes:
+        (tmp_path / "session.state").write_bytes(b"PK\x03\x04")
+    resumed = make_runner(make_env(**ROUGH | changes), tmp_path)
+    resumed.load(str(tmp_path / "model_0.pt"))
+    assert resumed.new_episodes is not None and message in resumed.new_episodes
+    assert not resumed.env.episode_length_buf.any()
+    resumed.learn(1)
+    assert read_checkpoint(tmp_path / "model_1.pt")["env"]["common_step_counter"] == 2 * NUM_STEPS
+
+
+def test_curves_have_each_step_once_after_a_kill(tmp_path: Path) -> None:
+    runner = make_runner(make_env(2), tmp_path, runner__save_interval=2)
+    runner.learn(4)
+    resumed = make_runner(make_env(2), tmp_path)
+    resumed.load(str(tmp_path / "model_2.pt"))
+    resumed.learn(3)
+    assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1, 2, 3, 4, 5]
+
+
+def test_old_checkpoints_go_but_not_the_best(tmp_path: Path) -> None:
+    runner = make_runner(make_env(2), tmp_path, runner__save_interval=1, runner__keep_checkpoints=2)
+    runner.logger._collect_episodes = lambda: None  # type: ignore[method-assign]
+    rewards = iter((1.0, 3.0, 2.0, 0.0, -1.0, -2.0))
+
+    def next_reward() -> None:
+        runner.logger.rewbuffer.clear()
+        runner.logger.rewbuffer.append(next(rewards, -3.0))
+        runner.logger.lenbuffer.append(1.0)
+
+    runner.after_save.append(next_reward)
+    next_reward()
+    (tmp_path / ".model_7.pt.4711.tmp").write_bytes(b"cut off")
+    runner.learn(5)
+    assert {path.name for path in tmp_path.glob("*.pt")} == {"model_1.pt", "model_3.pt", "model_4.pt"}
+    assert not list(tmp_path.glob(".*.tmp")), "what a killed process had begun goes, too"
+    resumed = make_runner(make_env(2), tmp_path, runner__save_interval=1, runner__keep_checkpoints=2)
+    resumed.load(str(tmp_path / "model_4.pt"))
+    resumed.logger.rewbuffer.clear()
+    resumed.learn(1)
+    assert {path.name for path in tmp_path.glob("m*.pt")} == {"model_1.pt", "model_4.pt", "model_5.pt"}
+
+
+def test_a_damaged_newest_checkpoint_is_put_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_runner(make_env(2), tmp_path, runner__save_interval=1).learn(3)
+    (tmp_path / "model_2.pt").write_bytes((tmp_path / "model_2.pt").read_bytes()[:1000])
+    assert newest_whole_checkpoint(str(tmp_path)) == str(tmp_path / "model_1.pt")
+    assert re.search(
+        r"model_2.pt is damaged.* called model_2.pt.damaged now, and .*model_1.pt", capsys.readouterr().out
+    )
+    assert not (tmp_path / "model_2.pt").exists()
+    for path in tmp_path.glob("model_*.pt"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"model_0\.pt is damaged"):
+        newest_whole_checkpoint(str(tmp_path))
 
 
 def test_actor_brings_its_estimator_and_nothing_else(trained: tuple[OnPolicyRunnerEE, Path]) -> None:
@@ -137,16 +221,16 @@ def test_full_disk_leaves_the_old_checkpoint(trained: tuple[OnPolicyRunnerEE, Pa
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
-        with pytest.raises(UserError, match=r"cannot write checkpoint .*model_0\.pt: File too large"):
+        with pytest.raises(UserError, match=r"cannot write checkpoint .*: File too large"):
             runner.save(str(path), infos={"note": "new"})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert {file.name for file in tmp_path.iterdir()} == {"model_0.pt", "session.state"}
 
 
 def test_missing_folder_is_one_clear_error(trained: tuple[OnPolicyRunnerEE, Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot write checkpoint .*model\.pt: No such file or directory"):
+    with pytest.raises(UserError, match=r"cannot write checkpoint .*: No such file or directory"):
         trained[0].save(str(tmp_path / "none" / "model.pt"))
 
 

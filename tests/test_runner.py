@@ -16,10 +16,9 @@ from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from rsl_rl.utils import resolve_callable
 from rsl_rl.utils.utils import resolve_class
 from rsl_rl.utils.wandb_log_writer import WandbLogWriter
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensordict import TensorDict
-from test_checkpoint import assert_same
+from test_checkpoint import assert_same, events
 
 from legged_gym.common import signals
 from legged_gym.common.errors import TrainingStoppedError, UserError
@@ -29,12 +28,6 @@ from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.logger import Progress, custom_scalars_layout
 from legged_gym.runners.runs import RunLock
-
-
-def events(folder: Path) -> EventAccumulator:
-    accumulator = EventAccumulator(str(folder))
-    accumulator.Reload()
-    return accumulator
 
 
 def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

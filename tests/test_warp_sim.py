@@ -366,3 +366,24 @@ def test_diverged_robots_are_found_as_on_the_processor_and_put_back_to_the_start
         sim.step(torch.zeros(N, 10, device=DEVICE), refresh=True)
     assert not sim.diverged.any()
     sim.close()
+
+
+def test_a_loaded_state_goes_on_to_the_last_bit() -> None:
+    envs = [Qmini(small_cfg(N), "warp", DEVICE, seed=3) for _ in range(2)]
+    draws = torch.Generator().manual_seed(1)
+    actions = [torch.randn(N, 10, generator=draws).to(DEVICE) for _ in range(40)]
+    for action in actions[:25]:
+        envs[0].step(action)
+    state, random = envs[0].full_state(), torch.get_rng_state()
+    assert state is not None
+    seen = []
+    for env in envs:
+        if env is envs[1]:
+            assert env.load_full_state(state)
+        torch.set_rng_state(random)
+        for action in actions[25:]:
+            obs, rewards, _, _ = env.step(action)
+        seen.append([*obs.values(), rewards, env.root_states, env.contact_forces])
+        env.close()
+    for one, other in zip(*seen, strict=True):
+        assert torch.equal(one, other)

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import inspect
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rsl_rl.utils import resolve_callable
 
@@ -16,7 +16,14 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
 from legged_gym.runners.config import rsl_rl_config
-from legged_gym.runners.runs import SHIPPED_CHECKPOINT, experiment_root, get_load_path, new_run_folder
+from legged_gym.runners.runs import (
+    SHIPPED_CHECKPOINT,
+    checkpoint_number,
+    experiment_root,
+    get_load_path,
+    new_run_folder,
+    newest_whole_checkpoint,
+)
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -53,7 +60,7 @@ def build_runner(
     if settings.resume:
         if log_root is None:
             raise ValueError("runner.resume needs a log_root to find the run in")
-        path = distributed.from_first(lambda: get_load_path(log_root, settings.load_run, settings.checkpoint))
+        path = distributed.from_first(lambda: _checkpoint(log_root, settings))
     with _run_folder(log_root if here.is_first else None, settings.run_name, path) as folder:
         runner = _runner(env, train_cfg, device, distributed.from_first(lambda: folder))
         if path is not None:
@@ -74,6 +81,14 @@ def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir
         raise UserError(
             f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
         ) from error
+
+
+def _checkpoint(log_root: str, settings: Any) -> str:
+    """Return the checkpoint that is asked for; the newest one is the newest that can be read."""
+    path = get_load_path(log_root, settings.load_run, settings.checkpoint)
+    if settings.checkpoint >= 0 or checkpoint_number(path) is None:
+        return path
+    return newest_whole_checkpoint(os.path.dirname(path))
 
 
 def _run_folder(

@@ -29,7 +29,7 @@ _KEYS: dict[str, type] = {
 }
 """What every checkpoint holds, and as what. Algorithms with further nets add to it."""
 
-_TORCH_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError)
+TORCH_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError)
 """What torch raises about bad content: it depends on where the content breaks off."""
 
 
@@ -49,8 +49,17 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -
         UserError: The file can't be written there.
     """
     _check_finite(f"checkpoint {path} was not written", checkpoint)
+    write_tensors(path, {"format": FORMAT, **checkpoint})
+
+
+def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> None:
+    """Write any tensors and plain values as :func:`write_checkpoint` does.
+
+    Raises:
+        UserError: The file can't be written there.
+    """
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **checkpoint}, buffer)
+    torch.save(contents, buffer)
     path = Path(path)
     # In the same folder, because a file can only be renamed atomically within its file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -97,7 +106,7 @@ def read_checkpoint(
         data = torch.load(io.BytesIO(contents), map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} is damaged, or no checkpoint of this project: it holds more than numbers") from error
-    except _TORCH_ERRORS as error:
+    except TORCH_ERRORS as error:
         raise UserError(f"{path} is damaged, or no checkpoint: {_first_line(error)}") from error
     check_contents(path, data)
     return data
@@ -239,7 +248,7 @@ def _check_optimizer(
             for parameter in group["params"]:
                 parameter.grad = torch.zeros_like(parameter)
         trial.step()
-    except _TORCH_ERRORS as error:
+    except TORCH_ERRORS as error:
         raise UserError(f"{path} is damaged or another task's: '{key}' does not fit: {_first_line(error)}") from error
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TextIO
 
 import torch
 from rsl_rl.utils.logger import Logger
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
 from legged_gym.algorithms.blow_up import check_losses
@@ -132,6 +133,11 @@ class TrainingLogger(Logger):
                 raise
             reason = " ".join(str(error).split())
             raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
+        if hasattr(self.writer, "file_writer") and self.completed_iterations > 0:
+            # What an earlier session wrote after its last checkpoint is no part of this training any more.
+            self.writer.file_writer.add_event(
+                Event(step=self.completed_iterations, session_log=SessionLog(status=SessionLog.START))
+            )
         if hasattr(self.writer, "add_custom_scalars"):
             self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), self.label_layout))
 
@@ -252,6 +258,22 @@ class TrainingLogger(Logger):
         """Go on from the totals that :meth:`state_dict` returned."""
         self.tot_timesteps = int(state["total_timesteps"])
         self.tot_time = float(state["total_time"])
+
+    def open_episodes(self) -> dict[str, Any]:
+        """Return rewards and lengths of the present episodes, (N,), and of the last that ended."""
+        return {
+            "rewards": self.cur_reward_sum.clone(),
+            "lengths": self.cur_episode_length.clone(),
+            "last_rewards": [float(value) for value in self.rewbuffer],
+            "last_lengths": [float(value) for value in self.lenbuffer],
+        }
+
+    def go_on_with(self, episodes: Mapping[str, Any]) -> None:
+        """Go on with what :meth:`open_episodes` returned."""
+        self.cur_reward_sum = episodes["rewards"].clone()
+        self.cur_episode_length = episodes["lengths"].clone()
+        self.rewbuffer.extend(episodes["last_rewards"])
+        self.lenbuffer.extend(episodes["last_lengths"])
 
     def _collect_episodes(self) -> None:
         """Fetch rewards and lengths of the episodes that ended in this iteration."""

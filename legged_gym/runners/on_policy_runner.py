@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,9 +28,10 @@ from legged_gym.runners.checkpoint import (
     write_checkpoint,
 )
 from legged_gym.runners.divergence import DivergenceWatch
+from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
-from legged_gym.runners.runs import RunLock, list_checkpoints
+from legged_gym.runners.runs import RunLock, drop_old_checkpoints, list_checkpoints, remove_leftovers
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
@@ -74,6 +76,9 @@ class OnPolicyRunner(RslRlRunner):
             gpu_global_rank=self.gpu_global_rank,
             device=device,
         )
+        self.new_episodes: str | None = "the training begins"
+        """Why the robots start new episodes; None: a loaded checkpoint's go on."""
+        self._best: dict[str, float] | None = None
         self.after_save: list[Callable[[], None]] = []
         """Called after a checkpoint was written."""
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
@@ -94,7 +99,7 @@ class OnPolicyRunner(RslRlRunner):
         Args:
             num_learning_iterations: How many more.
             init_at_random_ep_len: Start the robots at random points of their episodes, so that they don't all end
-                at once.
+                at once; those of a loaded checkpoint go on with theirs.
 
         Raises:
             KeyboardInterrupt: A signal came; the iteration was finished and a checkpoint was written.
@@ -105,7 +110,7 @@ class OnPolicyRunner(RslRlRunner):
         self.current_learning_iteration = self.completed_iterations
         with signals.deferred(), self._in_run_folder():
             try:
-                super().learn(num_learning_iterations, init_at_random_ep_len)
+                super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
             except (KeyboardInterrupt, TrainingStoppedError) as reason:
                 if isinstance(reason, KeyboardInterrupt):
                     if self.logger.writer is not None:
@@ -135,6 +140,9 @@ class OnPolicyRunner(RslRlRunner):
         with contextlib.ExitStack() as stack:
             if not self.logger.disable_logs:
                 stack.enter_context(lock.held())
+                remove_leftovers(str(self.logger.log_dir))
+                self.after_save.append(self._drop_old)
+                stack.callback(self.after_save.remove, self._drop_old)
             if self._last_state is not None:
                 # The lock is free again when the first process is gone.
                 self._last_state.may_save = lock.acquire
@@ -182,22 +190,45 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The file can't be written.
         """
-        write_checkpoint(path, self._checkpoint(infos))
+        checkpoint = self._checkpoint(infos)
+        session = Session(self)
+        checkpoint["session"] = session.name
+        checkpoint["best"] = self._best_with_this()
+        write_checkpoint(path, checkpoint)
+        session.write(os.path.dirname(path))
+        self._best = checkpoint["best"]
         self.logger.save_model(path, self.completed_iterations)
         for listener in self.after_save:
             listener()
 
+    def _best_with_this(self) -> dict[str, float] | None:
+        """Return number and mean reward of the checkpoint with the highest one so far, the present included."""
+        rewards = self.logger.rewbuffer
+        if not rewards:
+            return self._best
+        present = {"number": max(self.completed_iterations - 1, 0), "reward": statistics.fmean(rewards)}
+        return present if self._best is None or present["reward"] > self._best["reward"] else self._best
+
+    def _drop_old(self) -> None:
+        """Keep ``keep_checkpoints`` of the run's checkpoints, and the best."""
+        keep, folder = self.cfg.get("keep_checkpoints", 0), str(self.logger.log_dir)
+        if keep > 0:
+            best = [int(self._best["number"])] if self._best is not None else []
+            drop_old_checkpoints(folder, keep, [*best, max(self.completed_iterations - 1, 0)])
+
     def _checkpoint(self, infos: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what a checkpoint holds."""
-        env_cfg = self.env.cfg.to_dict() if hasattr(self.env.cfg, "to_dict") else self.env.cfg
         return {
             **self.alg.save(),
             "iter": self.completed_iterations,
             "infos": infos,
             "env": self.env.training_state(),
             "logger": self.logger.state_dict(),
-            "config": {"env": plain(env_cfg), "train": plain(self.cfg)},
+            "config": {"env": self._env_cfg(), "train": plain(self.cfg)},
         }
+
+    def _env_cfg(self) -> Any:
+        return plain(self.env.cfg.to_dict() if hasattr(self.env.cfg, "to_dict") else self.env.cfg)
 
     def _after_iteration(self, iteration: int) -> None:
         """Look after what may keep the training from going on."""
@@ -247,9 +278,14 @@ class OnPolicyRunner(RslRlRunner):
             check_alike(path, "env", checkpoint["env"], self.env.training_state())
         if self.alg.load(checkpoint, load_cfg, strict):
             self.logger.load_state_dict(checkpoint["logger"])
+            self._best = checkpoint.get("best")
             self.logger.completed_iterations = self.current_learning_iteration = checkpoint["iter"]
         if load_env:
             self.env.load_training_state(checkpoint["env"])
+        if load_cfg is None:
+            self.new_episodes = go_on(self, path, checkpoint, self._env_cfg())
+            if self.new_episodes is not None:
+                self.env.reset()
         return checkpoint.get("infos")
 
     def _parts(self) -> Parts:

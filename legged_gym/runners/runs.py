@@ -8,14 +8,14 @@ import os
 import re
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import git, git_revision, log_folder, write_text
+from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -30,6 +30,7 @@ _FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
 _LOCK_FILE = ".lock"
+_LEFTOVER = re.compile(r"\..+\.\d+\.tmp$|config\.yaml\.tmp$|git\.txt\.tmp$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
 
 
@@ -259,6 +260,45 @@ def _git_report() -> str:
     """Describe the code that runs: when, commit, changed files, and the changes themselves."""
     now = datetime.datetime.now().isoformat(" ", "seconds")
     return f"{now} commit {git_revision()}\n{git('status', '--short')}\n{git('diff', 'HEAD')}\n"
+
+
+def newest_whole_checkpoint(folder: str) -> str:
+    """Return a run's newest checkpoint that can be read, having said which ones can't and put them aside.
+
+    Raises:
+        UserError: There is none.
+    """
+    from legged_gym.runners.checkpoint import read_checkpoint
+
+    path = get_load_path("", folder)
+    while True:
+        try:
+            read_checkpoint(path, "cpu")
+            return path
+        except UserError as error:
+            number = checkpoint_number(path)
+            if number is None:
+                raise
+            older = [other for other in list_checkpoints(folder) if other < number]
+            if not older:
+                raise
+            os.replace(path, f"{path}.damaged")
+            path = os.path.join(folder, f"model_{older[-1]}.pt")
+            print(f"{error}; it is called model_{number}.pt.damaged now, and {relative(path)} is taken", flush=True)
+
+
+def remove_leftovers(folder: str) -> None:
+    """Remove what a process that was killed had begun to write in a run's folder; nobody else may be writing there."""
+    for name in os.listdir(folder):
+        if _LEFTOVER.match(name):
+            os.unlink(os.path.join(folder, name))
+
+
+def drop_old_checkpoints(folder: str, keep: int, others: Collection[int]) -> None:
+    """Remove all of a run's checkpoints but the last ``keep`` and those with the numbers ``others``."""
+    for number in list_checkpoints(folder)[:-keep]:
+        if number not in others:
+            os.unlink(os.path.join(folder, f"model_{number}.pt"))
 
 
 class RunLock:

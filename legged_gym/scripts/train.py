@@ -68,6 +68,8 @@ def _train(args: argparse.Namespace, here: World) -> None:
         if here.is_first:
             _write_config(runner, lambda: save_run_config(folder, args.task, env_cfg, train_cfg, args.sim))
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
+        if done > 0 and getattr(runner, "new_episodes", None):
+            print(f"the robots start new episodes: {runner.new_episodes}")
         if args.video_interval and here.is_first:
             _film(runner, env, args.video_interval)
         page = show_training(runner, env, args) if here.is_first else None

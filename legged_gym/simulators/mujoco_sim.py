@@ -124,6 +124,20 @@ class MujocoSimulator(Simulator):
         batch.expand("dof_armature")[:, self._dofs] = parameters.joint_armature.numpy()
         batch.set_const()
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return MuJoCo's own state and the state tensors; see :meth:`Simulator.state`."""
+        own = {"integration": self.batch.state, "damping": self._drive_damping}
+        tensors = {name: getattr(self, name).clone() for name in self.STATES}
+        return tensors | {name: torch.from_numpy(array.copy()) for name, array in own.items()}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on exactly; see :meth:`Simulator.load_state`."""
+        self.batch.state[:] = state["integration"].numpy()
+        self._drive_damping[:] = state["damping"].numpy()
+        self.batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping
+        for name in self.STATES:
+            getattr(self, name).copy_(state[name])
+
     def close(self) -> None:
         """Drop the batch, which ends its threads."""
         del self.batch

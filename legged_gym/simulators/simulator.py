@@ -206,6 +206,18 @@ class Simulator(ABC):
     def set_parameters(self, parameters: PhysicsParameters) -> None:
         """Give every robot its physical parameters, in place of the URDF's and of any set before."""
 
+    def state(self) -> dict[str, torch.Tensor] | None:
+        """Return copies of all that the next step depends on besides its arguments; None where that can't be had."""
+        return None
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on exactly from what :meth:`state` of a simulator like this one returned.
+
+        Raises:
+            NotImplementedError: This back-end's :meth:`state` returns None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no state that can be loaded")
+
     def check(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
         """Look after what can go wrong unseen, without waiting for a device; called after every control step."""
 

@@ -38,6 +38,9 @@ _OVERFLOWS = (
 )
 """What the entries of the overflow counter mean."""
 
+_INTEGRATION = ("qpos", "qvel", "qfrc_applied", "qacc", "qacc_warmstart")
+"""What of MuJoCo Warp's data a step depends on; all else follows from it."""
+
 _PER_ROBOT = (
     "geom_friction", "body_mass", "body_inertia", "body_ipos", "dof_frictionloss", "dof_damping", "dof_armature",
     "body_subtreemass", "body_invweight0", "dof_invweight0",
@@ -153,6 +156,24 @@ class WarpSimulator(Simulator):
         with self._on_stream():
             mjw.set_const(self._model, self._data)
         self._current = False
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return positions, velocities, what the solver starts from, and the state tensors; see the base class."""
+        own = {name: wp.to_torch(getattr(self._data, name)) for name in _INTEGRATION}
+        own |= {name: getattr(self, name) for name in self.STATES} | {"drive_damping": self._drive_damping}
+        return {name: tensor.clone() for name, tensor in own.items()}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on exactly; see :meth:`Simulator.load_state`."""
+        for name in _INTEGRATION:
+            wp.to_torch(getattr(self._data, name)).copy_(state[name])
+        self.set_drive_damping(state["drive_damping"].to(self.device))
+        self._forward()
+        # The last solution is where the next one starts.
+        for name in _INTEGRATION:
+            wp.to_torch(getattr(self._data, name)).copy_(state[name])
+        for name in self.STATES:
+            getattr(self, name).copy_(state[name])
 
     def check(self) -> None:
         """Warn once about each kind of overflow; looks seldom and never waits; see :meth:`Simulator.check`."""

@@ -18,6 +18,7 @@ from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
 from legged_gym.envs.base.legged_robot_setup import LeggedRobotSetup
 from legged_gym.envs.base.own_settings import refuse_mistakes, warn_of_unread
 from legged_gym.envs.base.step_graph import StepGraph
+from legged_gym.envs.base.task_state import fits, put_state, take_state
 from legged_gym.simulators import make_simulator
 
 
@@ -169,6 +170,29 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def release_command(self, robots: torch.Tensor) -> None:
         """Let commands of robots, indices (n,), be drawn at random again."""
         self._commands.release(robots)
+
+    def full_state(self) -> dict[str, Any] | None:
+        """Return all that the next step depends on besides its actions; None where the simulator does not tell."""
+        simulator = self.sim.state()
+        return None if simulator is None else {"task": take_state(self), "simulator": simulator}
+
+    def load_full_state(self, state: dict[str, Any]) -> bool:
+        """Go on exactly from what :meth:`full_state` of a task like this one returned.
+
+        Returns:
+            Whether it fits; otherwise the robots are anywhere, and :meth:`reset` has to follow.
+        """
+        # Some attributes are made in a step.
+        self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
+        simulator = self.sim.state()
+        if simulator is None or simulator.keys() != state["simulator"].keys() or not fits(self, state["task"]):
+            return False
+        if any(simulator[name].shape != value.shape for name, value in state["simulator"].items()):
+            return False
+        put_state(self, state["task"])
+        self.sim.set_parameters(self.rand.physics)
+        self.sim.load_state(state["simulator"])
+        return True
 
     def training_state(self) -> dict[str, Any]:
         """Return counters and curriculum for a checkpoint."""

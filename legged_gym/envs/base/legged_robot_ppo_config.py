@@ -62,6 +62,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
         save_interval: Count = 100
         """Iterations between checkpoints."""
+        keep_checkpoints: Annotated[int, Ge(0)] = 20
+        """Checkpoints of a run that stay, besides the one with the highest mean reward; 0: all."""
         experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
         run_name: Name = ""
         resume: bool = False

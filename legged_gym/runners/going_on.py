@@ -1,0 +1,119 @@
+"""What a resumed training needs besides its nets to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from legged_gym.algorithms.blow_up import Snapshot
+from legged_gym.algorithms.estimator_ppo import EstimatorPPO
+from legged_gym.runners.checkpoint import TORCH_ERRORS, write_tensors
+
+if TYPE_CHECKING:
+    from legged_gym.runners.on_policy_runner import OnPolicyRunner
+
+FILE = "session.state"
+"""Beside the checkpoints of a run; belongs to the last one that was written."""
+_REHEARSALS = 5
+"""Iterations after which all that is recorded on a GPU is."""
+
+
+class Session:
+    """Robots, random generators and open statistics at a checkpoint, not yet written."""
+
+    def __init__(self, runner: OnPolicyRunner) -> None:
+        """Take them, where they can be had: Isaac Gym does not tell all, and of several processes only one saves."""
+        robots = runner.env.full_state() if hasattr(runner.env, "full_state") and not runner.is_distributed else None
+        self.name = os.urandom(16).hex() if robots is not None else None
+        """What the checkpoint has to hold as ``session``."""
+        self._contents = {
+            "name": self.name,
+            "robots": robots,
+            "random": _random_states(runner),
+            "logger": runner.logger.open_episodes(),
+        }
+
+    def write(self, folder: str) -> None:
+        """Write them beside the checkpoint, which is there already: the old one's stay valid until then.
+
+        Raises:
+            UserError: The file can't be written.
+        """
+        if self.name is not None:
+            write_tensors(os.path.join(folder, FILE), self._contents)
+
+
+def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_cfg: Mapping[str, Any]) -> str | None:
+    """Go on exactly where a checkpoint was written; its nets are loaded already.
+
+    Args:
+        runner: Whose environment, generators and statistics are set.
+        path: Where the checkpoint lies.
+        checkpoint: The checkpoint.
+        env_cfg: The environment's settings, as a checkpoint holds them.
+
+    Returns:
+        Why that can't be, so that new episodes have to begin; None: it was done.
+    """
+    if runner.is_distributed:
+        return "several processes train"
+    if checkpoint["config"].get("env") != env_cfg:
+        return "settings of the environment have changed"
+    session = _read_session(path, checkpoint)
+    if session is None or not hasattr(runner.env, "load_full_state"):
+        return f"{FILE} does not hold the robots of this checkpoint"
+    if set(session["random"]) != set(_random_states(runner)):
+        return "it was written on another kind of device"
+    rehearse(runner)
+    if not runner.env.load_full_state(session["robots"]):
+        return "its robots are of another version of the task, or of another simulator"
+    runner.logger.go_on_with(session["logger"])
+    for device, state in session["random"].items():
+        torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu(), runner.device)
+    return None
+
+
+def rehearse(runner: OnPolicyRunner) -> None:
+    """On a GPU, let everything be compiled and recorded that was when the checkpoint was written.
+
+    What is recorded computes the same, but not to the last bit, and draws other random numbers. Nets and optimisers are
+    as before afterwards, robots are not.
+    """
+    alg = runner.alg
+    if not isinstance(alg, EstimatorPPO) or torch.device(runner.device).type != "cuda":
+        return
+    before = Snapshot([alg._raw_actor, alg._raw_critic, alg._raw_estimator], [alg.optimizer, alg.estimator_optimizer])
+    rate, updates = alg.learning_rate, alg.num_updates
+    alg.train_mode()
+    before.take()
+    for _ in range(_REHEARSALS):
+        obs = runner.env.get_observations().to(runner.device)
+        with torch.inference_mode():
+            for _ in range(runner.cfg["num_steps_per_env"]):
+                obs, rewards, dones, extras = runner.env.step(alg.act(obs).to(runner.env.device))
+                alg.process_env_step(obs, rewards, dones, extras)
+            alg.compute_returns(obs)
+        alg.update()
+    before.restore()
+    alg.learning_rate, alg.num_updates = rate, updates
+
+
+def _read_session(path: str, checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
+    file = os.path.join(os.path.dirname(path), FILE)
+    try:
+        session = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, pickle.UnpicklingError, *TORCH_ERRORS):
+        return None
+    belongs = isinstance(session, dict) and checkpoint.get("session") is not None
+    return session if belongs and session.get("name") == checkpoint["session"] else None
+
+
+def _random_states(runner: OnPolicyRunner) -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.device(runner.device).type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(runner.device)
+    return states

@@ -1,0 +1,45 @@
+"""On a GPU, too, the same training gives the same nets to the last bit, in one go or resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from qmini_training import env_config, train_config
+from test_checkpoint import assert_same
+
+from legged_gym.envs import Qmini
+from legged_gym.runners import OnPolicyRunnerEE, rsl_rl_config
+from legged_gym.runners.checkpoint import read_checkpoint
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+
+_ROBOTS, _ITERATIONS = 1024, 20
+_NETS = ("actor_state_dict", "critic_state_dict", "estimator_state_dict", "optimizer_state_dict")
+
+
+def train(folder: Path, iterations: int, resumed: bool = False) -> None:
+    """Train as users do: TF32, compiled and recorded, on rough ground, with all that is random."""
+    cfg = env_config(_ROBOTS, terrain__mesh_type="heightfield", terrain__num_rows=4, terrain__num_cols=8)
+    env = Qmini(cfg, "warp", "cuda:0", seed=3)
+    runner = OnPolicyRunnerEE(env, rsl_rl_config(train_config(small=False)), str(folder), "cuda:0")
+    if resumed:
+        runner.load(str(folder / f"model_{iterations - 1}.pt"))
+        assert runner.new_episodes is None
+    runner.learn(iterations, init_at_random_ep_len=True)
+    env.close()
+
+
+def test_trainings_and_resumed_trainings_are_equal(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        train(tmp_path / name, _ITERATIONS)
+    for resumed in (False, True):
+        train(tmp_path / "resumed", _ITERATIONS // 2, resumed)
+    one, *others = (
+        read_checkpoint(tmp_path / name / f"model_{_ITERATIONS - 1}.pt", "cpu")
+        for name in ("first", "second", "resumed")
+    )
+    for name, other in zip(("second", "resumed"), others, strict=True):
+        for net in _NETS:
+            assert_same(one[net], other[net], f"{name}: {net}")
