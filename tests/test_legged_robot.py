@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from conftest import QminiFactory, quiet, small_cfg
@@ -328,3 +329,44 @@ def test_tilting_too_far_ends_the_episode_where_asked_for(make_qmini: QminiFacto
     _, _, dones, extras = env.step(torch.zeros(3, env.num_actions))
     assert dones.tolist() == [False, False, True]
     assert not extras["time_outs"].any()
+
+
+def test_who_leaves_the_field_is_out_of_time(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(3, plane=False))
+    cfg.terrain.border_size, cfg.init_state.position_noise = 0.0, 0.0
+    env = make_qmini(cfg)
+    root = env.root_states.clone()
+    root[0, 0], root[1, 1] = -0.05, 25.0
+    env.sim.set_state(torch.ones(3, dtype=torch.bool), root, env.dof_pos.clone(), env.dof_vel.clone())
+    _, _, dones, extras = env.step(torch.zeros(3, 10))
+    assert dones.tolist() == extras["time_outs"].tolist() == [True, False, False]
+    root[1, 1] = 25.1
+    env.sim.set_state(torch.ones(3, dtype=torch.bool), root, env.dof_pos.clone(), env.dof_vel.clone())
+    assert env.step(torch.zeros(3, 10))[2].tolist() == [True, True, False]
+
+
+def test_a_mesh_is_the_height_field(make_qmini: QminiFactory, capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = small_cfg(1, plane=False)
+    cfg.terrain.mesh_type = "trimesh"
+    env = make_qmini(cfg)
+    assert env.terrain is not None and env.ground.has_terrain
+    assert capsys.readouterr().out.count("'heightfield'") == 1
+
+
+def test_a_robot_that_does_as_it_is_told_is_not_demoted(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(2, plane=False))
+    cfg.terrain.level_change_probability, cfg.commands.resampling_time = 1.0, 5.0
+    env = make_qmini(cfg)
+    env.ground.set_levels(torch.tensor([2, 2]))
+    env.reset()
+    # 20 s of circles of 0.5 m/s and 0.5 rad/s lead hardly anywhere; the second robot stands still all the same.
+    for _ in range(1000):
+        env.commands[:] = torch.tensor([0.5, 0.0, 0.5])
+        env._ask_for_ground()
+    asked = env._asked[0, :2].norm()
+    assert asked == pytest.approx(2.0 * abs(np.sin(0.5 * 20.0 / 2.0)), abs=0.05), "a chord of a circle of radius 1 m"
+    env.root_states[0, :2] += 0.9 * env._asked[0, :2]
+    env._episode_length.fill_(1000)
+    env.reset_buf = env.time_out_buf = torch.tensor([True, True])
+    env._update_terrain_curriculum(env.reset_buf)
+    assert env.terrain_levels.tolist() == [2, 1]

@@ -104,7 +104,9 @@ TERRAIN = {
     "horizontal_scale": 0.1,
     "border_size": 25.0,
     "max_init_terrain_level": 0,
-    "terrain_proportions": [0.2, 0.2, 0.1, 0.1, 0.4],
+    "terrain_proportions": {
+        "smooth_slope": 0.2, "rough_slope": 0.2, "stairs_up": 0.1, "stairs_down": 0.1, "discrete": 0.4,
+    },
     "slope_max": 0.1,
     "roughness_max": 0.01,
     "step_height_max": 0.02,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from legged_gym.envs.base.terrain import Heights, Terrain, TerrainCfg, pyramid_stairs
+from legged_gym.envs.base.terrain import Terrain
+from legged_gym.envs.base.terrain_tiles import Heights, TerrainCfg, pyramid_stairs
 
 TILE_SIZE = 16.0
 """Side of a tile, m: from its middle nobody walks to its edge within a trial."""

@@ -46,6 +46,7 @@ class Ground:
             return
         self._heights = torch.as_tensor(terrain.heights, dtype=torch.float32, device=device)
         self._origin = torch.tensor(terrain.origin[:2], dtype=torch.float32, device=device)
+        self._size = (torch.tensor(self._heights.shape, device=device) - 1) * cfg.terrain.horizontal_scale
         self.tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
         highest = min(cfg.terrain.max_init_terrain_level, cfg.terrain.num_rows - 1)
         if not cfg.terrain.curriculum:
@@ -62,6 +63,15 @@ class Ground:
         """
         cells = (points[..., :2] - self._origin) / self.cfg.horizontal_scale + 0.5
         return self._lookup(cells[..., 0], cells[..., 1])
+
+    def is_off(self, points: torch.Tensor) -> torch.Tensor:
+        """Return which points lie outside the field, bool, (N,).
+
+        Args:
+            points: World x and y in the first two of the last dimension, m, (N, 2 or more).
+        """
+        at = points[:, :2] - self._origin
+        return ((at < 0.0) | (at > self._size)).any(dim=1)
 
     def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
         """Return the ground's height at the points of :meth:`measure_at`, m, (N, P).

@@ -33,7 +33,11 @@ class LeggedRobotEpisodes(LeggedRobotState):
         fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
         if self.cfg.asset.terminate_past_tilt > 0.0:
             fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
-        self.time_out_buf = (self._episode_length >= self.max_episode_length) & ~fallen
+        over = self._episode_length >= self.max_episode_length
+        if self.ground.has_terrain:
+            # Beyond its edge there is nothing to walk on.
+            over |= self.ground.is_off(self.root_states)
+        self.time_out_buf = over & ~fallen
         self.reset_buf = fallen | self.time_out_buf
 
     def _end_diverged(self) -> None:

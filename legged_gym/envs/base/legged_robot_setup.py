@@ -30,6 +30,9 @@ class LeggedRobotSetup(LeggedRobotMotors):
 
     def _parse_cfg(self, cfg: LeggedRobotCfg) -> None:
         """Take over what is read of the configuration at every step; the simulation is not there yet."""
+        if cfg.terrain.mesh_type == "trimesh":
+            print("terrain.mesh_type 'trimesh': the ground is the height field, 'heightfield'")
+            cfg.terrain.mesh_type = "heightfield"
         self.dt = cfg.control.decimation * cfg.sim.dt
         self.max_episode_length_s = cfg.env.episode_length_s
         self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))

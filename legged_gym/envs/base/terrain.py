@@ -1,9 +1,4 @@
-"""The ground: legged_gym's field of tiles, one height field for every simulator.
-
-Heights are metres, float32, indexed ``[ix, iy]``; neighbouring points are ``horizontal_scale`` metres apart. Functions
-that make a tile return all its grid points, both edges included, and leave the edge at height 0: neighbours share
-their edge points and meet without cliffs. The middle of a tile, where a robot starts, is a platform.
-"""
+"""The ground: legged_gym's field of tiles, one height field for every simulator."""
 
 from __future__ import annotations
 
@@ -11,150 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.terrain_tiles import (
+    KINDS,
+    Heights,
+    TerrainCfg,
+    Tile,
+)
 
-Heights = NDArray[np.float32]
-
-KINDS = ("smooth_slope", "rough_slope", "stairs_up", "stairs_down", "discrete")
-"""Kinds of tiles, in the order of ``terrain_proportions``. Stairs lead up or down as seen from the platform."""
-
-ROUGHNESS_SPACING = 0.2
-"""Distance of the points between which roughness is interpolated, m: about as long as a foot, so it can be stood on."""
+_BY_POSITION = list(KINDS)[:8]
+"""Kinds whose shares legged_gym gives by their position."""
 
 START_RADIUS = 0.5
 """A tile's origin is as high as the highest ground within this distance of its centre along x and y, m."""
-
-NUM_OBSTACLES = 20
-"""Rectangles laid on a tile of discrete obstacles, as in legged_gym."""
-
-
-TerrainCfg = type[LeggedRobotCfg.terrain]
-"""The section of the configuration that says what each value means. A section is written as a class."""
-
-
-def _rings(shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Distance of each grid point from the nearest edge of the tile, in cells."""
-    x, y = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in shape)
-    return np.minimum(x[:, None], y[None, :])
-
-
-def _run(shape: tuple[int, int], platform: int) -> int:
-    """Cells from the tile's edge to the platform, along its shorter side, so that the platform is not too small."""
-    return (min(shape) - 1 - platform) // 2
-
-
-def pyramid_slope(shape: tuple[int, int], scale: float, slope: float, platform_size: float) -> Heights:
-    """Make a truncated pyramid: an even slope on all four sides up to a flat platform.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        slope: Rise over run from the edge inwards; negative makes a pit.
-        platform_size: Side of the flat middle, m.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    run = _run(shape, round(platform_size / scale))
-    return (slope * scale * np.minimum(_rings(shape), run)).astype(np.float32)
-
-
-def rough_slope(
-    shape: tuple[int, int],
-    scale: float,
-    slope: float,
-    roughness: float,
-    platform_size: float,
-    rng: np.random.Generator,
-) -> Heights:
-    """Make a pyramid slope with uneven ground, the platform included.
-
-    The platform is rough too (as in legged_gym), around an even height: a robot that starts there meets uneven ground
-    at its first step.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        slope: Rise over run from the edge inwards; negative makes a pit.
-        roughness: Largest deviation from the slope, ± m, drawn evenly at points :data:`ROUGHNESS_SPACING` apart and
-            interpolated between them.
-        platform_size: Side of the middle without slope, m.
-        rng: Source of randomness.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    coarse_x, coarse_y = (max(round((n - 1) * scale / ROUGHNESS_SPACING), 2) + 1 for n in shape)
-    coarse = np.zeros((coarse_x, coarse_y))
-    coarse[1:-1, 1:-1] = rng.uniform(-roughness, roughness, (coarse_x - 2, coarse_y - 2))
-    fine_y = _interpolation(coarse_y, shape[1])
-    rough = _interpolation(coarse_x, shape[0]) @ coarse @ fine_y.T
-    return (pyramid_slope(shape, scale, slope, platform_size) + rough).astype(np.float32)
-
-
-def _interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
-    """Matrix (fine, coarse) that interpolates linearly from coarse to fine points over the same length."""
-    at = np.linspace(0.0, coarse - 1.0, fine)
-    return np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(coarse)))
-
-
-def pyramid_stairs(
-    shape: tuple[int, int], scale: float, step_width: float, step_height: float, platform_size: float
-) -> Heights:
-    """Make stairs on all four sides, as many as fit between edge and platform.
-
-    A riser is as steep as a height field can be: it takes the last cell of the step below it.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        step_width: Depth of a stair, m, rounded to the grid.
-        step_height: Rise of a stair from the edge inwards, m; negative makes a pit.
-        platform_size: Side of the flat middle, m.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    width = max(round(step_width / scale), 1)
-    run = _run(shape, round(platform_size / scale))
-    steps = run // width
-    # What does not make a whole stair stays level at the edge, so that the platform has its stated size.
-    climbed = (_rings(shape) - (run - steps * width)) // width
-    return (step_height * np.clip(climbed, 0, steps)).astype(np.float32)
-
-
-def discrete_obstacles(
-    shape: tuple[int, int],
-    scale: float,
-    height: float,
-    width: tuple[float, float],
-    platform_size: float,
-    rng: np.random.Generator,
-) -> Heights:
-    """Lay random rectangles, raised or sunk by all or half of a height, around a flat platform at height 0.
-
-    Later rectangles cover earlier ones; the platform and the tile's edge are then cleared.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        height: Largest height and depth, m.
-        width: Smallest and largest side of a rectangle, m.
-        platform_size: Side of the flat middle, m.
-        rng: Source of randomness.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    heights = np.zeros(shape, np.float32)
-    smallest, largest = (max(round(side / scale), 1) for side in width)
-    for _ in range(NUM_OBSTACLES):
-        sides = np.minimum(rng.integers(smallest, largest + 1, 2), np.array(shape) - 1)
-        x, y = rng.integers(0, np.array(shape) - sides)
-        heights[x : x + sides[0] + 1, y : y + sides[1] + 1] = height * rng.choice((-1.0, -0.5, 0.5, 1.0))
-    rings = _rings(shape)
-    heights[(rings == 0) | (rings >= _run(shape, round(platform_size / scale)))] = 0.0
-    return heights
 
 
 class Terrain:
@@ -203,8 +66,9 @@ class Terrain:
         """
         # The 0.001 is legged_gym's: it keeps rounding from giving a column on a boundary to the kind before it.
         share = col / self.cfg.num_cols + 0.001
-        index = int(np.searchsorted(np.cumsum(self.cfg.terrain_proportions), share, side="right"))
-        return KINDS[min(index, len(KINDS) - 1)]
+        shares = kind_shares(self.cfg)
+        index = int(np.searchsorted(np.cumsum(list(shares.values())), share, side="right"))
+        return list(shares)[min(index, len(shares) - 1)]
 
     def tile(self, kind: str, difficulty: float, rng: np.random.Generator, pit: bool = False) -> Heights:
         """Make one tile.
@@ -222,23 +86,11 @@ class Terrain:
         Raises:
             UserError: If there is no such kind.
         """
+        if kind not in KINDS:
+            raise UserError(f"no terrain kind '{kind}': {near_names(kind, KINDS)}")
         cfg, scale = self.cfg, self.horizontal_scale
         shape = (round(cfg.terrain_length / scale) + 1, round(cfg.terrain_width / scale) + 1)
-        slope = difficulty * cfg.slope_max * (-1.0 if pit else 1.0)
-        step = difficulty * cfg.step_height_max
-        if kind == "smooth_slope":
-            return pyramid_slope(shape, scale, slope, cfg.platform_size)
-        if kind == "rough_slope":
-            return rough_slope(shape, scale, slope, difficulty * cfg.roughness_max, cfg.platform_size, rng)
-        if kind == "stairs_up":
-            return pyramid_stairs(shape, scale, cfg.step_width, -step, cfg.platform_size)
-        if kind == "stairs_down":
-            return pyramid_stairs(shape, scale, cfg.step_width, step, cfg.platform_size)
-        if kind == "discrete":
-            height = difficulty * cfg.obstacle_height_max
-            narrow, wide = cfg.obstacle_width
-            return discrete_obstacles(shape, scale, height, (narrow, wide), cfg.platform_size, rng)
-        raise UserError(f"no terrain kind '{kind}': {near_names(kind, KINDS)}")
+        return KINDS[kind](Tile(cfg, shape, scale, difficulty, rng, pit))
 
     def height_at(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Ground height at points of the world, interpolated bilinearly.
@@ -289,11 +141,27 @@ class Terrain:
         return heights, origins
 
 
+def kind_shares(cfg: TerrainCfg) -> dict[str, float]:
+    """Return the share of each kind by name, which a list gives by legged_gym's positions.
+
+    Raises:
+        UserError: An unknown kind, too many shares, or shares whose sum is not 1.
+    """
+    given, key, order = cfg.terrain_proportions, "terrain_proportions", ", ".join(_BY_POSITION)
+    if isinstance(given, dict):
+        shares: dict[str, float] = given
+        for name in shares:
+            _require(name in KINDS, cfg, key, f"shares of kinds; '{name}': {near_names(name, KINDS)}")
+    else:
+        _require(len(given) <= len(_BY_POSITION), cfg, key, f"shares of, in this order, {order}")
+        shares = dict(zip(_BY_POSITION, given, strict=False))
+    _require(abs(sum(shares.values()) - 1.0) <= 1e-6, cfg, key, f"shares with sum 1 (kinds: {', '.join(KINDS)})")
+    return shares
+
+
 def _check(cfg: TerrainCfg) -> None:
     """Raise UserError for values that do not go together; each alone is checked by its annotation."""
-    shares = cfg.terrain_proportions
-    summed = len(shares) == len(KINDS) and abs(sum(shares) - 1.0) <= 1e-6
-    _require(summed, cfg, "terrain_proportions", f"{len(KINDS)} shares with sum 1: {', '.join(KINDS)}")
+    kind_shares(cfg)
     for key in ("terrain_length", "terrain_width"):
         side = getattr(cfg, key)
         cells = side / cfg.horizontal_scale

@@ -18,8 +18,8 @@ from legged_gym.envs.base.admissible import (
 class TerrainSettings:
     """Heights are metres; those called ``_max`` are the ones at the top level of difficulty."""
 
-    mesh_type: Literal["plane", "heightfield"] = "plane"
-    """``plane`` or ``heightfield``."""
+    mesh_type: Literal["plane", "heightfield", "trimesh"] = "plane"
+    """``trimesh`` is legged_gym's, and the height field here."""
     horizontal_scale: Annotated[float, Ge(0.005), Le(10)] = 0.1
     """Grid spacing of the height field, m."""
     border_size: Annotated[float, Ge(0), Le(1000)] = 25.0
@@ -44,8 +44,15 @@ class TerrainSettings:
     """Levels of difficulty."""
     num_cols: Annotated[int, Ge(1), Le(1000)] = 20
     """Columns, shared out among the kinds of terrain."""
-    terrain_proportions: Annotated[list[Share], MinLen(1)] = [0.2, 0.2, 0.1, 0.1, 0.4]
-    """Shares of smooth slope, rough slope, stairs up, stairs down, discrete obstacles."""
+    terrain_proportions: Annotated[dict[str, Share], MinLen(1)] | Annotated[list[Share], MinLen(1)] = {
+        "smooth_slope": 0.2,
+        "rough_slope": 0.2,
+        "stairs_up": 0.1,
+        "stairs_down": 0.1,
+        "discrete": 0.4,
+    }
+    """Shares of kinds of tiles, by their names in ``terrain_tiles.py``; a list gives them in legged_gym's order: these
+    five, then stepping_stones, gaps, pits."""
     platform_size: NonNegative = 3.0
     """Flat square in the middle of a tile, m."""
     slope_max: Annotated[float, Ge(0), Le(10)] = 0.1
@@ -60,6 +67,22 @@ class TerrainSettings:
     """Height of discrete obstacles at the top level, m."""
     obstacle_width: PositiveRange = [1.0, 2.0]
     """Smallest and largest side of an obstacle, m."""
+    hole_depth: Annotated[float, Ge(0), Le(10)] = 0.5
+    """Depth of gaps, between stepping stones and beside beams, m."""
+    stone_size: Positive = 0.4
+    """Side of a stepping stone, m."""
+    stone_distance_max: NonNegative = 0.2
+    """Width between stepping stones at the top level, m."""
+    gap_width_max: NonNegative = 0.4
+    """Width of a gap at the top level, m."""
+    pit_depth_max: Annotated[float, Ge(0), Le(10)] = 0.1
+    """Depth of a pit at the top level, m."""
+    wave_height_max: Annotated[float, Ge(0), Le(10)] = 0.1
+    """Height and depth of waves at the top level, m."""
+    block_size: Positive = 0.4
+    """Side of a random block, m; blocks are as high and deep as obstacles."""
+    beam_width_min: Positive = 0.3
+    """Width of a beam at the top level, m; it begins as wide as the platform."""
     max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
     """Robots start at a random level up to this one."""
     level_change_probability: Share = 1.0

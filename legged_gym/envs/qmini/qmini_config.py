@@ -165,7 +165,9 @@ class QminiCfg(QminiPublishedCfg):
     """Qmini's task, made for a robot that is pushed, slips, stumbles and hears of things late."""
 
     class terrain(QminiPublishedCfg.terrain):
-        terrain_proportions = [0.15, 0.4, 0.1, 0.1, 0.25]
+        terrain_proportions = {
+            "smooth_slope": 0.15, "rough_slope": 0.4, "stairs_up": 0.1, "stairs_down": 0.1, "discrete": 0.25,
+        }  # fmt: skip
         platform_size = 1.5
         slope_max = 0.15
         roughness_max = 0.03

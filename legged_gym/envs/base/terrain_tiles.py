@@ -1,0 +1,300 @@
+"""Tiles of the ground, one kind beside the other: what a kind is stands in one place here, and nowhere else.
+
+Heights are metres, float32, indexed ``[ix, iy]``; neighbouring points are ``scale`` metres apart. A tile has all its
+grid points, both edges included, and its edge at height 0: neighbours share their edge points and meet without cliffs.
+The middle of a tile, where a robot starts, is a platform.
+
+A new kind is a function here that is marked with :func:`_kind`; ``terrain.terrain_proportions`` then knows its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from legged_gym.envs.base.terrain_config import TerrainSettings
+
+Heights = NDArray[np.float32]
+
+TerrainCfg = type[TerrainSettings]
+"""The section of the configuration that says what each value means. A section is written as a class."""
+
+ROUGHNESS_SPACING = 0.2
+"""Distance of the points between which roughness is interpolated, m: about as long as a foot, so it can be stood on."""
+
+NUM_OBSTACLES = 20
+"""Rectangles laid on a tile of discrete obstacles, as in legged_gym."""
+
+_WAVES = 4
+"""Half waves along each side of a tile."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a kind makes a tile from."""
+
+    cfg: TerrainCfg
+    shape: tuple[int, int]
+    """Grid points along x and y."""
+    scale: float
+    """Distance of grid points, m."""
+    difficulty: float
+    """Share of the greatest heights and widths, from 0, which is flat."""
+    rng: np.random.Generator
+    pit: bool
+    """For slopes: the platform lies below the edge."""
+
+    @property
+    def platform(self) -> int:
+        """Side of the platform, cells."""
+        return round(self.cfg.platform_size / self.scale)
+
+    def cells(self, size: float) -> int:
+        """Return a length, m, in cells, at least one."""
+        return max(round(size / self.scale), 1)
+
+    def clear(self, heights: Heights) -> Heights:
+        """Level the edge and the platform to height 0, in place, and return the tile."""
+        rings = _rings(self.shape)
+        heights[(rings == 0) | (rings >= _run(self.shape, self.platform))] = 0.0
+        return heights
+
+
+KINDS: dict[str, Callable[[Tile], Heights]] = {}
+"""Makers of tiles by name. The first eight are in legged_gym's order, for shares that are given by position."""
+
+
+def _kind(make: Callable[[Tile], Heights]) -> Callable[[Tile], Heights]:
+    """Add a kind under its function's name."""
+    KINDS[make.__name__.strip("_")] = make
+    return make
+
+
+@_kind
+def _smooth_slope(tile: Tile) -> Heights:
+    """Make an even slope on four sides, up to the platform or down."""
+    return pyramid_slope(tile.shape, tile.scale, _slope(tile), tile.cfg.platform_size)
+
+
+@_kind
+def _rough_slope(tile: Tile) -> Heights:
+    """Make a slope with uneven ground."""
+    roughness = tile.difficulty * tile.cfg.roughness_max
+    return rough_slope(tile.shape, tile.scale, _slope(tile), roughness, tile.cfg.platform_size, tile.rng)
+
+
+def _slope(tile: Tile) -> float:
+    return tile.difficulty * tile.cfg.slope_max * (-1.0 if tile.pit else 1.0)
+
+
+@_kind
+def _stairs_up(tile: Tile) -> Heights:
+    """Make stairs that lead up, as seen from the platform."""
+    return _stairs(tile, -1.0)
+
+
+@_kind
+def _stairs_down(tile: Tile) -> Heights:
+    """Make stairs that lead down, as seen from the platform."""
+    return _stairs(tile, 1.0)
+
+
+def _stairs(tile: Tile, sign: float) -> Heights:
+    cfg = tile.cfg
+    height = sign * tile.difficulty * cfg.step_height_max
+    return pyramid_stairs(tile.shape, tile.scale, cfg.step_width, height, cfg.platform_size)
+
+
+@_kind
+def _discrete(tile: Tile) -> Heights:
+    """Lay random rectangles, raised or sunk, around the platform."""
+    narrow, wide = tile.cfg.obstacle_width
+    height = tile.difficulty * tile.cfg.obstacle_height_max
+    return discrete_obstacles(tile.shape, tile.scale, height, (narrow, wide), tile.cfg.platform_size, tile.rng)
+
+
+@_kind
+def _stepping_stones(tile: Tile) -> Heights:
+    """Lay square stones in rows; what is between them is ``hole_depth`` deep and wider at higher levels."""
+    size, gap = tile.cells(tile.cfg.stone_size), round(tile.difficulty * tile.cfg.stone_distance_max / tile.scale)
+    x, y = (np.arange(n) % (size + gap) >= size for n in tile.shape)
+    heights = np.zeros(tile.shape, np.float32)
+    heights[x[:, None] | y[None, :]] = -tile.cfg.hole_depth
+    return tile.clear(heights)
+
+
+@_kind
+def _gaps(tile: Tile) -> Heights:
+    """Dig a trench around the platform, wider at higher levels."""
+    rings, inner = _rings(tile.shape), _run(tile.shape, tile.platform)
+    heights = np.zeros(tile.shape, np.float32)
+    heights[
+        (rings < inner) & (rings >= inner - round(tile.difficulty * tile.cfg.gap_width_max / tile.scale))
+    ] = -tile.cfg.hole_depth
+    return tile.clear(heights)
+
+
+@_kind
+def _pits(tile: Tile) -> Heights:
+    """Sink the platform, deeper at higher levels: the robot has to climb out."""
+    sunk = _rings(tile.shape) >= _run(tile.shape, tile.platform)
+    return np.where(sunk, -tile.difficulty * tile.cfg.pit_depth_max, 0.0).astype(np.float32)
+
+
+@_kind
+def _waves(tile: Tile) -> Heights:
+    """Make hills and hollows that follow each other like waves, the platform included."""
+    x, y = (np.sin(np.linspace(0.0, _WAVES * np.pi, n)) for n in tile.shape)
+    heights = tile.difficulty * tile.cfg.wave_height_max * x[:, None] * y[None, :]
+    heights[_rings(tile.shape) == 0] = 0.0
+    return heights.astype(np.float32)
+
+
+@_kind
+def _random_blocks(tile: Tile) -> Heights:
+    """Pave the tile with blocks of ``block_size``, each of a height of its own, up or down."""
+    size = tile.cells(tile.cfg.block_size)
+    most = tile.difficulty * tile.cfg.obstacle_height_max
+    blocks = tile.rng.uniform(-most, most, tuple(n // size + 1 for n in tile.shape))
+    heights = blocks.repeat(size, axis=0).repeat(size, axis=1)[: tile.shape[0], : tile.shape[1]]
+    return tile.clear(heights.astype(np.float32))
+
+
+@_kind
+def _narrow_beam(tile: Tile) -> Heights:
+    """Leave four beams from the platform to the edge, narrower at higher levels, beside ``hole_depth``."""
+    if tile.difficulty == 0.0:
+        return np.zeros(tile.shape, np.float32)
+    widest = tile.cfg.platform_size
+    width = max(widest + tile.difficulty * (tile.cfg.beam_width_min - widest), tile.scale)
+    off = [np.abs(np.arange(n) - (n - 1) / 2) * tile.scale > width / 2 for n in tile.shape]
+    heights = np.where(off[0][:, None] & off[1][None, :], -tile.cfg.hole_depth, 0.0).astype(np.float32)
+    return tile.clear(heights)
+
+
+def _rings(shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Distance of each grid point from the nearest edge of the tile, in cells."""
+    x, y = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in shape)
+    return np.minimum(x[:, None], y[None, :])
+
+
+def _run(shape: tuple[int, int], platform: int) -> int:
+    """Cells from the tile's edge to the platform, along its shorter side, so that the platform is not too small."""
+    return (min(shape) - 1 - platform) // 2
+
+
+def pyramid_slope(shape: tuple[int, int], scale: float, slope: float, platform_size: float) -> Heights:
+    """Make a truncated pyramid: an even slope on all four sides up to a flat platform.
+
+    Args:
+        shape: Grid points along x and y.
+        scale: Distance of grid points, m.
+        slope: Rise over run from the edge inwards; negative makes a pit.
+        platform_size: Side of the flat middle, m.
+
+    Returns:
+        Heights, ``shape``, m.
+    """
+    run = _run(shape, round(platform_size / scale))
+    return (slope * scale * np.minimum(_rings(shape), run)).astype(np.float32)
+
+
+def rough_slope(
+    shape: tuple[int, int],
+    scale: float,
+    slope: float,
+    roughness: float,
+    platform_size: float,
+    rng: np.random.Generator,
+) -> Heights:
+    """Make a pyramid slope with uneven ground, the platform included.
+
+    The platform is rough too (as in legged_gym), around an even height: a robot that starts there meets uneven ground
+    at its first step.
+
+    Args:
+        shape: Grid points along x and y.
+        scale: Distance of grid points, m.
+        slope: Rise over run from the edge inwards; negative makes a pit.
+        roughness: Largest deviation from the slope, ± m, drawn evenly at points :data:`ROUGHNESS_SPACING` apart and
+            interpolated between them.
+        platform_size: Side of the middle without slope, m.
+        rng: Source of randomness.
+
+    Returns:
+        Heights, ``shape``, m.
+    """
+    coarse_x, coarse_y = (max(round((n - 1) * scale / ROUGHNESS_SPACING), 2) + 1 for n in shape)
+    coarse = np.zeros((coarse_x, coarse_y))
+    coarse[1:-1, 1:-1] = rng.uniform(-roughness, roughness, (coarse_x - 2, coarse_y - 2))
+    fine_y = _interpolation(coarse_y, shape[1])
+    rough = _interpolation(coarse_x, shape[0]) @ coarse @ fine_y.T
+    return (pyramid_slope(shape, scale, slope, platform_size) + rough).astype(np.float32)
+
+
+def _interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
+    """Matrix (fine, coarse) that interpolates linearly from coarse to fine points over the same length."""
+    at = np.linspace(0.0, coarse - 1.0, fine)
+    return np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(coarse)))
+
+
+def pyramid_stairs(
+    shape: tuple[int, int], scale: float, step_width: float, step_height: float, platform_size: float
+) -> Heights:
+    """Make stairs on all four sides, as many as fit between edge and platform.
+
+    A riser is as steep as a height field can be: it takes the last cell of the step below it.
+
+    Args:
+        shape: Grid points along x and y.
+        scale: Distance of grid points, m.
+        step_width: Depth of a stair, m, rounded to the grid.
+        step_height: Rise of a stair from the edge inwards, m; negative makes a pit.
+        platform_size: Side of the flat middle, m.
+
+    Returns:
+        Heights, ``shape``, m.
+    """
+    width = max(round(step_width / scale), 1)
+    run = _run(shape, round(platform_size / scale))
+    steps = run // width
+    # What does not make a whole stair stays level at the edge, so that the platform has its stated size.
+    climbed = (_rings(shape) - (run - steps * width)) // width
+    return (step_height * np.clip(climbed, 0, steps)).astype(np.float32)
+
+
+def discrete_obstacles(
+    shape: tuple[int, int],
+    scale: float,
+    height: float,
+    width: tuple[float, float],
+    platform_size: float,
+    rng: np.random.Generator,
+) -> Heights:
+    """Lay random rectangles, raised or sunk by all or half of a height, around a flat platform at height 0.
+
+    Later rectangles cover earlier ones; the platform and the tile's edge are then cleared.
+
+    Args:
+        shape: Grid points along x and y.
+        scale: Distance of grid points, m.
+        height: Largest height and depth, m.
+        width: Smallest and largest side of a rectangle, m.
+        platform_size: Side of the flat middle, m.
+        rng: Source of randomness.
+
+    Returns:
+        Heights, ``shape``, m.
+    """
+    heights = np.zeros(shape, np.float32)
+    smallest, largest = (max(round(side / scale), 1) for side in width)
+    for _ in range(NUM_OBSTACLES):
+        sides = np.minimum(rng.integers(smallest, largest + 1, 2), np.array(shape) - 1)
+        x, y = rng.integers(0, np.array(shape) - sides)
+        heights[x : x + sides[0] + 1, y : y + sides[1] + 1] = height * rng.choice((-1.0, -0.5, 0.5, 1.0))
+    rings = _rings(shape)
+    heights[(rings == 0) | (rings >= _run(shape, round(platform_size / scale)))] = 0.0
+    return heights
