@@ -18,7 +18,6 @@ Gymnasium knows the same environments as ``gymnasium.make_vec("legged_gym.api:Qm
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -32,7 +31,7 @@ from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.seeds import set_seed
 from legged_gym.envs.registry import task_registry
-from legged_gym.policies.finder import find_policy
+from legged_gym.policies.finder import Policy, find_policy
 from legged_gym.policies.finder import load_policy as _load
 from legged_gym.render.drawing import RobotDrawing, at_distance
 from legged_gym.render.video import REACH, OffscreenCamera, VideoUnavailableError
@@ -213,10 +212,35 @@ def make_env(task: str = "qmini", num_envs: int = 1, **kwargs: Any) -> RobotVect
     return RobotVectorEnv(task, num_envs, **kwargs)
 
 
-def load_policy(
-    policy: str | None = None, task: str = "qmini", device: str = "cpu"
-) -> Callable[[ArrayLike], NDArray[np.float32]]:
-    """Load a policy: a function from observations, (N, O) or (O,), to actions, (N, D) or (D,).
+class PolicyFunction:
+    """A loaded policy: a function from observations, (N, O) or (O,), to actions, (N, D) or (D,).
+
+    A recurrent one remembers what it was asked, until :meth:`reset`.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        """Wrap a loaded policy."""
+        self._policy = policy
+
+    def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
+        """Return the actions.
+
+        Raises:
+            UserError: The observation has another size.
+        """
+        rows = np.atleast_2d(np.asarray(observation, dtype=np.float32))
+        if rows.shape[1] != self._policy.num_observations:
+            raise UserError(f"{self._policy.name} reads {self._policy.num_observations} numbers, got {rows.shape[1]}")
+        actions = _array(self._policy.act(torch.from_numpy(rows))[1])
+        return actions if np.ndim(observation) > 1 else actions[0]
+
+    def reset(self, dones: ArrayLike | None = None) -> None:
+        """Let a recurrent policy forget robots whose episodes ended, bool, (N,), or all of them."""
+        self._policy.reset(None if dones is None else torch.as_tensor(np.asarray(dones, dtype=bool)))
+
+
+def load_policy(policy: str | None = None, task: str = "qmini", device: str = "cpu") -> PolicyFunction:
+    """Load a policy, to be called with observations.
 
     Args:
         policy: A run's folder or name, a checkpoint, a folder of exported networks, or ``shipped``; if not given, the
@@ -228,16 +252,7 @@ def load_policy(
         UserError: There is no such policy, or it can't be loaded.
     """
     train_cfg = task_registry.get_cfgs(task)[1]
-    loaded = _load(find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name)), device)
-
-    def act(observation: ArrayLike) -> NDArray[np.float32]:
-        rows = np.atleast_2d(np.asarray(observation, dtype=np.float32))
-        if rows.shape[1] != loaded.num_observations:
-            raise UserError(f"{loaded.name} reads {loaded.num_observations} numbers, got {rows.shape[1]}")
-        actions = _array(loaded.act(torch.from_numpy(rows))[1])
-        return actions if np.ndim(observation) > 1 else actions[0]
-
-    return act
+    return PolicyFunction(_load(find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name)), device))
 
 
 def _box(clip: float, width: int) -> gymnasium.spaces.Box:

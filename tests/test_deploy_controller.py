@@ -186,8 +186,9 @@ def test_estimator_feeds_the_actor_and_its_velocity_is_in_metres_per_second(tmp_
     measured = sensors(value=0.2)
     observation = Controller(policy).observe(measured)
     controller.update(measured, (0.0, 0.0, 0.0))
-    estimate = policy.estimator.run(None, {"input": observation})[0]
-    action = policy.actor.run(None, {"input": np.hstack((observation, estimate))})[0]
+    assert policy.estimator is not None
+    estimate, _ = policy.estimator(observation)
+    action, _ = policy.actor(np.hstack((observation, estimate)))
     np.testing.assert_array_equal(controller.action, action[0])
     np.testing.assert_allclose(controller.estimate[:3], estimate[0, :3] / 2.0)
     np.testing.assert_array_equal(controller.estimate[3:], estimate[0, 3:])

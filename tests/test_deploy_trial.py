@@ -13,7 +13,6 @@ from test_deploy_world import URDF
 
 from legged_gym.common.errors import UserError
 from legged_gym.deploy import plan as planning
-from legged_gym.deploy import trial as trials
 from legged_gym.deploy.controller import Controller, MotorCommand, Sensors, projected_gravity
 from legged_gym.deploy.plan import TrialPlan, draw_plans
 from legged_gym.deploy.pool import cut_record, join_records, run_trials
@@ -211,8 +210,9 @@ def test_plans_are_the_evaluations_trials(policy: PolicyFiles) -> None:
 def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
     cfg = QminiCfg()
     scales = cfg.noise.noise_scales
-    sensors = (trials._GYRO_NOISE, trials._GRAVITY_NOISE, trials._ANGLE_NOISE, trials._VELOCITY_NOISE)
-    assert sensors == (scales.ang_vel, scales.gravity, scales.dof_pos, scales.dof_vel)
+    names = ("base_ang_vel", "projected_gravity", "dof_pos", "dof_vel")
+    sensors = [policy.config.observation_noise[name] for name in names]
+    assert sensors == [scales.ang_vel, scales.gravity, scales.dof_pos, scales.dof_vel]
     init = cfg.init_state
     noise = joint_values("init_state.joint_noise", init.joint_noise, policy.config.joint_names, missing=0.0)
     assert planning._start_noise(policy.config).dof_pos.tolist() == pytest.approx([0.5 * value for value in noise])

@@ -42,8 +42,9 @@ def take_over(world: World, env: Qmini, robot: int) -> None:
 
 def act(policy: PolicyFiles, observations: np.ndarray) -> np.ndarray:
     """Return the actions of all robots, (N, D)."""
-    estimates = policy.estimator.run(None, {"input": observations})[0]
-    return policy.actor.run(None, {"input": np.hstack((observations, estimates))})[0]
+    assert policy.estimator is not None
+    estimates, _ = policy.estimator(observations)
+    return policy.actor(np.hstack((observations, estimates)))[0]
 
 
 def follow(env: Qmini, commands: list[tuple[float, float, float]]) -> None:

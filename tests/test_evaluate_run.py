@@ -23,7 +23,7 @@ from legged_gym.evaluation.samples import choose_sample
 from legged_gym.evaluation.scenarios import SCENARIOS, Scenario, select_scenarios
 from legged_gym.evaluation.task import EvaluationTask, evaluation_class
 from legged_gym.evaluation.trials import StartNoise, draw_trials
-from legged_gym.policies.finder import Policy, load_policy
+from legged_gym.policies.finder import Observed, Policy, load_policy
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 SETTINGS = EvaluationSettings(trials=2, longest=0.6)
@@ -42,8 +42,10 @@ class Stand(Policy):
     contract: dict = {}
     num_observations, num_actions = 215, 10
 
-    def act(self, observation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.ones(len(observation), 5), torch.zeros(len(observation), 10)
+    def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[torch.Tensor | None, torch.Tensor]:
+        assert not isinstance(observation, torch.Tensor)
+        count = len(observation["policy"])
+        return torch.ones(count, 5), torch.zeros(count, 10)
 
 
 def records(policy: Policy, scenarios: str, settings: EvaluationSettings = SETTINGS) -> dict[str, Record]:
@@ -273,8 +275,8 @@ def test_tasks_without_gait_and_policies_without_estimator_are_examined(plain_ta
     class Plain(Stand):
         num_observations = 42
 
-        def act(self, observation: torch.Tensor) -> tuple[None, torch.Tensor]:  # type: ignore[override]
-            return None, torch.zeros(len(observation), 10)
+        def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[None, torch.Tensor]:
+            return None, super().act(observation, block)[1]
 
     found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task=plain_task))
     assert found["flat"].estimate is None

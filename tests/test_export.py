@@ -299,6 +299,11 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
                 "gait_clock",
             ],
             "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
+            "observation_noise": {"base_ang_vel": 0.2, "projected_gravity": 0.05, "dof_pos": 0.01, "dof_vel": 1.5},
+            "start_noise": {"dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1},
+            "foot_contact_force": 2.0,
+            "contact_force_threshold": 1.0,
+            "actor_input": ["observation", "estimator output"],
             "labels": QMINI_LABELS.to_list(),
             **{f"{axis}_range": getattr(QminiCfg.commands.ranges, axis) for axis in AXES},
         },
@@ -334,11 +339,14 @@ def test_files_hold_no_path_of_this_machine(files: dict[str, Path]) -> None:
             assert folder.encode() not in content, path.name
 
 
-def test_policy_that_the_controller_cannot_feed_is_refused(env: Qmini, tmp_path: Path) -> None:
+def test_policy_that_sees_more_than_a_robot_is_exported_but_not_for_the_controller(tmp_path: Path) -> None:
+    env = make_env(2)
     runner = make_runner(env, obs_groups__actor=["policy", "estimate", "privileged"])
-    with pytest.raises(UserError, match=r"the actor reads .*'privileged'.* can only give it"):
-        export_policy(runner, env, tmp_path)
-    assert not list(tmp_path.iterdir())
+    files = export_policy(runner, env, tmp_path, steps=2)
+    read = json.loads(files["metadata"].read_text())["actor"]["input"]
+    assert read == ["observation", "estimator output", "privileged"]
+    with pytest.raises(UserError, match=r"the actor reads 'privileged', which a robot can't measure"):
+        load_policy(tmp_path)
 
 
 def test_unwritable_folder_is_one_clear_error(runner: OnPolicyRunnerEE, env: Qmini, tmp_path: Path) -> None:

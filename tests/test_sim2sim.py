@@ -21,7 +21,7 @@ from legged_gym.deploy import session
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.pool import run_trials
 from legged_gym.deploy.trial import TrialResult
-from legged_gym.policies.locate import find_exported, find_urdf
+from legged_gym.policies.finder import find_exported, find_urdf
 from legged_gym.runners.runs import shipped_policy
 from legged_gym.scripts import sim2sim
 
@@ -190,13 +190,13 @@ def test_policies_are_found_as_folder_run_or_the_newest_run(tmp_path: Path, monk
         assert find_exported(spec, "qmini", str(tmp_path)) == str(old)
     with pytest.raises(UserError, match=r"no exported policy in '2026-01-03_00-00-00' \(--policy\)"):
         find_exported("2026-01-03_00-00-00", "qmini", str(tmp_path))
-    monkeypatch.setattr("legged_gym.policies.locate.shipped_policy", lambda task: str(old))
+    monkeypatch.setattr("legged_gym.policies.finder.shipped_policy", lambda task: str(old))
     assert find_exported(None, "qmini", str(tmp_path / "empty")) == str(old)
     assert find_exported("shipped", "qmini", str(tmp_path)) == str(old)
 
 
 def test_without_any_policy_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("legged_gym.policies.locate.shipped_policy", lambda task: None)
+    monkeypatch.setattr("legged_gym.policies.finder.shipped_policy", lambda task: None)
     with pytest.raises(UserError, match=r"no exported policy in '.*qmini' and none shipped: train and run export.py"):
         find_exported(None, "qmini", str(tmp_path))
     with pytest.raises(UserError, match="no policy is shipped for the task 'qmini'"):

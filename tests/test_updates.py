@@ -12,8 +12,8 @@ from test_estimator_ppo import NUM_STEPS, LinearEnv, collect, make, mirror
 
 from legged_gym.algorithms import EstimatorPPO
 from legged_gym.algorithms.blow_up import LearningDivergedError
-from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
+from legged_gym.algorithms.gpu import DeviceAdam
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 

@@ -23,11 +23,9 @@ from tensordict import TensorDict
 from torch import nn
 
 from legged_gym.algorithms.blow_up import LearningDivergedError, Snapshot, check_losses
-from legged_gym.algorithms.device_adam import DeviceAdam
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
-from legged_gym.algorithms.gpu_contexts import beside, matmul_precision
+from legged_gym.algorithms.gpu import DeviceAdam, Recorded, beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
-from legged_gym.algorithms.recorded import Recorded
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.common.labels import LabelLayout, label_errors
 
@@ -106,7 +104,7 @@ class EstimatorPPO(PPO):
         self._raw_estimator = _make_estimator(storage.observations[0], cfg).to(self.device)
         self.estimator = self._raw_estimator
         self.estimator_optimizer = DeviceAdam(self.estimator.parameters(), cfg.learning_rate)
-        if type(self.optimizer) is torch.optim.Adam:
+        if self.is_compiled_update_possible and type(self.optimizer) is torch.optim.Adam:
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
         self._tf32, self._cuda_graph = tf32, cuda_graph
@@ -114,6 +112,11 @@ class EstimatorPPO(PPO):
         self._fuse = fuse and self._side_stream is not None
         self._last_obs: TensorDict | None = None
         self._prepare_updates()
+
+    @property
+    def is_compiled_update_possible(self) -> bool:
+        """Whether actor and critic can be updated by our recorded mini-batches: not with a memory or curiosity."""
+        return not (self.rnd or self.actor.is_recurrent or self.critic.is_recurrent)
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> EstimatorPPO:
@@ -147,7 +150,7 @@ class EstimatorPPO(PPO):
         if self._recorder is not None:
             self._recorder.store(rewards, dones, extras.get("time_outs"))
             return
-        super().process_env_step(obs, rewards, dones, extras)
+        super().process_env_step(self.with_estimate(obs) if self.rnd else obs, rewards, dones, extras)
 
     def compute_returns(self, obs: TensorDict) -> None:
         """Compute returns and advantages; ``obs`` are those after the last step."""
@@ -280,9 +283,10 @@ class EstimatorPPO(PPO):
         self._before = Snapshot(nets, [self.optimizer, self.estimator_optimizer])
         self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph, self._fuse)
         self._policy_update = None
-        if isinstance(self.optimizer, DeviceAdam) and not (self.rnd or self.actor.is_recurrent):
+        if isinstance(self.optimizer, DeviceAdam):
             self._policy_update = PolicyUpdate(self, self.optimizer, self._cuda_graph, self._fuse)
-        self._returns = Recorded(self._compute_returns, self.device, self._cuda_graph)
+        recorded = self._cuda_graph and self._policy_update is not None
+        self._returns = Recorded(self._compute_returns, self.device, recorded)
         self._recorder = None
         if self._policy_update is not None and self._side_stream is not None and self._cuda_graph:
             self._recorder = RolloutRecorder(self.storage, self._begin_transition, self.gamma, self._fuse)

@@ -9,9 +9,7 @@ import torch
 from tensordict import TensorDict
 from torch import nn
 
-from legged_gym.algorithms.device_adam import DeviceAdam
-from legged_gym.algorithms.gradients import GradientAverage
-from legged_gym.algorithms.mini_batch import MiniBatchStep
+from legged_gym.algorithms.gpu import DeviceAdam, GradientAverage, MiniBatchStep
 from legged_gym.common.compiling import Fused
 
 if TYPE_CHECKING:

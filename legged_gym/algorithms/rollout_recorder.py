@@ -9,7 +9,7 @@ import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
-from legged_gym.algorithms.recorded import Recorded
+from legged_gym.algorithms.gpu import Recorded
 from legged_gym.common.compiling import Fused
 
 

@@ -19,6 +19,7 @@ from legged_gym.common.controller_rules import (
 )
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles
+from legged_gym.policies.networks import Memory
 
 MOTOR_DT = 0.002
 """Time between two torques of a motor, s."""
@@ -97,9 +98,10 @@ class Controller:
         """Whether the clock runs while the command is zero; the robot's user has a button for it."""
         self.command = np.zeros(3, np.float32)
         """What is left of the last command after its dead band, m/s, m/s, rad/s, (3,)."""
-        self.estimate = np.zeros(self.config.labels.size)
+        self.estimate = np.zeros(self.config.labels.size if self.config.labels is not None else 0)
         """What the estimator said last, in the units of ``config.labels``, (L,)."""
         self._history: np.ndarray | None = None
+        self._memory: Memory | None = None
         self._clock_steps = np.float32(0.0)
 
     def update(self, sensors: Sensors, command: ArrayLike) -> MotorCommand:
@@ -116,9 +118,13 @@ class Controller:
             return damping_command(self.config)
         self._take_command(np.asarray(command, np.float32))
         observation = self.observe(sensors)
-        estimate = self._estimator.run(["output"], {"input": observation})[0]
-        self.estimate = self.config.labels.physical(estimate[0])
-        self.action = self._actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0][0]
+        if self._estimator is not None:
+            assert self.config.labels is not None
+            said, _ = self._estimator(observation)
+            self.estimate = self.config.labels.physical(said[0])
+            observation = np.concatenate((observation, said), axis=1)
+        actions, self._memory = self._actor(observation, self._memory)
+        self.action = actions[0]
         self.damping = tilt(sensors.quat) > TILT_LIMIT
         target = self.config.default_angles + self.config.action_scale * self.action
         return MotorCommand(target, self.config.kp, self.config.kd)
@@ -141,6 +147,8 @@ class Controller:
         if self._low_pass:
             self._stick = command = self._stick + np.float32(LOW_PASS) * (command - self._stick)
         self.command = apply_dead_band(command, config.low_vel_thresholds.astype(np.float32))
+        if config.gait_period is None:
+            return
         self._clock_steps, self.phase, self._clock_held = advance_clock(
             self._clock_steps, self.phase, self._clock_held, ~self.command.any(), np.bool_(self.steps_on_the_spot),
             config.control_dt, config.gait_period,
@@ -178,11 +186,11 @@ class Controller:
         except ValueError as error:
             raise UserError(f"'{policy.folder}': Policy.observation_scales fit no observation: {error}") from error
         self._history = None
-        estimate = self.config.labels.size
+        said = len(self.estimate)
         for name, net, widths in (
-            ("estimator", policy.estimator, (width, estimate)), ("actor", policy.actor, (width + estimate, joints)),
+            ("estimator", policy.estimator, (width, said)), ("actor", policy.actor, (width + said, joints)),
         ):  # fmt: skip
-            found = (net.get_inputs()[0].shape[1], net.get_outputs()[0].shape[1])
+            found = (net.inputs, net.outputs) if net is not None else widths
             if found != widths:
                 raise UserError(f"'{policy.folder}': the {name} takes {found[0]} numbers and gives {found[1]}, "
                                 f"but the controller's YAML means {widths[0]} and {widths[1]}")  # fmt: skip

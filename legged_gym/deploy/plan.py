@@ -11,8 +11,7 @@ from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import ControllerConfig
 
 _START_SHARE = 0.5
-_JOINT_NOISE, _PITCH_JOINT_NOISE, _VELOCITY_NOISE, _TILT_NOISE = 0.1, 0.2, 0.1, 0.1
-"""Training's start noise, rad, rad, m/s and rad/s, rad; trials start with half of it, as in the exam."""
+"""Trials start with half of training's start noise, as in the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,9 @@ def draw_plans(suite: Scenario, config: ControllerConfig, count: int, seed: int)
 
 
 def _start_noise(config: ControllerConfig) -> StartNoise:
-    joints = [_PITCH_JOINT_NOISE if "pitch" in name else _JOINT_NOISE for name in config.joint_names]
+    noise = config.start_noise
     return StartNoise(
-        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
-        velocity=_START_SHARE * _VELOCITY_NOISE,
-        tilt=_START_SHARE * _TILT_NOISE,
+        dof_pos=np.array(noise["dof_pos"], np.float32) * np.float32(_START_SHARE),
+        velocity=_START_SHARE * noise["velocity"],
+        tilt=_START_SHARE * noise["orientation"],
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, load_policy
+from legged_gym.policies.networks import digest as files_digest
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""
@@ -155,9 +155,6 @@ def policy_name(folder: str) -> str:
 
 
 def digest(folder: str) -> str:
-    """Return the first digits of both networks' common SHA-256, as the exam does."""
-    paths: Iterable[Path] = (next(Path(folder).glob(f"*_{net}.onnx")) for net in ("estimator", "actor"))
-    content = hashlib.sha256()
-    for path in paths:
-        content.update(path.read_bytes())
-    return content.hexdigest()[:12]
+    """Return the first digits of the networks' common SHA-256, as the evaluation does."""
+    policy = load_policy(folder)
+    return files_digest([net.path for net in (policy.estimator, policy.actor) if net is not None])

@@ -12,7 +12,7 @@ from legged_gym.common.controller_rules import STAND_UP_SECONDS
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_up_command
 from legged_gym.deploy.plan import TrialPlan
-from legged_gym.deploy.world import FOOT_FORCE, World, WorldSettings
+from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.evaluation.record import Record
 from legged_gym.policies.exported import PolicyFiles
 
@@ -21,9 +21,6 @@ _START_HEIGHT = 0.005
 
 _AFTERMATH = 1.0
 """A trial goes on for so long after the robot was damped or fell, s."""
-
-_GYRO_NOISE, _GRAVITY_NOISE, _ANGLE_NOISE, _VELOCITY_NOISE = 0.2, 0.05, 0.01, 1.5
-"""What training draws sensor noise from: rad/s, part of a unit vector, rad, rad/s; uniform, ±."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,12 @@ class Trial:
         self.controller.steps_on_the_spot = plan.steps_on_the_spot
         config = policy.config
         settings = WorldSettings(
-            urdf, friction=plan.friction, payload=plan.payload, ground=plan.ground, reach=plan.reach
+            urdf,
+            friction=plan.friction,
+            payload=plan.payload,
+            ground=plan.ground,
+            reach=plan.reach,
+            contact_force=config.contact_force_threshold,
         )
         self.world = World(settings, config.joint_names, config.foot_names)
         self._motor_ticks = _multiple("the motors' step", MOTOR_DT, settings.dt)
@@ -117,13 +119,11 @@ class Trial:
         Noise on gravity is the policy's alone, as in training: it is so much wider than an IMU's that the fall
         protection would stop robots that lean by 17°.
         """
-        level, joints = self.plan.noise, len(sensors.dof_pos)
+        level, joints, sizes = self.plan.noise, len(sensors.dof_pos), self.controller.config.observation_noise
         gyro, angle, velocity, gravity = (
-            level * size * self._rng.uniform(-1.0, 1.0, count)
-            for size, count in (
-                (_GYRO_NOISE, 3), (_ANGLE_NOISE, joints), (_VELOCITY_NOISE, joints), (_GRAVITY_NOISE, 3),
-            )
-        )  # fmt: skip
+            level * sizes.get(name, 0.0) * self._rng.uniform(-1.0, 1.0, count)
+            for name, count in (("base_ang_vel", 3), ("dof_pos", joints), ("dof_vel", joints), ("projected_gravity", 3))
+        )
         dof_pos = sensors.dof_pos + self.plan.zero_offset + angle
         return Sensors(sensors.quat, sensors.gyro + gyro, dof_pos, sensors.dof_vel + velocity, gravity)
 
@@ -147,7 +147,8 @@ class Trial:
             "commands": controller.command, "lin_vel": truth.lin_vel, "yaw_rate": truth.ang_vel[2],
             "base_pos": truth.position, "base_quat": truth.quat[[1, 2, 3, 0]], "dof_pos": truth.dof_pos,
             "dof_vel": truth.dof_vel, "torques": self._torques, "actions": controller.action,
-            "foot_contact": truth.foot_forces > FOOT_FORCE, "foot_pos": truth.foot_pos, "sole_vel": truth.sole_vel,
+            "foot_contact": truth.foot_forces > controller.config.foot_contact_force, "foot_pos": truth.foot_pos,
+            "sole_vel": truth.sole_vel,
             "estimate": controller.estimate,
         })  # fmt: skip
 

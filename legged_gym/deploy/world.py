@@ -16,14 +16,8 @@ from legged_gym.evaluation.scenarios import PLANE
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
 from legged_gym.simulators.mujoco_model import build_scene
 
-_CONTACT_FORCE = 1.0
-"""A link other than a foot touches above this, N."""
-
 _STANCE = 0.2
 """How far around the base's place the feet may be at the start, m."""
-
-FOOT_FORCE = 2.0
-"""A foot touches above this, N."""
 
 _MARGIN = 2.0
 """Uneven ground goes this much further than the robot is told to walk, m."""
@@ -50,6 +44,8 @@ class WorldSettings:
     """``plane``, or a key of :data:`legged_gym.evaluation.terrain.TERRAINS`."""
     reach: float = 8.0
     """How far from the start the robot may walk, m."""
+    contact_force: float = 1.0
+    """A link other than a foot touches above this, N."""
     joint_armature: float | tuple[float, ...] = 5.5e-3
     """Reflected inertia of the rotors, kg·m²: of all joints, or of each in the controller's order. Like the next two,
     the middle of what training draws."""
@@ -188,7 +184,7 @@ class World:
             position=qpos[:3].copy(), quat=qpos[3:7].copy(), lin_vel=rotation.T @ qvel[:3], ang_vel=qvel[3:6].copy(),
             dof_pos=qpos[self._qpos].copy(), dof_vel=qvel[self._qvel].copy(), foot_forces=forces[self._foot_sensors],
             foot_pos=self.data.xpos[self._feet], sole_vel=self._sole_velocities(),
-            fallen=bool((forces[self._other_sensors] > _CONTACT_FORCE).any()),
+            fallen=bool((forces[self._other_sensors] > self.settings.contact_force).any()),
         )  # fmt: skip
 
     def _find(self, joint_names: list[str], foot_names: list[str]) -> None:

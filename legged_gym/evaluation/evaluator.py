@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tensordict import TensorDict
 
 import legged_gym.envs  # noqa: F401 (registers the tasks)
 from legged_gym.common.errors import UserError
@@ -124,8 +125,8 @@ def evaluation_config(task: str, policy: Policy, num_envs: int, on_plane: bool) 
         prepare_terrain(cfg.terrain)
     # The evaluation looks at tilts itself, and how a robot that tilts goes on is part of it.
     cfg.asset.terminate_past_tilt = 0.0
-    # Only a critic looks at the ground.
-    cfg.terrain.measure_heights = False
+    # Otherwise only a critic looks at the ground.
+    cfg.terrain.measure_heights &= list(policy.groups) != ["policy"]
     _take_out_the_random(cfg)
     cfg.noise.add_noise, cfg.noise.noise_level = True, 1.0
     # A batch is over too soon for it to pay.
@@ -159,7 +160,12 @@ def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> Ev
     settings.adjust(cfg)
     task = evaluation_class(task_registry.get_task_class(settings.task))
     env = task(cfg, settings.sim, settings.sim_device, settings.seed)
-    size = env.obs_layout.size * env.history_length
+    observed = env.get_observations()
+    for group in policy.groups:
+        if group not in set(observed.keys()):
+            env.close()
+            raise UserError(f"'{policy.path}' reads '{group}', which the task '{settings.task}' does not observe")
+    size = sum(observed[group].shape[1] for group in policy.groups)
     if (policy.num_observations, policy.num_actions) != (size, env.num_actions):
         env.close()
         raise UserError(
@@ -186,21 +192,27 @@ def _draw(env: EvaluationTask, batch: Batch, settings: EvaluationSettings) -> li
 def _run(env: EvaluationTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
     recorder = Recorder(env, blocks[0].steps, _robot_mass(env.cfg))
     env.begin(blocks)
+    policy.start()
     for step in range(blocks[0].steps):
-        estimate, actions = _act(policy, env.get_observations()["policy"], blocks)
+        estimate, actions = _act(policy, env.get_observations(), blocks)
         recorder.add(step, estimate, actions)
         env.prepare_step(step)
-        recorder.end(step, env.step(actions)[2])
+        dones = env.step(actions)[2]
+        for block, ended in enumerate(_rows(dones, blocks)):
+            policy.reset(ended, block)
+        recorder.end(step, dones)
         progress(env.num_envs * env.dt)
     return recorder
 
 
-def _act(
-    policy: Policy, observation: torch.Tensor, blocks: Sequence[Trials]
-) -> tuple[torch.Tensor | None, torch.Tensor]:
+def _act(policy: Policy, observed: TensorDict, blocks: Sequence[Trials]) -> tuple[torch.Tensor | None, torch.Tensor]:
     """Ask the policy, block by block: how a matrix product rounds depends on its size, and a trial must not."""
     # Copies, because it can even depend on where in the memory a matrix begins.
-    answers = [policy.act(rows.clone()) for rows in _rows(observation, blocks)]
+    parts = list(zip(*(_rows(observed[group], blocks) for group in policy.groups), strict=True))
+    answers = [
+        policy.act({group: rows.clone() for group, rows in zip(policy.groups, part, strict=True)}, block)
+        for block, part in enumerate(parts)
+    ]
     estimates = [estimate for estimate, _ in answers if estimate is not None]
     return torch.cat(estimates) if estimates else None, torch.cat([actions for _, actions in answers])
 

@@ -1,4 +1,8 @@
-"""What a policy is tied to: the settings of the robot and its control that must be those of its training."""
+"""The contract of a policy: what it reads and says, and the settings of robot and control that it is tied to.
+
+It is written as the metadata beside exported networks and read from there; a training's checkpoint has its whole
+configuration instead. Values are in SI units and radians, by joint in the order of ``joints.names``.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import LabelLayout
 from legged_gym.policies.exported import BUILT_IN
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
-Contract = dict[str, Any]
+Settings = dict[str, Any]
 """Settings of an environment's configuration, as a nested dict."""
+
+METADATA_FILE = "_metadata.json"
+"""Last part of the file's name."""
 
 _SECTIONS = ("control", "gait", "normalization")
 """Sections of a configuration that a policy is tied to as a whole."""
@@ -27,16 +36,220 @@ _KEYS = {"env": ["history_length"], "init_state": ["pos", "default_joint_angles"
 _OBS_SCALES = {"base_ang_vel": "ang_vel", "dof_pos": "dof_pos", "dof_vel": "dof_vel"}
 """Names in ``normalization.obs_scales`` by the observation's terms."""
 
-
-def trained_contract(env: dict[str, Any]) -> Contract:
-    """Take from an environment's whole configuration, as a nested dict, what a policy is tied to."""
-    contract = {name: env[name] for name in _SECTIONS if name in env}
-    for section, names in _KEYS.items():
-        contract[section] = {name: env[section][name] for name in names if name in env[section]}
-    return contract
+_GROUPS = {"observation": "policy", "estimator output": "estimate"}
+"""Observation groups by the words that the metadata has for them."""
+_WORDS = {group: word for word, group in _GROUPS.items()}
 
 
-def exported_contract(folder: Path, prefix: str) -> Contract:
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Control(_Part):
+    """How actions become torques."""
+
+    dt: float = Field(gt=0)
+    """Seconds between two actions."""
+    decimation: int = Field(ge=1)
+    """Physics steps of training in that time."""
+    action_scale: float
+    target: str = "default angle + action_scale * action; PD torque, clipped to the torque limit"
+    fall_protection_tilt: float | None = None
+    """Roll or pitch past which the robot's controller damps all joints, rad."""
+
+
+class Joints(_Part):
+    """Pose, gains and limits; a limit is None where the robot has none."""
+
+    names: list[str]
+    default_angle: list[float]
+    """Pose at action zero."""
+    kp: list[float]
+    kd: list[float]
+    limits: list[tuple[float | None, float | None]] = []
+    torque_limit: list[float | None] = []
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Joints:
+        for name in ("default_angle", "kp", "kd"):
+            if len(getattr(self, name)) != len(self.names):
+                raise ValueError(f"{name} must have a value for each of the {len(self.names)} joints")
+        return self
+
+    def by_name(self, values: str) -> dict[str, float]:
+        """Return ``default_angle``, ``kp`` or ``kd`` by joint."""
+        return dict(zip(self.names, getattr(self, values), strict=True))
+
+
+class Term(_Part):
+    """One term of a step's observation."""
+
+    name: str
+    size: int
+    scale: float | list[float] = 1.0
+    noise: float = 0.0
+    """Largest noise in training, in the term's own unit."""
+    start: int = 0
+
+
+class Observation(_Part):
+    """What the policy observes."""
+
+    size: int
+    step_size: int
+    history_length: int = Field(ge=1)
+    history: str = "newest step first; filled with the first step after a reset"
+    clip: float = Field(gt=0)
+    terms: list[Term]
+
+
+class Estimator(_Part):
+    """What the estimator reads and says."""
+
+    input: list[str] = ["observation"]
+    output: list[dict[str, Any]]
+
+    @property
+    def labels(self) -> LabelLayout:
+        """The terms that it says."""
+        return LabelLayout.from_list(self.output)
+
+
+class Actor(_Part):
+    """What the actor reads and says."""
+
+    input: list[str] = ["observation", "estimator output"]
+    output: str = "action of each joint"
+    clip: float | None = None
+    """Actions are clipped to ± this, inside of the network."""
+    memory: list[list[int]] = []
+    """Shape of each thing that a recurrent network remembers, of one robot: layers and size; zero at the start."""
+
+
+class Gait(_Part):
+    """The gait clock."""
+
+    period: float = Field(gt=0)
+    offsets: list[float]
+    """Phase by which each leg leads."""
+    stance_ratio: float
+    standing: str = ""
+
+
+class Commands(_Part):
+    """Trained ranges, m/s and rad/s, and what is taken as zero."""
+
+    lin_vel_x: tuple[float, float]
+    lin_vel_y: tuple[float, float]
+    ang_vel_yaw: tuple[float, float]
+    low_vel_thresholds: list[float]
+
+
+class Contacts(_Part):
+    """When something touches, N."""
+
+    feet: list[str]
+    foot_force: float
+    force: float
+    """Of other links."""
+
+
+class PolicyContract(_Part):
+    """All that one must know to run a policy."""
+
+    git_revision: str | None = None
+    iterations: int = 0
+    control: Control
+    joints: Joints
+    observation: Observation
+    estimator: Estimator | None = None
+    actor: Actor = Actor()
+    gait: Gait | None = None
+    commands: Commands
+    contacts: Contacts | None = None
+    start_noise: dict[str, Any] = {}
+    """Of training's first states: ``dof_pos`` by joint, rad; ``velocity``, m/s and rad/s; ``orientation``, rad."""
+    largest_difference: float | None = None
+    """Between the exported networks and PyTorch, over a rollout."""
+    files: dict[str, str] = {}
+
+    def settings(self) -> Settings:
+        """Return what a task's configuration must be for the policy to walk as in its training."""
+        joints, control = self.joints, self.control
+        scales = {term.name: term.scale for term in self.observation.terms}
+        obs_scales = {name: scales[term] for term, name in _OBS_SCALES.items() if term in scales}
+        normalization: Settings = {"obs_scales": obs_scales | self._velocity_scale()}
+        if self.actor.clip is not None:
+            normalization["clip_actions"] = self.actor.clip
+        settings: Settings = {
+            "control": {
+                "decimation": control.decimation,
+                "action_scale": control.action_scale,
+                "stiffness": joints.by_name("kp"),
+                "damping": joints.by_name("kd"),
+            },
+            "sim": {"dt": control.dt / control.decimation},
+            "init_state": {"default_joint_angles": joints.by_name("default_angle")},
+            "commands": {"dead_band": self.commands.low_vel_thresholds},
+            "env": {"history_length": self.observation.history_length},
+            "normalization": normalization,
+        }
+        if self.gait is not None:
+            offset = self.gait.offsets[1]
+            settings["gait"] = {
+                "period": self.gait.period, "offset": offset, "stance_ratio": self.gait.stance_ratio
+            }  # fmt: skip
+        return settings
+
+    def _velocity_scale(self) -> dict[str, float]:
+        """Return the scale of linear velocities, which labels and observations tell."""
+        labels = self.estimator.labels.labels if self.estimator is not None else ()
+        told: dict[str, Any] = {label.name: label.scale for label in labels}
+        told |= {term.name: term.scale for term in self.observation.terms}
+        scale = told.get("base_lin_vel", told.get("commands"))
+        if scale is None:
+            return {}
+        return {"lin_vel": scale[0] if isinstance(scale, list) else scale}
+
+
+def words(groups: list[str]) -> list[str]:
+    """Return observation groups as the metadata calls them."""
+    return [_WORDS.get(group, group) for group in groups]
+
+
+def groups(names: list[str]) -> list[str]:
+    """Return the observation groups that the metadata means."""
+    return [_GROUPS.get(name, name) for name in names]
+
+
+def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
+    """Read the metadata beside exported networks.
+
+    Args:
+        folder: Where they lie.
+        prefix: First part of the files' names.
+
+    Returns:
+        None where there is no metadata.
+
+    Raises:
+        UserError: The file is damaged; the message names the key.
+    """
+    path = folder / f"{prefix}{METADATA_FILE}"
+    if not path.exists():
+        return None
+    try:
+        return PolicyContract.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        reason = f"'{key}': {first['msg'][0].lower()}{first['msg'][1:]}"
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+    raise UserError(f"can't read what the policy is tied to from '{path}': {reason}")
+
+
+def exported_contract(folder: Path, prefix: str) -> Settings:
     """Read what exported networks are tied to from the metadata beside them, else from the controller's file.
 
     Args:
@@ -49,57 +262,18 @@ def exported_contract(folder: Path, prefix: str) -> Contract:
     Raises:
         UserError: The file is damaged.
     """
-    metadata, controller = folder / f"{prefix}_metadata.json", folder / f"{prefix}_controller.yaml"
-    path = metadata if metadata.exists() else controller
+    contract, path = read_contract(folder, prefix), folder / f"{prefix}_controller.yaml"
+    if contract is not None:
+        return contract.settings()
     if not path.exists():
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
-        return _of_metadata(json.loads(text)) if path is metadata else _of_controller(yaml.safe_load(text))
+        return _of_controller(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise UserError(f"can't read what the policy is tied to from '{path}': {error!r}") from error
 
 
-def apply_contract(path: str, contract: Contract, env_cfg: BaseConfig) -> None:
-    """Change an environment's configuration to what a policy is tied to.
-
-    Args:
-        path: The policy, for messages.
-        contract: What it is tied to.
-        env_cfg: The environment's configuration; changed in place.
-
-    Raises:
-        UserError: The configuration knows no such settings.
-    """
-    try:
-        env_cfg.update(contract)
-    except (UserError, ValueError) as error:
-        raise UserError(f"'{path}' does not fit this version of the task: {error}") from error
-
-
-def _of_metadata(data: dict[str, Any]) -> Contract:
-    control, joints, gait = data["control"], data["joints"], data["gait"]
-    scales = {term["name"]: term["scale"] for term in data["observation"]["terms"]}
-    velocity = next(label["scale"] for label in data["estimator"]["output"] if label["name"] == "base_lin_vel")
-    return {
-        "control": {
-            **{name: control[name] for name in ("decimation", "action_scale")},
-            "stiffness": dict(zip(joints["names"], joints["kp"], strict=True)),
-            "damping": dict(zip(joints["names"], joints["kd"], strict=True)),
-        },
-        "sim": {"dt": control["dt"] / control["decimation"]},
-        "init_state": {"default_joint_angles": dict(zip(joints["names"], joints["default_angle"], strict=True))},
-        "gait": {"period": gait["period"], "offset": gait["offsets"][1], "stance_ratio": gait["stance_ratio"]},
-        "commands": {"dead_band": data["commands"]["low_vel_thresholds"]},
-        "env": {"history_length": data["observation"]["history_length"]},
-        "normalization": {
-            **({"clip_actions": data["actor"]["clip"]} if "clip" in data["actor"] else {}),
-            "obs_scales": {"lin_vel": velocity, **{name: scales[term] for term, name in _OBS_SCALES.items()}},
-        },
-    }
-
-
-def _of_controller(data: dict[str, Any]) -> Contract:
+def _of_controller(data: dict[str, Any]) -> Settings:
     """Take over the controller's walking state, whose lists go with the joints of its section ``Policy``."""
     walk = data["FSMState_Walk"]
     joints = data.get("Policy", {}).get("joint_names", BUILT_IN["joint_names"])
@@ -107,9 +281,36 @@ def _of_controller(data: dict[str, Any]) -> Contract:
     def named(key: str) -> dict[str, float]:
         return dict(zip(joints, walk[key], strict=True))
 
+    has_clock = "gait_period" in walk
+    clock = {"gait": {"period": walk["gait_period"], "offset": walk["gait_offsets"][1]}} if has_clock else {}
     return {
         "control": {"stiffness": named("joint_kp"), "damping": named("joint_kd")},
         "init_state": {"default_joint_angles": named("default_joint_angles")},
-        "gait": {"period": walk["gait_period"], "offset": walk["gait_offsets"][1]},
         "commands": {"dead_band": walk["low_vel_thresholds"]},
+        **clock,
     }
+
+
+def trained_contract(env: dict[str, Any]) -> Settings:
+    """Take from an environment's whole configuration, as a nested dict, what a policy is tied to."""
+    settings = {name: env[name] for name in _SECTIONS if name in env}
+    for section, names in _KEYS.items():
+        settings[section] = {name: env[section][name] for name in names if name in env[section]}
+    return settings
+
+
+def apply_contract(path: str, settings: Settings, env_cfg: BaseConfig) -> None:
+    """Change an environment's configuration to what a policy is tied to.
+
+    Args:
+        path: The policy, for messages.
+        settings: What it is tied to.
+        env_cfg: The environment's configuration; changed in place.
+
+    Raises:
+        UserError: The configuration knows no such settings.
+    """
+    try:
+        env_cfg.update(settings)
+    except (UserError, ValueError) as error:
+        raise UserError(f"'{path}' does not fit this version of the task: {error}") from error

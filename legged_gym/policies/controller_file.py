@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ STAND_UP, WALK, POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
 AXES = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_yaw": "rad/s"}
 """The components of a command and their units."""
 
+ACTOR_INPUT = ("observation", "estimator output")
+"""What the robot's own controller gives an actor."""
+
 _HEADER = """\
 Sections for the configuration file of the robot's controller, which needs further ones (motor, imu): put them in
 place of the old ones, or let export.py --controller_yaml FILE do it. As the whole file they don't do.
@@ -37,7 +41,9 @@ _DIGITS = 6
 """Decimals: float32 holds no more, and 0.35 should read as 0.35."""
 
 
-def controller_yaml(env: LeggedRobot, merge_into: str | os.PathLike[str] | None = None) -> str:
+def controller_yaml(
+    env: LeggedRobot, merge_into: str | os.PathLike[str] | None = None, actor_input: Sequence[str] = ACTOR_INPUT
+) -> str:
     """Return the controller's configuration with the policy's pose, gains, gait and commands.
 
     The pose and gains of standing up are the robot's own, as are the ranges that commands begin with; the trained
@@ -47,11 +53,12 @@ def controller_yaml(env: LeggedRobot, merge_into: str | os.PathLike[str] | None 
         env: The task that the policy was trained for.
         merge_into: The robot's file, of which all else is kept, its standing up and command ranges included; None:
             only the policy's sections.
+        actor_input: What the actor reads, as the metadata says it.
 
     Raises:
         UserError: That file can't be read, or its command ranges are none.
     """
-    sections = _sections(env)
+    sections = _sections(env, actor_input)
     if merge_into is None:
         content = CommentedMap(sections)
         content.yaml_set_start_comment(_HEADER)
@@ -66,17 +73,16 @@ def controller_yaml(env: LeggedRobot, merge_into: str | os.PathLike[str] | None 
     return stream.getvalue()
 
 
-def _sections(env: LeggedRobot) -> dict[str, CommentedMap]:
+def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, CommentedMap]:
     cfg = env.cfg
-    terms = env.obs_layout.describe()
+    terms, gait = env.obs_layout.describe(), getattr(cfg, "gait", None)
     trained = {axis: list(getattr(cfg.commands.ranges, axis)) for axis in AXES}
     first = {axis: list(cfg.commands.first_ranges.get(axis, limits)) for axis, limits in trained.items()}
     walk = {
         "default_joint_angles": _numbers(env.default_dof_pos[0]),
         "joint_kp": _numbers(env.p_gains),
         "joint_kd": _numbers(env.d_gains),
-        "gait_period": cfg.gait.period,
-        "gait_offsets": [0.0, cfg.gait.offset],
+        **({"gait_period": gait.period, "gait_offsets": [0.0, gait.offset]} if gait is not None else {}),
         "low_vel_thresholds": list(cfg.commands.dead_band),
         **{f"{axis}_range": limits for axis, limits in first.items()},
     }
@@ -88,10 +94,22 @@ def _sections(env: LeggedRobot) -> dict[str, CommentedMap]:
         "history_length": cfg.env.history_length,
         "observation_terms": [term["name"] for term in terms],
         "observation_scales": [term["scale"] for term in terms],
-        "labels": env.label_layout.to_list(),
+        "observation_noise": {term["name"]: term["noise"] for term in terms if term["noise"]},
+        "start_noise": start_noise(env),
+        "foot_contact_force": cfg.rewards.foot_contact_force,
+        "contact_force_threshold": cfg.rewards.contact_force_threshold,
+        "actor_input": list(actor_input),
+        "labels": env.label_layout.to_list() if ACTOR_INPUT[1] in actor_input else [],
         **{f"{axis}_range": limits for axis, limits in trained.items()},
     }
     return {name: _map(values) for name, values in ((STAND_UP, _stand_up(env)), (WALK, walk), (POLICY, policy))}
+
+
+def start_noise(env: LeggedRobot) -> dict[str, Any]:
+    """Return the noise of training's first states: of joints, (D,), rad; velocity, m/s and rad/s; orientation, rad."""
+    init = env.cfg.init_state
+    joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
+    return {"dof_pos": list(joints), "velocity": init.velocity_noise, "orientation": init.orientation_noise}
 
 
 def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""Export of a trained policy for the robot: both nets, what they were trained with, and proof that they agree."""
+"""Export of a trained policy for the robot: its nets, what they were trained with, and proof that they agree."""
 
 from __future__ import annotations
 
@@ -13,31 +13,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 import torch
+from rsl_rl.models import MLPModel
 
-from legged_gym.algorithms.estimator_ppo import ESTIMATE
+from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import git_revision
-from legged_gym.policies.controller_file import controller_yaml
-from legged_gym.runners.net_files import clipped
-from legged_gym.runners.on_policy_runner_ee import OnPolicyRunnerEE
+from legged_gym.policies.contract import (
+    METADATA_FILE,
+    Actor,
+    Commands,
+    Contacts,
+    Control,
+    Estimator,
+    Gait,
+    Joints,
+    Observation,
+    PolicyContract,
+    Term,
+    words,
+)
+from legged_gym.policies.controller_file import AXES, controller_yaml, start_noise
+from legged_gym.policies.finder import CONTROLLER_FILE
+from legged_gym.policies.networks import Memory, OnnxNet
+from legged_gym.runners.net_files import clipped, empty_memory, write_onnx, write_torchscript
 
 if TYPE_CHECKING:
+    from tensordict import TensorDict
+
     from legged_gym.envs.base.legged_robot import LeggedRobot
+    from legged_gym.runners.on_policy_runner import OnPolicyRunner
 
 _DIGITS = 6
 """Decimals of exported figures: float32 holds no more, and 0.35 should read as 0.35."""
 
-_FILES = {
-    "estimator": "estimator.onnx",
-    "actor": "actor.onnx",
-    "estimator_jit": "estimator.pt",
-    "actor_jit": "actor.pt",
-    "metadata": "metadata.json",
-    "controller": "controller.yaml",
-}
-"""Last parts of the files' names."""
+_ESTIMATE = "estimate"
 
 
 class ExportError(RuntimeError):
@@ -45,7 +55,7 @@ class ExportError(RuntimeError):
 
 
 def export_policy(
-    runner: OnPolicyRunnerEE,
+    runner: OnPolicyRunner,
     env: LeggedRobot,
     folder: str | os.PathLike[str],
     *,
@@ -57,7 +67,7 @@ def export_policy(
     """Write all that a controller needs to run the policy, after checking it on a rollout.
 
     Args:
-        runner: Holds the trained nets.
+        runner: Holds the trained nets: an actor, feed-forward or recurrent, and perhaps an estimator.
         env: The task they were trained for; it is stepped.
         folder: Where the files go; created if needed. It gets all of them or, on any error, none.
         prefix: First part of the files' names; None: the robot's name, ``asset.name``.
@@ -67,26 +77,28 @@ def export_policy(
             the exported file only has the policy's sections.
 
     Returns:
-        The files, by ``estimator`` and ``actor`` (ONNX), ``estimator_jit`` and ``actor_jit`` (TorchScript),
-        ``metadata`` (JSON) and ``controller`` (YAML).
+        The files, by ``estimator`` (if there is one) and ``actor`` (ONNX), ``estimator_jit`` and ``actor_jit``
+        (TorchScript), ``metadata`` (JSON) and ``controller`` (YAML).
 
     Raises:
-        ExportError: The files differ from the nets by more than ``tolerance``, or break the robot's contract.
-        UserError: The policy has no estimator, or the folder can't be written.
+        ExportError: The files differ from the nets by more than ``tolerance``.
+        UserError: The folder can't be written, or ``merge_into`` does not fit.
     """
-    _check_exportable(runner)
-    controller = controller_yaml(env, merge_into)
+    nets = runner.nets()
+    controller = controller_yaml(env, merge_into, words(list(nets["actor"][0].obs_groups)))
     prefix = prefix or env.cfg.asset.name
-    names = {key: f"{prefix}_{name}" for key, name in _FILES.items()}
+    names = {net: f"{prefix}_{net}.onnx" for net in nets} | {f"{net}_jit": f"{prefix}_{net}.pt" for net in nets}
+    names |= {"metadata": f"{prefix}{METADATA_FILE}", "controller": f"{prefix}{CONTROLLER_FILE}"}
     with _staging(Path(folder)) as staging:
-        runner.export_policy_to_onnx(str(staging), f"{prefix}.onnx")
-        runner.export_policy_to_jit(str(staging), f"{prefix}.pt")
-        difference = _largest_difference(runner, env, {key: staging / name for key, name in names.items()}, steps)
+        for net, (model, limit) in nets.items():
+            write_onnx(model, staging / names[net], limit=limit)
+            write_torchscript(model, staging / names[f"{net}_jit"], limit)
+        difference = _largest_difference(nets, env, {key: staging / name for key, name in names.items()}, steps)
         # Written so that NaN fails, too.
         if not difference <= tolerance:
             raise ExportError(f"exported nets differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
-        metadata = {**policy_metadata(runner, env), "largest_difference": difference}
-        metadata["files"] = {key: name for key, name in names.items() if not key.endswith("_jit")}
+        files = {key: name for key, name in names.items() if not key.endswith("_jit")}
+        metadata = {**policy_metadata(runner, env), "largest_difference": difference, "files": files}
         (staging / names["metadata"]).write_text(
             json.dumps(metadata, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )
@@ -94,144 +106,157 @@ def export_policy(
     return {key: Path(folder) / name for key, name in names.items()}
 
 
-def policy_metadata(runner: OnPolicyRunnerEE, env: LeggedRobot) -> dict[str, Any]:
+def policy_metadata(runner: OnPolicyRunner, env: LeggedRobot) -> dict[str, Any]:
     """Return, as plain values in SI units and radians, what one must know to run the policy.
 
     Joint and torque limits are None where the robot has no limit.
     """
-    cfg = env.cfg
-    return {
-        "git_revision": git_revision(),
-        "iterations": runner.completed_iterations,
-        "control": {
-            "dt": _rounded(env.dt),
-            "decimation": cfg.control.decimation,
-            "action_scale": cfg.control.action_scale,
-            "target": "default angle + action_scale * action; PD torque, clipped to the torque limit",
-        },
-        "joints": _joints(env),
-        "observation": _observation(env),
-        "estimator": {"input": ["observation"], "output": runner.alg.label_layout.to_list()},
-        "actor": {
-            "input": ["observation", "estimator output"],
-            "output": "action of each joint",
-            "clip": cfg.normalization.clip_actions,
-        },
-        "gait": {
-            **_gait(env),
-            "stance_ratio": cfg.gait.stance_ratio,
-            "standing": "when the command becomes zero the clock runs on to the end of its period and is then held at "
-            f"0: leg phases 0 and {cfg.gait.offset:g}",
-        },
-        "commands": {**_command_ranges(env), "low_vel_thresholds": list(cfg.commands.dead_band)},
-    }
+    return policy_contract(runner, env).model_dump(mode="json")
 
 
-def _check_exportable(runner: OnPolicyRunnerEE) -> None:
-    """Check that the nets read what the robot's controller gives them."""
-    if not isinstance(runner, OnPolicyRunnerEE):
-        raise UserError("only policies with an estimator can be exported: this task's runner trains none")
-    policy = runner.get_inference_policy()
-    for name, model, groups in (
-        ("estimator", policy.estimator, ["policy"]),
-        ("actor", policy.actor, ["policy", ESTIMATE]),
-    ):
-        if list(model.obs_groups) != groups:
-            raise UserError(f"the {name} reads {model.obs_groups}; the robot's controller can only give it {groups}")
+def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
+    """Return what one must know to run the policy."""
+    cfg, nets = env.cfg, runner.nets()
+    actor, clip = nets["actor"]
+    estimator = nets["estimator"][0] if "estimator" in nets else None
+    ranges = {axis: tuple(getattr(cfg.commands.ranges, axis)) for axis in AXES}
+    return PolicyContract(
+        git_revision=git_revision(),
+        iterations=getattr(runner, "completed_iterations", runner.current_learning_iteration),
+        control=Control(
+            dt=_rounded(env.dt),
+            decimation=cfg.control.decimation,
+            action_scale=cfg.control.action_scale,
+            fall_protection_tilt=_rounded(TILT_LIMIT),
+        ),
+        joints=Joints(
+            names=list(env.dof_names),
+            default_angle=_rounded(env.default_dof_pos[0]),
+            kp=_rounded(env.p_gains),
+            kd=_rounded(env.d_gains),
+            limits=_rounded(env.sim.dof_pos_limits),
+            torque_limit=_rounded(env.torque_limits),
+        ),
+        observation=_observation(env),
+        estimator=None
+        if estimator is None
+        else Estimator(input=words(list(estimator.obs_groups)), output=env.label_layout.to_list()),
+        actor=Actor(
+            input=words(list(actor.obs_groups)),
+            clip=clip,
+            memory=[[state.shape[0], state.shape[2]] for state in empty_memory(actor.as_onnx(verbose=False), 1)],
+        ),
+        gait=_gait(env),
+        commands=Commands(**ranges, low_vel_thresholds=list(cfg.commands.dead_band)),
+        contacts=Contacts(
+            feet=env.foot_names, foot_force=cfg.rewards.foot_contact_force, force=cfg.rewards.contact_force_threshold
+        ),
+        start_noise=start_noise(env),
+    )
 
 
-def _largest_difference(runner: OnPolicyRunnerEE, env: LeggedRobot, files: dict[str, Path], steps: int) -> float:
+def _observation(env: LeggedRobot) -> Observation:
+    slices = env.obs_layout.slices
+    described = env.obs_layout.describe()
+    terms = [Term.model_validate({**term, "start": slices[str(term["name"])].start}) for term in described]
+    return Observation(
+        size=env.obs_layout.size * env.cfg.env.history_length,
+        step_size=env.obs_layout.size,
+        history_length=env.cfg.env.history_length,
+        clip=env.cfg.normalization.clip_observations,
+        terms=terms,
+    )
+
+
+def _gait(env: LeggedRobot) -> Gait | None:
+    gait = getattr(env.cfg, "gait", None)
+    if gait is None:
+        return None
+    return Gait(
+        period=gait.period,
+        offsets=[0.0, gait.offset],
+        stance_ratio=gait.stance_ratio,
+        standing="when the command becomes zero the clock runs on to the end of its period and is then held at "
+        f"0: leg phases 0 and {gait.offset:g}",
+    )
+
+
+class _Chain:
+    """The nets one after the other, with what the actor remembers: in PyTorch, in ONNX Runtime, and in TorchScript."""
+
+    def __init__(self, nets: dict[str, tuple[MLPModel, float]], files: dict[str, Path], count: int) -> None:
+        # On the CPU, as on the robot: a GPU rounds differently.
+        self._models = {
+            net: clipped(model.as_onnx(verbose=False), limit).to("cpu").eval() for net, (model, limit) in nets.items()
+        }
+        self._sessions = {net: OnnxNet(files[net]) for net in nets}
+        self._scripts = {net: _script(files[f"{net}_jit"]) for net in nets}
+        self._groups = {net: list(model.obs_groups) for net, (model, _) in nets.items()}
+        self._memory = empty_memory(self._models["actor"], count)
+        self._remembered: Memory = self._sessions["actor"].start(count)
+        # TorchScript's recurrent nets remember a single robot.
+        self._scripted = 1 if self._memory else count
+        for net, (model, _) in nets.items():
+            if self._sessions[net].inputs != model.obs_dim:
+                raise ExportError(f"the exported {net} reads {self._sessions[net].inputs} numbers, not {model.obs_dim}")
+
+    def step(self, obs: TensorDict) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return PyTorch's actions, (N, D), and the largest difference of the files' answers from PyTorch's, 0-d."""
+        observed: dict[str, torch.Tensor] = {name: obs[name].to("cpu") for name in map(str, obs.keys())}
+        if "estimator" not in self._models:
+            return self._act(observed, observed, torch.zeros(()))
+        inputs = self._inputs("estimator", observed)
+        said = self._models["estimator"](inputs)
+        by_onnx = torch.from_numpy(self._sessions["estimator"](inputs.numpy())[0])
+        off = torch.stack((self._scripts["estimator"](inputs), by_onnx)) - said
+        # Each kind of file is fed by its own estimate, as on the robot.
+        return self._act({**observed, _ESTIMATE: said}, {**observed, _ESTIMATE: by_onnx}, off.abs().max())
+
+    def _act(
+        self, observed: dict[str, torch.Tensor], by_onnx: dict[str, torch.Tensor], off: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = self._inputs("actor", observed)
+        answer = self._models["actor"](inputs, *self._memory)
+        actions, *memory = answer if self._memory else (answer,)
+        self._memory = [state for state in memory if state is not None]
+        found, self._remembered = self._sessions["actor"](self._inputs("actor", by_onnx).numpy(), self._remembered)
+        scripted = self._scripts["actor"](inputs[: self._scripted])
+        # NaN wins over every number here, so it is not lost.
+        off = torch.maximum(off, (scripted - actions[: self._scripted]).abs().max())
+        return actions, torch.maximum(off, (torch.from_numpy(found) - actions).abs().max())
+
+    def forget(self, dones: torch.Tensor) -> None:
+        """Let the actor forget robots whose episodes ended, bool, (N,)."""
+        for state in self._memory:
+            state[:, dones] = 0.0
+        for remembered in self._remembered:
+            remembered[:, dones.numpy()] = 0.0
+        if self._memory and dones[0]:
+            self._scripts["actor"].reset()
+
+    def _inputs(self, net: str, observed: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.cat([observed[name] for name in self._groups[net]], dim=1)
+
+
+def _largest_difference(
+    nets: dict[str, tuple[MLPModel, float]], env: LeggedRobot, files: dict[str, Path], steps: int
+) -> float:
     """Roll the policy out and return how far the files' estimates and actions are from PyTorch's, at most."""
-    policy = runner.get_inference_policy()
-    # On the CPU, as on the robot: a GPU rounds differently.
-    clip = env.cfg.normalization.clip_actions
-    models = (policy.estimator.as_jit().to("cpu"), clipped(policy.actor.as_jit().to("cpu"), clip))
-    scripts = (_script(files["estimator_jit"]), _script(files["actor_jit"]))
-    sessions = (_session(files["estimator"]), _session(files["actor"]))
-    for session, model in zip(sessions, (policy.estimator, policy.actor), strict=True):
-        _check_contract(session, {"input": model.mlp[0].in_features, "output": model.mlp[-1].out_features})
     largest = torch.zeros(())
     with torch.inference_mode():
-        obs = env.get_observations()
+        chain, obs = _Chain(nets, files, env.num_envs), env.get_observations()
         for _ in range(steps):
-            observation = obs["policy"].to("cpu")
-            expected = _chain(*models, observation)
-            results = torch.stack((_chain(*scripts, observation), _chain_onnx(*sessions, observation.numpy())))
-            # NaN wins over every number here, so it is not lost.
-            largest = torch.maximum(largest, (results - expected).abs().max())
-            obs = env.step(policy(obs.to(runner.device)).to(env.device))[0]
+            actions, off = chain.step(obs)
+            largest = torch.maximum(largest, off)
+            obs, _, dones, _ = env.step(actions.to(env.device))
+            chain.forget(dones.to("cpu").bool())
     return float(largest)
-
-
-def _chain(estimator: torch.nn.Module, actor: torch.nn.Module, observation: torch.Tensor) -> torch.Tensor:
-    """Return estimates and actions, side by side."""
-    estimate = estimator(observation)
-    return torch.cat((estimate, actor(torch.cat((observation, estimate), dim=1))), dim=1)
-
-
-def _chain_onnx(
-    estimator: onnxruntime.InferenceSession, actor: onnxruntime.InferenceSession, observation: np.ndarray
-) -> torch.Tensor:
-    """Return estimates and actions as the robot computes them: each net fed by its own predecessor."""
-    estimate = estimator.run(["output"], {"input": observation})[0]
-    action = actor.run(["output"], {"input": np.concatenate((observation, estimate), axis=1)})[0]
-    return torch.from_numpy(np.concatenate((estimate, action), axis=1))
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # Further threads would wait busily beside PyTorch's and the simulator's.
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return torch.jit.load(path)
-
-
-def _check_contract(session: onnxruntime.InferenceSession, widths: dict[str, int]) -> None:
-    """Check names, types and shapes of the input and the output."""
-    for name, ports in (("input", session.get_inputs()), ("output", session.get_outputs())):
-        found = [(port.name, port.type, *port.shape) for port in ports]
-        if len(found) != 1 or found[0] != (name, "tensor(float)", "batch", widths[name]):
-            raise ExportError(f"ONNX {name} is {found}, not one float tensor '{name}' (batch, {widths[name]})")
-
-
-def _joints(env: LeggedRobot) -> dict[str, Any]:
-    return {
-        "names": list(env.dof_names),
-        "default_angle": _rounded(env.default_dof_pos[0]),
-        "kp": _rounded(env.p_gains),
-        "kd": _rounded(env.d_gains),
-        "limits": _rounded(env.sim.dof_pos_limits),
-        "torque_limit": _rounded(env.torque_limits),
-    }
-
-
-def _observation(env: LeggedRobot) -> dict[str, Any]:
-    terms = env.obs_layout.describe()
-    slices = env.obs_layout.slices
-    return {
-        "size": env.obs_layout.size * env.cfg.env.history_length,
-        "step_size": env.obs_layout.size,
-        "history_length": env.cfg.env.history_length,
-        "history": "newest step first; filled with the first step after a reset",
-        "clip": env.cfg.normalization.clip_observations,
-        "terms": [{**term, "start": slices[str(term["name"])].start} for term in terms],
-    }
-
-
-def _gait(env: LeggedRobot) -> dict[str, Any]:
-    """Return the clock's period, s, and the phase by which each leg leads."""
-    return {"period": env.cfg.gait.period, "offsets": [0.0, env.cfg.gait.offset]}
-
-
-def _command_ranges(env: LeggedRobot) -> dict[str, list[float]]:
-    """Return the trained commands' ranges, m/s and rad/s."""
-    ranges = env.cfg.commands.ranges
-    return {name: list(getattr(ranges, name)) for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")}
 
 
 def _rounded(values: torch.Tensor | float) -> Any:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import yaml
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
+from legged_gym.policies.networks import OnnxNet, only_file
 
 _JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
@@ -28,7 +28,14 @@ BUILT_IN: dict[str, Any] = {
     ],
     "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
     "velocity_scale": 2.0,
-    "labels": [],
+    "labels": "published",
+    "actor_input": ["observation", "estimator output"],
+    "observation_noise": {"base_ang_vel": 0.2, "projected_gravity": 0.05, "dof_pos": 0.01, "dof_vel": 1.5},
+    "start_noise": {
+        "dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1
+    },
+    "foot_contact_force": 2.0,
+    "contact_force_threshold": 1.0,
 }  # fmt: skip
 """What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
 
@@ -52,7 +59,8 @@ class ControllerConfig:
     """N·m/rad, (D,)."""
     kd: np.ndarray
     """N·m·s/rad, (D,)."""
-    gait_period: float
+    gait_period: float | None
+    """Seconds; None if the policy has no gait clock."""
     gait_offsets: np.ndarray
     """By how much each leg's phase leads the clock's, in periods, (L,)."""
     low_vel_thresholds: np.ndarray
@@ -70,8 +78,18 @@ class ControllerConfig:
     observation_terms: list[str]
     observation_scales: list[np.ndarray]
     """One number, or one for each component, of each term."""
-    labels: LabelLayout
-    """What the estimator says."""
+    observation_noise: dict[str, float]
+    """Largest sensor noise in training, ±, in the units of the terms that have any."""
+    start_noise: dict[str, Any]
+    """Of training's first states: ``dof_pos``, (D,), rad; ``velocity``, m/s and rad/s; ``orientation``, rad."""
+    foot_contact_force: float
+    """A foot touches when its contact force is above this, N."""
+    contact_force_threshold: float
+    """A link other than a foot touches above this, N."""
+    actor_input: list[str]
+    """What the actor reads: the observation and, perhaps, the estimator's output."""
+    labels: LabelLayout | None
+    """What the estimator says; None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +98,8 @@ class PolicyFiles:
 
     folder: str
     config: ControllerConfig
-    estimator: onnxruntime.InferenceSession
-    actor: onnxruntime.InferenceSession
+    estimator: OnnxNet | None
+    actor: OnnxNet
 
 
 def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
@@ -96,9 +114,18 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     path = Path(folder)
     if not path.is_dir():
         raise UserError(f"no folder '{path}' with an exported policy")
-    config = read_controller_config(_only(path, "_controller.yaml"))
-    estimator, actor = (_session(_only(path, f"_{net}.onnx")) for net in ("estimator", "actor"))
-    return PolicyFiles(str(path), config, estimator, actor)
+    config = read_controller_config(only_file(path, CONTROLLER_FILE))
+    unknown = [name for name in config.actor_input if name not in BUILT_IN["actor_input"]]
+    if unknown:
+        raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")
+    estimator = OnnxNet(only_file(path, ESTIMATOR_FILE)) if config.labels is not None else None
+    return PolicyFiles(str(path), config, estimator, OnnxNet(only_file(path, ACTOR_FILE)))
+
+
+def has_estimator(folder: Path) -> bool:
+    """Return whether the policy in a folder has an estimator, as the controller's file says; without one it has."""
+    files = list(folder.glob(f"*{CONTROLLER_FILE}"))
+    return len(files) != 1 or read_controller_config(files[0]).labels is not None
 
 
 def read_controller_config(path: Path) -> ControllerConfig:
@@ -129,8 +156,8 @@ def read_controller_config(path: Path) -> ControllerConfig:
         default_angles=walk.numbers("default_joint_angles", count),
         kp=walk.numbers("joint_kp", count),
         kd=walk.numbers("joint_kd", count),
-        gait_period=walk.positive("gait_period"),
-        gait_offsets=walk.numbers("gait_offsets"),
+        gait_period=walk.positive("gait_period") if "gait_clock" in terms or "gait_period" in walk else None,
+        gait_offsets=walk.numbers("gait_offsets") if "gait_clock" in terms or "gait_offsets" in walk else np.zeros(0),
         low_vel_thresholds=walk.numbers("low_vel_thresholds", 3),
         command_ranges=np.stack(ranges),
         trained_ranges=np.stack([policy.numbers(key, 2) for key in keys]),
@@ -139,6 +166,11 @@ def read_controller_config(path: Path) -> ControllerConfig:
         history_length=round(policy.positive("history_length")),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
+        observation_noise=policy.get("observation_noise"),
+        start_noise=policy.get("start_noise"),
+        foot_contact_force=policy.positive("foot_contact_force"),
+        contact_force_threshold=policy.positive("contact_force_threshold"),
+        actor_input=policy.names("actor_input"),
         labels=policy.labels("labels"),
     )
 
@@ -176,11 +208,23 @@ class _Section:
             raise self._error(key, "a list of names")
         return values
 
-    def labels(self, key: str) -> LabelLayout:
-        """Return what the estimator says; without a list of it, the base's velocity and the feet's contacts."""
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def get(self, key: str) -> Any:
+        """Return a section's part as it is."""
+        value = self._get(key)
+        if not isinstance(value, dict):
+            raise self._error(key, "a section")
+        return value
+
+    def labels(self, key: str) -> LabelLayout | None:
+        """Return what the estimator says, None for an empty list; published: base velocity and the feet's contacts."""
         entries = self._get(key)
+        if entries == []:
+            return None
         try:
-            if entries:
+            if entries != BUILT_IN["labels"]:
                 return LabelLayout.from_list(entries)
         except (LookupError, TypeError, ValueError):
             raise self._error(key, "a list of label terms") from None
@@ -210,34 +254,3 @@ class _Section:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _only(folder: Path, ending: str) -> Path:
-    """Return the one file whose name ends so."""
-    found = sorted(folder.glob(f"*{ending}"))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise UserError(f"'{folder}' must hold one file *{ending}, there is: {names}")
-    return found[0]
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # Nets this small gain nothing from further threads, which would wait busily.
-    options.intra_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime's errors share no base class of their own.
-        raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
-    for name, ports in (("input", session.get_inputs()), ("output", session.get_outputs())):
-        _check_port(path, name, ports)
-    return session
-
-
-def _check_port(path: Path, name: str, ports: Sequence[Any]) -> None:
-    """Check that the network has one float input or output of the name that the controller uses, [batch, n]."""
-    found = [(port.name, port.type, len(port.shape)) for port in ports]
-    if found != [(name, "tensor(float)", 2)] or not isinstance(ports[0].shape[1], int):
-        shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
-        raise UserError(f"{path}: must have one float {name} '{name}' [batch, n], has: {shown}")

@@ -2,28 +2,90 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
-from rsl_rl.models import MLPModel
+from rsl_rl.models import MLPModel, RNNModel
 from tensordict import TensorDict
 
-from legged_gym.common.errors import UserError, near_names
-from legged_gym.policies.contract import exported_contract, trained_contract
-from legged_gym.policies.finder import ACTOR_FILE, ESTIMATOR_FILE, Policy, PolicySource
+from legged_gym.common.errors import UserError
+from legged_gym.policies.contract import exported_contract, groups, read_contract, trained_contract
+from legged_gym.policies.exported import has_estimator
+from legged_gym.policies.finder import ACTOR_FILE, ESTIMATOR_FILE, Observed, Policy, PolicySource
+from legged_gym.policies.networks import OnnxNet, digest, only_file
 from legged_gym.runners.checkpoint import check_part, read_checkpoint
+from legged_gym.runners.net_files import empty_memory
 
-_NETS = ("rsl_rl.models:MLPModel",)
+_NETS: dict[str, type[MLPModel]] = {"rsl_rl.models:MLPModel": MLPModel, "rsl_rl.models:RNNModel": RNNModel}
 _DISTRIBUTIONS = ("legged_gym.algorithms.gaussian:Gaussian", "rsl_rl.modules:GaussianDistribution")
 """What the actor of a checkpoint may be made of; nothing that a file names is imported."""
 
+_ESTIMATE = "estimate"
 
-class CheckpointPolicy(Policy):
+
+class _NetPolicy(Policy):
+    """A policy made of an actor and, perhaps, an estimator."""
+
+    _actor: Any
+    _estimator: Any = None
+    _actor_groups: list[str]
+    _estimator_groups: list[str]
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self._memory: dict[int, list[torch.Tensor]] = {}
+
+    def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Estimate and act; see :meth:`Policy.act`."""
+        observed = {"policy": observation} if isinstance(observation, torch.Tensor) else dict(observation)
+        estimate = None
+        if self._estimator is not None:
+            estimate, _ = self._run(self._estimator, _join(observed, self._estimator_groups), None)
+            observed[_ESTIMATE] = estimate
+        inputs, known = _join(observed, self._actor_groups), self._memory.get(block)
+        if known is not None and known[0].shape[1] != len(inputs):
+            raise UserError(f"{self.name} remembers {known[0].shape[1]} robots, got {len(inputs)}: reset it first")
+        actions, memory = self._run(self._actor, inputs, known)
+        if memory:
+            self._memory[block] = memory
+        return estimate, actions
+
+    def reset(self, dones: torch.Tensor | None = None, block: int = 0) -> None:
+        """Let a recurrent policy forget; see :meth:`Policy.reset`."""
+        if dones is None:
+            self._memory.pop(block, None)
+            return
+        for state in self._memory.get(block, []):
+            state[:, dones.to(state.device).bool()] = 0.0
+
+    def start(self) -> None:
+        """Begin new episodes of all robots in all blocks."""
+        self._memory.clear()
+
+    @abstractmethod
+    def _run(self, net: Any, inputs: torch.Tensor, memory: list[Any] | None) -> tuple[torch.Tensor, list[Any]]:
+        """Return a net's outputs, on the inputs' device, and what it remembers then."""
+
+    def _read_groups(self, actor: list[str], estimator: list[str], inputs: int, estimates: int) -> None:
+        """Note what is observed, by the groups of both nets, the actor's inputs and the estimator's outputs."""
+        self._actor_groups, self._estimator_groups = actor, estimator
+        self.groups = list(dict.fromkeys((*(estimator if estimates else ()), *actor)))
+        if _ESTIMATE in self.groups:
+            self.groups.remove(_ESTIMATE)
+        self.num_observations = inputs - estimates
+
+    def _check_pair(self, reads: int, says: int, actor_reads: int, names: tuple[str, str]) -> None:
+        """Check that the actor reads what the estimator reads and says, if it reads nothing else."""
+        if self.groups == self._estimator_groups and reads + says != actor_reads:
+            raise UserError(
+                f"'{self.path}': {names[0]} turns {reads} numbers into {says}, but {names[1]} reads {actor_reads}: the "
+                "two don't belong together"
+            )
+
+
+class CheckpointPolicy(_NetPolicy):
     """A policy from a training's checkpoint."""
 
     def __init__(self, source: PolicySource, device: str = "cpu") -> None:
@@ -36,7 +98,8 @@ class CheckpointPolicy(Policy):
         Raises:
             UserError: The file is damaged, or holds nets of another kind.
         """
-        self.name, self.path, self.digest = source.name, source.path, _digest([source.path])
+        super().__init__()
+        self.name, self.path, self.digest = source.name, source.path, digest([source.path])
         self._device = device
         checkpoint = read_checkpoint(source.path, device)
         try:
@@ -45,55 +108,59 @@ class CheckpointPolicy(Policy):
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{source.path} is damaged: its nets' configuration can't be read ({error!r})") from error
 
-    def act(self, observation: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Estimate and act; see :meth:`Policy.act`."""
+    def _run(self, net: Any, inputs: torch.Tensor, memory: list[Any] | None) -> tuple[torch.Tensor, list[Any]]:
         with torch.no_grad():
-            inputs = observation.to(self._device)
-            if self._estimator is None:
-                return None, self._actor(inputs).to(observation.device)
-            estimate = self._estimator(inputs)
-            actions = self._actor(torch.cat((inputs, estimate), dim=1))
-        return estimate.to(observation.device), actions.to(observation.device)
+            memory = empty_memory(net, len(inputs)) if memory is None else memory
+            answer = net(inputs.to(self._device), *(state.to(self._device) for state in memory))
+        outputs, *remembered = answer if memory else (answer,)
+        return outputs.to(inputs.device), [state for state in remembered if state is not None]
 
     def _build(self, checkpoint: dict[str, Any]) -> None:
-        train, actor_state = checkpoint["config"]["train"], checkpoint["actor_state_dict"]
-        groups, settings = list(train["obs_groups"]["actor"]), dict(train["actor"])
-        kinds = (settings.pop("class_name"), settings.pop("distribution_cfg")["class_name"])
-        if kinds[0] not in _NETS or kinds[1] not in _DISTRIBUTIONS:
-            raise UserError(f"{self.path}: only plain networks with Gaussian noise can be loaded, not {kinds}")
+        train = checkpoint["config"]["train"]
+        which = "student" if "student_state_dict" in checkpoint else "actor"
+        settings, state = dict(train[which]), checkpoint[f"{which}_state_dict"]
+        kind, noise = settings.pop("class_name"), settings.pop("distribution_cfg")["class_name"]
+        if kind not in _NETS or noise not in _DISTRIBUTIONS:
+            raise UserError(
+                f"{self.path}: only rsl_rl's networks with Gaussian noise can be loaded, not {kind} with {noise}"
+            )
         # Without exploring, the distribution is its mean, the network's own output.
-        actor_state = {name: value for name, value in actor_state.items() if not name.startswith("distribution.")}
-        estimates = groups == ["policy", "estimate"]
-        if not estimates and groups != ["policy"]:
-            raise UserError(f"{self.path}: its actor reads {groups}, which robots can't measure")
-        width, self.num_actions = _ends(actor_state)
-        self._actor = self._net("actor", settings, actor_state, width, self.num_actions)
-        self._estimator = None
-        self.num_observations = width
-        if estimates:
+        state = {name: value for name, value in state.items() if not name.startswith("distribution.")}
+        reads, self.num_actions = _ends(state)
+        self._actor = self._net(_NETS[kind], "actor", settings, state, reads, self.num_actions)
+        groups = train["obs_groups"]
+        estimates, inputs = 0, 0
+        if _ESTIMATE in groups[which]:
             state, estimator = checkpoint["estimator_state_dict"], train["algorithm"]["estimator_cfg"]
             settings = {name: estimator[name] for name in ("hidden_dims", "activation")}
-            self.num_observations, size = _ends(state)
-            self._estimator = self._net("estimator", settings, state, self.num_observations, size)
-            if self.num_observations + size != width:
-                raise UserError(f"{self.path} is damaged: its estimator does not fit its actor")
+            inputs, estimates = _ends(state)
+            self._estimator = self._net(MLPModel, "estimator", settings, state, inputs, estimates)
+        self._read_groups(list(groups[which]), list(groups.get("estimator_input", ["policy"])), reads, estimates)
+        if estimates:
+            self._check_pair(inputs, estimates, reads, ("its estimator", "its actor"))
 
     def _net(
-        self, name: str, settings: dict[str, Any], state: dict[str, Any], inputs: int, outputs: int
+        self,
+        kind: type[MLPModel],
+        name: str,
+        settings: dict[str, Any],
+        state: dict[str, Any],
+        inputs: int,
+        outputs: int,
     ) -> torch.nn.Module:
         """Build a net and give it its weights."""
         example = TensorDict({"input": torch.zeros(1, inputs)}, batch_size=[1])
-        net = MLPModel(example, {name: ["input"]}, name, outputs, **settings)
+        net = kind(example, {name: ["input"]}, name, outputs, **settings)
         check_part(self.path, f"{name}_state_dict", {f"{name}_state_dict": state}, net)
         net.load_state_dict(state)
-        return net.as_jit().to(self._device).eval()
+        return net.as_onnx(verbose=False).to(self._device).eval()
 
 
-class OnnxPolicy(Policy):
+class OnnxPolicy(_NetPolicy):
     """The exported networks, run as the robot runs them."""
 
     def __init__(self, source: PolicySource) -> None:
-        """Load both networks and what was written beside them.
+        """Load the networks and what was written beside them.
 
         Args:
             source: The folder.
@@ -101,69 +168,39 @@ class OnnxPolicy(Policy):
         Raises:
             UserError: A network is missing or unreadable, or they don't fit each other.
         """
+        super().__init__()
         folder = Path(source.path)
         self.name, self.path = source.name, source.path
-        files = [_only_file(folder, ending) for ending in (ESTIMATOR_FILE, ACTOR_FILE)]
-        self.digest = _digest(files)
-        self._estimator, self._actor = (_OnnxNet(file) for file in files)
-        self.num_observations, self.num_actions = self._estimator.inputs, self._actor.outputs
-        if self._actor.inputs != self.num_observations + self._estimator.outputs:
-            raise UserError(
-                f"'{folder}': {files[0].name} turns {self.num_observations} numbers into {self._estimator.outputs}, "
-                f"but {files[1].name} reads {self._actor.inputs}: the two don't belong together"
-            )
-        self.contract = exported_contract(folder, files[1].name.removesuffix(ACTOR_FILE))
+        actor = only_file(folder, ACTOR_FILE)
+        prefix = actor.name.removesuffix(ACTOR_FILE)
+        told = read_contract(folder, prefix)
+        estimates = told.estimator is not None if told is not None else has_estimator(folder)
+        files = [*([only_file(folder, ESTIMATOR_FILE)] if estimates else []), actor]
+        self.digest = digest(files)
+        nets = [OnnxNet(file) for file in files]
+        self._actor, self._estimator = nets[-1], nets[0] if estimates else None
+        self.num_actions = self._actor.outputs
+        read = groups(told.actor.input) if told is not None else ["policy", *([_ESTIMATE] if estimates else [])]
+        estimator = groups(told.estimator.input) if told is not None and told.estimator is not None else ["policy"]
+        self._read_groups(read, estimator, self._actor.inputs, nets[0].outputs if estimates else 0)
+        if estimates:
+            reads = (nets[0].inputs, nets[0].outputs, self._actor.inputs)
+            self._check_pair(*reads, (files[0].name, files[1].name))
+        self.contract = exported_contract(folder, prefix)
 
-    def act(self, observation: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Estimate and act; see :meth:`Policy.act`."""
-        inputs = observation.detach().cpu().numpy()
-        estimate = self._estimator(inputs)
-        actions = self._actor(np.concatenate((inputs, estimate), axis=1))
-        return torch.from_numpy(estimate).to(observation.device), torch.from_numpy(actions).to(observation.device)
+    def _run(self, net: Any, inputs: torch.Tensor, memory: list[Any] | None) -> tuple[torch.Tensor, list[Any]]:
+        remembered = None if memory is None else [state.numpy() for state in memory]
+        outputs, remembered = net(inputs.detach().cpu().numpy(), remembered)
+        return torch.from_numpy(outputs).to(inputs.device), [torch.from_numpy(state) for state in remembered]
 
 
-class _OnnxNet:
-    """A network with one input and one output, (batch, n)."""
-
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        # Further threads would wait busily beside the simulator's.
-        options.intra_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors share no base class.
-            raise UserError(f"can't load '{path}': {str(error).splitlines()[0]}") from error
-        ports = (self._session.get_inputs(), self._session.get_outputs())
-        shapes = [port.shape for (port,) in ports] if all(len(port) == 1 for port in ports) else []
-        if not shapes or any(len(shape) != 2 or not isinstance(shape[1], int) for shape in shapes):
-            raise UserError(f"'{path}' must have one input and one output, each (batch, n)")
-        self._input = ports[0][0].name
-        self.inputs, self.outputs = (shape[1] for shape in shapes)
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        return self._session.run(None, {self._input: inputs})[0]
+def _join(observed: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
+    parts = [observed[name] for name in names]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _ends(state: dict[str, Any]) -> tuple[int, int]:
     """Return the number of inputs and outputs of a net by its weights."""
     weights = [value for name, value in state.items() if name.startswith("mlp.") and name.endswith("weight")]
-    return weights[0].shape[1], weights[-1].shape[0]
-
-
-def _only_file(folder: Path, ending: str) -> Path:
-    files = sorted(folder.glob(f"*{ending}"))
-    if len(files) != 1:
-        there = ", ".join(file.name for file in files) or near_names("", (file.name for file in folder.iterdir()))
-        raise UserError(f"'{folder}' must hold one file *{ending}: {there}")
-    return files[0]
-
-
-def _digest(files: Sequence[str | Path]) -> str:
-    """Return the first digits of the files' common SHA-256."""
-    digest = hashlib.sha256()
-    for path in files:
-        try:
-            digest.update(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(f"can't read '{path}': {error.strerror}") from error
-    return digest.hexdigest()[:12]
+    first = state.get("rnn.rnn.weight_ih_l0", weights[0])
+    return first.shape[1], weights[-1].shape[0]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 _LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 """rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
+
+_MODELS = {"ActorCritic": "rsl_rl.models:MLPModel", "ActorCriticRecurrent": "rsl_rl.models:RNNModel"}
+"""rsl_rl's models by legged_gym's names."""
 
 _SCRIPT_SETTINGS = ("max_iterations", "num_learning_epochs_cpu", "resume", "load_run", "checkpoint")
 """Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
@@ -19,10 +23,19 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     Args:
         train_cfg: Training configuration. A section ``estimator``, if there is one, becomes the algorithm's
             ``estimator_cfg``; everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
+
+    Raises:
+        UserError: Settings that don't go together.
     """
     cfg = train_cfg.to_dict()
     policy = cfg["policy"]
-    algorithm = {"rnd_cfg": None, "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
+    recurrent = policy["class_name"] == "ActorCriticRecurrent"
+    algorithm = {"rnd_cfg": _rnd(cfg["rnd"]), "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
+    if recurrent and algorithm["symmetry_cfg"] is not None:
+        raise UserError(
+            "config key 'policy.class_name' is 'ActorCriticRecurrent': rsl_rl can't mirror what recurrent policies "
+            "remember, so set 'symmetry.data_augmentation' to False and 'symmetry.mirror_loss_coeff' to 0"
+        )
     if "estimator" in cfg:
         algorithm["estimator_cfg"] = cfg["estimator"]
     return {
@@ -31,13 +44,13 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         "logger": _log_writer(cfg["runner"]),
         "obs_groups": cfg["obs_groups"],
         "actor": {
-            **_mlp(policy["actor_hidden_dims"], policy["activation"]),
+            **_model(policy, "actor_hidden_dims"),
             "distribution_cfg": {
                 "class_name": "legged_gym.algorithms.gaussian:Gaussian",
                 "init_std": policy["init_noise_std"],
             },
         },
-        "critic": _mlp(policy["critic_hidden_dims"], policy["activation"]),
+        "critic": _model(policy, "critic_hidden_dims"),
         "algorithm": algorithm,
     }
 
@@ -62,8 +75,27 @@ def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _mlp(hidden_dims: list[int], activation: str) -> dict[str, Any]:
-    return {"class_name": "rsl_rl.models:MLPModel", "hidden_dims": hidden_dims, "activation": activation}
+def _rnd(settings: dict[str, Any]) -> dict[str, Any] | None:
+    return settings if settings["weight"] > 0.0 else None
+
+
+def _model(policy: dict[str, Any], layers: str) -> dict[str, Any]:
+    name = policy["class_name"]
+    if name not in _MODELS and ":" not in name:
+        raise UserError(f"config key 'policy.class_name' is '{name}': {near_names(name, [*_MODELS, 'module:Class'])}")
+    settings = {
+        "class_name": _MODELS.get(name, name),
+        "hidden_dims": policy[layers],
+        "activation": policy["activation"],
+        "obs_normalization": policy["empirical_normalization"],
+    }
+    if name == "ActorCriticRecurrent":
+        settings |= {
+            "rnn_type": policy["rnn_type"].lower(),
+            "rnn_hidden_dim": policy["rnn_hidden_size"],
+            "rnn_num_layers": policy["rnn_num_layers"],
+        }
+    return settings
 
 
 def default_num_envs(env_cfg: LeggedRobotCfg, sim_device: str) -> int:

@@ -24,13 +24,35 @@ MAX_IR_VERSION = 10
 """Newest ONNX file version that the robot's ONNX Runtime 1.22 reads."""
 
 
-def clipped(module: nn.Module, limit: float) -> nn.Module:
-    """Return a module whose outputs are clipped to ± ``limit``."""
-    return nn.Sequential(module, nn.Hardtanh(-limit, limit)) if math.isfinite(limit) else module
+MEMORY_PORTS = (("h_in", "h_out"), ("c_in", "c_out"))
+"""Names of what a recurrent net remembers, as input and output: the hidden state and, of an LSTM, the cell state."""
+
+
+def clipped(module: Any, limit: float) -> nn.Module:
+    """Let one of rsl_rl's exported modules clip its output to ± ``limit``, and return it."""
+    if math.isfinite(limit):
+        module.deterministic_output = nn.Sequential(module.deterministic_output, nn.Hardtanh(-limit, limit))
+    return module
+
+
+def empty_memory(module: Any, count: int) -> list[torch.Tensor]:
+    """Return what rsl_rl's ``as_onnx()`` module remembers at the start, each (layers, count, size); nothing if an MLP.
+
+    Args:
+        module: The exported module.
+        count: Number of robots.
+    """
+    if not getattr(module, "is_recurrent", False):
+        return []
+    states = 2 if module.rnn_type == "lstm" else 1
+    return [torch.zeros(int(module.num_layers), count, int(module.hidden_size)) for _ in range(states)]
 
 
 def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float = math.inf) -> None:
-    """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``.
+    """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``, each (batch, n).
+
+    A recurrent net also takes and gives what it remembers, each (layers, batch, size): ``h_in`` and ``h_out``, and of
+    an LSTM ``c_in`` and ``c_out``. All of them are zero at the start of an episode.
 
     Args:
         model: The net; it stays as it is, on its device.
@@ -42,16 +64,18 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
         RuntimeError: The exporter chose a file version that is too new for the robot.
     """
     module = clipped(model.as_onnx(verbose=verbose), limit).to("cpu").eval()
+    # Two rows, because one row would be taken for a fixed batch size.
+    memory, batch = empty_memory(module, 2), torch.export.Dim("batch")
+    ports = MEMORY_PORTS[: len(memory)]
     with contextlib.nullcontext() if verbose else _quiet_exporter():
-        # Two rows, because one row would be taken for a fixed batch size.
         program = torch.onnx.export(
             module,
-            (torch.zeros(2, model.obs_dim),),
+            (torch.zeros(2, model.obs_dim), *memory),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["input"],
-            output_names=["output"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=["input", *(name for name, _ in ports)],
+            output_names=["output", *(name for _, name in ports)],
+            dynamic_shapes=({0: batch}, *({1: batch} for _ in memory)),
             verbose=verbose,
         )
     # Taken from memory: the exporter's own file writing may put the weights into a second file.
@@ -67,6 +91,8 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
 
 def write_torchscript(model: MLPModel, path: Path, limit: float = math.inf) -> None:
     """Write a net as TorchScript, deterministic: ``forward(x)`` with ``x`` of shape (batch, n), float32.
+
+    A recurrent net remembers by itself, for a single robot: the batch is 1, and ``reset()`` begins an episode.
 
     Args:
         model: The net; it stays as it is, on its device.

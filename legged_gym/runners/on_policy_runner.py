@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import statistics
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
+from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
 from legged_gym.algorithms.blow_up import LearningDivergedError
@@ -287,6 +290,29 @@ class OnPolicyRunner(RslRlRunner):
             if self.new_episodes is not None:
                 self.env.reset()
         return checkpoint.get("infos")
+
+    def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
+        """Write each net as ``<stem>_<net>.pt``, TorchScript, the stem being ``filename``'s."""
+        from legged_gym.runners.net_files import write_torchscript
+
+        for name, (model, limit) in self.nets().items():
+            write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt", limit)
+
+    def export_policy_to_onnx(self, path: str, filename: str = "policy.onnx", verbose: bool = False) -> None:
+        """Write each net as ``<stem>_<net>.onnx``, the stem being ``filename``'s.
+
+        Each has one input ``input`` and one output ``output``, float32, shape (batch, n) with a free batch size, and a
+        recurrent one what it remembers. Actions are clipped as in training.
+        """
+        from legged_gym.runners.net_files import write_onnx
+
+        for name, (model, limit) in self.nets().items():
+            write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
+
+    def nets(self) -> dict[str, tuple[MLPModel, float]]:
+        """Return each net that acts and the limit of its outputs: the task clips actions."""
+        clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
+        return {"actor": (self.alg.get_policy(), clip)}
 
     def _parts(self) -> Parts:
         """Return the nets and optimisers that a checkpoint is loaded into."""

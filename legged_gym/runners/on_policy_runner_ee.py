@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +32,10 @@ class EstimatorPolicy(nn.Module):
         obs[ESTIMATE] = self.estimator(obs)
         return self.actor(obs)
 
+    def reset(self, dones: torch.Tensor | None = None) -> None:
+        """Let a recurrent actor forget, all robots or those in ``dones``, (N,)."""
+        self.actor.reset(dones)
+
     @torch.no_grad()
     def estimate(self, obs: TensorDict) -> torch.Tensor:
         """Return what the estimator makes of the observations, in the label's scale ``(N, label size)``."""
@@ -48,6 +51,9 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         """Build the nets; see :class:`OnPolicyRunner`."""
         super().__init__(env, train_cfg, log_dir, device)
         self.logger.label_layout = self.alg.label_layout
+        if log_dir is not None and not self.alg.is_compiled_update_possible:
+            print("actor and critic learn by rsl_rl's own update, which is slower on a GPU: memories and curiosity are "
+                  "not recorded as CUDA graphs", flush=True)  # fmt: skip
 
     def get_inference_policy(self, device: str | None = None) -> EstimatorPolicy:
         """Return the callable that maps observations to actions ``(N, num_actions)`` through both nets."""
@@ -63,28 +69,9 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         storage = self.alg.storage
         return storage.observations[ESTIMATE][storage.step - 1]
 
-    def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
-        """Write ``<stem>_estimator.pt`` and ``<stem>_actor.pt`` as TorchScript, the stem being ``filename``'s."""
-        from legged_gym.runners.net_files import write_torchscript
-
-        for name, (model, limit) in self._nets().items():
-            write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt", limit)
-
-    def export_policy_to_onnx(self, path: str, filename: str = "policy.onnx", verbose: bool = False) -> None:
-        """Write ``<stem>_estimator.onnx`` and ``<stem>_actor.onnx``, the stem being ``filename``'s.
-
-        Each has one input ``input`` and one output ``output``, float32, shape (batch, n) with a free batch size.
-        Actions are clipped as in training.
-        """
-        from legged_gym.runners.net_files import write_onnx
-
-        for name, (model, limit) in self._nets().items():
-            write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
-
-    def _nets(self) -> dict[str, tuple[MLPModel, float]]:
-        """Return each net and the limit of its outputs: the task clips actions."""
-        clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
-        return {"estimator": (self.alg.get_estimator(), math.inf), "actor": (self.alg.get_policy(), clip)}
+    def nets(self) -> dict[str, tuple[MLPModel, float]]:
+        """Return each net that acts and the limit of its outputs; the estimator comes first."""
+        return {"estimator": (self.alg.get_estimator(), math.inf), **super().nets()}
 
     def _parts(self) -> Parts:
         """Add the estimator, which belongs to the actor that was trained on its output."""

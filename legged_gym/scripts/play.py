@@ -71,8 +71,6 @@ def play(args: argparse.Namespace) -> None:
             print(f"networks   {relative(trained.run)}")
         elif args.overrides:
             print("not exported, because --set changed what the run was trained with: use export.py")
-        elif not hasattr(trained.runner, "estimate"):
-            print("not exported: only policies with an estimator can be")
         else:
             _export(trained)
     finally:

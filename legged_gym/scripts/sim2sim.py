@@ -92,7 +92,7 @@ def sim2sim(args: argparse.Namespace) -> None:
     from legged_gym.common.threads import available_cores
     from legged_gym.deploy.session import SIMULATION, Session
     from legged_gym.evaluation.results import EvaluationResult
-    from legged_gym.policies.locate import find_exported, find_urdf
+    from legged_gym.policies.finder import find_exported, find_urdf
     from legged_gym.runners.runs import output_folder
 
     folder = find_exported(args.policy, args.task, args.log_root)

@@ -268,6 +268,7 @@ class PlaySession(Session):
             label, estimate = obs["label"], self.estimator(obs)
         commands = self.env.commands[:, :3].clone()
         self._observations, _, dones, _ = self.env.step(self._policy(obs).to(self.env.device))
+        self._policy.reset(dones.to(self.trained.runner.device))
         return Step(commands, dones, label, estimate)
 
     def _wait(self) -> None:

@@ -28,6 +28,8 @@ class BaseTask(VecEnv):
     """
 
     cfg: LeggedRobotCfg
+    dt: float
+    """Seconds of a control step."""
     max_episode_length: int
     """Control steps of an episode."""
 
@@ -48,6 +50,16 @@ class BaseTask(VecEnv):
         self.extras: dict[str, Any] = {}
         self.after_step: list[Callable[[], None]] = []
         """Called after every control step, by who looks on; they may read the buffers, not change them."""
+
+    @property
+    def unwrapped(self) -> BaseTask:
+        """The task itself, as rsl_rl's extensions ask for it."""
+        return self
+
+    @property
+    def step_dt(self) -> float:
+        """Seconds of a control step, by the name that rsl_rl's extensions know."""
+        return self.dt
 
     @property
     def episode_length_buf(self) -> torch.Tensor:

@@ -22,6 +22,15 @@ class LeggedRobotCfgPPO(BaseConfig):
         actor_hidden_dims: Layers = [512, 256, 128]
         critic_hidden_dims: Layers = [512, 256, 128]
         activation: Activation = "elu"
+        class_name: str = "ActorCritic"
+        """``ActorCritic``: feed-forward nets; ``ActorCriticRecurrent``: with a memory before them; or the
+        ``module:Class`` of a model in the manner of ``rsl_rl.models``."""
+        rnn_type: Annotated[Literal["lstm", "gru"], AnyCase] = "lstm"
+        rnn_hidden_size: Count = 256
+        rnn_num_layers: Count = 1
+        """Of recurrent nets."""
+        empirical_normalization: bool = False
+        """Let actor and critic see observations less their mean, divided by their standard deviation so far."""
 
     class algorithm:
         class_name: str = "rsl_rl.algorithms:PPO"
@@ -49,9 +58,24 @@ class LeggedRobotCfgPPO(BaseConfig):
         mirror_loss_coeff: NonNegative = 0.0
         """Weight of a loss that asks for mirrored actions in mirrored situations; 0: none."""
 
+    class rnd:
+        """Curiosity: a reward for what a net can't predict yet, by rsl_rl's extension."""
+
+        weight: NonNegative = 0.0
+        """Of that reward, per second; 0: none."""
+        num_outputs: Count = 1
+        predictor_hidden_dims: Layers = [128, 128]
+        target_hidden_dims: Layers = [128, 128]
+        activation: Activation = "elu"
+        learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
+        state_normalization: bool = True
+        reward_normalization: bool = True
+
     class obs_groups:
         actor: list[str] = ["policy"]
         critic: list[str] = ["policy", "privileged"]
+        rnd_state: list[str] = ["policy"]
+        """What curiosity looks at."""
 
     class runner:
         num_steps_per_env: Annotated[int, Ge(1), Le(100000)] = 24

@@ -15,7 +15,6 @@ from legged_gym.common.processes import world
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 
 _BY_URDF = "the robot's description says it"
-_NETS = "recurrent or not, the networks are built by 'runner_class_name' from the section 'policy'"
 LEGGED_GYM = {
     "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
     "terrain.static_friction": "write 'terrain.friction'",
@@ -29,7 +28,7 @@ LEGGED_GYM = {
     "asset.flip_visual_attachments": f"leave it out: {_BY_URDF}",
     "sim.substeps": "write a smaller 'sim.dt' and a larger 'control.decimation', or 'sim.physx.substeps'",
     "sim.up_axis": "leave it out: z points up",
-    "runner.policy_class_name": f"leave it out: {_NETS}",
+    "runner.policy_class_name": "write 'policy.class_name'",
     "runner.algorithm_class_name": "write 'algorithm.class_name'",
     "runner.resume_path": "write 'runner.load_run' and 'runner.checkpoint'",
 }

@@ -16,7 +16,7 @@ class Go2(LeggedRobot):
 
     def _observation_terms(self) -> list[ObsTerm]:
         # No sensor of the robot tells its velocity; the past steps in the observation do, roughly.
-        return [term for term in super()._observation_terms() if term.name != "base_lin_vel"]
+        return self._measured_terms()
 
     def _reward_trot(self) -> torch.Tensor:
         """1 while one diagonal pair of feet touches and the other swings; for a standing robot, while all touch."""

@@ -1,0 +1,229 @@
+"""Work on a GPU without a host that waits: CUDA graphs, streams, precision, Adam on the device, shared gradients."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+
+_WARM_UP = 3
+"""Calls before the recording: libraries load, optimisers make their state, kernels are chosen."""
+
+
+class Recorded:
+    """A function without arguments and result, replayed from a CUDA graph after some calls.
+
+    It must read and write tensors that stay where they are, and must not ask the device for values: what it decides
+    in Python is decided once. On a CPU it is simply called.
+    """
+
+    def __init__(self, function: Callable[[], None], device: str | torch.device, enabled: bool = True) -> None:
+        """Prepare to record.
+
+        Args:
+            function: What is to be done.
+            device: Where it works.
+            enabled: Whether to record at all.
+        """
+        self._function = function
+        self._recordable = enabled and torch.device(device).type == "cuda"
+        self._countdown = _WARM_UP
+        # One for all calls before and while recording: autograd ties parameters to the stream of their first use,
+        # and a recording must not depend on the default one.
+        self._stream = torch.cuda.Stream(device) if self._recordable else None
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        """Do the work; on a GPU it may go on after the return."""
+        if self._graph is not None:
+            self._graph.replay()
+        elif not self._recordable:
+            self._function()
+        elif self._countdown > 0:
+            self._countdown -= 1
+            self._run_aside()
+        else:
+            self._record()
+
+    def _run_aside(self) -> None:
+        assert self._stream is not None
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            self._function()
+        torch.cuda.current_stream().wait_stream(self._stream)
+
+    def _record(self) -> None:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+                self._function()
+        except RuntimeError as error:
+            reason = str(error).split("\n")[0]
+            warnings.warn(f"learning runs slower, as it can't be recorded as a CUDA graph: {reason}", stacklevel=3)
+            self._recordable = False
+            self._function()
+            return
+        self._graph = graph
+        graph.replay()
+
+
+@contextlib.contextmanager
+def beside(side_stream: torch.cuda.Stream | None) -> Iterator[contextlib.AbstractContextManager[Any]]:
+    """Yield a context whose work runs at the same time as what is queued outside of it, and wait for it in the end.
+
+    Args:
+        side_stream: Where that work goes; None: there is no GPU, and everything is done in turn.
+    """
+    if side_stream is None:
+        yield contextlib.nullcontext()
+        return
+    stream = torch.cuda.current_stream(side_stream.device)
+    side_stream.wait_stream(stream)
+    yield torch.cuda.stream(side_stream)
+    stream.wait_stream(side_stream)
+
+
+@contextlib.contextmanager
+def matmul_precision(name: str) -> Iterator[None]:
+    """Let PyTorch multiply matrices of float32 with the precision ``highest``, ``high`` or ``medium``."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+_PLACEMENT = ("lr", "fused", "foreach", "capturable")
+"""Settings of a parameter group that depend on where it is run, not on what was learned."""
+
+
+class DeviceAdam(torch.optim.Adam):
+    """PyTorch's fused Adam, with one learning rate for all parameters, a tensor.
+
+    Its state can be exchanged with a plain ``torch.optim.Adam``, also one on another device.
+    """
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
+        """Set up the optimiser.
+
+        Args:
+            parameters: What it changes, all on one device.
+            lr: The first learning rate.
+        """
+        parameters = list(parameters)
+        device = parameters[0].device
+        rate = torch.tensor(lr, dtype=torch.float32, device=device)
+        super().__init__(parameters, lr=rate, fused=True, capturable=device.type == "cuda")
+
+    @property
+    def rate(self) -> torch.Tensor:
+        """The learning rate, 0-d; change it in place."""
+        return self.param_groups[0]["lr"]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state with the learning rate as a number, as a plain Adam has it."""
+        state = super().state_dict()
+        groups = [{**group, "lr": float(self.rate)} for group in state["param_groups"]]
+        return {**state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state of this or of a plain Adam; what was recorded with the old one no longer holds.
+
+        Raises:
+            ValueError: A tensor of the state has another size than its parameter: a fused kernel would not notice.
+        """
+        ours = {name: self.param_groups[0][name] for name in _PLACEMENT}
+        rate, value = self.rate, float(state_dict["param_groups"][0]["lr"])
+        groups = [{**group, **ours} for group in state_dict["param_groups"]]
+        super().load_state_dict({**state_dict, "param_groups": groups})
+        for group in self.param_groups:
+            group["lr"] = rate.fill_(value)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        for parameter, entries in self.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                there = tuple(entries[name].shape)
+                if there != tuple(parameter.shape):
+                    raise ValueError(f"{name} is {there} where its parameter is {tuple(parameter.shape)}")
+
+
+class GradientAverage:
+    """Averages gradients, and one number beside them, in a single exchange per mini-batch."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], world_size: int) -> None:
+        """Allocate the message.
+
+        Args:
+            parameters: Whose gradients are averaged.
+            world_size: Number of processes.
+        """
+        self._parameters = list(parameters)
+        self._world_size = world_size
+        size = sum(parameter.numel() for parameter in self._parameters) + 1
+        self._message = torch.zeros(size, device=self._parameters[0].device)
+
+    def pack(self, number: torch.Tensor | None = None) -> None:
+        """Write all gradients, and the number (0-d), into the message."""
+        gradients = [self._gradient(parameter).reshape(-1) for parameter in self._parameters]
+        last = self._message.new_zeros(1) if number is None else number.reshape(1)
+        torch.cat([*gradients, last], out=self._message)
+
+    def exchange(self) -> None:
+        """Average the message over all processes; all of them have to call this."""
+        torch.distributed.all_reduce(self._message)
+        self._message /= self._world_size
+
+    def unpack(self) -> torch.Tensor:
+        """Put the averaged gradients in place of this process's own and return the averaged number, 0-d."""
+        parts = self._message[:-1].split([parameter.numel() for parameter in self._parameters])
+        for parameter, part in zip(self._parameters, parts, strict=True):
+            self._gradient(parameter).copy_(part.view_as(parameter))
+        return self._message[-1]
+
+    @staticmethod
+    def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        return parameter.grad
+
+
+class MiniBatchStep:
+    """Does the two halves of a step, recorded on a GPU: as one piece, or in two around what processes exchange."""
+
+    def __init__(
+        self,
+        differentiate: Callable[[], None],
+        apply: Callable[[], None],
+        average: GradientAverage | None,
+        device: str | torch.device,
+        record: bool = True,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            differentiate: Computes gradients and, with several processes, packs them into ``average``.
+            apply: Unpacks what was averaged and changes the parameters.
+            average: Exchanges the gradients; None: this is the only process.
+            device: Where all of this works.
+            record: Whether to record it on a GPU.
+        """
+
+        def whole() -> None:
+            differentiate()
+            apply()
+
+        self._average = average
+        parts = [whole] if average is None else [differentiate, apply]
+        self._parts = [Recorded(part, device, record) for part in parts]
+
+    def __call__(self) -> None:
+        """Do the step; on a GPU it may go on after the return."""
+        self._parts[0]()
+        if self._average is not None:
+            self._average.exchange()
+            self._parts[1]()

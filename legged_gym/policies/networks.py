@@ -1,0 +1,104 @@
+"""Exported networks: found in a folder, opened and checked in one place, and run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from legged_gym.common.errors import UserError
+
+_MEMORY = (("h_in", "h_out"), ("c_in", "c_out"))
+"""Names of what a recurrent network remembers, as input and output."""
+
+Memory = list[np.ndarray]
+"""What a recurrent network remembers of N robots, each (layers, N, size); nothing for a feed-forward one."""
+
+
+class OnnxNet:
+    """A network with an input ``input``, (N, n), and an output ``output``, (N, m), float32.
+
+    A recurrent one has further ports for what it remembers; see :func:`legged_gym.runners.net_files.write_onnx`.
+
+    Attributes:
+        path: The file.
+        inputs: Number of inputs, n.
+        outputs: Number of outputs, m.
+        memory: Layers and size of each thing that it remembers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            UserError: It can't be read, or it has other inputs or outputs.
+        """
+        options = onnxruntime.SessionOptions()
+        # Nets this small gain nothing from further threads, which would wait busily.
+        options.intra_op_num_threads = 1
+        self.path = path
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # ONNX Runtime's errors share no base class of their own.
+            raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
+        ins, outs = self._session.get_inputs(), self._session.get_outputs()
+        names = list(zip(("input", *(name for name, _ in _MEMORY)), ("output", *(name for _, name in _MEMORY)),
+                         strict=True))[: len(ins)]  # fmt: skip
+        self.inputs = self._check(ins, [name for name, _ in names], "input")
+        self.outputs = self._check(outs, [name for _, name in names], "output")
+        self.memory = [(int(port.shape[0]), int(port.shape[2])) for port in ins[1:]]
+        self._names = [port.name for port in ins]
+
+    def start(self, count: int) -> Memory:
+        """Return what the network remembers of ``count`` robots at the start of an episode."""
+        return [np.zeros((layers, count, size), np.float32) for layers, size in self.memory]
+
+    def __call__(self, inputs: np.ndarray, memory: Memory | None = None) -> tuple[np.ndarray, Memory]:
+        """Return the outputs, (N, m), and what is remembered then; without ``memory`` it is the start."""
+        memory = self.start(len(inputs)) if memory is None else memory
+        outputs, *remembered = self._session.run(None, dict(zip(self._names, [inputs, *memory], strict=True)))
+        return outputs, remembered
+
+    def _check(self, ports: Sequence[Any], names: Sequence[str], what: str) -> int:
+        """Check the ports and return the width of the first."""
+        found = [(port.name, port.type, len(port.shape)) for port in ports]
+        expected = [(name, "tensor(float)", 3 if index else 2) for index, name in enumerate(names)]
+        if found != expected or not isinstance(ports[0].shape[1], int):
+            shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
+            raise UserError(
+                f"{self.path}: must have one float {what} '{names[0]}' [batch, n], and those of a memory, has: {shown}"
+            )
+        return int(ports[0].shape[1])
+
+
+def only_file(folder: Path, ending: str) -> Path:
+    """Return the one file in a folder whose name ends so.
+
+    Raises:
+        UserError: There is none, or there are several.
+    """
+    found = sorted(folder.glob(f"*{ending}"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise UserError(f"'{folder}' must hold one file *{ending}, there is: {names}")
+    return found[0]
+
+
+def digest(files: Sequence[str | Path]) -> str:
+    """Return the first digits of the files' common SHA-256.
+
+    Raises:
+        UserError: A file can't be read.
+    """
+    content = hashlib.sha256()
+    for path in files:
+        try:
+            content.update(Path(path).read_bytes())
+        except OSError as error:
+            raise UserError(f"can't read '{path}': {error.strerror}") from error
+    return content.hexdigest()[:12]
