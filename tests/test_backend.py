@@ -11,13 +11,12 @@ import torch
 from conftest import small_cfg
 
 from legged_gym.cli.arguments import get_args
+from legged_gym.cli.job import resolve
 from legged_gym.common.devices import learning_device
 from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, task_registry
-from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.runners.config import default_num_envs, default_num_epochs
 from legged_gym.runners.runs import save_run_config
-from legged_gym.scripts import train
 from legged_gym.simulators.backend import choose_backend
 
 
@@ -105,8 +104,8 @@ def test_an_environment_without_a_command_line_runs_anywhere(monkeypatch: pytest
 
 def test_a_new_training_takes_the_devices_number_of_robots() -> None:
     for device, robots in (("cpu", 256), ("cuda:0", 4096)):
-        env_cfg, _ = train._configs(get_args(["--sim=warp", f"--sim_device={device}"]))
-        assert env_cfg.env.num_envs == robots
+        job = resolve(get_args(["--sim=warp", f"--sim_device={device}"]))
+        assert job.env_cfg.env.num_envs == robots
 
 
 def test_a_resumed_training_keeps_its_simulator_and_robots(tmp_path: Path) -> None:
@@ -116,19 +115,15 @@ def test_a_resumed_training_keeps_its_simulator_and_robots(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     save_run_config(str(folder), "qmini", env_cfg, train_cfg, "warp")
     (folder / "model_0.pt").touch()
-    args = get_args(["--resume", "--sim_device=cuda:0", f"--log_root={tmp_path}"])
-    env_cfg, _ = train._configs(args)
-    assert (args.sim, env_cfg.env.num_envs) == ("warp", 7)
+    job = resolve(get_args(["--resume", "--sim_device=cuda:0", f"--log_root={tmp_path}"]))
+    assert (job.sim, job.env_cfg.env.num_envs, job.train_cfg.runner.load_run) == ("warp", 7, str(folder))
 
 
 def test_fewer_epochs_where_a_processor_learns() -> None:
     epochs = []
     for flags in ((), ("--set=algorithm.num_learning_epochs=4",), ("--task=qmini_published",)):
-        args = get_args(["--sim=mujoco", "--rl_device=cpu", *flags])
-        env_cfg, train_cfg = train._configs(args)
-        # As the registry does, when it makes the runner.
-        update_cfg_from_args(env_cfg, train_cfg, args)
-        epochs.append(train_cfg.algorithm.num_learning_epochs)
+        job = resolve(get_args(["--sim=mujoco", "--rl_device=cpu", *flags]))
+        epochs.append(job.train_cfg.algorithm.num_learning_epochs)
     assert epochs == [3, 4, 5]
     _, train_cfg = task_registry.get_cfgs("qmini")
     assert default_num_epochs(train_cfg, "cuda:0") == 5

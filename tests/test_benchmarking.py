@@ -26,6 +26,7 @@ from legged_gym.benchmarking.report import as_markdown, as_text, as_values
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.cli.arguments import get_args, run_main
 from legged_gym.envs import Qmini
+from legged_gym.scripts.benchmark import training_of
 from legged_gym.viewers.web_page import WebPage
 
 benchmark_script = importlib.import_module("legged_gym.scripts.benchmark")
@@ -154,7 +155,8 @@ def test_stepped_physics_starts_from_the_steps_states_and_ends_in_the_last(
 
 
 def test_rounds_leave_the_nets_as_they_were(tmp_path: Path) -> None:
-    benchmark = Benchmark(arguments("--sim=mujoco", "--rsl_rl"), 4, str(tmp_path), time.perf_counter())
+    args = arguments("--sim=mujoco", "--rsl_rl")
+    benchmark = Benchmark(training_of(args, 4), args, str(tmp_path), time.perf_counter())
     alg = benchmark._alg
     before = [p.detach().clone() for net in (alg.actor, alg.critic, alg.estimator) for p in net.parameters()]
     moments = [state["exp_avg"].clone() for state in alg.optimizer.state.values()]
@@ -176,7 +178,7 @@ def test_everything_is_measured(sim: str) -> None:
         pytest.importorskip("mujoco_warp")
     device = "cuda:0" if sim == "warp" and torch.cuda.is_available() else "cpu"
     args = arguments(f"--sim={sim}", f"--sim_device={device}", f"--rl_device={device}", "--set=sim.compile_step=False")
-    result = measure(args, 4, time.perf_counter())
+    result = measure(training_of(args, 4), args, time.perf_counter())
     assert (result.num_envs, result.steps_per_iteration, result.rounds) == (4, 4, 2)
     assert list(result.seconds) == [name for name in ENTRIES if name != "rsl_rl's PPO.update"]
     assert all(seconds > 0.0 for seconds in result.seconds.values())

@@ -357,7 +357,8 @@ def test_a_policy_is_trained_played_and_exported(
 
 def test_speed_is_measured() -> None:
     small = [*SMALL, *NETS, "--rl_device=cpu", "--rounds=1", "--steps=2"]
-    result = measure(get_args(small, benchmark.make_parser()), 4, time.perf_counter())
+    args = get_args(small, benchmark.make_parser())
+    result = measure(benchmark.training_of(args, 4), args, time.perf_counter())
     assert result.machine["simulator"] == "isaacgym on cpu"
     assert all(seconds > 0.0 for seconds in result.seconds.values())
 

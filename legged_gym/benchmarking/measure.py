@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rsl_rl.algorithms import PPO
@@ -22,9 +22,9 @@ from legged_gym.benchmarking.machine import describe_machine, memory_in_use
 from legged_gym.benchmarking.physics import PHYSICS, make_physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.common.errors import UserError
-from legged_gym.envs import task_registry
-from legged_gym.runners.config import default_num_epochs
-from legged_gym.simulators.backend import choose_backend
+
+if TYPE_CHECKING:
+    from legged_gym.runners.job import Job
 
 ENV_STEP = "env.step"
 COLLECTION = "collection"
@@ -78,12 +78,12 @@ class Measurement:
         return self.rate(name) / self.rate(PHYSICS)
 
 
-def measure(args: argparse.Namespace, num_envs: int, started: float) -> Measurement:
+def measure(job: Job, args: argparse.Namespace, started: float) -> Measurement:
     """Train a little and measure.
 
     Args:
-        args: The benchmark's command line.
-        num_envs: Number of robots.
+        job: A new training.
+        args: The benchmark's command line; ``policy``, ``rounds``, ``steps`` and ``rsl_rl`` are read.
         started: ``time.perf_counter()`` when the start began.
 
     Raises:
@@ -91,27 +91,23 @@ def measure(args: argparse.Namespace, num_envs: int, started: float) -> Measurem
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            benchmark = Benchmark(args, num_envs, folder, started)
+            benchmark = Benchmark(job, args, folder, started)
             try:
                 return benchmark.run()
             finally:
                 benchmark.env.close()
         except torch.OutOfMemoryError as error:
-            raise UserError(f"{num_envs} robots do not fit into the GPU's memory") from error
+            raise UserError(f"{job.env_cfg.env.num_envs} robots do not fit into the GPU's memory") from error
 
 
 class Benchmark:
     """A task and its runner, measured in rounds."""
 
-    def __init__(self, args: argparse.Namespace, num_envs: int, folder: str, started: float) -> None:
+    def __init__(self, job: Job, args: argparse.Namespace, folder: str, started: float) -> None:
         """Make what is measured, and train for one iteration."""
         self._args, self._started = args, started
-        env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-        env_cfg.env.num_envs = num_envs
-        choose_backend(args)
-        train_cfg.algorithm.num_learning_epochs = default_num_epochs(train_cfg, args.rl_device)
-        self.env, _ = task_registry.make_env(args.task, args, env_cfg)
-        self._runner, _ = task_registry.make_alg_runner(self.env, args.task, args, train_cfg, folder)
+        self.env = job.make_env()
+        self._runner = job.make_runner(self.env, folder)
         self._alg, self._device = self._runner.alg, self._runner.device
         if args.policy:
             self._runner.load(args.policy, {"actor": True, "critic": True})
@@ -122,7 +118,7 @@ class Benchmark:
             num_envs=self.env.num_envs,
             steps_per_iteration=self._runner.cfg["num_steps_per_env"],
             rounds=args.rounds,
-            machine=describe_machine(args.sim, self.env.device),
+            machine=describe_machine(job.sim, self.env.device),
         )
         self._start()
         self._physics = make_physics(self.env, self._watch)

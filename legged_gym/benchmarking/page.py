@@ -67,12 +67,13 @@ def measure(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run, or the client ended before it was to.
     """
+    from legged_gym.cli.job import resolve_policy
     from legged_gym.policies.trained import load_trained
     from legged_gym.viewers.session import PlaySession
     from legged_gym.viewers.web_page import WebPage
     from legged_gym.viewers.web_scene import BASE
 
-    trained = load_trained(args)
+    trained = load_trained(resolve_policy(args))
     with contextlib.closing(trained.env):
         session = PlaySession(trained)
         with contextlib.closing(WebPage(session, port=_PORT)) as page:

@@ -13,7 +13,6 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.seeds import seed_of_rank, set_seed
 from legged_gym.envs import TASKS
 from legged_gym.envs.base.overrides import update_cfg_from_args
-from legged_gym.envs.base.validate import validate
 from legged_gym.simulators.backend import DEFAULT_SIM, choose_backend
 
 if TYPE_CHECKING:
@@ -101,18 +100,32 @@ class TaskRegistry:
         Raises:
             UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
         """
-        task_class = self.get_task_class(name)
         env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
+        sim, sim_device = DEFAULT_SIM, "cpu"
         if args is not None:
             choose_backend(args)
-        env = task_class(
+            sim, sim_device = args.sim, args.sim_device
+        return self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device), env_cfg
+
+    def build_env(self, name: str, env_cfg: LeggedRobotCfg, seed: int, sim: str, sim_device: str) -> LeggedRobot:
+        """Build a task's environment of what was found out before, and change nothing of it.
+
+        Args:
+            name: The task.
+            env_cfg: Its configuration; a copy is kept.
+            seed: The training's; each process gets one of its own from it.
+            sim: Name of the simulator.
+            sim_device: Where it runs.
+
+        Raises:
+            UserError: No such task, simulator or device, or a robot that can't be loaded.
+        """
+        return self.get_task_class(name)(
             env_cfg,
-            sim_name=DEFAULT_SIM if args is None else args.sim,
-            sim_device=simulation_device("cpu" if args is None else args.sim_device),
-            # The training's seed is checked, then each process gets one of its own from it.
-            seed=set_seed(seed_of_rank(set_seed(train_cfg.seed))),
+            sim_name=sim,
+            sim_device=simulation_device(sim_device),
+            seed=set_seed(seed_of_rank(set_seed(seed))),
         )
-        return env, env_cfg
 
     def make_alg_runner(
         self,
@@ -144,7 +157,8 @@ class TaskRegistry:
         if name is None and train_cfg is None:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
         _, train_cfg = self._configs(name, args, env.cfg, train_cfg)
-        return _resolve(_BUILDER)(env, train_cfg, args, log_root), train_cfg
+        device, logs = getattr(args, "rl_device", None), getattr(args, "log_root", None)
+        return _resolve(_BUILDER)(env, train_cfg, device, log_root, logs), train_cfg
 
     def _entry(self, name: str) -> tuple[_Task, _EnvCfg, _TrainCfg]:
         if name not in self._tasks:
@@ -161,10 +175,7 @@ class TaskRegistry:
         """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
         env_cfg = env_cfg.copy() if env_cfg is not None else self.get_cfgs(str(name))[0]
         train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
-        if args is not None:
-            update_cfg_from_args(env_cfg, train_cfg, args)
-        else:
-            validate(env_cfg, train_cfg)
+        update_cfg_from_args(env_cfg, train_cfg, args or argparse.Namespace(overrides=[]))
         return env_cfg, train_cfg
 
 

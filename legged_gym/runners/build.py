@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import inspect
 import os
@@ -35,27 +34,29 @@ if TYPE_CHECKING:
 def build_runner(
     env: LeggedRobot,
     train_cfg: LeggedRobotCfgPPO,
-    args: argparse.Namespace | None = None,
+    rl_device: str | None = None,
     log_root: str | None = "default",
+    logs: str | None = None,
 ) -> OnPolicyRunner:
     """Build what trains or plays; see :meth:`legged_gym.envs.registry.TaskRegistry.make_alg_runner`.
 
     Args:
         env: The environment.
         train_cfg: The training's configuration, with the command line's values in it.
-        args: The command line; ``rl_device`` and ``log_root`` are read.
+        rl_device: Where the networks run; beside the simulation, or on a GPU if there is one, if not given.
         log_root: Folder of the experiment's runs; ``default`` is the experiment's, None writes nothing.
+        logs: Where experiments lie, for ``default``.
 
     Raises:
         UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
     """
     settings = train_cfg.runner
-    device = getattr(args, "rl_device", None) or learning_device(env.device)
+    device = rl_device or learning_device(env.device)
     if device != env.device:
         device = resolve_device(device)
     here = distributed.join(device)
     if log_root == "default":
-        log_root = experiment_root(settings.experiment_name, getattr(args, "log_root", None))
+        log_root = experiment_root(settings.experiment_name, logs)
     path = None
     if settings.resume:
         if log_root is None:

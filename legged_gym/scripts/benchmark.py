@@ -18,6 +18,7 @@ from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from legged_gym.benchmarking.measure import Measurement
+    from legged_gym.runners.job import Job
 
 _DESCRIPTION = """\
 Measure where the time of a training goes: physics alone, the environment's step, collection, learning and whole
@@ -95,7 +96,7 @@ def _measurements(args: argparse.Namespace, sizes: list[int], started: float) ->
     from legged_gym.benchmarking.measure import measure
 
     if len(sizes) == 1:
-        yield measure(args, sizes[0], started)
+        yield measure(training_of(args, sizes[0]), args, started)
         return
     context = multiprocessing.get_context("spawn")
     for size in sizes:
@@ -110,7 +111,14 @@ def _measure_in_new_process(args: argparse.Namespace, num_envs: int) -> Measurem
     started = time.perf_counter()
     from legged_gym.benchmarking.measure import measure
 
-    return measure(args, num_envs, started)
+    return measure(training_of(args, num_envs), args, started)
+
+
+def training_of(args: argparse.Namespace, num_envs: int) -> Job:
+    """Return a new training of this many robots."""
+    from legged_gym.cli.job import resolve
+
+    return resolve(argparse.Namespace(**{**vars(args), "num_envs": num_envs}))
 
 
 def main() -> None:

@@ -29,11 +29,11 @@ def export(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.cli.job import resolve_policy
     from legged_gym.policies.export import export_policy
     from legged_gym.policies.trained import load_trained
 
-    trained = load_trained(args)
+    trained = load_trained(resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.results, "exported")

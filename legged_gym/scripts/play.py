@@ -42,7 +42,7 @@ def play(args: argparse.Namespace) -> None:
     if args.video:
         check_video_path(args.video)
         prepare_offscreen()
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.cli.job import resolve_policy
     from legged_gym.policies.trained import load_trained
     from legged_gym.viewers.opening import open_viewer
     from legged_gym.viewers.session import PlaySession
@@ -50,7 +50,7 @@ def play(args: argparse.Namespace) -> None:
     if args.replay:
         _replay(args)
         return
-    trained = load_trained(args)
+    trained = load_trained(resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         with contextlib.ExitStack() as stack:
@@ -79,10 +79,12 @@ def play(args: argparse.Namespace) -> None:
 
 def _replay(args: argparse.Namespace) -> None:
     """Show the last second of a robot that diverged."""
+    from legged_gym.cli.job import resolve_policy
     from legged_gym.viewers.opening import open_viewer
-    from legged_gym.viewers.replay import describe, open_replay
+    from legged_gym.viewers.replay import describe, open_replay, run_of_replay
 
-    session = open_replay(args.replay, args)
+    args.load_run = args.load_run or run_of_replay(args.replay)
+    session = open_replay(args.replay, resolve_policy(args, on_its_ground=True))
     try:
         print("\n".join(describe(session.replay, session.env.dof_names)))
         with contextlib.ExitStack() as stack:

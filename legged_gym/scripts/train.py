@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
 from legged_gym.common.devices import resolve_device
@@ -14,13 +14,12 @@ from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.paths import python_command, relative, script_command
 from legged_gym.common.processes import World, world
 from legged_gym.runners import distributed
-from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+    from legged_gym.runners.job import Job
 
 _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --headless",
@@ -33,40 +32,32 @@ _EXAMPLES = (
 )
 
 
-_STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
-"""Settings that a training only starts from; a checkpoint holds what became of them."""
-
-
 def train(args: argparse.Namespace) -> None:
     """Train a new run, or go on with one; under ``torchrun`` together with the other processes.
 
     Raises:
         UserError: The command line asks for something impossible; then nothing is left behind.
     """
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.cli.job import resolve
 
     with distributed.joined(resolve_device(args.rl_device)) as here:
-        # What differs between the command lines of several machines can't be trained together.
-        args = argparse.Namespace(**distributed.from_first(lambda: vars(args)))
-        _train(args, here)
+        _train(resolve(args), args, here)
 
 
-def _train(args: argparse.Namespace, here: World) -> None:
-    from legged_gym.envs.registry import task_registry
+def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     from legged_gym.runners.runs import save_run_config
     from legged_gym.viewers.opening import show_training
 
-    env_cfg, train_cfg = _configs(args)
-    env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    env = job.make_env()
     try:
-        runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+        runner = job.make_runner(env, job.root)
         # rsl_rl's own runner counts the iteration it is in, ours those that are done.
         done = getattr(runner, "completed_iterations", runner.current_learning_iteration)
-        total, folder = train_cfg.runner.max_iterations, str(runner.logger.log_dir)
+        total, folder = job.train_cfg.runner.max_iterations, str(runner.logger.log_dir)
         if done >= total:
             raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
         if here.is_first:
-            _write_config(runner, lambda: save_run_config(folder, args.task, env_cfg, train_cfg, args.sim))
+            _write_config(runner, lambda: save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim))
         print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
         if done > 0 and getattr(runner, "new_episodes", None):
             print(f"the robots start new episodes: {runner.new_episodes}")
@@ -76,15 +67,15 @@ def _train(args: argparse.Namespace, here: World) -> None:
         try:
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
-            print(f"\n{_next_steps(args, folder)}")
+            print(f"\n{_next_steps(job.task, folder)}")
             raise
         except TrainingStoppedError:
-            print(f"\n{_next_steps(args, folder)}")
+            print(f"\n{_next_steps(job.task, folder)}")
             raise
         finally:
             if page is not None:
                 page.close()
-        print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(args, folder)}")
+        print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(job.task, folder)}")
     finally:
         env.close()
 
@@ -133,64 +124,7 @@ def _pace(runner: OnPolicyRunner, here: World) -> str:
     return "" if speed is None else f", {speed:.0f} steps/s{together} (median iteration, without the start)"
 
 
-def _configs(args: argparse.Namespace) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-    """Return the first process's configurations (and in ``args.sim`` its simulator): a run's may lie there only."""
-    from legged_gym.envs.registry import task_registry
-
-    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-
-    def choose() -> dict[str, Any]:
-        _choose_configs(args, env_cfg, train_cfg)
-        return {"env": env_cfg.to_dict(), "train": train_cfg.to_dict(), "sim": args.sim}
-
-    chosen = distributed.from_first(choose)
-    env_cfg.update(chosen["env"])
-    train_cfg.update(chosen["train"])
-    args.sim = chosen["sim"]
-    return env_cfg, train_cfg
-
-
-def _choose_configs(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
-    """Give a new run the task's configurations, or on ``--resume`` the run's; ``args`` gets simulator and devices."""
-    from legged_gym.envs.base.overrides import update_cfg_from_args
-    from legged_gym.runners.config import default_num_envs, default_num_epochs
-    from legged_gym.runners.runs import SHIPPED, experiment_root, find_run, load_run_config, shipped_policy
-
-    task_env_cfg, task_train_cfg = env_cfg.copy(), train_cfg.copy()
-    probe_env, probe_train = env_cfg.copy(), train_cfg.copy()
-    update_cfg_from_args(probe_env, probe_train, args)
-    wanted = probe_train.runner
-    if not wanted.resume:
-        if args.load_run is not None or args.checkpoint is not None:
-            raise UserError("--load_run and --checkpoint go with --resume")
-        choose_backend(args)
-        env_cfg.env.num_envs = default_num_envs(env_cfg, args.sim_device)
-        train_cfg.algorithm.num_learning_epochs = default_num_epochs(train_cfg, args.rl_device)
-        return
-    _refuse_starting_values(args.overrides)
-    shipped = shipped_policy(args.task) if wanted.load_run == SHIPPED else None
-    folder = shipped or find_run(experiment_root(wanted.experiment_name, args.log_root), wanted.load_run)
-    sim = load_run_config(folder, args.task, env_cfg, train_cfg)
-    if shipped is None:
-        args.sim = args.sim or sim
-    choose_backend(args)
-    if shipped is not None:
-        # It was trained on another machine.
-        args.load_run = folder
-        env_cfg.env.num_envs = default_num_envs(task_env_cfg, args.sim_device)
-        train_cfg.algorithm.num_learning_epochs = default_num_epochs(task_train_cfg, args.rl_device)
-    train_cfg.runner.resume, train_cfg.runner.load_run = True, folder
-
-
-def _refuse_starting_values(overrides: list[str]) -> None:
-    """Refuse what could have no effect on ``--resume``."""
-    for override in overrides:
-        key = override.partition("=")[0].removeprefix("train.")
-        if key in _STARTING_VALUES:
-            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint holds what became of it")
-
-
-def _next_steps(args: argparse.Namespace, folder: str) -> str:
+def _next_steps(task: str, folder: str) -> str:
     """Say where the run lies and how to go on, play and watch it."""
     here, start = world(), None
     if here.size > 1:
@@ -198,7 +132,7 @@ def _next_steps(args: argparse.Namespace, folder: str) -> str:
         torchrun = os.path.join(os.path.dirname(python_command()), "torchrun")
         start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
     root = relative(os.path.dirname(os.path.dirname(folder)))
-    where = f"--task={args.task} --load_run={relative(folder)}"
+    where = f"--task={task} --load_run={relative(folder)}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",

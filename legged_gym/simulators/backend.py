@@ -41,7 +41,7 @@ def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
         args.sim, reason = _simulator(getattr(args, "sim_device", None), few_robots)
         if reason:
             print(f"simulator: {args.sim} ({reason})", flush=True)
-    _hand_on_isaacgym_python(args)
+    hand_on_isaacgym_python(args, args.sim)
     if getattr(args, "sim_device", None) is None:
         args.sim_device = _simulation_device(args.sim)
     if getattr(args, "rl_device", None) is None:
@@ -63,13 +63,13 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
     return GPU_SIM, "on an NVIDIA GPU"
 
 
-def _hand_on_isaacgym_python(args: argparse.Namespace) -> None:
+def hand_on_isaacgym_python(args: argparse.Namespace, sim: str) -> None:
     """Leave ``--isaacgym_python`` where the simulator, and any process started from here, looks for it."""
     python = getattr(args, "isaacgym_python", None)
     if python is None:
         return
-    if args.sim != ISAACGYM_SIM:
-        raise UserError(f"--isaacgym_python goes with --sim={ISAACGYM_SIM}, not with --sim={args.sim}")
+    if sim != ISAACGYM_SIM:
+        raise UserError(f"--isaacgym_python goes with --sim={ISAACGYM_SIM}, not with --sim={sim}")
     os.environ[ISAACGYM_PYTHON] = python
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,12 @@ import torch
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base.divergence import Replay
-from legged_gym.envs.registry import task_registry
 from legged_gym.policies.trained import load_trained
-from legged_gym.runners.runs import load_run_config
 from legged_gym.viewers.session import PlaySession, Step
 
 if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
     from legged_gym.policies.trained import Trained
+    from legged_gym.runners.job import Job
 
 _LINES = 10
 """Control steps that are told in numbers."""
@@ -53,26 +50,23 @@ class ReplaySession(PlaySession):
         return Step(env.commands[:, :3].clone(), torch.zeros_like(env.reset_buf), None, None)
 
 
-def open_replay(path: str, args: argparse.Namespace) -> ReplaySession:
-    """Load a file that a training wrote, with the run that it lies in, on the same ground.
+def run_of_replay(path: str) -> str:
+    """Return the folder of the run that a replay lies in, ``<run>/diverged/….npz``."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(path)))
+
+
+def open_replay(path: str, job: Job) -> ReplaySession:
+    """Load a file that a training wrote, with the policy of its run, on the same ground.
 
     Args:
-        path: The file, ``<run>/diverged/….npz``.
-        args: The command line; ``load_run`` names the run of a file that was moved.
+        path: The file.
+        job: The run's policy, on the ground of its training.
 
     Raises:
-        UserError: The file can't be read, or its run can't be found.
+        UserError: The file can't be read, or is another robot's.
     """
     replay = Replay.read(path)
-    args.load_run = args.load_run or os.path.dirname(os.path.dirname(os.path.abspath(path)))
-
-    def on_its_ground(cfg: LeggedRobotCfg) -> None:
-        trained_on = cfg.copy()
-        load_run_config(args.load_run, args.task, trained_on, task_registry.get_cfgs(args.task)[1])
-        cfg.terrain.curriculum = trained_on.terrain.curriculum
-        cfg.env.num_envs = 1
-
-    trained = load_trained(args, on_its_ground)
+    trained = load_trained(job)
     try:
         return ReplaySession(trained, replay)
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,9 @@ def update_cfg_from_args(
     for override in args.overrides:
         _apply_override(override, configs)
     validate(env_cfg, train_cfg)
+    # So that a run's configuration says what it became.
+    if train_cfg.to_dict().get("seed") == -1:
+        train_cfg.set("seed", random.SystemRandom().randrange(10_000))
     return env_cfg, train_cfg
 
 

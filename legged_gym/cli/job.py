@@ -1,0 +1,177 @@
+"""From the command line to the job: configurations, simulator, devices, run and checkpoint, each found out once."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import relative
+from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.envs.registry import task_registry
+from legged_gym.runners import distributed
+from legged_gym.runners.config import default_num_envs, default_num_epochs
+from legged_gym.runners.job import Job
+from legged_gym.runners.runs import (
+    SHIPPED,
+    SHIPPED_CHECKPOINT,
+    experiment_root,
+    find_run,
+    get_load_path,
+    has_runs,
+    load_run_config,
+    shipped_policy,
+)
+from legged_gym.simulators.backend import choose_backend, hand_on_isaacgym_python
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+
+PLAYED_ROBOTS = 16
+"""Robots that play a policy if nobody says how many."""
+_STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
+"""Settings that a training only starts from; a checkpoint holds what became of them."""
+_CHOICES = ("resume", "load_run", "checkpoint", "experiment_name")
+"""Settings of the section ``runner`` that say which run is meant, before its configuration is read."""
+
+
+def resolve(args: argparse.Namespace) -> Job:
+    """Return the training that the command line asks for: a new one, or with ``--resume`` one that goes on.
+
+    Under ``torchrun`` all processes have to call this; the first one's command line and files count.
+
+    Args:
+        args: What :func:`~legged_gym.cli.arguments.get_args` returned; it is not changed. Arguments that a script does
+            not have may be missing.
+
+    Raises:
+        UserError: No such task, run or device, an unknown key, or a value that does not fit.
+    """
+
+    def describe() -> dict[str, Any]:
+        job = _resolve_training(args)
+        configs = {"env_cfg": job.env_cfg.to_dict(), "train_cfg": job.train_cfg.to_dict()}
+        return {field.name: getattr(job, field.name) for field in dataclasses.fields(job)} | configs
+
+    told = distributed.from_first(describe)
+    env_cfg, train_cfg = task_registry.get_cfgs(told["task"])
+    env_cfg.update(told.pop("env_cfg"))
+    train_cfg.update(told.pop("train_cfg"))
+    hand_on_isaacgym_python(args, told["sim"])
+    return Job(env_cfg=env_cfg, train_cfg=train_cfg, **told)
+
+
+def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job:
+    """Return the checkpoint that the command line names, in an environment configured as in its training.
+
+    The environment has few robots, no observation noise and no pushes, and tiles of random difficulty; it runs on
+    MuJoCo C, where few robots are ready within seconds. What the command line says comes last.
+
+    Args:
+        args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose. If
+            nothing is chosen and there is no run, it is the policy that came with the project.
+        on_its_ground: For one robot on the very tiles of the training.
+
+    Raises:
+        UserError: No such task, run or checkpoint, or one of another task; an unknown key, a value that does not fit.
+    """
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    chosen = _chosen(args, train_cfg)
+    if chosen.resume:
+        raise UserError("config key 'runner.resume' is for train.py: what is played is not gone on with")
+    root = experiment_root(chosen.experiment_name, args.log_root)
+    shipped = _shipped(args, root)
+    if shipped is not None:
+        checkpoint, results = os.path.join(shipped, SHIPPED_CHECKPOINT), os.path.join(root, SHIPPED)
+    else:
+        checkpoint = get_load_path(root, chosen.load_run, chosen.checkpoint)
+        results = os.path.dirname(checkpoint)
+    load_run_config(os.path.dirname(checkpoint), args.task, env_cfg, train_cfg)
+    env_cfg.env.num_envs = 1 if on_its_ground else PLAYED_ROBOTS
+    env_cfg.noise.add_noise = False
+    env_cfg.domain_rand.push_robots = False
+    env_cfg.terrain.curriculum = env_cfg.terrain.curriculum and on_its_ground
+    update_cfg_from_args(env_cfg, train_cfg, args)
+    given = argparse.Namespace(**vars(args))
+    choose_backend(given, few_robots=True)
+    return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=bool(shipped), results=results)
+
+
+def _resolve_training(args: argparse.Namespace) -> Job:
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    chosen = _chosen(args, train_cfg)
+    root = experiment_root(chosen.experiment_name, getattr(args, "log_root", None))
+    given = argparse.Namespace(**vars(args))
+    if not chosen.resume:
+        if getattr(args, "load_run", None) is not None or getattr(args, "checkpoint", None) is not None:
+            raise UserError("--load_run and --checkpoint go with --resume")
+        choose_backend(given)
+        _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
+        update_cfg_from_args(env_cfg, train_cfg, given)
+        return _job(given, env_cfg, train_cfg, root=root)
+    _refuse_starting_values(args.overrides)
+    task_cfgs = env_cfg.copy(), train_cfg.copy()
+    shipped = shipped_policy(args.task) if chosen.load_run == SHIPPED else None
+    run = shipped or find_run(root, chosen.load_run)
+    sim = load_run_config(run, args.task, env_cfg, train_cfg)
+    if shipped is None:
+        given.sim = given.sim or sim
+    choose_backend(given)
+    if shipped is not None:
+        # It was trained on another machine.
+        _suit_device(given, env_cfg, train_cfg, *task_cfgs)
+    update_cfg_from_args(env_cfg, train_cfg, given)
+    train_cfg.runner.resume, train_cfg.runner.load_run = True, run
+    return _job(given, env_cfg, train_cfg, root=root)
+
+
+def _suit_device(
+    args: argparse.Namespace,
+    env_cfg: LeggedRobotCfg,
+    train_cfg: LeggedRobotCfgPPO,
+    task_env_cfg: LeggedRobotCfg,
+    task_train_cfg: LeggedRobotCfgPPO,
+) -> None:
+    """Take as many robots and epochs as the task wants on the chosen devices."""
+    env_cfg.env.num_envs = default_num_envs(task_env_cfg, args.sim_device)
+    train_cfg.algorithm.num_learning_epochs = default_num_epochs(task_train_cfg, args.rl_device)
+
+
+def _job(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO, **run: Any) -> Job:
+    """Return the job, with the simulator and the devices that :func:`choose_backend` filled in."""
+    return Job(args.task, env_cfg, train_cfg, args.sim, args.sim_device, args.rl_device, **run)
+
+
+def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
+    """Return a section ``runner`` in which the command line's choice of a run stands, and nothing else of it."""
+    chosen = train_cfg.copy()
+    for name in _CHOICES:
+        values = [getattr(args, name, None)]
+        values += [text for key, _, text in (o.partition("=") for o in args.overrides) if key == f"runner.{name}"]
+        for value in values:
+            if value is not None:
+                chosen.set(f"runner.{name}", value)
+    return chosen.runner
+
+
+def _refuse_starting_values(overrides: list[str]) -> None:
+    """Refuse what could have no effect on ``--resume``."""
+    for override in overrides:
+        key = override.partition("=")[0].removeprefix("train.")
+        if key in _STARTING_VALUES:
+            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint holds what became of it")
+
+
+def _shipped(args: argparse.Namespace, root: str) -> str | None:
+    """Return the folder of the policy that came with the project if it is the one to take, having said so."""
+    folder = shipped_policy(args.task)
+    if args.load_run == SHIPPED:
+        if folder is None:
+            raise UserError(f"no policy came with the project for the task '{args.task}'")
+        return folder
+    if folder is None or args.load_run or args.checkpoint is not None or has_runs(root):
+        return None
+    print(f"no run of your own in '{relative(root)}': taking the policy that came with the project")
+    return folder
