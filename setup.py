@@ -36,15 +36,15 @@ setup(
     packages=find_packages(include=["legged_gym", "legged_gym.*"]),
     package_data={"legged_gym": ["**/*.j2", "**/*.html", "py.typed"]},
     cmdclass={"build_py": BuildWithResources},
-    entry_points={
-        "console_scripts": [f"qmini-{name.replace('_', '-')}=legged_gym.scripts.commands:{name}" for name in _COMMANDS]
-    },
+    entry_points={"console_scripts": _COMMANDS},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.11",
         "gymnasium>=1.1",
         "numpy>=2.0",
         "mujoco>=4.0,<5",
+        "scipy>=1.15",
+        "jinja2>=3.1",
         "rsl-rl-lib>=5.5.1,<5.6",
         "tensordict>=0.12",
         "tensorboard>=2.16",
@@ -67,6 +67,7 @@ setup(
         "warp": ["mujoco-warp>=4.0,<5"],
         "wandb": ["wandb>=0.20"],
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27", "mkdocs-static-i18n>=1.2"],
+        "bag": ["rosbags>=0.10"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",

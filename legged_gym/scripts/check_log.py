@@ -1,0 +1,67 @@
+"""Tell whether a robot is wired right: ``python legged_gym/scripts/check_log.py LOG``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from legged_gym.cli.arguments import get_args, make_task_parser, run_main
+
+_DESCRIPTION = """\
+Tell from a log of a new robot's first motion whether it is wired right: order, sign, scale and zero of the joints,
+motors and encoders, the IMU's axes, sign, mount and units, times, delay, gains, saturation, stuck and weak motors, and
+what the policy is fed. Hang the robot up, send it the rows of excite.py --gentle, turn its base by hand for the first
+seconds, and log. The exit code is 1 if anything failed."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/excite.py --gentle --out first.csv",
+    "python legged_gym/scripts/check_log.py first_motion.csv",
+    "python legged_gym/scripts/check_log.py walk.npz --standing --policy shipped",
+)
+_MARKS = {True: "ok", False: "FAILED", None: "-"}
+
+
+def check_log(args: argparse.Namespace) -> bool:
+    """Print every check.
+
+    Returns:
+        Whether all passed that the log shows.
+
+    Raises:
+        UserError: The log or the policy can't be read.
+    """
+    from legged_gym.this_robot.checks import check
+    from legged_gym.this_robot.log import read_log
+    from legged_gym.this_robot.stand import Stand
+
+    stand, log = Stand(args.task), read_log(args.log)
+    found = check(log, stand, args.standing, args.tilted)
+    if args.policy:
+        from legged_gym.policies.exported import load_policy
+        from legged_gym.policies.locate import find_exported
+        from legged_gym.this_robot.policy_checks import check_policy
+
+        found += check_policy(log, load_policy(find_exported(args.policy, args.task)))
+    print(f"{log.name}: {len(log.time)} rows, {log.seconds:.1f} s")
+    for finding in found:
+        print(f"{_MARKS[finding.passed]:7} {finding.topic:22} {finding.text}")
+    failed = sum(finding.passed is False for finding in found)
+    untold = sum(finding.passed is None for finding in found)
+    print(f"{failed} of {len(found)} checks failed" + (f"; {untold} the log does not show" if untold else ""))
+    return failed == 0
+
+
+def main() -> None:
+    """Read the command line and check."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    add("--standing", action="store_true", help="the robot stood or walked; else it hung")
+    add("--tilted", action="store_true", help="the stand was tilted on purpose")
+    add("--policy", metavar="DIR", help="check what it was fed, too: an exported policy, a run, or 'shipped'")
+    if not check_log(get_args(parser=parser)):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,72 @@
+"""Make a trajectory that tells what a robot is like: ``python legged_gym/scripts/excite.py [--out excite.csv]``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from legged_gym.cli.arguments import get_args, make_task_parser, run_main
+
+_DESCRIPTION = """\
+Make a trajectory for a robot in its stand, whose log tells identify.py what the robot is like. It is simulated on the
+nominal robot and on ones that are 50 % weaker, stronger, lighter and heavier, and made smaller until none of them comes
+within 0.05 rad of a stop, needs more than 60 % of its torque or moves at more than 50 % of its speed. Send its rows,
+with their gains, at 500 Hz, from the pose of its first row; log as docs/robot_log.md says."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/excite.py --out excite.csv",
+    "python legged_gym/scripts/excite.py --tilt 20 15 --seed 1 --out tilted.csv",
+    "python legged_gym/scripts/excite.py --log upright.csv              (run it in simulation and write that log)",
+    "python legged_gym/scripts/excite.py --robot my_robot.yaml --log again.npz",
+)
+
+
+def excite(args: argparse.Namespace) -> None:
+    """Make the trajectory, write it, and run it in simulation if asked.
+
+    Raises:
+        UserError: It can't be made safe, a file can't be read or written, or a setting makes no sense.
+    """
+    import numpy as np
+
+    from legged_gym.this_robot.excite import make_trajectory, run_simulated
+    from legged_gym.this_robot.log import write_log
+    from legged_gym.this_robot.robot_file import read_robot
+    from legged_gym.this_robot.stand import Stand
+
+    stand = Stand(args.task)
+    trajectory = make_trajectory(
+        stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle
+    )
+    reach = np.ptp(trajectory.target, axis=0)
+    print(f"trajectory      {args.seconds:g} s, safe; its joints move over")
+    for name, span, low in zip(stand.joint_names, reach, trajectory.target.min(0), strict=True):
+        print(f"  {name:14}{span:.2f} rad, from {low:+.2f} rad")
+    write_log(trajectory.as_log(stand.joint_names), args.out)
+    print(f"written         {args.out}")
+    if args.log:
+        truth = stand.truth_of(read_robot(args.robot)) if args.robot else stand.nominal()
+        truth.position_noise, truth.velocity_noise = 5e-4, 0.05
+        truth.gyro_noise, truth.gravity_noise, truth.imu_rate = 0.01, 0.002, 100.0
+        write_log(run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log)
+        print(f"simulated log   {args.log}")
+
+
+def main() -> None:
+    """Read the command line and make the trajectory."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("--seconds", type=float, default=25.0, metavar="S", help="default: %(default)g")
+    add("--tilt", type=float, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="of the stand, degrees")
+    add("--gentle", action="store_true", help="half as large, usual gains: a first motion, for check_log.py")
+    add("--seed", type=int, default=0, metavar="N", help="of the waves (default: %(default)s)")
+    add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")
+    add("--log", metavar="FILE", help="run it in simulation, too, and write this log")
+    add("--rate", type=float, default=500.0, metavar="HZ", help="rows of the log in a second (default: %(default)g)")
+    add("--robot", metavar="FILE", help="the robot that is simulated (default: the task's nominal one)")
+    excite(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

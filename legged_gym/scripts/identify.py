@@ -1,0 +1,65 @@
+"""Find out what one robot is like: ``python legged_gym/scripts/identify.py LOG… [--out my_robot.yaml]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from legged_gym.cli.arguments import get_args, make_task_parser, positive, run_main
+from legged_gym.common.errors import UserError
+
+_DESCRIPTION = """\
+Find out from logs of a robot in its stand what it is like, joint by joint: strength, armature, viscous and dry
+friction, zero offset and backlash; and the delay. Record them with the trajectory of excite.py, once upright and once
+tilted. Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report beside it."""
+
+_EXAMPLES = ("python legged_gym/scripts/identify.py upright.csv tilted.csv --out my_robot.yaml",)
+
+
+def identify_robot(args: argparse.Namespace) -> None:
+    """Identify, and write robot and report.
+
+    Raises:
+        UserError: A log can't be read or can't tell anything, or nothing can be written.
+    """
+    from legged_gym.common.threads import available_cores
+    from legged_gym.this_robot.identify import identify
+    from legged_gym.this_robot.log import read_log
+    from legged_gym.this_robot.report import advice, identified_page
+    from legged_gym.this_robot.robot_file import write_robot
+    from legged_gym.this_robot.stand import Stand
+
+    logs = [read_log(path) for path in args.logs]
+    stand = Stand(args.task)
+    robot, found = identify(stand, logs, args.workers or available_cores())
+    write_robot(robot, args.out)
+    report = os.path.splitext(args.out)[0] + ".html"
+    try:
+        with open(report, "w", encoding="utf-8") as file:
+            file.write(identified_page(robot, found, logs[0]))
+    except OSError as error:
+        raise UserError(f"{report}: can't be written: {error.strerror}") from error
+    names = sorted({name for values in robot.joints.values() for name in values})
+    print(f"{'':16}" + "".join(f"{name:>26}" for name in names))
+    for joint, values in robot.joints.items():
+        cells = [f"{v[1]:.4g} ({v[0]:.4g} … {v[2]:.4g})" if (v := values.get(name)) else "not told" for name in names]
+        print(f"{joint:16}" + "".join(f"{cell:>26}" for cell in cells))
+    assert robot.delay is not None
+    print("{:16}{:.1f} ms ({:.1f} … {:.1f})".format("delay", *(1e3 * robot.delay[i] for i in (1, 0, 2))))
+    for line in advice(robot, found):
+        print(f"next            {line}")
+    print(f"robot           {args.out}\nreport          {report}")
+
+
+def main() -> None:
+    """Read the command line and identify."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    parser.add_argument("logs", nargs="+", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--workers", type=positive, metavar="N", help="threads (default: one per core)")
+    identify_robot(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

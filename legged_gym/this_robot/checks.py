@@ -1,0 +1,209 @@
+"""Whether a robot is wired as its description says, from a log of its first motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.stand import Stand
+
+_SLOWEST, _GAP, _OLDEST_IMU, _SLOWEST_IMU = 45.0, 0.06, 0.025, 60.0
+"""Rows in a second; s between rows; age of the IMU's samples, s; its samples in a second."""
+_LEVEL, _AXES = 4.0, 25.0
+"""Degrees between gravity and the base's z axis that a mount may have, and past which axes are exchanged."""
+_SATURATED, _SATURATED_SHARE = 0.95, 0.005
+_SAG, _EMPTY = 0.12, 20.0
+"""Share of its voltage that a battery may lose during a log, and the voltage that it needs, V."""
+_TURNED = 0.05
+"""Change of gravity's direction that shows the gyro's axes, RMS, 1/s."""
+
+
+_FOUNDATIONS = ("sample rate", "gaps", "jitter", "repeated samples", "IMU units of gravity", "IMU mount", "gains")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check of something."""
+
+    topic: str
+    """What was looked at."""
+    passed: bool | None
+    """None: the log does not show it."""
+    text: str
+    """What is wrong and what to do; or what is missing."""
+
+
+def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = False) -> list[Finding]:
+    """Check everything that needs no policy.
+
+    Args:
+        log: Of the robot.
+        stand: Its description.
+        standing: It stood or walked; else it hung in its stand.
+        tilted: The stand was tilted on purpose.
+
+    Raises:
+        UserError: The log's joints are others.
+    """
+    from legged_gym.this_robot.joint_checks import check_joints
+
+    log = log.in_order(stand.joint_names)
+    found = [*_check_time(log), *_check_imu(log, tilted or standing), *_check_gains(log, stand)]
+    # Torques mean nothing where times, gravity or gains are wrong.
+    trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
+    joints, wrong = check_joints(log, stand, standing, trusted)
+    return [*found, *_check_power(log, stand, wrong), *joints]
+
+
+def judged(topic: str, problems: list[str], good: str) -> Finding:
+    """Return a finding that failed with these problems, or passed without."""
+    return Finding(topic, not problems, "; ".join(problems) if problems else good)
+
+
+def _check_time(log: RobotLog) -> Iterator[Finding]:
+    steps, usual = np.diff(log.time), log.dt
+    rate = 1.0 / max(usual, 1e-9)
+    slow = f"{rate:.0f} rows in a second: log at least at the policy's 50 Hz"
+    yield judged("sample rate", [slow] if rate < _SLOWEST else [], f"{rate:.0f} rows in a second")
+    gaps = steps > max(4.0 * usual, _GAP)
+    text = f"{gaps.sum()} gaps of up to {steps.max():.2f} s: rows were lost, write the log from a thread of its own"
+    yield judged("gaps", [text] if gaps.any() else [], "no rows missing")
+    uneven = float(np.percentile(np.abs(steps[~gaps] - usual), 90))
+    text = (
+        f"time between rows varies by ± {1e3 * uneven:.1f} ms around {1e3 * usual:.1f} ms: raise the loop's priority, "
+        "and stamp rows when targets are sent"
+    )
+    yield judged("jitter", [text] if uneven > 0.3 * usual else [], f"± {1e3 * uneven:.2f} ms")
+    same = float(np.mean(np.abs(np.diff(log["position"], axis=0)).max(1) == 0.0))
+    text = f"{same:.0%} of rows repeat the joints' last angles: they are read more slowly than they are logged"
+    yield judged("repeated samples", [text] if same > 0.3 else [], "joints are read for every row")
+    yield _imu_age(log)
+
+
+def _imu_age(log: RobotLog) -> Finding:
+    if "imu_time" not in log:
+        return Finding("IMU age", None, "the log has no imu_time")
+    age = log.time - log["imu_time"]
+    rate = len(np.unique(log["imu_time"])) / max(log.seconds, 1e-9)
+    oldest, problems = float(np.percentile(age, 95)), []
+    if oldest > _OLDEST_IMU:
+        problems.append(
+            f"samples are up to {1e3 * oldest:.0f} ms old: read the IMU in a thread of its own, latest sample first"
+        )
+    if float(np.median(age)) < -2e-3:
+        problems.append("samples come from the future: use one clock for both stamps")
+    if rate < min(_SLOWEST_IMU, 0.9 / log.dt):
+        problems.append(f"only {rate:.0f} samples in a second: raise its output rate")
+    return judged("IMU age", problems, f"up to {1e3 * oldest:.0f} ms, {rate:.0f} samples in a second")
+
+
+def _check_imu(log: RobotLog, leaning: bool) -> Iterator[Finding]:
+    size = float(np.median(np.linalg.norm(log.gravity, axis=1)))
+    problems = []
+    if not 0.9 < size < 1.1:
+        unit = ": it is in m/s², divide it by 9.81" if 8.5 < size < 11.0 else ": normalise it"
+        problems.append(f"gravity has the size {size:.2f}, not 1{unit}")
+    yield judged("IMU units of gravity", problems, "a direction of size 1")
+    gravity = log.gravity / np.maximum(np.linalg.norm(log.gravity, axis=1, keepdims=True), 1e-9)
+    down = np.median(gravity, axis=0)
+    angle = float(np.degrees(np.arccos(np.clip(-down[2] / np.linalg.norm(down), -1.0, 1.0))))
+    if leaning:
+        yield Finding("IMU mount", None, "the base was not level, so the mount's angle does not show")
+    elif angle > 150.0:
+        yield Finding("IMU mount", False, "gravity points up: its sign is wrong, it must be 0, 0, -1 when level")
+    elif angle > _AXES:
+        axis = "xyz"[int(np.argmax(np.abs(down)))]
+        yield Finding(
+            "IMU mount", False, f"gravity lies along {axis} ({angle:.0f}° from -z): the IMU's axes are exchanged"
+        )
+    else:
+        problem = [f"the IMU leans by {angle:.1f}°: correct the mount angle"] if angle > _LEVEL else []
+        yield judged("IMU mount", problem, f"level within {angle:.1f}°")
+    yield _gyro(log, gravity)
+
+
+def _gyro(log: RobotLog, gravity: np.ndarray) -> Finding:
+    """Compare the gyro with how gravity's direction turns."""
+    bias = float(np.abs(np.median(log["gyro"], axis=0)).max())
+    window = max(3, round(0.1 / log.dt))
+    kernel = np.hanning(window + 2) / np.hanning(window + 2).sum()
+    down, turn = (np.stack([np.convolve(c, kernel, "valid") for c in v.T], 1) for v in (gravity, log["gyro"]))
+    time = np.convolve(log.time, kernel, "valid")
+    keep = np.concatenate(([True], np.diff(time) > 1e-6))
+    down, turn = down[keep], turn[keep]
+    change = np.gradient(down, time[keep], axis=0)
+    if float(np.sqrt(np.square(change).sum(1).mean())) < _TURNED:
+        problem = [f"it shows {bias:.2f} rad/s at rest: calibrate it, or its unit is wrong"] if bias > 0.1 else []
+        if problem:
+            return judged("gyro", problem, "")
+        return Finding("gyro", None, "the base was not turned: turn it by hand, nose down and to the side")
+    best = min(_axis_maps(), key=lambda axes: _misfit(axes, turn, down, change)[0])
+    plain, best_misfit = _misfit(_axis_maps()[0], turn, down, change), _misfit(best, turn, down, change)
+    order, signs = _axis_maps()[0] if plain[0] < 1.15 * best_misfit[0] + 1e-4 and plain[1] > 0.0 else best
+    scale = _misfit((order, signs), turn, down, change)[1]
+    problems = []
+    if order != (0, 1, 2):
+        problems.append(f"its x, y, z are the base's {', '.join('xyz'[i] for i in order)}: its axes are exchanged")
+    flipped = [axis for axis, sign in zip("xyz", signs, strict=True) if sign < 0]
+    if flipped:
+        problems.append(f"the sign of {', '.join(flipped)} is wrong: the IMU's sign or axes differ from the base's")
+    if not 0.6 < scale < 1.6:
+        unit = ": it is in degrees, multiply it by pi / 180" if 0.012 < scale < 0.024 else ""
+        problems.append(f"it turns {1.0 / max(scale, 1e-9):.3g} times as fast as gravity does, its unit is wrong{unit}")
+    return judged("gyro", problems, "turns as gravity does")
+
+
+def _axis_maps() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return all ways to exchange axes and signs, the plain one first."""
+    import itertools
+
+    return [(o, s) for o in itertools.permutations(range(3)) for s in itertools.product((1, -1), repeat=3)]
+
+
+def _misfit(
+    axes: tuple[tuple[int, ...], tuple[int, ...]], turn: np.ndarray, down: np.ndarray, change: np.ndarray
+) -> tuple[float, float]:
+    """Return how badly a gyro with these axes explains the change of gravity, and the factor that it needs."""
+    expected = -np.cross(turn[:, axes[0]] * axes[1], down)
+    scale = float((expected * change).sum() / max((expected**2).sum(), 1e-12))
+    return float(np.sqrt(np.square(change - max(scale, 0.0) * expected).mean())), scale
+
+
+def _check_gains(log: RobotLog, stand: Stand) -> Iterator[Finding]:
+    problems = []
+    for name, nominal, unit in (("kp", stand.kp, "N·m/rad"), ("kd", stand.kd, "N·m·s/rad")):
+        ratio = np.median(log[name] / nominal, axis=0)
+        usual = float(np.median(ratio))
+        if not 0.3 <= usual <= 1.6:
+            problems.append(f"{name} of all joints is {usual:.2f} times what the policy was trained with")
+        for joint in np.flatnonzero(np.abs(ratio - usual) > 0.05 * usual):
+            sent = float(np.median(log[name][:, joint]))
+            problems.append(
+                f"{name} of {stand.joint_names[joint]} is {sent:g} {unit}, it should be {usual * nominal[joint]:g}"
+            )
+    yield judged("gains", problems, "as the description says, for all joints alike")
+
+
+def _check_power(log: RobotLog, stand: Stand, wrong: set[int]) -> Iterator[Finding]:
+    # Without the D term, so that a velocity's wrong unit does not count.
+    torque = np.abs(log["kp"] * (log["target"] - log["position"]))
+    share = np.mean(torque > _SATURATED * stand.torque_limits, axis=0)
+    names = [
+        f"{stand.joint_names[j]} ({share[j]:.0%} of the time)"
+        for j in np.flatnonzero(share > _SATURATED_SHARE)
+        if j not in wrong
+    ]
+    problem = [f"asked for more than the motor's torque: {', '.join(names)}: smaller steps, or see the joints below"]
+    yield judged("saturation", problem if names else [], "no motor at its limit")
+    if "voltage" not in log:
+        yield Finding("battery", None, "the log has no voltage")
+        return
+    volts = log["voltage"][np.isfinite(log["voltage"])]
+    low, first = float(np.percentile(volts, 2)), float(np.percentile(volts[: max(10, len(volts) // 10)], 90))
+    problems = []
+    if low < _EMPTY or low < (1.0 - _SAG) * first:
+        problems.append(f"sags from {first:.1f} to {low:.1f} V: charge it, or use one that gives more current")
+    yield judged("battery", problems, f"{low:.1f} V or more")

@@ -1,0 +1,337 @@
+"""The fit of one hanging robot to its logs: output error with priors, and intervals that hold the model's errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from scipy.optimize import least_squares
+
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
+from legged_gym.this_robot.stand import QUANTITIES, Stand
+
+FITTED = (*QUANTITIES, "backlash")
+"""What is fitted of each joint, in the order of the parameters."""
+
+_SHARED = ("delay", "position_lag", "velocity_lag")
+_PRIORS = {
+    "strength": (0.5, 1.5), "viscous_friction": (0.0, 0.6), "dry_friction": (0.0, 1.0), "zero_offset": (-0.1, 0.1),
+    "backlash": (0.0, 0.02),
+}  # fmt: skip
+"""Lowest and highest value that is expected at all, (low, high); armature: 0 to five times the nominal one."""
+_SHARED_PRIORS = ((0.0, 0.04), (0.0, 0.001), (0.0, 0.002))
+"""s. What the motors' loops lag is known to a tick of theirs: a held torque's angle is half a tick old, and so on."""
+_MASS_SPREAD = 0.05
+"""Links weigh up to this share more or less than their description says."""
+_STRIBECK = 0.3
+"""By this share friction at rest is usually larger than in motion."""
+_DELAYS = np.arange(0.0, 0.0301, 0.002)
+"""Tried at the start, s."""
+_SETTLE = 0.4
+"""Seconds after which a prediction has forgotten its first state."""
+_BLOCK = 0.5
+"""Errors of the model are alike for so long, s."""
+_STEPS = {"strength": 0.01, "viscous_friction": 0.01, "dry_friction": 0.01, "zero_offset": 0.002, "backlash": 0.002}
+"""For differences; armature: a twentieth of the nominal one."""
+
+
+@dataclass
+class Fit:
+    """What a fit found; parameters are those of each quantity's joints, then the shared ones."""
+
+    stand: Stand
+    values: np.ndarray
+    """(P,)."""
+    covariance: np.ndarray
+    """(P, P)."""
+    prior: np.ndarray
+    """Lowest and highest value expected, (P, 2)."""
+    noise: np.ndarray
+    """Of each joint's angle, rad, (D,)."""
+    residual: np.ndarray
+    """RMS of what the fit leaves of each joint's angle, rad, (D,)."""
+    held_out: np.ndarray
+    """The same in the last fifths of the logs, which it has not seen, (D,)."""
+    moved: np.ndarray
+    """RMS of each joint's motion, rad, (D,)."""
+
+    def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a quantity's values and the half widths of their 95 % intervals, both (D,), or (1,) if shared."""
+        where = _where(name, self.stand.num_dof)
+        return self.values[where], 2.0 * np.sqrt(np.diag(self.covariance)[where])
+
+    def prior_of(self, name: str) -> np.ndarray:
+        """Return lowest and highest value expected of a quantity, (D, 2) or (1, 2)."""
+        return self.prior[_where(name, self.stand.num_dof)]
+
+    def candidate(self) -> Candidate:
+        """Return the robot that was found."""
+        return _candidate(self.stand, self.values)
+
+
+def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
+    """Fit all logs together.
+
+    Args:
+        stand: The robot's description.
+        logs: Of the robot in its stand, joints in the description's order.
+        threads: Predictions at a time.
+    """
+    cuts = [round(0.8 * len(log.time)) for log in logs]
+    seen = [chunk for log, cut in zip(logs, cuts, strict=True) for chunk in chunks(log.rows(0, cut))]
+    problem = _Problem(stand, seen, threads)
+    start = problem.start()
+    bounds = _bounds(stand)
+    found = least_squares(
+        problem.residuals, start, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=6, ftol=1e-4
+    )
+    # What the fit leaves is the better measure of how far to trust each joint.
+    problem.noise = np.maximum(problem.noise, problem.rms(found.x))
+    found = least_squares(
+        problem.residuals, found.x, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=4, ftol=1e-4
+    )
+    unseen = [c for log, cut in zip(logs, cuts, strict=True) for c in chunks(log.rows(cut, len(log.time)), 1.0)]
+    moved = np.sqrt(np.mean([np.var(c.position, axis=0) for c in seen], axis=0))
+    return Fit(stand, found.x, problem.covariance(found.x), problem.prior, problem.noise, problem.rms(found.x),
+               problem.of(unseen).rms(found.x), moved)  # fmt: skip
+
+
+class _Problem:
+    """Residuals of all chunks, weighted by noise, and of the priors; and their derivatives."""
+
+    def __init__(self, stand: Stand, seen: list[Chunk], threads: int) -> None:
+        self.stand, self.chunks, self.threads = stand, seen, threads
+        self.prior = _priors(stand)
+        self.middle, self.spread = self.prior.mean(1), 0.25 * np.diff(self.prior, axis=1)[:, 0]
+        self.middle[: 4 * stand.num_dof] = _nominal(stand)[: 4 * stand.num_dof]
+        self.middle[_where("backlash", stand.num_dof)] = 0.0
+        # Of white noise second differences have six times the variance.
+        noises = [np.median(np.abs(np.diff(c.position, 2, axis=0)), axis=0) / 0.6745 / np.sqrt(6.0) for c in seen]
+        self.noise = np.maximum(np.min(noises, axis=0), 2e-4)
+        self._moves, self._branches = _moves(stand)
+
+    def start(self) -> np.ndarray:
+        """Return a first guess: torques by regression at the delay that fits best."""
+        candidates = np.tile(self.middle, (len(_DELAYS), 1))
+        candidates[:, _where("delay", self.stand.num_dof)] = _DELAYS[:, None]
+        robots = [_candidate(self.stand, values) for values in candidates]
+        smooth = [dataclasses.replace(chunk, held=False) for chunk in self.chunks]
+        held, ramped = (self._errors(pieces[:2], robots) for pieces in (self.chunks, smooth))
+        # A log with fewer rows than targets were sent does not show how long each was held.
+        if ramped.min() < 0.9 * held.min():
+            self.chunks = smooth
+        errors = held if self.chunks is not smooth else ramped
+        delay = float(_DELAYS[int(np.argmin(errors))])
+        values = candidates[int(np.argmin(errors))]
+        regressed = np.mean([_regress(self.stand, chunk, delay) for chunk in self.chunks], axis=0)
+        low, high = _bounds(self.stand)
+        values[: 4 * self.stand.num_dof] = regressed.ravel()
+        return np.clip(values, low + 1e-6, high - 1e-6)
+
+    def _errors(self, pieces: list[Chunk], robots: list[Candidate]) -> np.ndarray:
+        """Return each robot's mean square error, (n,)."""
+        return np.sum(
+            [np.square(predict(self.stand, c, robots, self.threads) - c.position).mean((1, 2)) for c in pieces], 0
+        )
+
+    def residuals(self, values: np.ndarray) -> np.ndarray:
+        """Return everything that should be small, (R,)."""
+        robot = [_candidate(self.stand, values)]
+        parts = [self._weighted(predict(self.stand, c, robot, self.threads)[0] - c.position, c) for c in self.chunks]
+        return np.concatenate([part.ravel() for part in parts] + [(values - self.middle) / self.spread])
+
+    def jacobian(self, values: np.ndarray) -> np.ndarray:
+        """Return the derivatives of :meth:`residuals`, (R, P): legs do not feel each other, so they move together."""
+        robots = [_candidate(self.stand, values)] + [_candidate(self.stand, values + move) for move in self._moves]
+        parts = []
+        for chunk in self.chunks:
+            shown = predict(self.stand, chunk, robots, self.threads)
+            rows = np.zeros((*shown.shape[1:], len(values)))
+            for move, change in zip(self._moves, shown[1:] - shown[0], strict=True):
+                for parameter in np.flatnonzero(move):
+                    affected = self._branches[parameter]
+                    rows[:, affected, parameter] = change[:, affected] / move[parameter]
+            parts.append(self._weighted(rows, chunk).reshape(-1, len(values)))
+        return np.vstack([*parts, np.diag(1.0 / self.spread)])
+
+    def covariance(self, values: np.ndarray) -> np.ndarray:
+        """Return the parameters' covariance, (P, P), robust against errors that are alike for a while.
+
+        It is wider by what refits to other robots would find. The motors' loops are in the fit itself.
+        """
+        jacobian, residuals = self.jacobian(values), self.residuals(values)
+        inverse = np.linalg.inv(jacobian.T @ jacobian)
+        meat, first = np.diag(1.0 / self.spread**2), 0
+        for chunk in self.chunks:
+            rows = len(self._kept(chunk)) * self.stand.num_dof
+            part, left = jacobian[first : first + rows], residuals[first : first + rows]
+            blocks = max(2, round((chunk.time[-1] - _SETTLE) / _BLOCK))
+            edges = np.linspace(0, rows // self.stand.num_dof, blocks + 1).astype(int) * self.stand.num_dof
+            for begin, end in itertools.pairwise(edges):
+                score = part[begin:end].T @ left[begin:end]
+                meat += np.outer(score, score)
+            first += rows
+        robust = inverse @ meat @ inverse
+        # Never less than what noise alone leaves.
+        widest = np.maximum(np.diag(robust), np.diag(inverse))
+        scale = np.sqrt(widest / np.maximum(np.diag(robust), 1e-30))
+        return robust * np.outer(scale, scale) + self._of_others(values, jacobian, residuals, inverse)
+
+    def _of_others(
+        self, values: np.ndarray, jacobian: np.ndarray, residuals: np.ndarray, inverse: np.ndarray
+    ) -> np.ndarray:
+        """Return the covariance that comes from what is not fitted, (P, P): links' masses and friction at rest.
+
+        A refit to another robot is one step of Gauss and Newton from here.
+        """
+        found = _candidate(self.stand, values)
+        total = np.zeros_like(inverse)
+        others = [dataclasses.replace(found, link_mass=masses) for masses in _other_masses(self.stand)]
+        for robot in [*others, dataclasses.replace(found, stribeck=_STRIBECK)]:
+            parts = [
+                self._weighted(predict(self.stand, c, [robot], self.threads)[0] - c.position, c) for c in self.chunks
+            ]
+            changed = np.concatenate([*(part.ravel() for part in parts), residuals[-len(values) :]]) - residuals
+            shift = inverse @ (jacobian.T @ changed)
+            # Masses are spread evenly, so the variance is a third of the square of the largest change.
+            total += np.outer(shift, shift) / (1.0 if robot.stribeck else 3.0)
+        return total
+
+    def of(self, pieces: list[Chunk]) -> _Problem:
+        """Return the same problem of other pieces."""
+        return _Problem(self.stand, [dataclasses.replace(c, held=self.chunks[0].held) for c in pieces], self.threads)
+
+    def rms(self, values: np.ndarray) -> np.ndarray:
+        """Return the RMS error of each joint's angle, rad, (D,)."""
+        robot = [_candidate(self.stand, values)]
+        errors = [(predict(self.stand, c, robot, self.threads)[0] - c.position)[self._kept(c)] for c in self.chunks]
+        return np.sqrt(np.concatenate(errors).__pow__(2).mean(0))
+
+    def _kept(self, chunk: Chunk) -> np.ndarray:
+        return np.flatnonzero(chunk.time >= min(_SETTLE, 0.5 * chunk.time[-1]))
+
+    def _weighted(self, errors: np.ndarray, chunk: Chunk) -> np.ndarray:
+        scale = 1.0 / self.noise
+        return errors[self._kept(chunk)] * (scale if errors.ndim == 2 else scale[:, None])
+
+
+def _priors(stand: Stand) -> np.ndarray:
+    count, parts = stand.num_dof, []
+    for name in FITTED:
+        if name == "armature":
+            parts.append(np.stack((np.zeros(count), np.maximum(5.0 * stand.nominal().armature, 0.08)), axis=1))
+        else:
+            parts.append(np.tile(_PRIORS[name], (count, 1)))
+    return np.concatenate([*parts, np.array(_SHARED_PRIORS)])
+
+
+def _nominal(stand: Stand) -> np.ndarray:
+    truth = stand.nominal()
+    shared = np.mean(_SHARED_PRIORS, axis=1)
+    backlash = np.broadcast_to(truth.backlash, stand.num_dof)
+    return np.concatenate([*(getattr(truth, name) for name in QUANTITIES), backlash, shared])
+
+
+def _bounds(stand: Stand) -> tuple[np.ndarray, np.ndarray]:
+    low = np.full(len(_nominal(stand)), -np.inf)
+    for name in ("strength", "armature", "viscous_friction", "dry_friction", "backlash", *_SHARED):
+        low[_where(name, stand.num_dof)] = 0.1 if name == "strength" else 0.0
+    high = np.full_like(low, np.inf)
+    for name, (_, highest) in zip(_SHARED[1:], _SHARED_PRIORS[1:], strict=True):
+        high[_where(name, stand.num_dof)] = 1.5 * highest
+    return low, high
+
+
+def _where(name: str, count: int) -> slice:
+    """Return where a quantity's values are among the parameters."""
+    if name in FITTED:
+        first = FITTED.index(name) * count
+        return slice(first, first + count)
+    first = len(FITTED) * count + _SHARED.index(name)
+    return slice(first, first + 1)
+
+
+def _candidate(stand: Stand, values: np.ndarray) -> Candidate:
+    count = stand.num_dof
+    joints = {name: values[_where(name, count)] for name in FITTED}
+    shared = {name: float(values[_where(name, count)][0]) for name in _SHARED}
+    return Candidate(**joints, **shared)  # type: ignore[arg-type]
+
+
+def _moves(stand: Stand) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return steps of parameters for differences, (M, P), and which joints each parameter moves.
+
+    Branches of the held base do not feel each other, so that one parameter of each can move at a time.
+    """
+    count = stand.num_dof
+    total = len(_nominal(stand))
+    branch = np.array(stand.branch)
+    affected: list[np.ndarray] = []
+    moves = []
+    for name in FITTED:
+        size = np.maximum(0.05 * stand.nominal().armature, 2e-4) if name == "armature" else np.full(count, _STEPS[name])
+        for place in range(max(np.bincount(branch))):
+            move = np.zeros(total)
+            for b in np.unique(branch):
+                joints = np.flatnonzero(branch == b)
+                if place < len(joints):
+                    move[_where(name, count).start + joints[place]] = size[joints[place]]
+            moves.append(move)
+        affected += [np.flatnonzero(branch == b) for b in branch]
+    for i, seconds in enumerate((5e-4, 2e-4, 2e-4)):
+        moves.append(np.zeros(total))
+        moves[-1][len(FITTED) * count + i] = seconds
+        affected.append(np.arange(count))
+    return np.stack(moves), affected
+
+
+def _other_masses(stand: Stand) -> list[np.ndarray]:
+    """Return factors of links' masses, (B,) each: one link of every branch is heavier."""
+    # Each joint's link, of which a leg has one for every joint; the base is held.
+    links, branch = [stand.scene.body_names.index(name) for name in stand.link_names], np.array(stand.branch)
+    found = []
+    for place in range(max(np.bincount(branch))):
+        factors = np.ones(len(stand.scene.body_ids))
+        for b in np.unique(branch):
+            for joint in np.flatnonzero(branch == b)[place : place + 1]:
+                factors[links[joint]] += _MASS_SPREAD
+        found.append(factors)
+    return found
+
+
+def _regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
+    """Return strength, armature, viscous and dry friction of each joint, (4, D), by regression on inverse dynamics."""
+    dt = float(np.median(np.diff(chunk.time)))
+    width = max(3, round(0.02 / dt)) | 1
+    kernel = np.hanning(width + 2)[1:-1] / np.hanning(width + 2).sum()
+    smooth = np.stack([np.convolve(column, kernel, "same") for column in chunk.position.T], axis=1)
+    speed, target = np.gradient(smooth, dt, axis=0), np.empty_like(chunk.target)
+    force = np.gradient(speed, dt, axis=0)
+    for joint in range(stand.num_dof):
+        target[:, joint] = np.convolve(
+            np.interp(chunk.time - delay, chunk.time, chunk.target[:, joint]), kernel, "same"
+        )
+    drive = chunk.kp * (target - smooth) - chunk.kd * speed
+    bare = dataclasses.replace(stand.nominal(), **dict.fromkeys(QUANTITIES[1:4], np.zeros(stand.num_dof)))  # type: ignore[arg-type]
+    model = stand.model_of(bare)
+    model.opt.gravity[:] = 9.81 * chunk.down
+    data, rows = mujoco.MjData(model), np.arange(2 * width, len(chunk.time) - 2 * width, max(1, len(chunk.time) // 800))
+    needed = np.empty((len(rows), stand.num_dof))
+    for i, row in enumerate(rows):
+        data.qpos[:], data.qvel[:], data.qacc[:] = smooth[row], speed[row], force[row]
+        mujoco.mj_inverse(model, data)
+        needed[i] = data.qfrc_inverse
+    nominal = np.stack([getattr(stand.nominal(), name) for name in QUANTITIES[:4]])
+    found = np.empty((4, stand.num_dof))
+    for joint in range(stand.num_dof):
+        columns = [drive[rows, joint], -force[rows, joint], -speed[rows, joint], -np.tanh(speed[rows, joint] / 0.05)]
+        # A weak pull to the nominal robot keeps what the motion does not show.
+        table = np.vstack([np.stack(columns, axis=1), np.diag([0.3, 3.0, 0.3, 0.3])])
+        wanted = np.concatenate((needed[:, joint], np.diag([0.3, 3.0, 0.3, 0.3]) @ nominal[:, joint]))
+        found[:, joint] = np.linalg.lstsq(table, wanted, rcond=None)[0]
+    return np.clip(found, [[0.5], [1e-3], [0.0], [0.0]], [[1.5], [0.1], [0.5], [0.5]])

@@ -1,0 +1,86 @@
+"""What logs of a hanging robot tell of it, and what they can't tell, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from legged_gym.common.errors import UserError
+from legged_gym.this_robot.fit import FITTED, Fit, fit
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.robot_file import Interval, ThisRobot
+from legged_gym.this_robot.stand import Stand
+
+_BASE_TURNS = 0.15
+"""A base in a stand turns slower than this, RMS, rad/s."""
+_HARDLY = 0.02
+"""A joint whose motion is smaller than this hardly moved, RMS, rad."""
+_NEVER = {
+    "link masses": "scaling all masses with all strengths gives the same motion: weigh the links",
+    "action and observation delay apart": "only their sum shows in how a motion follows its targets",
+    "damping gain apart from damping": "a motor's own D gain is taken to be as strong as its P gain",
+    "payload": "a robot in its stand does not carry it",
+}
+_HINTS = {
+    "zero_offset": "log it once more with the stand tilted, so that gravity turns the joint",
+    "strength": "a longer log, or larger motion",
+    "armature": "faster motion",
+    "viscous_friction": "faster motion, and two sets of gains",
+    "dry_friction": "slower motion",
+    "backlash": "a log with less noise",
+}
+
+
+def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[ThisRobot, Fit]:
+    """Find out what a robot is like.
+
+    Args:
+        stand: Its description.
+        logs: Of the robot in its stand.
+        threads: Predictions at a time.
+
+    Raises:
+        UserError: A log that can't tell anything: the robot walked, or other joints.
+    """
+    logs = [log.in_order(stand.joint_names) for log in logs]
+    for log in logs:
+        _require_stand(log)
+    found = fit(stand, logs, threads)
+    robot = ThisRobot(stand.task, {name: {} for name in stand.joint_names}, made_from=[log.name for log in logs])
+    robot.not_told.update(_NEVER)
+    for name in FITTED:
+        values, halves = found.of(name)
+        for joint, label in enumerate(stand.joint_names):
+            reason = _reason(name, found.moved[joint], 2.0 * halves[joint], float(np.ptp(found.prior_of(name)[joint])))
+            if reason:
+                robot.not_told[f"{name} of {label}"] = reason
+            else:
+                robot.joints[label][name] = _interval(values[joint], halves[joint], name != "zero_offset")
+    delays, halves = found.of("delay")
+    robot.delay = _interval(delays[0], max(halves[0], 5e-4), True)
+    return robot, found
+
+
+def _require_stand(log: RobotLog) -> None:
+    turning = float(np.sqrt(np.square(log["gyro"]).sum(1).mean()))
+    leaning = float(np.degrees(np.arccos(np.clip(log.gravity @ log.gravity.mean(0), -1.0, 1.0)).max()))
+    if turning > _BASE_TURNS or ("action" in log and np.abs(np.nan_to_num(log["action"])).max() > 0.0):
+        raise UserError(
+            f"{log.name}: joint parameters can't be told from walking alone (its base turns by {turning:.2f} rad/s, "
+            f"leans by up to {leaning:.0f}°): log the robot in its stand, with the trajectory of excite.py"
+        )
+
+
+def _reason(name: str, moved: float, width: float, prior: float) -> str:
+    """Return why a value can't be told, or nothing."""
+    if moved < _HARDLY:
+        return f"the joint hardly moved ({moved:.3f} rad RMS): excite it"
+    if width > 0.5 * prior:
+        return f"its interval is {width:.2g} wide, more than half of what is expected anyway: {_HINTS[name]}"
+    return ""
+
+
+def _interval(value: float, half: float, positive: bool) -> Interval:
+    low = max(0.0, value - half) if positive else value - half
+    return (float(low), float(value), float(value + half))

@@ -1,0 +1,183 @@
+"""Joint angles of many candidate robots in a stand that are given a log's targets, at once and in C."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import mujoco.rollout
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from legged_gym.common.errors import UserError
+from legged_gym.deploy.controller import MOTOR_DT
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.stand import STRIBECK_SPEED, Stand, Truth
+
+STEP = 0.002
+"""Physics step of predictions, s. What it does to inertia and timing is taken out again to first order."""
+SIMULATED_STEP = 0.001
+"""A force of a step acts half a step before it in a simulation; delays are meant as those of one with this step."""
+_GRAVITY = 9.81
+_LEAN = 0.002
+"""An error of the angle past which a motor surely leans to one side of its gear's play, rad."""
+
+
+@dataclass
+class Candidate(Truth):
+    """A robot, and how its motors close their loops."""
+
+    position_lag: float = 0.0
+    """Age of the angle in the P term, s."""
+    velocity_lag: float = 0.0
+    """Age of the velocity in the D term, s."""
+
+
+@dataclass
+class Chunk:
+    """A piece of a log in which gains and the direction of gravity stay the same."""
+
+    time: np.ndarray
+    """s, from 0, (T,)."""
+    target: np.ndarray
+    position: np.ndarray
+    """rad, (T, D)."""
+    first_velocity: np.ndarray
+    """rad/s, (D,)."""
+    kp: np.ndarray
+    kd: np.ndarray
+    """(D,)."""
+    down: np.ndarray
+    """Direction of gravity, base frame, (3,)."""
+    held: bool = True
+    """Whether each target was held until the next row, or the log only shows some of them."""
+    first_row: int = 0
+    """Where it begins in its log."""
+
+
+def chunks(log: RobotLog, shortest: float = 2.0) -> list[Chunk]:
+    """Cut a log where gains change; pieces shorter than ``shortest`` seconds are left out.
+
+    Raises:
+        UserError: None is left.
+    """
+    gains = np.concatenate((log["kp"], log["kd"]), axis=1)
+    changes = np.flatnonzero(np.abs(np.diff(gains, axis=0)).max(1) > 1e-6) + 1
+    found = []
+    for first, last in zip([0, *changes], [*changes, len(log.time)], strict=True):
+        rows = slice(first, last)
+        if last - first < 10 or log.time[last - 1] - log.time[first] < shortest:
+            continue
+        down = log.gravity[rows].mean(0)
+        early = slice(first, first + max(3, round(0.02 / log.dt)))
+        found.append(Chunk(log.time[rows] - log.time[first], log["target"][rows], log["position"][rows],
+                           log["velocity"][early].mean(0), log["kp"][first], log["kd"][first],
+                           down / np.linalg.norm(down), first_row=first))  # fmt: skip
+    if not found:
+        raise UserError(f"{log.name}: no piece of {shortest:g} s in which the gains stay the same")
+    return found
+
+
+def predict(stand: Stand, chunk: Chunk, robots: Sequence[Candidate], threads: int = 1) -> np.ndarray:
+    """Return what each robot's encoders would show at the chunk's times, rad, (n, T, D).
+
+    The D gain and most of the drive live in the model itself: stiffness and damping of its joints.
+    """
+    steps = int(np.ceil(chunk.time[-1] / STEP)) + 1
+    grid = STEP * np.arange(steps)
+    models, states, forces = [], [], np.empty((len(robots), steps, stand.num_dof))
+    for i, robot in enumerate(robots):
+        model = _driven_model(stand, chunk, robot)
+        start = chunk.position[0] - robot.zero_offset
+        states.append(np.concatenate(([0.0], start, chunk.first_velocity)))
+        target = _arriving(chunk, grid, robot.delay) - robot.zero_offset
+        half = 0.5 * np.broadcast_to(robot.backlash, stand.num_dof)
+        forces[i] = robot.strength * chunk.kp * (target - half * _side(chunk, grid, robot.delay))
+        if robot.stribeck:
+            forces[i] -= robot.stribeck * robot.dry_friction * _excess(chunk, grid)
+        models.append(model)
+    data = [mujoco.MjData(models[0]) for _ in range(threads)]
+    with mujoco.rollout.Rollout(nthread=threads if threads > 1 else 0) as runner:
+        states_out, _ = runner.rollout(
+            models, data, np.stack(states), forces, control_spec=mujoco.mjtState.mjSTATE_QFRC_APPLIED.value
+        )
+    qpos = np.concatenate(
+        (np.stack(states)[:, None, 1 : 1 + stand.num_dof], states_out[:, :-1, 1 : 1 + stand.num_dof]), 1
+    )
+    qvel = np.concatenate((np.stack(states)[:, None, 1 + stand.num_dof :], states_out[:, :-1, 1 + stand.num_dof :]), 1)
+    shown = _between(qpos, qvel, chunk.time / STEP)
+    plays = [0.5 * np.broadcast_to(r.backlash, stand.num_dof) * _side(chunk, chunk.time, r.delay) for r in robots]
+    return shown + np.stack([robot.zero_offset for robot in robots])[:, None] + np.stack(plays)
+
+
+def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjModel:
+    """Return a model with the drive in its joints.
+
+    A lag makes of a P gain a little negative damping, and of a D gain a little negative inertia. The step itself
+    integrates damping implicitly, which adds half a step's worth of inertia.
+    """
+    kp, kd = robot.strength * chunk.kp, robot.strength * chunk.kd
+    damping = np.maximum(robot.viscous_friction + kd - kp * robot.position_lag, 0.0)
+    inertia = np.maximum(
+        robot.armature - kd * robot.velocity_lag + 0.5 * kp * robot.position_lag**2 - 0.5 * STEP * damping, -5e-4
+    )
+    model = stand.model_of(dataclasses.replace(robot, armature=np.zeros(stand.num_dof)))
+    model.opt.timestep = STEP
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
+    model.opt.gravity[:] = _GRAVITY * chunk.down
+    model.jnt_stiffness[:] = kp
+    model.qpos_spring[:] = 0.0
+    model.dof_damping[:] = damping
+    model.dof_armature[:] = inertia
+    return model
+
+
+def _side(chunk: Chunk, time: np.ndarray, delay: float) -> np.ndarray:
+    """Return to which side of its gear's play each motor leans at some times, -1 to 1, (n, D): that of its torque."""
+    error = np.empty_like(chunk.position)
+    for joint, target in enumerate(chunk.target.T):
+        error[:, joint] = np.interp(chunk.time - delay, chunk.time, target) - chunk.position[:, joint]
+    lean = np.tanh(error / _LEAN)
+    return np.stack([np.interp(time, chunk.time, column) for column in lean.T], axis=1)
+
+
+def _excess(chunk: Chunk, time: np.ndarray) -> np.ndarray:
+    """Return the excess of slow joints' friction at some times, in the direction of motion, 0 to 1, (n, D)."""
+    dt = float(np.median(np.diff(chunk.time)))
+    window = np.hanning(max(3, round(0.03 / dt)) + 2)
+    smooth = np.stack([np.convolve(column, window / window.sum(), "same") for column in chunk.position.T], axis=1)
+    speed = np.gradient(smooth, chunk.time, axis=0)
+    excess = np.tanh(speed / 0.02) * np.exp(-((speed / STRIBECK_SPEED) ** 2))
+    return np.stack([np.interp(time, chunk.time, column) for column in excess.T], axis=1)
+
+
+def _arriving(chunk: Chunk, grid: np.ndarray, delay: float) -> np.ndarray:
+    """Return the mean of the targets that the motors hold around each step, rad, (S, D): smooth in the delay."""
+    edges = np.append(grid - 0.5 * STEP, grid[-1] + 0.5 * STEP) - delay + 0.5 * SIMULATED_STEP
+    if not chunk.held:
+        course = CubicSpline(chunk.time, chunk.target)
+        return course(np.clip(edges[:-1] + 0.5 * STEP - 0.5 * MOTOR_DT, 0.0, chunk.time[-1]))
+    time = np.append(chunk.time, chunk.time[-1] + 1.0)
+    total = np.vstack((np.zeros(chunk.target.shape[1]), np.cumsum(np.diff(time)[:, None] * chunk.target, axis=0)))
+    # Before the first row its target has been there for long.
+    time, total = np.insert(time, 0, -1.0), np.vstack((total[:1] - chunk.target[:1], total))
+    integral = np.stack([np.interp(edges, time, column) for column in total.T], axis=1)
+    return np.diff(integral, axis=0) / STEP
+
+
+def _between(qpos: np.ndarray, qvel: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return angles between the steps, (n, T, D), by cubics; a velocity belongs half a step before its angle."""
+    low = np.clip(where.astype(int), 0, qpos.shape[1] - 2)
+    share = (where - low)[None, :, None]
+    speed = 0.5 * (qvel + np.concatenate((qvel[:, 1:], qvel[:, -1:]), axis=1))
+    begin, end = qpos[:, low], qpos[:, low + 1]
+    begin_rise, end_rise = STEP * speed[:, low], STEP * speed[:, low + 1]
+    s2, s3 = share**2, share**3
+    return (
+        (2 * s3 - 3 * s2 + 1) * begin
+        + (s3 - 2 * s2 + share) * begin_rise
+        + (3 * s2 - 2 * s3) * end
+        + (s3 - s2) * end_rise
+    )

@@ -1,0 +1,128 @@
+"""``my_robot.yaml``: what is known of one robot, and the task that is made for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from legged_gym.common.errors import UserError, near_names
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+
+IDENTIFIED = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset", "backlash")
+"""Quantities of a joint; settings of ``motors`` have the same names, units and meanings."""
+Interval = tuple[float, float, float]
+"""Lowest value, likeliest value, highest value."""
+_SIMULATED_STEP = 0.001
+"""Delays are those of a simulation with this step, s."""
+
+
+@dataclass
+class ThisRobot:
+    """One robot as its logs show it."""
+
+    task: str
+    joints: dict[str, dict[str, Interval]]
+    """By joint and quantity; what the logs don't tell is left out."""
+    delay: Interval | None = None
+    """From a target to when it acts, s."""
+    made_from: list[str] = field(default_factory=list)
+    not_told: dict[str, str] = field(default_factory=dict)
+    """What the logs don't tell, and why."""
+    path: str = "my_robot.yaml"
+
+
+def write_robot(robot: ThisRobot, path: str) -> None:
+    """Write a robot as YAML.
+
+    Raises:
+        UserError: The file can't be written.
+    """
+    rounded = {
+        joint: {name: [float(f"{x:.5g}") for x in interval] for name, interval in values.items()}
+        for joint, values in robot.joints.items()
+    }
+    content: dict[str, Any] = {"task": robot.task, "made_from": robot.made_from, "joints": rounded}
+    if robot.delay is not None:
+        content["delay"] = [float(f"{x:.5g}") for x in robot.delay]
+    content["not_told"] = robot.not_told
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("# One robot, as its logs show it: [lowest, likeliest, highest] of each value. SI units.\n")
+            yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    except OSError as error:
+        raise UserError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def read_robot(path: str) -> ThisRobot:
+    """Read a robot.
+
+    Raises:
+        UserError: It can't be read, or a key or value makes no sense; the message names it.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
+        raise UserError(f"{path}: no robot: it needs a section 'joints'")
+    known = ("task", "made_from", "joints", "delay", "not_told")
+    for key in content:
+        if key not in known:
+            raise UserError(f"{path}: unknown key '{key}': {near_names(str(key), known)}")
+    joints = {}
+    for joint, values in content["joints"].items():
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: key 'joints.{joint}' needs quantities, got {values!r}")
+        for name in values:
+            if name not in IDENTIFIED:
+                raise UserError(f"{path}: unknown key 'joints.{joint}.{name}': {near_names(str(name), IDENTIFIED)}")
+        joints[str(joint)] = {
+            n: _interval(path, f"joints.{joint}.{n}", v, n != "zero_offset") for n, v in values.items()
+        }
+    delay = content.get("delay")
+    return ThisRobot(
+        task=str(content.get("task", "")), joints=joints, made_from=list(content.get("made_from") or []),
+        delay=None if delay is None else _interval(path, "delay", delay, True),
+        not_told=dict(content.get("not_told") or {}), path=path,
+    )  # fmt: skip
+
+
+def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg) -> None:
+    """Make a task's configuration that of one robot: randomisation is drawn from its intervals, in place.
+
+    Args:
+        robot: The robot; what it does not tell stays as the task has it.
+        cfg: Changed.
+
+    Raises:
+        UserError: Its delay is longer than a control step.
+    """
+    for name in IDENTIFIED:
+        told = {j: [values[name][0], values[name][2]] for j, values in robot.joints.items() if name in values}
+        setattr(cfg.motors, name, {**told, **getattr(cfg.motors, name)})
+    rand = cfg.domain_rand
+    if all("strength" in values for values in robot.joints.values()):
+        # Gains are numbers that its motors are sent; what differs from them is the strength.
+        rand.stiffness_multiplier_range = rand.damping_multiplier_range = [1.0, 1.0]
+    if robot.delay is not None:
+        # A force of a step acts half a step early, so a simulation with longer steps needs a longer delay.
+        shift = 0.5 * (cfg.sim.dt - _SIMULATED_STEP)
+        step = cfg.control.decimation * cfg.sim.dt
+        delays = [max(0.0, robot.delay[0] + shift), robot.delay[2] + shift]
+        if delays[1] > step + 1e-9:
+            raise UserError(f"{robot.path}: key 'delay' is up to {robot.delay[2]:g} s; with steps of {cfg.sim.dt:g} s "
+                            f"the task can delay actions by up to {step - shift:g} s")  # fmt: skip
+        rand.action_delay_range = delays
+
+
+def _interval(path: str, key: str, value: Any, positive: bool) -> Interval:
+    numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)
+    if not numbers or not value[0] <= value[1] <= value[2] or (positive and value[0] < 0.0):
+        least = ", 0 or more" if positive else ""
+        raise UserError(f"{path}: key '{key}' must be [lowest, likeliest, highest]{least}, got {value!r}")
+    return (float(value[0]), float(value[1]), float(value[2]))

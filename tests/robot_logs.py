@@ -1,0 +1,196 @@
+# ruff: noqa: E501 (a table of faults)
+"""Simulated logs of hanging robots, and what may be wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from legged_gym.this_robot.excite import make_trajectory
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.stand import Stand, Trajectory, Truth
+
+Fault = Callable[[RobotLog], None]
+"""Spoils a log in place."""
+
+
+def first_motion(stand: Stand) -> Trajectory:
+    """Return the trajectory of a first motion, while somebody turns the stand at its start."""
+    trajectory = make_trajectory(stand, 6.0, 3, gentle=True)
+    time = trajectory.time
+    fade = np.clip(np.minimum(time, 2.5 - time) / 0.4, 0.0, 1.0)
+    waves = [
+        size * np.sin(2.0 * np.pi * hertz * time + shift)
+        for size, hertz, shift in ((0.2, 0.8, 0), (0.25, 0.5, 1), (0.2, 0.6, 0))
+    ]
+    trajectory.attitude = fade[:, None] * np.stack(waves, axis=1)
+    return trajectory
+
+
+def some_robot(stand: Stand, seed: int, real: bool = True) -> Truth:
+    """Return a robot as it may come out of a workshop; ``real`` ones have what a fit does not know, too."""
+    rng, count = np.random.default_rng(seed), stand.num_dof
+    rolls = np.array(["roll" in name for name in stand.joint_names])
+    robot = Truth(
+        strength=rng.uniform(0.8, 1.2, count), armature=np.where(rolls, 0.0403, 0.0045) * rng.uniform(0.7, 1.3, count),
+        viscous_friction=rng.uniform(0.01, 0.12, count), dry_friction=rng.uniform(0.02, 0.2, count),
+        zero_offset=rng.uniform(-0.025, 0.025, count), delay=float(rng.uniform(0.0, 0.01)),
+        position_noise=5e-4, velocity_noise=0.05, gravity_noise=0.004, gyro_noise=0.02,
+    )  # fmt: skip
+    if not real:
+        return robot
+    return dataclasses.replace(
+        robot, backlash=rng.uniform(0.0, 0.005, count), stribeck=0.3, clock_jitter=2e-4,
+        link_mass=rng.uniform(0.95, 1.05, len(stand.scene.body_ids)), imu_rate=float(rng.uniform(70.0, 100.0)),
+    )  # fmt: skip
+
+
+def _swap(signal: str, one: int, two: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log[signal][:, [one, two]] = log[signal][:, [two, one]]
+
+    return spoil
+
+
+def _all(*faults: Fault) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        for fault in faults:
+            fault(log)
+
+    return spoil
+
+
+def _times(signal: str, factor: float, *columns: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log[signal][:, list(columns) if columns else slice(None)] *= factor
+
+    return spoil
+
+
+def _plus(signal: str, amount: float, column: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log[signal][:, column] += amount
+
+    return spoil
+
+
+def _set(signal: str, make: Callable[[RobotLog], np.ndarray]) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log.values[signal] = make(log)
+
+    return spoil
+
+
+def _late(seconds: float) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        rows = round(seconds / log.dt)
+        for signal in ("position", "velocity"):
+            log.values[signal] = np.concatenate((np.repeat(log[signal][:1], rows, 0), log[signal][:-rows]))
+
+    return spoil
+
+
+def _hold(signal: str, column: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log[signal][:, column] = log[signal][0, column]
+
+    return spoil
+
+
+def _drop(first: int, last: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        for name, values in log.values.items():
+            log.values[name] = np.delete(values, slice(first, last), axis=0)
+
+    return spoil
+
+
+def _thin(every: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        for name, values in log.values.items():
+            log.values[name] = values[::every]
+
+    return spoil
+
+
+def _axes(signal: str, order: tuple[int, int, int], signs: tuple[int, int, int] = (1, 1, 1)) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log.values[signal] = log[signal][:, order] * signs
+
+    return spoil
+
+
+def _tilt(degrees: float) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        log.values["gravity"], log.values["gyro"] = log["gravity"] @ turn.T, log["gyro"] @ turn.T
+
+    return spoil
+
+
+def _sag(log: RobotLog) -> np.ndarray:
+    return 24.0 - 5.0 * np.clip((log.time - log.time[0]) / 4.0, 0.0, 1.0)
+
+
+def _jitter(log: RobotLog) -> np.ndarray:
+    return np.sort(log.time + np.random.default_rng(0).uniform(-3.0, 3.0, len(log.time)) * log.dt)
+
+
+def _again(log: RobotLog) -> np.ndarray:
+    return np.repeat(log["position"][::4], 4, axis=0)[: len(log.time)]
+
+
+def _both(factor: float, joint: int) -> Fault:
+    return _all(*(_times(signal, factor, joint) for signal in ("target", "position", "velocity")))
+
+
+YAW_L, ROLL_L, PITCH_L, KNEE_L, ANKLE_L, YAW_R, ROLL_R, PITCH_R, KNEE_R, ANKLE_R = range(10)
+
+FAULTS: dict[str, tuple[str, str, Fault]] = {
+    # Name: topic of the finding, a part of its text, and what spoils the log.
+    "encoders swapped, knee and ankle": ("order and sign", "knee_pitch_l shows the motor of ankle_pitch_l", _swap("position", KNEE_L, ANKLE_L)),
+    "encoders swapped, left and right": ("order and sign", "hip_pitch_l shows the motor of hip_pitch_r", _swap("position", PITCH_L, PITCH_R)),
+    "encoders swapped, yaw and roll": ("order and sign", "hip_yaw_r shows the motor of hip_roll_r", _swap("position", YAW_R, ROLL_R)),
+    "targets swapped": ("order and sign", "swapped", _swap("target", KNEE_R, PITCH_R)),
+    "sign of an encoder, knee": ("order and sign", "sign: knee_pitch_r", _times("position", -1, KNEE_R)),
+    "sign of an encoder, roll": ("order and sign", "sign: hip_roll_l", _times("position", -1, ROLL_L)),
+    "sign of an encoder, ankle": ("order and sign", "sign: ankle_pitch_l", _times("position", -1, ANKLE_L)),
+    "stuck knee": ("order and sign", "stuck: knee_pitch_l", _hold("position", KNEE_L)),
+    "stuck yaw": ("order and sign", "stuck: hip_yaw_r", _hold("position", YAW_R)),
+    "degrees": ("scale", "degrees", _times("position", 57.29578, PITCH_L)),
+    "rotor side": ("scale", "rotor's side", _times("position", 6.33, ANKLE_R)),
+    "gear of the roll left out": ("scale", "3:1", _times("position", 3.0, ROLL_R)),
+    "zero in the log, knee": ("zero", "zero of knee_pitch_l is off by about +0.1", _plus("position", 0.1, KNEE_L)),
+    "zero in the log, yaw": ("zero", "zero of hip_yaw_l is off by about -0.1", _plus("position", -0.12, YAW_L)),
+    "zero in the log, pitch": ("zero", "zero of hip_pitch_r is off by about +0.", _plus("position", 0.15, PITCH_R)),
+    "velocity in degrees": ("velocity", "degrees", _times("velocity", 57.29578)),
+    "velocity of the rotor": ("velocity", "hip_pitch_l is 6", _times("velocity", 6.33, PITCH_L)),
+    "velocity in rpm": ("velocity", "minute", _times("velocity", 9.549, KNEE_R)),
+    "velocity's sign": ("velocity", "velocity of ankle_pitch_r has the wrong sign", _times("velocity", -1, ANKLE_R)),
+    "velocities swapped": ("velocity", "hip_yaw_l has the velocity of", _swap("velocity", YAW_L, PITCH_L)),
+    "no velocity": ("velocity", "knee_pitch_r has no velocity", _times("velocity", 0, KNEE_R)),
+    "gyro's x and y": ("gyro", "exchanged", _axes("gyro", (1, 0, 2))),
+    "gyro's sign": ("gyro", "sign of x", _axes("gyro", (0, 1, 2), (-1, 1, 1))),
+    "gyro turned about z": ("gyro", "exchanged", _axes("gyro", (1, 0, 2), (1, -1, 1))),
+    "gyro in degrees": ("gyro", "degrees", _times("gyro", 57.29578)),
+    "gravity's sign": ("IMU mount", "points up", _times("gravity", -1)),
+    "gravity along x": ("IMU mount", "along x", _axes("gravity", (2, 1, 0))),
+    "gravity in m/s2": ("IMU units of gravity", "9.81", _times("gravity", 9.81)),
+    "leaning IMU": ("IMU mount", "leans by", _tilt(8.0)),
+    "slow log": ("sample rate", "25 rows", _thin(10)),
+    "jitter": ("jitter", "varies", _set("time", _jitter)),
+    "gap": ("gaps", "1 gaps", _drop(700, 750)),
+    "repeated samples": ("repeated samples", "repeat", _set("position", _again)),
+    "old IMU": ("IMU age", "ms old", _set("imu_time", lambda log: log["imu_time"] - 0.05)),
+    "slow IMU": ("IMU age", "samples in a second", _set("imu_time", lambda log: np.floor(log.time * 30.0) / 30.0)),
+    "late joints": ("latency", "later", _late(0.04)),
+    "P gain of a joint": ("gains", "kp of hip_roll_l is 20", _set("kp", lambda log: np.where(np.arange(10) == ROLL_L, 20.0, log["kp"]))),
+    "D gains": ("gains", "kd of all joints", _times("kd", 0.1)),
+    "battery": ("battery", "sags", _set("voltage", _sag)),
+    "turned motor": ("wiring", "hip_pitch_l turns the wrong way", _both(-1.0, PITCH_L)),
+    "turned knee": ("wiring", "knee_pitch_r turns the wrong way", _both(-1.0, KNEE_R)),
+}  # fmt: skip
+"""Faults that can be put into a healthy log."""
