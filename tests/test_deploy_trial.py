@@ -15,13 +15,14 @@ from legged_gym.common.errors import UserError
 from legged_gym.deploy import plan as planning
 from legged_gym.deploy.controller import Controller, MotorCommand, Sensors, projected_gravity
 from legged_gym.deploy.plan import TrialPlan, draw_plans
-from legged_gym.deploy.pool import cut_record, join_records, run_trials
+from legged_gym.deploy.pool import run_trials
 from legged_gym.deploy.trial import Trial
 from legged_gym.deploy.world import WorldSettings
 from legged_gym.envs import QminiCfg
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import measure
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.scenarios import Scenario, select_scenarios
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import PolicyFiles, load_policy
@@ -258,10 +259,10 @@ def test_records_are_joined_and_cut(policy: PolicyFiles) -> None:
         Trial(policy, URDF, make_plan(policy, seconds=0.2, payload=payload)).run().record for payload in (0.0, 1.0)
     ]
     records[1] = dataclasses.replace(records[1], rows=np.array([7]))
-    joined = join_records(records)
+    joined = Rollout.join(records)
     assert (joined.steps, joined.trials, joined.rows.tolist()) == (10, 2, [10, 7])
     np.testing.assert_array_equal(joined.select([1]).lin_vel, records[1].lin_vel)
-    part = cut_record(joined, 4, 9)
+    part = joined.cut(4, 9)
     assert (part.steps, part.rows.tolist()) == (5, [5, 3])
     np.testing.assert_array_equal(part.dof_pos, joined.dof_pos[4:9])
     np.testing.assert_array_equal(part.mass, joined.mass)

@@ -20,8 +20,8 @@ from test_cli import can_draw, command, run
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.cli.arguments import run_main
+from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.evaluation.scenarios import SCENARIOS
-from legged_gym.render.video import VideoUnavailableError
 from legged_gym.runners import runs
 
 THREADS, PLANE = "--set=sim.num_threads=1", "--set=terrain.mesh_type=plane"
@@ -64,7 +64,7 @@ def unfilmed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(sample: object) -> None:
         raise VideoUnavailableError("not wanted here")
 
-    monkeypatch.setattr("legged_gym.evaluation.report.film_strip", fail)
+    monkeypatch.setattr("legged_gym.render.results.film_strip", fail)
 
 
 @pytest.mark.usefixtures("unfilmed")

@@ -11,14 +11,14 @@ import pytest
 from legged_gym.common.labels import QMINI_LABELS
 from legged_gym.evaluation import metrics, motion
 from legged_gym.evaluation.metrics import METRIC, METRICS, measure
-from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.rollout import Rollout
 
 DT = 0.02
 SECOND = 50
 JOINTS, FEET = 2, 2
 
 
-def record(steps: int = 200, trials: int = 3, **changes: Any) -> Record:
+def rollout(steps: int = 200, trials: int = 3, **changes: Any) -> Rollout:
     """Return robots that stand still, upright and with both feet on the ground, at the command zero."""
     shape = (steps, trials)
     values: dict[str, Any] = {
@@ -41,7 +41,7 @@ def record(steps: int = 200, trials: int = 3, **changes: Any) -> Record:
         "estimate": np.concatenate((np.zeros((*shape, 3)), np.ones((*shape, FEET))), axis=-1),
         "labels": QMINI_LABELS,
     }
-    return Record(**{**values, **changes})
+    return Rollout(**{**values, **changes})
 
 
 def leaning(roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> list[float]:
@@ -52,7 +52,7 @@ def leaning(roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> list[flo
 
 
 def test_perfect_standing() -> None:
-    figures = measure(record())
+    figures = measure(rollout())
     zero = ["falls", "cut_out_steps", "cut_out_trials", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "standing_steps",
             "estimator_rmse", "torque", "power", "action_change", "joint_speed_peak", "foot_slip", "sway"]  # fmt: skip
     assert {name: figures[name] for name in zero} == dict.fromkeys(zero, 0.0)
@@ -73,7 +73,7 @@ def test_euler_angles_agree_with_those_of_the_task(angles: tuple[float, float, f
 
 
 def test_a_fall_is_a_termination_or_a_tilt_past_sixty_degrees() -> None:
-    lying = record()
+    lying = rollout()
     lying.rows[0] = 120
     lying.base_quat[150:, 1] = leaning(roll=math.radians(61.0))
     lying.base_quat[150:, 2] = leaning(pitch=math.radians(59.0))
@@ -83,7 +83,7 @@ def test_a_fall_is_a_termination_or_a_tilt_past_sixty_degrees() -> None:
 
 
 def test_cut_out_counts_rows_before_a_fall_and_trials() -> None:
-    leant = record()
+    leant = rollout()
     leant.base_quat[10:30, 0] = leaning(pitch=math.radians(-21.0))
     leant.base_quat[10:30, 1] = leaning(roll=math.radians(19.0))
     leant.rows[2] = 100
@@ -94,14 +94,14 @@ def test_cut_out_counts_rows_before_a_fall_and_trials() -> None:
 
 
 def test_yaw_is_no_tilt() -> None:
-    turned = record()
+    turned = rollout()
     turned.base_quat[:] = leaning(yaw=2.0)
     assert motion.tilt(turned).max() == pytest.approx(0.0, abs=1e-6)
     assert metrics.cut_out_steps(turned) == 0.0
 
 
 def test_a_second_after_start_and_new_command_does_not_count() -> None:
-    told = record(steps=200, trials=1)
+    told = rollout(steps=200, trials=1)
     told.commands[100:, 0, 0] = 0.4
     rows = motion.settled(told)[:, 0]
     assert np.flatnonzero(rows).tolist() == [*range(50, 100), *range(150, 200)]
@@ -111,7 +111,7 @@ def test_a_second_after_start_and_new_command_does_not_count() -> None:
 
 
 def test_tracking_per_axis_leaves_out_what_comes_after_a_fall() -> None:
-    walk = record(trials=2)
+    walk = rollout(trials=2)
     walk.commands[..., 0], walk.commands[..., 2] = 0.5, 0.3
     walk.lin_vel[..., 0], walk.lin_vel[..., 1], walk.yaw_rate[:] = 0.4, 0.05, 0.5
     walk.lin_vel[100:, 1, 0] = 99.0
@@ -121,7 +121,7 @@ def test_tracking_per_axis_leaves_out_what_comes_after_a_fall() -> None:
 
 
 def test_mean_error_is_blind_to_the_gaits_rhythm_but_not_to_opposite_biases() -> None:
-    walk = record(steps=150, trials=2)
+    walk = rollout(steps=150, trials=2)
     walk.lin_vel[:, 0, 0] = 0.1 + 0.3 * np.resize([1.0, -1.0], 150)
     walk.lin_vel[:, 1, 0] = -0.1
     assert metrics.tracking_mean_error(walk, 0) == pytest.approx(0.1)
@@ -129,14 +129,14 @@ def test_mean_error_is_blind_to_the_gaits_rhythm_but_not_to_opposite_biases() ->
 
 
 def test_sway_is_about_each_trials_mean() -> None:
-    walk = record(steps=150, trials=2)
+    walk = rollout(steps=150, trials=2)
     walk.lin_vel[:, 0, 1] = 0.5 + 0.2 * np.resize([1.0, -1.0], 150)
     walk.lin_vel[:, 1, 1] = -0.5 + 0.2 * np.resize([1.0, -1.0], 150)
     assert metrics.sway(walk) == pytest.approx(0.2)
 
 
 def test_drift_is_the_farthest_of_standing_trials_from_where_they_settled() -> None:
-    stand = record(trials=3)
+    stand = rollout(trials=3)
     stand.base_pos[..., 0] = np.linspace(1.0, 2.0, 200)[:, None]
     stand.base_pos[50:, 0, 0] = 5.0
     stand.base_pos[120, 0, :2] = [5.03, 0.04]
@@ -148,16 +148,16 @@ def test_drift_is_the_farthest_of_standing_trials_from_where_they_settled() -> N
 
 
 def test_drift_without_standing_trials_or_when_all_fell_at_once() -> None:
-    walk = record(trials=2)
+    walk = rollout(trials=2)
     walk.commands[..., 0] = 0.3
     assert math.isnan(metrics.drift(walk, np.max))
-    fallen = record(trials=2, rows=np.array([10, 20]))
+    fallen = rollout(trials=2, rows=np.array([10, 20]))
     assert math.isnan(metrics.drift(fallen, np.max))
     assert metrics.falls(fallen) == 1.0
 
 
 def test_steps_are_swings_of_at_least_two_rows() -> None:
-    stand = record(trials=2)
+    stand = rollout(trials=2)
     stand.foot_contact[20:30, 0, 0] = False  # Before it counts.
     stand.foot_contact[60:70, 0, 0] = False
     stand.foot_contact[80:82, 0, 1] = False
@@ -167,7 +167,7 @@ def test_steps_are_swings_of_at_least_two_rows() -> None:
 
 
 def test_estimator_errors_by_axis_and_together() -> None:
-    guess = record(trials=1)
+    guess = rollout(trials=1)
     assert guess.estimate is not None
     guess.lin_vel[:] = [0.3, 0.0, -0.1]
     guess.estimate[..., :3] = [0.33, -0.04, -0.1]
@@ -178,14 +178,14 @@ def test_estimator_errors_by_axis_and_together() -> None:
 
 
 def test_a_policy_without_an_estimator_has_no_estimator_errors() -> None:
-    figures = measure(record(estimate=None))
+    figures = measure(rollout(estimate=None))
     assert math.isnan(figures["estimator_rmse"])
     assert math.isnan(figures["contact_accuracy"])
     assert METRIC["estimator_rmse"].show(figures["estimator_rmse"]) == "-"
 
 
 def test_torque_power_and_cost_of_transport() -> None:
-    walk = record(trials=2)
+    walk = rollout(trials=2)
     walk.torques[:] = [4.0, -2.0]
     walk.dof_vel[:] = [3.0, 5.0]  # The second joint brakes.
     walk.commands[:, 0, 0] = -0.5
@@ -201,21 +201,21 @@ def test_torque_power_and_cost_of_transport() -> None:
 
 
 def test_action_change_is_a_mean_over_joints() -> None:
-    walk = record(trials=1)
+    walk = rollout(trials=1)
     walk.actions[:, 0, 0] = np.arange(200) * 0.2
     assert metrics.action_change(walk) == pytest.approx(0.1)
 
 
 def test_joint_speed_is_a_share_of_each_joints_limit() -> None:
-    walk = record(trials=2, rows=np.array([200, 100]))
+    walk = rollout(trials=2, rows=np.array([200, 100]))
     walk.dof_vel[7, 0] = [-5.0, 12.0]
     walk.dof_vel[150, 1] = 1000.0
     assert measure(walk)["joint_speed_peak"] == pytest.approx(50.0)
-    assert math.isnan(measure(record(dof_vel_limits=np.array([np.inf, np.inf])))["joint_speed_peak"])
+    assert math.isnan(measure(rollout(dof_vel_limits=np.array([np.inf, np.inf])))["joint_speed_peak"])
 
 
 def test_slip_counts_in_the_midst_of_contact_only() -> None:
-    walk = record(trials=1)
+    walk = rollout(trials=1)
     walk.sole_vel[...] = [0.03, 0.04]
     walk.foot_contact[100:120, 0, 0] = False
     for row in (99, *range(100, 120), 120):
@@ -223,9 +223,9 @@ def test_slip_counts_in_the_midst_of_contact_only() -> None:
     assert metrics.foot_slip(walk) == pytest.approx(0.05)
 
 
-def gait(left: slice, right: slice) -> Record:
+def gait(left: slice, right: slice) -> Rollout:
     """Return a robot that walks ahead, heading along world y, its feet off the ground in each second's given rows."""
-    walk = record(steps=300, trials=1)
+    walk = rollout(steps=300, trials=1)
     walk.commands[..., 0] = 0.3
     walk.base_quat[:] = leaning(yaw=math.pi / 2)
     for second in range(6):
@@ -261,7 +261,7 @@ def test_turning_is_no_limp() -> None:
 
 
 def test_select_keeps_what_belongs_together() -> None:
-    some = record(trials=3, rows=np.array([10, 20, 30]))
+    some = rollout(trials=3, rows=np.array([10, 20, 30]))
     some.commands[:, 2] = 1.0
     part = some.select(np.array([False, False, True]))
     assert (part.trials, part.steps, part.rows.tolist()) == (1, 200, [30])
@@ -269,5 +269,5 @@ def test_select_keeps_what_belongs_together() -> None:
     assert part.dof_vel_limits.shape == (2,)
     assert part.estimate is not None
     assert part.estimate.shape == (200, 1, 5)
-    without = record(estimate=None)
+    without = rollout(estimate=None)
     assert without.select([0]).estimate is None

@@ -14,31 +14,27 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from test_evaluate_metrics import record
+from test_evaluate_metrics import rollout
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, VideoUnavailableError
 from legged_gym.envs import QminiCfg
-from legged_gym.evaluation.evaluator import Stage
-from legged_gym.evaluation.html import Cell, Page
 from legged_gym.evaluation.metrics import METRICS
-from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.report import write_report
-from legged_gym.evaluation.results import EvaluationResult, PolicyResult, as_dict, judge, save_json
+from legged_gym.evaluation.report import print_results, svg, write_report
+from legged_gym.evaluation.results import EvaluationResult, PolicyResult, as_dict, judge, load_policies, save_json
+from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.samples import Sample, choose_sample
 from legged_gym.evaluation.scenarios import select_scenarios
-from legged_gym.evaluation.table import text_table
-from legged_gym.render.video import VideoUnavailableError
 
 SCENARIOS = select_scenarios("flat,push_0.6,start_stop,stand")
 
 
-def trials(count: int, fallen: int) -> Record:
+def trials(count: int, fallen: int) -> Rollout:
     """Return trials of which so many ended in a fall."""
     rows = np.full(count, 200)
     rows[:fallen] = 120
     joints = np.zeros((200, count, 10), np.float32)
     changes = {name: joints for name in ("dof_pos", "dof_vel", "torques", "actions")}
-    return record(steps=200, trials=count, rows=rows, dof_vel_limits=np.full(10, 30.0), **changes)
+    return rollout(steps=200, trials=count, rows=rows, dof_vel_limits=np.full(10, 30.0), **changes)
 
 
 def evaluation(*names: str) -> tuple[EvaluationResult, list[dict[str, Sample]]]:
@@ -58,30 +54,36 @@ def evaluation(*names: str) -> tuple[EvaluationResult, list[dict[str, Sample]]]:
     return result, samples
 
 
-def test_one_policy_gets_a_row_for_each_scenario() -> None:
-    lines = text_table(evaluation("walker")[0]).splitlines()
+def printed(result: EvaluationResult, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_results(result)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_one_policy_gets_a_row_for_each_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(evaluation("walker")[0], capsys)
     assert lines[0].startswith("walker  (sha256 0123456789ab")
     assert lines[1].split()[:4] == ["falls", ">20°", "vx", "vy"]
+    assert lines[2].split()[:3] == ["scenario", "%", "%"]
     assert [line.split()[0] for line in lines[3:]] == ["flat", "push_0.6", "start_stop", "stand"]
     assert lines[3].split()[1] == "0.0"
     assert len({len(line) for line in lines[3:]}) == 1
 
 
-def test_several_policies_get_columns_side_by_side() -> None:
-    lines = text_table(evaluation("first", "second")[0]).splitlines()
+def test_several_policies_get_columns_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(evaluation("first", "second")[0], capsys)
     assert lines[0].startswith("A  first") and lines[1].startswith("B  second")
-    assert lines[4].split()[:4] == ["A", "B", "A", "B"]
-    assert lines[5].split()[:3] == ["flat", "0.0", "5.0"]
+    assert lines[2].split()[:4] == ["falls", "A", "falls", "B"]
+    assert lines[4].split()[:3] == ["flat", "0.0", "5.0"]
 
 
-def test_scenarios_that_were_not_finished_are_left_out() -> None:
+def test_scenarios_that_were_not_finished_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     result, samples = evaluation("first", "second")
     for policy, kept in zip(result.policies, samples, strict=True):
         del policy.scenarios["stand"], kept["stand"]
     del result.policies[1].scenarios["start_stop"]
-    text = text_table(result)
+    text = "\n".join(printed(result, capsys))
     assert "stand" not in text
-    assert re.search(r"^start_stop +0\.0 +0\.000", text, re.M)
+    assert re.search(r"^start_stop +0\.0 +- +0\.000", text, re.M)
     assert list(as_dict(result)["policies"][1]["results"]) == ["flat", "push_0.6"]
 
 
@@ -123,25 +125,22 @@ def test_plans_are_judged_on_their_own_trials() -> None:
     assert judge(SCENARIOS[0], early).plans[0].velocity is None
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the drawing of film strips, which has a test of its own."""
-
-    def strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
-        return [np.full((20, 16, 3), 40 * index, np.uint8) for index in range(3)], ["1 s", "2 s", "3 s"]
-
-    monkeypatch.setattr("legged_gym.evaluation.report.film_strip", strip)
+def strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
+    return [np.full((20, 16, 3), 40 * index, np.uint8) for index in range(3)], ["1 s", "2 s", "3 s"]
 
 
-def written(tmp_path: Path, *names: str) -> str:
-    result, samples = evaluation(*names)
-    write_report(result, samples, str(tmp_path / "report.html"))
+def page_of(result: EvaluationResult, samples: list[dict[str, Sample]], tmp_path: Path) -> str:
+    write_report(result, samples, str(tmp_path / "report.html"), strip)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_the_page_needs_nothing_beside_it(tmp_path: Path) -> None:
-    page = written(tmp_path, "first", "second")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the report of two policies."""
+    return page_of(*evaluation("first", "<second>"), tmp_path_factory.mktemp("report"))
+
+
+def test_the_page_needs_no_other_file(page: str) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "<script" not in page and "@import" not in page and "http" not in re.sub(r"base64,[^\"]+", "", page)
     for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", page):
@@ -151,11 +150,9 @@ def test_the_page_needs_nothing_beside_it(tmp_path: Path) -> None:
     assert all(b"<svg" in base64.b64decode(plot) for plot in plots)
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_the_page_shows_every_figure_and_says_what_it_means(tmp_path: Path) -> None:
-    page = written(tmp_path, "first", "second")
+def test_the_page_shows_every_metric_and_says_what_it_means(page: str) -> None:
     for metric in METRICS:
-        assert metric.meaning.split(",")[0].replace("'", "&#x27;") in page
+        assert metric.meaning.split(",")[0].replace("'", "&#39;") in page
     for scenario in SCENARIOS:
         assert scenario.title in page
     # The better of two is bold, and falls have colours.
@@ -164,52 +161,61 @@ def test_the_page_shows_every_figure_and_says_what_it_means(tmp_path: Path) -> N
     assert "Stopped before its end" not in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_stopped_evaluation_is_reported_as_such(tmp_path: Path) -> None:
     result, samples = evaluation("first")
     result.finished = False
     for name in ("push_0.6", "start_stop", "stand"):
         del result.policies[0].scenarios[name], samples[0][name]
-    write_report(result, samples, str(tmp_path / "report.html"))
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = page_of(result, samples, tmp_path)
     assert "Stopped before its end" in page
     assert "Standing</h2>" not in page
 
 
-def test_a_page_without_pictures_where_nothing_can_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_without_pictures_where_nothing_can_be_drawn(tmp_path: Path) -> None:
     def fail(sample: Sample) -> None:
         raise VideoUnavailableError("no OpenGL")
 
-    monkeypatch.setattr("legged_gym.evaluation.report.film_strip", fail)
-    assert "None: no OpenGL." in written(tmp_path, "first")
+    result, samples = evaluation("first")
+    write_report(result, samples, str(tmp_path / "report.html"), fail)  # type: ignore[arg-type]
+    assert "None: no OpenGL." in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_text_is_no_markup(tmp_path: Path) -> None:
-    page = Page("<b>")
-    page.text("a < b & c")
-    page.heading("</h2>")
-    page.table(["<i>", ("x", "<u>")], [["<td>", Cell("<s>", "text")]], "<caption>")
-    page.write(str(tmp_path / "page.html"))
-    text = (tmp_path / "page.html").read_text()
-    assert "a &lt; b &amp; c" in text and "<title>&lt;b&gt;</title>" in text
-    assert not re.search(r"<(b|i|u|s)>", text)
+def test_text_is_no_markup(page: str) -> None:
+    assert "<second>" not in page
+    assert "<title>Evaluation of first, &lt;second&gt;</title>" in page
 
 
-def test_a_plot_is_the_same_every_time(tmp_path: Path) -> None:
-    pages = []
-    for name in ("one", "two"):
+def test_results_of_an_earlier_evaluation_stand_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_json(evaluation("first", "second")[0], str(tmp_path / "evaluation.json"))
+    earlier = load_policies(str(tmp_path / "evaluation.json"), SCENARIOS)
+    result, samples = evaluation("now")
+    before = result.policies[0].scenarios["flat"]
+    assert earlier[0].scenarios["flat"].metrics.keys() == before.metrics.keys()
+    result.policies += earlier
+    lines = printed(result, capsys)
+    assert [line.split()[:2] for line in lines[:3]] == [["A", "now"], ["B", "first"], ["C", "second"]]
+    assert "C  second" not in page_of(result, [*samples, {}, {}], tmp_path)
+    (tmp_path / "other.json").write_text('{"format": "other"}')
+    with pytest.raises(UserError, match="is of format 'other'"):
+        load_policies(str(tmp_path / "other.json"), SCENARIOS)
+    (tmp_path / "none.json").write_text("[1]")
+    with pytest.raises(UserError, match="holds no results of an evaluation"):
+        load_policies(str(tmp_path / "none.json"), SCENARIOS)
+
+
+def test_a_plot_is_the_same_every_time() -> None:
+    sources = []
+    for _ in range(2):
         figure = Figure()
         figure.subplots().plot([1, 2])
-        page = Page("plot")
-        page.figure(figure)
-        page.write(str(tmp_path / name))
-        pages.append((tmp_path / name).read_text())
-    assert pages[0] == pages[1]
+        sources.append(svg(figure).source)
+    assert sources[0] == sources[1]
 
 
 def test_a_report_that_cant_be_written(tmp_path: Path) -> None:
+    result, _ = evaluation()
     with pytest.raises(UserError, match="can't write"):
-        Page("x").write(str(tmp_path / "gone" / "x.html"))
+        write_report(result, [], str(tmp_path / "gone" / "x.html"), strip)
 
 
 def test_numbers_are_shown_to_their_digits() -> None:

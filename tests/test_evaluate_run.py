@@ -17,8 +17,8 @@ from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.evaluation import evaluator, motion
 from legged_gym.evaluation.evaluate import evaluate_policies
 from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_batch, evaluation_config, make_batches
-from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.results import EvaluationResult, as_dict, judge
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.samples import choose_sample
 from legged_gym.evaluation.scenarios import SCENARIOS, Scenario, select_scenarios
 from legged_gym.evaluation.task import EvaluationTask, evaluation_class
@@ -48,39 +48,39 @@ class Stand(Policy):
         return torch.ones(count, 5), torch.zeros(count, 10)
 
 
-def records(policy: Policy, scenarios: str, settings: EvaluationSettings = SETTINGS) -> dict[str, Record]:
+def rollouts(policy: Policy, scenarios: str, settings: EvaluationSettings = SETTINGS) -> dict[str, Rollout]:
     found = {}
     for batch in make_batches(select_scenarios(scenarios), settings):
-        for scenario, record in zip(batch.scenarios, evaluate_batch(policy, batch, settings)[0], strict=True):
-            found[scenario.name] = record
+        for scenario, rollout in zip(batch.scenarios, evaluate_batch(policy, batch, settings)[0], strict=True):
+            found[scenario.name] = rollout
     return found
 
 
-def assert_same(one: Record, other: Record) -> None:
-    for field in dataclasses.fields(Record):
+def assert_same(one: Rollout, other: Rollout) -> None:
+    for field in dataclasses.fields(Rollout):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
 
 
 def test_a_scenarios_trials_do_not_depend_on_those_beside_it(policy: Policy) -> None:
-    alone = records(policy, "push_0.6,stairs_2cm")
-    among = records(policy, "flat,push_0.6,friction_0.2,payload_+3,both_delays,rough_4cm,stairs_2cm,slope")
-    for name, record in alone.items():
-        assert_same(record, among[name])
+    alone = rollouts(policy, "push_0.6,stairs_2cm")
+    among = rollouts(policy, "flat,push_0.6,friction_0.2,payload_+3,both_delays,rough_4cm,stairs_2cm,slope")
+    for name, rollout in alone.items():
+        assert_same(rollout, among[name])
 
 
 def test_the_seed_decides(policy: Policy) -> None:
-    first, again = records(policy, "flat")["flat"], records(policy, "flat")["flat"]
+    first, again = rollouts(policy, "flat")["flat"], rollouts(policy, "flat")["flat"]
     assert_same(first, again)
-    other = records(policy, "flat", dataclasses.replace(SETTINGS, seed=2))["flat"]
+    other = rollouts(policy, "flat", dataclasses.replace(SETTINGS, seed=2))["flat"]
     assert np.abs(first.dof_pos[0] - other.dof_pos[0]).max() > 0.01
 
 
 def test_all_scenarios_are_examined(policy: Policy) -> None:
-    found = records(
+    found = rollouts(
         policy, ",".join(scenario.name for scenario in SCENARIOS), dataclasses.replace(SETTINGS, longest=0.1)
     )
     assert set(found) == {scenario.name for scenario in SCENARIOS}
-    assert all(record.steps == 5 and np.isfinite(record.base_pos).all() for record in found.values())
+    assert all(rollout.steps == 5 and np.isfinite(rollout.base_pos).all() for rollout in found.values())
     assert (found["flat"].trials, found["stand"].trials) == (2, 1)
 
 
@@ -175,21 +175,21 @@ def test_noise_is_the_scenarios(evaluation_env: EvaluationTask) -> None:
 
 def test_a_trial_ends_with_its_fall() -> None:
     settings = EvaluationSettings(trials=18, longest=3.0)
-    record = records(Stand(), "push_0.6", settings)["push_0.6"]
-    result = judge(next(scenario for scenario in SCENARIOS if scenario.name == "push_0.6"), record)
-    fallen = np.flatnonzero(record.rows < record.steps)
+    rollout = rollouts(Stand(), "push_0.6", settings)["push_0.6"]
+    result = judge(next(scenario for scenario in SCENARIOS if scenario.name == "push_0.6"), rollout)
+    fallen = np.flatnonzero(rollout.rows < rollout.steps)
     assert 0 < fallen.size == result.falls
     assert result.metrics["falls"] == pytest.approx(100.0 * fallen.size / 18)
     assert sum(plan.falls for plan in result.plans) == result.falls
     trial = fallen[0]
     # The row after the last one is of a new start.
-    last = record.base_pos[record.rows[trial] - 1, trial, 2]
-    assert last < 0.4 < record.base_pos[record.rows[trial], trial, 2]
+    last = rollout.base_pos[rollout.rows[trial] - 1, trial, 2]
+    assert last < 0.4 < rollout.base_pos[rollout.rows[trial], trial, 2]
 
 
 def test_records_hold_what_the_task_shows(policy: Policy) -> None:
-    record = records(policy, "flat,rough_4cm")
-    flat, rough = record["flat"], record["rough_4cm"]
+    rollout = rollouts(policy, "flat,rough_4cm")
+    flat, rough = rollout["flat"], rollout["rough_4cm"]
     assert flat.lin_vel.shape == (30, 2, 3) and flat.foot_pos.shape == (30, 2, 2, 3)
     assert flat.estimate is not None and flat.estimate.shape == (30, 2, 5)
     np.testing.assert_allclose(flat.mass, 11.145, atol=2e-3)
@@ -206,11 +206,11 @@ def test_records_hold_what_the_task_shows(policy: Policy) -> None:
 
 
 def test_a_sole_that_rolls_does_not_slip() -> None:
-    record = records(Stand(), "stand", dataclasses.replace(SETTINGS, longest=1.0))["stand"]
+    rollout = rollouts(Stand(), "stand", dataclasses.replace(SETTINGS, longest=1.0))["stand"]
     rows = slice(24, 40)  # The robot tips over, and its feet with it.
-    ankles = np.linalg.norm(np.diff(record.foot_pos[..., :2], axis=0), axis=-1)[rows] / record.dt
+    ankles = np.linalg.norm(np.diff(rollout.foot_pos[..., :2], axis=0), axis=-1)[rows] / rollout.dt
     assert ankles.mean() > 0.15
-    assert np.linalg.norm(record.sole_vel[rows], axis=-1).mean() < 0.01
+    assert np.linalg.norm(rollout.sole_vel[rows], axis=-1).mean() < 0.01
 
 
 def test_batches_hold_what_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,26 +229,26 @@ def test_a_policy_of_another_size_is_refused() -> None:
         num_observations = 43
 
     with pytest.raises(UserError, match="turns 43 observations into 10 actions, but the task 'qmini' has 215 and 10"):
-        records(Narrow(), "flat")
+        rollouts(Narrow(), "flat")
 
 
 def test_a_sample_is_the_first_fall_or_the_quickest_walk() -> None:
     scenario = next(scenario for scenario in SCENARIOS if scenario.name == "push_0.6")
     settings = EvaluationSettings(trials=18, longest=3.0)
     (batch,) = make_batches([scenario], settings)
-    (record,), stage = evaluate_batch(Stand(), batch, settings)
-    sample = choose_sample(scenario, record, stage)
-    assert sample.fell and sample.trial == np.flatnonzero(record.rows < record.steps)[0]
+    (rollout,), stage = evaluate_batch(Stand(), batch, settings)
+    sample = choose_sample(scenario, rollout, stage)
+    assert sample.fell and sample.trial == np.flatnonzero(rollout.rows < rollout.steps)[0]
     first, last = sample.strip
-    assert last == motion.standing_rows(sample.record)[0] - 1 and 0 <= first < last
-    record = dataclasses.replace(record, rows=np.full(18, record.steps))
-    record.base_quat[:] = [0.0, 0.0, 0.0, 1.0]
-    sample = choose_sample(scenario, record, stage)
+    assert last == motion.standing_rows(sample.rollout)[0] - 1 and 0 <= first < last
+    rollout = dataclasses.replace(rollout, rows=np.full(18, rollout.steps))
+    rollout.base_quat[:] = [0.0, 0.0, 0.0, 1.0]
+    sample = choose_sample(scenario, rollout, stage)
     assert not sample.fell and scenario.plans[sample.trial][0][1] == (0.6, 0.0, 0.0)
     assert sample.strip == (99, 149)
     # What happens after a new command is what one wants to see.
-    record.commands[30:, sample.trial] = 0.1
-    assert choose_sample(scenario, record, stage).strip == (29, 79)
+    rollout.commands[30:, sample.trial] = 0.1
+    assert choose_sample(scenario, rollout, stage).strip == (29, 79)
 
 
 def test_ctrl_c_keeps_the_scenarios_that_were_finished(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_tasks_without_gait_and_policies_without_estimator_are_examined(plain_ta
         def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[None, torch.Tensor]:
             return None, super().act(observation, block)[1]
 
-    found = records(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task=plain_task))
+    found = rollouts(Plain(), "flat,slope", dataclasses.replace(SETTINGS, task=plain_task))
     assert found["flat"].estimate is None
     metrics = judge(SCENARIOS[0], found["flat"]).metrics
     assert np.isnan(metrics["estimator_rmse"]) and metrics["falls"] >= 0.0
@@ -286,5 +286,5 @@ def test_tasks_without_gait_and_policies_without_estimator_are_examined(plain_ta
 
 def test_the_task_is_left_as_it_was(tmp_path: Path, policy: Policy) -> None:
     before = task_registry.get_cfgs("qmini")[0].to_dict()
-    records(policy, "flat")
+    rollouts(policy, "flat")
     assert task_registry.get_cfgs("qmini")[0].to_dict() == before

@@ -10,9 +10,10 @@ import torch
 from conftest import QminiFactory, quiet, small_cfg
 
 from legged_gym.envs import Qmini
+from legged_gym.evaluation.recorder import Recorder, stage_of
 from legged_gym.render.captions import add_caption
-from legged_gym.render.drawing import RobotDrawing
-from legged_gym.render.film import RobotFilm, nearest_robots, velocities
+from legged_gym.render.drawing import RobotDrawing, nearest_robots
+from legged_gym.render.film import PLAY, Scene, pictures, velocities, write_film
 from legged_gym.render.velocities import COLOURS, Velocities
 from legged_gym.render.video import OffscreenCamera, VideoUnavailableError
 
@@ -24,44 +25,42 @@ def read_film(path: Path) -> np.ndarray:
     return np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames])
 
 
-def make_film(*arguments: object) -> RobotFilm:
+def filmed(env: Qmini, robots: list[int], steps: int, path: Path) -> Scene:
+    recorder = Recorder(env, robots=torch.tensor(robots))
+    for _ in range(steps):
+        env.step(torch.randn(env.num_envs, 10))
+        recorder.add()
+    scene = Scene("a title", recorder.rollout(), stage_of(env))
     try:
-        return RobotFilm(*arguments)  # type: ignore[arg-type]
+        write_film([scene], str(path), PLAY)
     except VideoUnavailableError as error:
         pytest.skip(str(error))
+    return scene
 
 
 def test_film_moves_from_frame_to_frame_and_has_the_velocities_in_it(make_qmini: QminiFactory, tmp_path: Path) -> None:
-    env = make_qmini(quiet(small_cfg(4)))
-    with make_film(env, str(tmp_path / "out.mp4"), [1, 0], "a title") as film:
-        taken = []
-        for _ in range(12):
-            env.step(torch.randn(4, 10))
-            taken.append(film.add_step(env.commands, None))
-    pictures = [picture for picture in taken if picture is not None]
+    scene = filmed(make_qmini(quiet(small_cfg(4))), [1, 0], 12, tmp_path / "out.mp4")
+    drawn = list(pictures(scene, scene.frames(PLAY.fps), PLAY))
     frames = read_film(tmp_path / "out.mp4")
     assert frames.shape == (6, 544, 960, 3)
     robot = (slice(None), slice(180, 480), slice(300, 660))
     moved = np.abs(np.diff(frames[robot].astype(int), axis=0)).max(axis=(1, 2, 3))
     assert (moved > 60).all()
-    for frame, picture in zip(frames, pictures, strict=True):
+    for frame, picture in zip(frames, drawn, strict=True):
         # What ffmpeg decodes is what was drawn, text included.
         assert np.abs(frame.astype(int) - picture).mean() < 6.0
-    panel = pictures[0][12:150, 12:300].astype(int)
+    panel = drawn[0][12:150, 12:300].astype(int)
     for name in ("command", "measured"):
         assert (np.abs(panel - COLOURS[name]).max(axis=2) < 30).sum() > 50
     # The clock in the panel goes on while nothing else in it changes much.
-    assert (pictures[0][12:150, 12:120] != pictures[5][12:150, 12:120]).any()
+    assert (drawn[0][12:150, 12:120] != drawn[5][12:150, 12:120]).any()
 
 
 def test_a_simulation_on_mujoco_warp_is_filmed_alike(tmp_path: Path) -> None:
     pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
     env = Qmini(quiet(small_cfg(2)), sim_name="warp", sim_device="cpu", seed=1)
     try:
-        with make_film(env, str(tmp_path / "out.mp4"), [0, 1], "a title") as film:
-            for _ in range(8):
-                env.step(torch.randn(2, 10))
-                film.add_step(env.commands, None)
+        filmed(env, [0, 1], 8, tmp_path / "out.mp4")
     finally:
         env.close()
     frames = read_film(tmp_path / "out.mp4")
@@ -141,13 +140,16 @@ def test_velocities_are_those_of_the_robot_in_its_own_frame(make_qmini: QminiFac
     env = make_qmini(small_cfg(3))
     env.step(torch.randn(3, 10))
     estimate = torch.randn(3, 5)
-    seen = velocities(env, 2, env.commands, estimate)
+    recorder = Recorder(env)
+    recorder.add(estimate=estimate)
+    seen = velocities(recorder.rollout(), 0, robot=2)
     np.testing.assert_allclose(seen.command, env.commands[2].numpy())
     np.testing.assert_allclose(seen.measured, [*env.base_lin_vel[2, :2].tolist(), env.base_ang_vel[2, 2].item()])
-    np.testing.assert_allclose(seen.estimated, estimate[2, :2].numpy() / 2.0)
+    assert seen.estimated is not None
+    np.testing.assert_allclose(seen.estimated[:2], estimate[2, :2].numpy() / 2.0)
     lines = seen.caption("1.0 s")
     assert [line.split("\t")[0] for line in lines] == ["1.0 s", "command", "measured", "estimated"]
-    assert lines[3].split("\t")[1:] == [f"{value:+.2f}" for value in seen.estimated]  # type: ignore[union-attr]
+    assert lines[3].split("\t")[1:] == [f"{value:+.2f}" for value in seen.estimated[:2]]
 
 
 def test_arrows_point_where_the_robot_is_asked_to_go() -> None:

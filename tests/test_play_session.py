@@ -84,12 +84,12 @@ def test_keys_change_the_command_within_its_range(session: PlaySession) -> None:
     for _ in range(3):
         keys["J"](session)
     keys["L"](session)
-    assert session.held_command == (0.0, 0.0, 0.2)
+    assert session.held_command == (0.0, 0.0, 0.4)
     for _ in range(50):
         keys["I"](session)
         keys["O"](session)
     highest = session.env.cfg.commands.ranges.lin_vel_x[1]
-    assert session.held_command == pytest.approx((highest, session.command_ranges[1][0], 0.2))
+    assert session.held_command == pytest.approx((highest, session.command_ranges[1][0], 0.4))
     session.carry_out_requests()
     assert session.env.commands[0].tolist() == pytest.approx(session.held_command)
     keys["G"](session)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import signal
@@ -26,7 +25,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
-from legged_gym.runners.logger import Progress, custom_scalars_layout
+from legged_gym.runners.logger import custom_scalars_layout
 from legged_gym.runners.runs import RunLock
 
 
@@ -54,8 +53,8 @@ def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest
     assert {name for name, scale in env.cfg.rewards.scales.to_dict().items() if scale} <= titles
 
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["iteration 1/2", "iteration 2/2", "iteration 3/3"]
-    assert all(re.search(r"reward -?\d.*length \d.*estimator \d.* m/s.*steps/s.*ETA 0:", line) for line in lines)
+    assert [line.split("  ")[0] for line in lines] == ["iteration 1/2", "iteration 2/2 100%", "iteration 3/3 100%"]
+    assert all(re.search(r"steps/s  ETA 0:.*reward -?\d.*length \d.*estimator \d.* m/s", line) for line in lines)
 
 
 def test_verbose_shows_rsl_rl_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,33 +308,6 @@ def test_a_service_that_refuses_the_run_is_one_clear_error(tmp_path: Path, monke
     refusal = RuntimeError
     with pytest.raises(RuntimeError):
         make_runner(make_env(), tmp_path).learn(1)
-
-
-def test_progress_prints_lines_where_there_is_no_terminal() -> None:
-    stream = io.StringIO()
-    progress = Progress(10, 30, stream)
-    for iteration in range(10, 30):
-        progress.update(iteration, 60.0, "figures")
-    progress.close()
-    lines = stream.getvalue().splitlines()
-    assert lines[0] == "iteration 11/30  figures  ETA 0:19:00"
-    assert lines[-1] == "iteration 30/30  figures  ETA 0:00:00"
-    assert "\r" not in stream.getvalue()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_a_bar_on_a_terminal() -> None:
-    stream = Terminal()
-    progress = Progress(0, 4, stream)
-    progress.update(0, 30.0, "figures")
-    progress.update(1, 10.0, "figures")
-    progress.close()
-    assert re.search(r"25% \|.*\| 1/4  figures  ETA 0:01:30", stream.getvalue())
-    assert re.search(r"50% \|.*\| 2/4  figures  ETA 0:00:40", stream.getvalue())
 
 
 def test_speed_is_of_the_median_iteration_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

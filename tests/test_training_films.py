@@ -74,21 +74,21 @@ def test_recording_is_what_the_robots_did(tmp_path: Path, monkeypatch: pytest.Mo
 
     def after_step() -> None:
         follow()
-        robots = films._robots
-        assert robots is not None
+        robots = films._recorder.robots
         states.append((env.root_states[robots, :7].clone(), env.dof_pos[robots].clone(), env.commands[0].clone()))
         said.append(runner.alg.storage.observations["estimate"][runner.alg.storage.step - 1, 0, :2].clone())
 
     monkeypatch.setattr(films, "after_step", after_step)
     runner.learn(2)
-    recording = films._recording()
-    assert recording.roots.shape == (2 * NUM_STEPS, 4, 7)
-    assert recording.dof_names == env.dof_names
-    for name, number in (("roots", 0), ("dof_pos", 1), ("commands", 2)):
-        torch.testing.assert_close(torch.from_numpy(getattr(recording, name)), torch.stack([s[number] for s in states]))
-    assert recording.estimated is not None
-    torch.testing.assert_close(torch.from_numpy(recording.estimated) * 2.0, torch.stack(said))
-    assert np.abs(recording.estimated).max() > 0.0
+    scene = films._scene()
+    rollout = scene.rollout
+    assert (rollout.steps, rollout.trials, scene.stage.dof_names) == (2 * NUM_STEPS, 4, env.dof_names)
+    roots = np.concatenate((rollout.base_pos, rollout.base_quat), axis=-1)
+    for values, number in ((roots, 0), (rollout.dof_pos, 1), (rollout.commands[:, 0], 2)):
+        torch.testing.assert_close(torch.from_numpy(values), torch.stack([s[number] for s in states]))
+    assert rollout.estimate is not None
+    torch.testing.assert_close(torch.from_numpy(rollout.estimate[:, 0, :2]) * 2.0, torch.stack(said))
+    assert np.abs(rollout.estimate).max() > 0.0
 
 
 def test_a_film_that_is_due_while_another_is_drawn_begins_later(
@@ -109,7 +109,8 @@ def test_a_film_that_is_due_while_another_is_drawn_begins_later(
 
     def draw() -> None:
         begun.append(films._begun)
-        films._rows, films._robots, films._process = [], None, drawing  # type: ignore[assignment]
+        films._recorder.clear()
+        films._filming, films._process = False, drawing  # type: ignore[assignment]
         drawing.status = None
 
     def after_iteration(iteration: int) -> None:

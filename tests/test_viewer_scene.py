@@ -73,25 +73,26 @@ def test_instruments_read_the_shown_robot() -> None:
     session = TrainingSession(env, runner)
     session.select_robot(2)
     reading = Instruments(session).read()
-    assert reading.seconds == pytest.approx(4 * env.dt)
+    assert reading.seconds[0, 0] == pytest.approx(4 * env.dt)
     for value, truth in (
-        (reading.position, env.root_states[2, :3]),
-        (reading.quaternion, env.root_states[2, 3:7]),
-        (reading.command, env.commands[2]),
-        (reading.velocity[:2], env.base_lin_vel[2, :2]),
-        (reading.velocity[2:], env.base_ang_vel[2, 2:]),
-        (reading.forces, env.contact_forces[2, env.feet_indices]),
-        (reading.feet, env.rigid_body_states[2, env.feet_indices, :3]),
-        (reading.contacts, env.feet_contact[2].float()),
+        (reading.base_pos, env.root_states[2, :3]),
+        (reading.base_quat, env.root_states[2, 3:7]),
+        (reading.commands, env.commands[2]),
+        (reading.velocity[..., :2], env.base_lin_vel[2, :2]),
+        (reading.velocity[..., 2:], env.base_ang_vel[2, 2:]),
+        (reading.foot_forces, env.contact_forces[2, env.feet_indices]),
+        (reading.foot_pos, env.rigid_body_states[2, env.feet_indices, :3]),
+        (reading.foot_contact, env.feet_contact[2]),
         (reading.rewards, env.reward_rates[2]),
     ):
-        assert np.allclose(value, truth.numpy())
+        assert np.allclose(value[0, 0], truth.numpy())
     assert reading.rewards.sum() * env.dt == pytest.approx(float(env.rew_buf[2]), rel=1e-4)
     assert reading.label is not None and reading.estimate is not None
-    assert np.allclose(reading.label[:3], env.base_lin_vel[2].numpy(), atol=1e-6)
+    label, said = reading.label[0, 0], reading.estimate[0, 0]
+    assert np.allclose(label[:3], env.base_lin_vel[2].numpy(), atol=1e-6)
     estimate = runner.alg.get_estimator()(env.get_observations())[2].detach().numpy()
-    assert np.allclose(reading.estimate[:3] * env.cfg.normalization.obs_scales.lin_vel, estimate[:3], atol=1e-5)
-    assert np.allclose(reading.estimate[3:], estimate[3:], atol=1e-5)
+    assert np.allclose(said[:3] * env.cfg.normalization.obs_scales.lin_vel, estimate[:3], atol=1e-5)
+    assert np.allclose(said[3:], estimate[3:], atol=1e-5)
     assert Instruments(Session(env)).read().estimate is None
     env.close()
 
@@ -102,7 +103,7 @@ def test_looking_at_a_training_leaves_it_as_it_is() -> None:
     before = env.get_observations()["policy"].clone()
     session = TrainingSession(env, runner)
     reading = Instruments(session).read()
-    reading.position[:] = 99.0
+    reading.base_pos[:] = 99.0
     assert torch.equal(env.get_observations()["policy"], before)
     assert not (env.root_states == 99.0).any()
     assert runner.alg.get_policy().training

@@ -129,7 +129,7 @@ def test_keys_change_the_velocity_and_the_slider(running: Running, browser: Chro
     wait_for(lambda: running.session.held_command == (0.0, 0.0, 0.0))
     browser.execute_script("document.activeElement.blur()")
     ActionChains(browser).send_keys("iij").perform()
-    wait_for(lambda: running.session.held_command == pytest.approx((0.2, 0.0, 0.1)))
+    wait_for(lambda: running.session.held_command == pytest.approx((0.2, 0.0, 0.2)))
     slider = control(browser, "Forward")
     shown = slider.find_element("xpath", ".//*[@role='slider'] | self::*[@role='slider']")
     wait_for(lambda: shown.get_attribute("aria-valuenow") == "0.2")

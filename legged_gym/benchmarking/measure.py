@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from rsl_rl.algorithms import PPO
-from tqdm import tqdm
 
 from legged_gym.benchmarking.machine import describe_machine, memory_in_use
 from legged_gym.benchmarking.physics import PHYSICS, make_physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.common.console import progress
 from legged_gym.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class Benchmark:
     def run(self) -> Measurement:
         """Measure round by round, so that a busy machine slows all of it alike, and return the medians."""
         rounds: dict[str, list[float]] = {}
-        progress = tqdm(range(1 + self._args.rounds), f"{self.env.num_envs} robots", disable=None, leave=False)
-        for number in progress:
+        count = 1 + self._args.rounds
+        for number in progress(range(count), f"measuring {self.env.num_envs} robots", count):
             seconds = self._round()
             # The first one warms up caches and threads.
             for name, value in seconds.items() if number else ():

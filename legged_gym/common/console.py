@@ -1,51 +1,173 @@
-"""Saying what takes so long."""
+"""How far something got, and tables: on a terminal as it happens, in a file as lines."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
+import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Self, TextIO, TypeVar
 
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Column, Table
+from rich.text import Text
 
+_Item = TypeVar("_Item")
+
+_REFRESH = 0.1
+"""Least seconds between two updates on a terminal."""
+_LINE_INTERVAL = 10.0
+"""Least seconds between two lines in a file."""
 _TICK = 0.5
-"""Seconds between two looks at how far it got."""
+"""Seconds between two looks at how far something of unknown length got."""
+_BAR_WIDTH = 14
+_FILE_WIDTH = 10_000
+"""Columns of a file: tables are not broken."""
 
 
-def progress_bar(
-    total: float | None, done: str = "{percentage:3.0f}%", leave: bool = True, items: Iterable[Any] | None = None
-) -> tqdm:
-    """Return a bar on standard error that shows how far it got, how long that took, and what is still to come.
+class Progress:
+    """A line that tells how far something got, how fast, and how long it will still take; a context manager.
 
-    Args:
-        total: When it is full; None: nobody knows.
-        done: How far it got, before the bar, by names of tqdm's ``bar_format``.
-        leave: Whether it stays on the screen in the end.
-        items: What to go through with it, one step each; None: ``update`` tells of each step.
+    A terminal shows one line that changes, with a bar. Whatever its width, speed and time are seen in full; only what
+    ``detail`` says may be cut short. Elsewhere each update is a line of its own, one every ten seconds.
     """
-    form = f"{done} |{{bar:20}}| {{elapsed}}<{{remaining}}{{postfix}}"
-    # Where the output is no terminal, each update is a line of its own.
-    interval = 0.2 if sys.stderr.isatty() else 15.0
-    return tqdm(items, total=total, bar_format=form, dynamic_ncols=True, mininterval=interval, leave=leave)
+
+    def __init__(
+        self, what: str, total: float | None = None, stream: TextIO | None = None, keep: bool = True, start: float = 0.0
+    ) -> None:
+        """Show the start.
+
+        Args:
+            what: What goes on, a word or a few.
+            total: What is done in the end; None: nobody knows.
+            stream: Where to; standard error by default.
+            keep: Whether the line stays on the terminal in the end.
+            start: What was done before.
+        """
+        self._what, self._total, self._done, self._first = what, total, start, start
+        self._console = _console(stream if stream is not None else sys.stderr)
+        self._begin = time.monotonic()
+        self._last_shown = -float("inf")
+        self._text = self._detail = ""
+        self._bar = self._open_bar(keep) if self._console.is_terminal else None
+
+    def update(
+        self, done: float | None = None, speed: str = "", detail: str | None = None, rest: float | None = None
+    ) -> None:
+        """Show how far it got.
+
+        Args:
+            done: What is done by now, of ``total``; None: as much as before.
+            speed: For example ``"1000 steps/s"``.
+            detail: Further figures, or what it is at; None: as before.
+            rest: Seconds still needed; by default as the work so far lets expect.
+        """
+        self._done = self._done if done is None else done
+        self._detail = self._detail if detail is None else detail
+        # The very last one is always shown.
+        now, ends = time.monotonic(), self._total is not None and self._done >= self._total
+        self._text = "  ".join(filter(None, [self._share(), speed, self._time(now, rest)]))
+        if ends or now - self._last_shown >= (_LINE_INTERVAL if self._bar is None else _REFRESH):
+            self._last_shown = now
+            self._show()
+
+    def advance(self, amount: float = 1.0, detail: str | None = None) -> None:
+        """Tell that more is done."""
+        self.update(self._done + amount, detail=detail)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is a line that changes."""
+        return self._bar is not None
+
+    def close(self) -> None:
+        """End the line; it may be called twice."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __enter__(self) -> Self:
+        """Return the line."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the line."""
+        self.close()
+
+    def _open_bar(self, keep: bool) -> RichProgress:
+        whole = Column(no_wrap=True)
+        middle: ProgressColumn = SpinnerColumn() if self._total is None else BarColumn(_BAR_WIDTH)
+        bar = RichProgress(
+            TextColumn("{task.description}", markup=False, table_column=whole),
+            middle,
+            TextColumn("{task.fields[text]}", markup=False, table_column=whole),
+            TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            console=self._console,
+            auto_refresh=self._total is None,
+            transient=not keep,
+            expand=True,
+        )
+        self._task = bar.add_task(self._what, total=self._total, text="", detail="")
+        bar.start()
+        return bar
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, text=self._text, detail=self._detail, refresh=True)
+        else:
+            line = "  ".join(filter(None, [f"{self._what} {self._text}".strip(), self._detail]))
+            print(line, file=self._console.file, flush=True)
+
+    def _share(self) -> str:
+        if self._total is None:
+            return ""
+        counted = f"{self._done:g}/{self._total:g}" if float(self._total).is_integer() else ""
+        return f"{counted} {100.0 * self._done / max(self._total, 1e-9):3.0f}%".strip()
+
+    def _time(self, now: float, rest: float | None) -> str:
+        passed = now - self._begin
+        if self._total is None:
+            return f"{passed:.0f} s"
+        if rest is None and self._done > self._first:
+            rest = passed / (self._done - self._first) * (self._total - self._done)
+        return "" if rest is None else f"ETA {datetime.timedelta(seconds=round(rest))}"
+
+
+def progress(items: Iterable[_Item], what: str, total: float | None) -> Iterator[_Item]:
+    """Yield items and show how far that got."""
+    with Progress(what, total) as line:
+        for item in items:
+            yield item
+            line.advance()
 
 
 @contextlib.contextmanager
 def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | None = None) -> Iterator[None]:
-    """Print what is going on if the block takes more than some seconds, and in the end how long it took.
-
-    A terminal shows the time that has passed, too, and goes on doing so; elsewhere it is one line and one at the end.
+    """Show what is going on if the block takes more than some seconds, and in the end how long it took.
 
     Args:
         what: What the block does, without a full stop.
         seconds: How long it may stay silent.
         so_far: Says in a few words how far it got, e.g. ``"7 kernels"``; called from another thread.
     """
-    line = _Line(what, so_far, sys.stdout)
-    ended = threading.Event()
-    thread = threading.Thread(target=line.show_until, args=(ended, seconds), daemon=True)
+    ended, shown = threading.Event(), threading.Event()
+    begin, stream = time.monotonic(), sys.stdout
+
+    def show() -> None:
+        if ended.wait(seconds):
+            return
+        shown.set()
+        with Progress(f"{what} …", stream=stream, keep=False) as line:
+            line.update(detail=so_far() if so_far else "")
+            while not ended.wait(_TICK):
+                if line.live:
+                    line.update(detail=so_far() if so_far else "")
+
+    thread = threading.Thread(target=show, daemon=True)
     thread.start()
     done = False
     try:
@@ -54,39 +176,42 @@ def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | No
     finally:
         ended.set()
         thread.join()
-        line.finish(done)
+        if shown.is_set() and done:
+            parts = [f"{what}: done", *([so_far()] if so_far else []), f"{time.monotonic() - begin:.0f} s"]
+            print(", ".join(parts), file=stream, flush=True)
 
 
-class _Line:
-    """A line on the screen that is written anew while something goes on."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None) -> None:
+    """Print a table, its first column to the left and the others to the right.
 
-    def __init__(self, what: str, so_far: Callable[[], str] | None, stream: TextIO) -> None:
-        self._what, self._so_far, self._stream = what, so_far, stream
-        self._start = time.perf_counter()
-        self._live = stream.isatty()
-        self._shown = False
+    A terminal that is too narrow gets the columns in several tables one below the other; a file gets one wide table.
 
-    def show_until(self, ended: threading.Event, seconds: float) -> None:
-        """Wait for some seconds, then show the line until it has ended."""
-        wait = seconds
-        while not ended.wait(wait):
-            if self._live:
-                self._stream.write(f"\r\033[K{self._what} … {self._progress()}")
-            elif not self._shown:
-                self._stream.write(f"{self._what} …\n")
-            self._stream.flush()
-            self._shown = True
-            wait = _TICK
+    Args:
+        head: Of the columns; a line break divides a title from its unit.
+        rows: As many cells each.
+        stream: Where to; standard output by default.
+    """
+    console = _console(stream if stream is not None else sys.stdout)
+    sizes = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(head, *rows, strict=True)]
+    first = 1
+    while first < len(head):
+        room, last = console.width - sizes[0], first
+        while (last < len(head) and (room := room - sizes[last] - 2) >= 0) or last == first:
+            last += 1
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for index in (0, *range(first, last)):
+            table.add_column(Text(head[index]), justify="right" if index else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(row[index]) for index in (0, *range(first, last))))
+        console.print(table, crop=False)
+        first = last
 
-    def finish(self, done: bool) -> None:
-        """Say that it is done, or only leave the line, if anything was said before."""
-        if self._shown and done:
-            start = f"\r\033[K{self._what}: " if self._live else ""
-            self._stream.write(f"{start}done, {self._progress()}\n")
-        elif self._shown and self._live:
-            self._stream.write("\n")
-        self._stream.flush()
 
-    def _progress(self) -> str:
-        passed = f"{time.perf_counter() - self._start:.0f} s"
-        return passed if self._so_far is None else f"{self._so_far()}, {passed}"
+@functools.lru_cache(maxsize=8)
+def _console(stream: TextIO) -> Console:
+    """Return the one console of a stream, which lets lines begin while another one is shown."""
+    # While a line is shown, rich stands between a program and its standard streams.
+    console = Console(file=getattr(stream, "rich_proxied_file", stream), highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    return console

@@ -18,6 +18,10 @@ class SimulatorLostError(TrainingStoppedError):
     """The simulation can't go on, for a reason outside of this project."""
 
 
+class VideoUnavailableError(Exception):
+    """Drawing or encoding is impossible on this machine."""
+
+
 def near_names(name: str, valid: Iterable[str]) -> str:
     """Say which names were possible, the likeliest first.
 

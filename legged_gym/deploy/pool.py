@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
-
-import numpy as np
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.signals import SIGNALS
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.trial import Trial, TrialResult
-from legged_gym.evaluation.record import SHARED, Record
 from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
@@ -46,30 +41,6 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
             raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def join_records(records: Sequence[Record]) -> Record:
-    """Return a record of all trials; they must have as many rows."""
-    joined: dict[str, Any] = {}
-    for field in dataclasses.fields(Record):
-        values = [getattr(record, field.name) for record in records]
-        if field.name in {"rows", "mass"}:
-            joined[field.name] = np.concatenate(values)
-        elif field.name in SHARED:
-            joined[field.name] = values[0]
-        else:
-            joined[field.name] = np.concatenate(values, axis=1)
-    return Record(**joined)
-
-
-def cut_record(record: Record, first: int, last: int) -> Record:
-    """Return the rows from ``first`` up to, not including, ``last`` as a record of their own."""
-    parts: dict[str, Any] = {
-        field.name: getattr(record, field.name)[first:last]
-        for field in dataclasses.fields(Record)
-        if field.name not in {*SHARED, "mass", "rows"} and getattr(record, field.name) is not None
-    }
-    return dataclasses.replace(record, rows=np.clip(record.rows - first, 0, last - first), **parts)
 
 
 def _run(folder: str, urdf: str, plan: TrialPlan) -> TrialResult:

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from legged_gym.common.console import progress_bar
+from legged_gym.common.console import Progress
 from legged_gym.deploy.plan import TrialPlan, draw_plans
-from legged_gym.deploy.pool import cut_record, join_records, run_trials
+from legged_gym.deploy.pool import run_trials
 from legged_gym.deploy.trial import TrialResult
 from legged_gym.deploy.world import World, WorldSettings
-from legged_gym.evaluation.record import Record
 from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, load_policy
@@ -72,9 +71,9 @@ class Session:
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
         self.result.policies.append(policy)
         start = time.perf_counter()
-        with progress_bar(sum(map(len, plans)), "{n}/{total} trials", leave=False) as bar:
+        with Progress("trials", sum(map(len, plans)), keep=False) as bar:
             for suite, drawn in zip(suites, plans, strict=True):
-                bar.set_postfix_str(suite.name)
+                bar.update(detail=suite.name)
                 self._take(suite, drawn, policy, bar)
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True
@@ -94,12 +93,12 @@ class Session:
         low_pass, on_the_spot = self.low_pass, self.steps_on_the_spot
         return [dataclasses.replace(plan, low_pass=low_pass, steps_on_the_spot=on_the_spot) for plan in plans]
 
-    def _take(self, suite: Scenario, plans: Sequence[TrialPlan], policy: PolicyResult, bar: tqdm) -> None:
+    def _take(self, suite: Scenario, plans: Sequence[TrialPlan], policy: PolicyResult, bar: Progress) -> None:
         results: list[TrialResult] = []
         try:
             for result in run_trials(self.folder, self.urdf, plans, self.workers):
                 results.append(result)
-                bar.update()
+                bar.advance()
         finally:
             # After Ctrl-C, too: what was finished counts.
             if results:
@@ -108,7 +107,7 @@ class Session:
     def _judge(
         self, suite: Scenario, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
     ) -> None:
-        record = join_records([result.record for result in results])
+        record = Rollout.join([result.record for result in results])
         parts = [(suite, record), *(drive_parts(suite, record) if suite.name == DRIVE else ())]
         for part, rows in parts:
             policy.scenarios[part.name] = judge(part, rows)
@@ -134,7 +133,7 @@ def drive_suite(plan: Plan, seconds: float, **conditions: Any) -> Scenario:
     return Scenario(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
 
 
-def drive_parts(suite: Scenario, record: Record) -> Iterator[tuple[Scenario, Record]]:
+def drive_parts(suite: Scenario, record: Rollout) -> Iterator[tuple[Scenario, Rollout]]:
     """Yield each command of a drive as a suite and a record of its own, of the robots that were still up."""
     (plan,) = suite.plans
     ends = [*(time for time, _ in plan[1:]), suite.seconds]
@@ -145,7 +144,7 @@ def drive_parts(suite: Scenario, record: Record) -> Iterator[tuple[Scenario, Rec
         what = f"{number}: {' '.join(f'{value:g}' for value in command)}"
         title = f"second {begin:g} to {end:g} of the drive"
         part = dataclasses.replace(suite, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
-        yield part, cut_record(record.select(np.flatnonzero(record.rows > first)), first, last)
+        yield part, record.select(np.flatnonzero(record.rows > first)).cut(first, last)
 
 
 def policy_name(folder: str) -> str:

@@ -13,7 +13,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_up_command
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.world import World, WorldSettings
-from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.policies.exported import PolicyFiles
 
 _START_HEIGHT = 0.005
@@ -27,7 +27,7 @@ _AFTERMATH = 1.0
 class TrialResult:
     """What happened in a trial."""
 
-    record: Record
+    record: Rollout
     """One trial; it ends with the row in which the robot was damped or fell."""
     damped: float | None
     """When the controller changed to its damping state, s."""
@@ -156,7 +156,7 @@ class Trial:
         """Return when the robot was damped and when it fell, as far as it did."""
         return [time for time in (self.damped, self.fall) if time is not None]
 
-    def _record(self) -> Record:
+    def _record(self) -> Rollout:
         """Return the rows as a record of full length; what is missing after a fall repeats the last row."""
         dt, steps = self.plan.dt, self.plan.steps
         rows = min((round(time / dt) + 1 for time in self._ended()), default=steps)
@@ -165,7 +165,7 @@ class Trial:
         touching = arrays.pop("foot_contact")
         # As the estimator's label in training: it touches now or did one step ago.
         contact = touching | np.concatenate((touching[:1], touching[:-1]))
-        return Record(
+        return Rollout(
             dt=dt, foot_contact=contact, rows=np.array([rows]), mass=np.array([self.world.mass]),
             dof_vel_limits=self.world.dof_vel_limits, labels=self.controller.config.labels, **arrays,
         )  # fmt: skip

@@ -66,18 +66,18 @@ def answers(policies: Sequence[PolicyResult], scenario: str) -> Figure:
 
 def velocities(sample: Sample) -> Figure:
     """Draw wanted, measured and estimated velocity of a trial over time."""
-    record, rows = sample.record, int(motion.standing_rows(sample.record)[0])
-    time = record.dt * np.arange(rows)
-    measured = (record.lin_vel[:rows, 0, 0], record.yaw_rate[:rows, 0])
+    rollout, rows = sample.rollout, int(motion.standing_rows(sample.rollout)[0])
+    time = rollout.dt * np.arange(rows)
+    measured = (rollout.lin_vel[:rows, 0, 0], rollout.yaw_rate[:rows, 0])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.5), layout="constrained")
         axes: list[Axes] = figure.subplots(1, 2).tolist()
         for axis, column, values, unit in zip(axes, (0, 2), measured, ("forward, m/s", "yaw rate, rad/s"), strict=True):
             axis.plot(time, values, color=_MEASURED, linewidth=0.9, label="measured")
-            axis.step(time, record.commands[:rows, 0, column], color=_WANTED, where="post", label="wanted")
+            axis.step(time, rollout.commands[:rows, 0, column], color=_WANTED, where="post", label="wanted")
             axis.set_title(unit)
             axis.set_xlabel("time, s")
-        said = record.estimated("velocity")
+        said = rollout.estimated("velocity")
         if said is not None:
             axes[0].plot(time, said[:rows, 0, 0], color=_ESTIMATED, linewidth=0.7, label="estimated")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -90,12 +90,12 @@ def standing_path(samples: Sequence[tuple[str, Sample]]) -> Figure:
         figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
         above, distance = figure.subplots(1, 2, width_ratios=(1.0, 2.0))
         for index, (name, sample) in enumerate(samples):
-            rows = np.flatnonzero(motion.settled(sample.record)[:, 0])
+            rows = np.flatnonzero(motion.settled(sample.rollout)[:, 0])
             if not rows.size:
                 continue
-            path = 100.0 * (sample.record.base_pos[rows, 0, :2] - sample.record.base_pos[rows[0], 0, :2])
+            path = 100.0 * (sample.rollout.base_pos[rows, 0, :2] - sample.rollout.base_pos[rows[0], 0, :2])
             above.plot(path[:, 0], path[:, 1], color=_colour(index), linewidth=0.8)
-            distance.plot(sample.record.dt * rows, np.hypot(*path.T), color=_colour(index), label=name)
+            distance.plot(sample.rollout.dt * rows, np.hypot(*path.T), color=_colour(index), label=name)
         above.set_title("base from above, cm")
         above.set_aspect("equal", adjustable="datalim")
         distance.set_title("distance from where it stood after 1 s, cm")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
-from legged_gym.common.console import progress_bar
+from legged_gym.common.console import Progress
 from legged_gym.common.paths import relative
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch, make_batches
 from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
@@ -38,7 +37,7 @@ def evaluate_policies(
     """
     batches = make_batches(scenarios, settings)
     samples: list[Samples] = []
-    with _progress(batches, settings, len(policies)) as bar:
+    with Progress("evaluating", _seconds(batches, settings, len(policies))) as bar:
         try:
             for policy in policies:
                 result.policies.append(PolicyResult(policy.name, relative(policy.path), policy.digest))
@@ -47,27 +46,25 @@ def evaluate_policies(
                     _take(policy, batch, settings, result.policies[-1], samples[-1], bar)
             result.finished = True
         except KeyboardInterrupt:
-            bar.write("stopped: keeping what was finished")
+            print("stopped: keeping what was finished", file=sys.stderr)
     return samples
 
 
 def _take(
-    policy: Policy, batch: Batch, settings: EvaluationSettings, result: PolicyResult, samples: Samples, bar: tqdm
+    policy: Policy, batch: Batch, settings: EvaluationSettings, result: PolicyResult, samples: Samples, bar: Progress
 ) -> None:
     names = [scenario.name for scenario in batch.scenarios]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    bar.set_postfix_str(f"{policy.name}: {', '.join(names[:2])}{more}")
+    bar.update(detail=f"{policy.name}: {', '.join(names[:2])}{more}")
     start = time.perf_counter()
-    records, stage = evaluate_batch(
-        policy, batch, settings, lambda seconds: bar.update(min(seconds, bar.total - bar.n))
-    )
-    for scenario, record in zip(batch.scenarios, records, strict=True):
-        result.scenarios[scenario.name] = judge(scenario, record)
-        samples[scenario.name] = choose_sample(scenario, record, stage)
+    rollouts, stage = evaluate_batch(policy, batch, settings, bar.advance)
+    for scenario, rollout in zip(batch.scenarios, rollouts, strict=True):
+        result.scenarios[scenario.name] = judge(scenario, rollout)
+        samples[scenario.name] = choose_sample(scenario, rollout, stage)
     result.seconds += time.perf_counter() - start
 
 
-def _progress(batches: Sequence[Batch], settings: EvaluationSettings, policies: int) -> tqdm:
-    """Return a bar that counts seconds of robots' time."""
+def _seconds(batches: Sequence[Batch], settings: EvaluationSettings, policies: int) -> float:
+    """Return how many seconds of robots' time are simulated."""
     total = sum(batch.seconds * scenario.trials(settings.trials) for batch in batches for scenario in batch.scenarios)
-    return progress_bar(policies * total)
+    return policies * total

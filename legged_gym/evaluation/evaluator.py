@@ -16,9 +16,8 @@ from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.registry import task_registry
-from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.recorder import Recorder
-from legged_gym.evaluation.samples import Stage
+from legged_gym.evaluation.recorder import Recorder, stage_of
+from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.scenarios import PLANE, Scenario
 from legged_gym.evaluation.task import EvaluationTask, evaluation_class
 from legged_gym.evaluation.terrain import prepare_terrain
@@ -29,6 +28,9 @@ from legged_gym.simulators.mujoco_model import build_scene
 
 _MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
 """Robots side by side. A CPU is as fast with some hundreds; fewer at once means that results come sooner."""
+
+_RECORDED = ("dof_vel", "torques", "actions", "foot_contact", "foot_pos", "sole_vel")
+"""What metrics need beside the motion."""
 
 _START_SHARE = 0.5
 """Starts differ by this share of the task's own start noise."""
@@ -79,7 +81,7 @@ def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) ->
 
 def evaluate_batch(
     policy: Policy, batch: Batch, settings: EvaluationSettings, progress: Callable[[float], Any] = lambda seconds: None
-) -> tuple[list[Record], Stage]:
+) -> tuple[list[Rollout], Stage]:
     """Let a policy take the scenarios of a batch.
 
     Args:
@@ -89,7 +91,7 @@ def evaluate_batch(
         progress: Told how many seconds of a robot's time were simulated.
 
     Returns:
-        A record of each scenario, and what is needed to draw them.
+        A rollout of each scenario, and what is needed to draw them.
 
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
@@ -98,8 +100,7 @@ def evaluate_batch(
     try:
         blocks = _draw(env, batch, settings)
         with single_threaded(settings.sim_device):
-            recorder = _run(env, policy, blocks, progress)
-        return recorder.records(blocks), Stage(env.cfg, env.terrain, list(env.dof_names))
+            return list(_run(env, policy, blocks, progress)), stage_of(env)
     finally:
         env.close()
 
@@ -189,20 +190,33 @@ def _draw(env: EvaluationTask, batch: Batch, settings: EvaluationSettings) -> li
     ]
 
 
-def _run(env: EvaluationTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]) -> Recorder:
-    recorder = Recorder(env, blocks[0].steps, _robot_mass(env.cfg))
+def _run(
+    env: EvaluationTask, policy: Policy, blocks: list[Trials], progress: Callable[[float], Any]
+) -> Iterator[Rollout]:
+    """Yield the rollout of each block of trials."""
+    steps = blocks[0].steps
+    recorder = Recorder(env, _RECORDED)
+    ended = torch.zeros(steps, env.num_envs, dtype=torch.bool, device=env.device)
     env.begin(blocks)
     policy.start()
-    for step in range(blocks[0].steps):
+    for step in range(steps):
         estimate, actions = _act(policy, env.get_observations(), blocks)
-        recorder.add(step, estimate, actions)
+        recorder.add(actions=actions, estimate=estimate)
         env.prepare_step(step)
-        dones = env.step(actions)[2]
-        for block, ended in enumerate(_rows(dones, blocks)):
-            policy.reset(ended, block)
-        recorder.end(step, dones)
+        ended[step] = env.step(actions)[2]
+        for block, dones in enumerate(_rows(ended[step], blocks)):
+            policy.reset(dones, block)
         progress(env.num_envs * env.dt)
-    return recorder
+    falls = ended.cpu().numpy()
+    rollout = recorder.rollout(
+        rows=np.where(falls.any(axis=0), falls.argmax(axis=0) + 1, steps),
+        mass=_robot_mass(env.cfg) + np.concatenate([block.payload for block in blocks]),
+        dof_vel_limits=env.dof_vel_limits.cpu().numpy(),
+    )
+    first = 0
+    for block in blocks:
+        yield rollout.select(slice(first, first + block.count))
+        first += block.count
 
 
 def _act(policy: Policy, observed: TensorDict, blocks: Sequence[Trials]) -> tuple[torch.Tensor | None, torch.Tensor]:

@@ -1,8 +1,8 @@
-"""The figures that a policy is judged by: pure functions of a record, and a table of what they mean.
+"""The figures that a policy is judged by: pure functions of a rollout, and a table of what they mean.
 
 Unless a metric says otherwise it is taken over all trials' rows together, before a fall and
 :data:`~legged_gym.evaluation.motion.SETTLING` seconds after the start and after each new command. A figure for which
-a record has nothing to measure is NaN.
+a rollout has nothing to measure is NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.labels import CONTACT_THRESHOLD
 from legged_gym.evaluation import motion
-from legged_gym.evaluation.record import Floats, Record
+from legged_gym.evaluation.rollout import Floats, Rollout
 
 WALKING_SPEED = 0.15
 """Commands of less forward or backward velocity are left out where only walking means something, m/s."""
@@ -25,14 +25,14 @@ _GRAVITY = 9.81
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of one scenario's record."""
+    """A figure of one scenario's rollout."""
 
     name: str
     title: str
     """Short, for the head of a column."""
     unit: str
     meaning: str
-    measure: Callable[[Record], float]
+    measure: Callable[[Rollout], float]
     factor: float = 1.0
     """From the metric's SI value to the shown one, whose unit is ``unit``."""
     digits: int = 3
@@ -43,76 +43,72 @@ class Metric:
         return "-" if value is None or not np.isfinite(value) else f"{value:.{self.digits}f}"
 
 
-def measure(record: Record) -> dict[str, float]:
-    """Return all metrics of a record by name, in their shown units."""
-    return {metric.name: metric.factor * metric.measure(record) for metric in METRICS}
+def measure(rollout: Rollout) -> dict[str, float]:
+    """Return all metrics of a rollout by name, in their shown units."""
+    return {metric.name: metric.factor * metric.measure(rollout) for metric in METRICS}
 
 
 # --- staying up ----------------------------------------------------------------------------------------------------
 
 
-def falls(record: Record) -> float:
+def falls(rollout: Rollout) -> float:
     """Share of trials that ended in a fall."""
-    return _mean(motion.fell(record))
+    return _mean(motion.fell(rollout))
 
 
-def _past_cut_out(record: Record) -> motion.Mask:
-    roll, pitch, _ = motion.roll_pitch_yaw(record.base_quat)
+def _past_cut_out(rollout: Rollout) -> motion.Mask:
+    roll, pitch, _ = motion.roll_pitch_yaw(rollout.base_quat)
     return np.maximum(np.abs(roll), np.abs(pitch)) > TILT_LIMIT
 
 
-def cut_out_steps(record: Record) -> float:
+def cut_out_steps(rollout: Rollout) -> float:
     """Share of rows before a fall, the first second included, past the controller's cut-out."""
-    return _mean(_past_cut_out(record)[motion.up(record)])
+    return _mean(_past_cut_out(rollout)[motion.up(rollout)])
 
 
-def cut_out_trials(record: Record) -> float:
+def cut_out_trials(rollout: Rollout) -> float:
     """Share of trials that fell or were past the cut-out at least once."""
-    past = (_past_cut_out(record) & motion.up(record)).any(axis=0)
-    return _mean(past | motion.fell(record))
+    past = (_past_cut_out(rollout) & motion.up(rollout)).any(axis=0)
+    return _mean(past | motion.fell(rollout))
 
 
 # --- doing what it is told -----------------------------------------------------------------------------------------
 
 
-def _velocity(record: Record) -> Floats:
-    return np.concatenate((record.lin_vel[..., :2], record.yaw_rate[..., None]), axis=-1)
-
-
-def _error(record: Record, axis: int) -> Floats:
+def _error(rollout: Rollout, axis: int) -> Floats:
     """Return measured minus wanted velocity, (T, N)."""
-    return _velocity(record)[..., axis] - record.commands[..., axis]
+    return rollout.velocity[..., axis] - rollout.commands[..., axis]
 
 
-def tracking_rmse(record: Record, axis: int) -> float:
+def tracking_rmse(rollout: Rollout, axis: int) -> float:
     """Root mean square of measured minus wanted velocity; axis 0 is forward, 1 lateral, 2 yaw rate."""
-    return _rms(_error(record, axis)[motion.settled(record)])
+    return _rms(_error(rollout, axis)[motion.settled(rollout)])
 
 
-def tracking_bias(record: Record, axis: int) -> float:
+def tracking_bias(rollout: Rollout, axis: int) -> float:
     """Mean of measured minus wanted velocity."""
-    return _mean(_error(record, axis)[motion.settled(record)])
+    return _mean(_error(rollout, axis)[motion.settled(rollout)])
 
 
-def tracking_mean_error(record: Record, axis: int) -> float:
+def tracking_mean_error(rollout: Rollout, axis: int) -> float:
     """Mean over trials of the size of each trial's bias: the error that the gait's own rhythm leaves no trace in."""
-    return _mean(np.abs(_trial_means(_error(record, axis), motion.settled(record))))
+    return _mean(np.abs(_trial_means(_error(rollout, axis), motion.settled(rollout))))
 
 
-def sway(record: Record) -> float:
+def sway(rollout: Rollout) -> float:
     """Root mean square of the lateral velocity about each trial's mean."""
-    lateral, rows = record.lin_vel[..., 1], motion.settled(record)
+    lateral, rows = rollout.lin_vel[..., 1], motion.settled(rollout)
     return _rms((lateral - _trial_means(lateral, rows))[rows])
 
 
-def drift(record: Record, reduce: Callable[[Floats], float]) -> float:
+def drift(rollout: Rollout, reduce: Callable[[Floats], float]) -> float:
     """Farthest that the base of each standing trial gets from where it was a second after the start.
 
     Args:
-        record: Trials with any other command than zero are left out.
+        rollout: Trials with any other command than zero are left out.
         reduce: Makes one number of the trials' distances, m, (n,).
     """
-    chosen = record.select(motion.standing_trials(record))
+    chosen = rollout.select(motion.standing_trials(rollout))
     rows = motion.settled(chosen)
     settles = rows.any(axis=0)
     if not settles.any():
@@ -124,9 +120,9 @@ def drift(record: Record, reduce: Callable[[Floats], float]) -> float:
     return float(reduce(np.where(rows, distance, 0.0).max(axis=0)))
 
 
-def steps_while_standing(record: Record) -> float:
+def steps_while_standing(rollout: Rollout) -> float:
     """Mean number of steps that the feet of a standing trial take after its first second."""
-    chosen = record.select(motion.standing_trials(record))
+    chosen = rollout.select(motion.standing_trials(rollout))
     steps = motion.touchdowns(chosen) & motion.settled(chosen)[..., None]
     return _mean(steps.sum(axis=(0, 2)))
 
@@ -134,98 +130,98 @@ def steps_while_standing(record: Record) -> float:
 # --- knowing what it does ------------------------------------------------------------------------------------------
 
 
-def estimator_rmse(record: Record, axis: int | None = None) -> float:
+def estimator_rmse(rollout: Rollout, axis: int | None = None) -> float:
     """Root mean square of estimated minus true velocity, of one axis (0 forward, 1 lateral, 2 up) or of all three."""
-    said = record.estimated("velocity")
+    said = rollout.estimated("velocity")
     if said is None:
         return np.nan
-    error = (said - record.lin_vel)[motion.settled(record)]
+    error = (said - rollout.lin_vel)[motion.settled(rollout)]
     return _rms(error if axis is None else error[:, axis])
 
 
-def contact_accuracy(record: Record) -> float:
+def contact_accuracy(rollout: Rollout) -> float:
     """Share of feet and rows for which the estimated contact is right."""
-    said = record.estimated("contact")
+    said = rollout.estimated("contact")
     if said is None:
         return np.nan
-    right = (said > CONTACT_THRESHOLD) == record.foot_contact
-    return _mean(right[motion.settled(record)])
+    right = (said > CONTACT_THRESHOLD) == rollout.foot_contact
+    return _mean(right[motion.settled(rollout)])
 
 
 # --- what it takes -------------------------------------------------------------------------------------------------
 
 
-def torque(record: Record) -> float:
+def torque(rollout: Rollout) -> float:
     """Mean size of the joints' torques."""
-    return _mean(np.abs(record.torques[motion.settled(record)]))
+    return _mean(np.abs(rollout.torques[motion.settled(rollout)]))
 
 
-def _power(record: Record) -> Floats:
+def _power(rollout: Rollout) -> Floats:
     """Return the mechanical power of all joints that do work; those that brake give nothing back, W, (T, N)."""
-    return np.maximum(record.torques * record.dof_vel, 0.0).sum(axis=-1)
+    return np.maximum(rollout.torques * rollout.dof_vel, 0.0).sum(axis=-1)
 
 
-def power(record: Record) -> float:
+def power(rollout: Rollout) -> float:
     """Mean mechanical power; joints that brake count as zero."""
-    return _mean(_power(record)[motion.settled(record)])
+    return _mean(_power(rollout)[motion.settled(rollout)])
 
 
-def cost_of_transport(record: Record) -> float:
+def cost_of_transport(rollout: Rollout) -> float:
     """Work over weight and distance walked the way that was asked for, of commands from ``WALKING_SPEED`` on."""
-    wanted = record.commands[..., :2]
+    wanted = rollout.commands[..., :2]
     speed = np.linalg.norm(wanted, axis=-1)
-    rows = motion.settled(record) & (speed >= WALKING_SPEED)
+    rows = motion.settled(rollout) & (speed >= WALKING_SPEED)
     if not rows.any():
         return np.nan
-    along = (record.lin_vel[..., :2] * wanted).sum(axis=-1)[rows] / speed[rows]
-    weight = np.broadcast_to(record.mass * _GRAVITY, rows.shape)[rows]
+    along = (rollout.lin_vel[..., :2] * wanted).sum(axis=-1)[rows] / speed[rows]
+    weight = np.broadcast_to(rollout.mass * _GRAVITY, rows.shape)[rows]
     effort = float((weight * along).sum())
-    return float(_power(record)[rows].sum()) / effort if effort > 0.0 else np.nan
+    return float(_power(rollout)[rows].sum()) / effort if effort > 0.0 else np.nan
 
 
-def action_change(record: Record) -> float:
+def action_change(rollout: Rollout) -> float:
     """Mean size of the change of an action from one step to the next, all joints together."""
-    rows = motion.settled(record)[1:]
-    return _mean(np.abs(np.diff(record.actions, axis=0))[rows])
+    rows = motion.settled(rollout)[1:]
+    return _mean(np.abs(np.diff(rollout.actions, axis=0))[rows])
 
 
-def joint_speed_peak(record: Record) -> float:
+def joint_speed_peak(rollout: Rollout) -> float:
     """Fastest joint velocity before any fall, as a share of the joint's limit."""
-    limited = np.isfinite(record.dof_vel_limits)
-    shares = (np.abs(record.dof_vel) / record.dof_vel_limits)[..., limited][motion.up(record)]
+    limited = np.isfinite(rollout.dof_vel_limits)
+    shares = (np.abs(rollout.dof_vel) / rollout.dof_vel_limits)[..., limited][motion.up(rollout)]
     return float(shares.max()) if shares.size else np.nan
 
 
 # --- how its feet move ---------------------------------------------------------------------------------------------
 
 
-def foot_slip(record: Record) -> float:
+def foot_slip(rollout: Rollout) -> float:
     """Mean horizontal speed of the soles on the ground in the midst of their contacts."""
-    rows = motion.firm_contact(record) & motion.settled(record)[..., None]
-    return _mean(np.linalg.norm(record.sole_vel, axis=-1)[rows])
+    rows = motion.firm_contact(rollout) & motion.settled(rollout)[..., None]
+    return _mean(np.linalg.norm(rollout.sole_vel, axis=-1)[rows])
 
 
-def _straight(record: Record) -> motion.Mask:
+def _straight(rollout: Rollout) -> motion.Mask:
     """Return the settled rows that walk straight ahead or back, (T, N)."""
-    wanted = record.commands
+    wanted = rollout.commands
     straight = (wanted[..., 1:] == 0.0).all(axis=-1) & (np.abs(wanted[..., 0]) >= WALKING_SPEED)
-    return motion.settled(record) & straight
+    return motion.settled(rollout) & straight
 
 
-def stance_asymmetry(record: Record) -> float:
+def stance_asymmetry(rollout: Rollout) -> float:
     """Difference between left and right foot's share of rows in contact, walking straight; mean over trials."""
-    if record.foot_contact.shape[-1] != 2:
+    if rollout.foot_contact.shape[-1] != 2:
         return np.nan
-    shares = [_trial_means(record.foot_contact[..., foot], _straight(record)) for foot in (0, 1)]
+    shares = [_trial_means(rollout.foot_contact[..., foot], _straight(rollout)) for foot in (0, 1)]
     return _mean(np.abs(shares[0] - shares[1]))
 
 
-def step_asymmetry(record: Record) -> float:
+def step_asymmetry(rollout: Rollout) -> float:
     """Difference between the mean lengths of left and right steps, walking straight; mean over trials, m."""
-    if record.foot_contact.shape[-1] != 2:
+    if rollout.foot_contact.shape[-1] != 2:
         return np.nan
-    down = motion.touchdowns(record) & _straight(record)[..., None]
-    ahead = motion.step_lengths(record)
+    down = motion.touchdowns(rollout) & _straight(rollout)[..., None]
+    ahead = motion.step_lengths(rollout)
     lengths = [_trial_means(ahead[..., foot], down[..., foot]) for foot in (0, 1)]
     return _mean(np.abs(lengths[0] - lengths[1]))
 

@@ -1,11 +1,11 @@
-"""What a record shows of how robots moved: which rows count, how far robots lean, when feet touch down."""
+"""What a rollout shows of how robots moved: which rows count, how far robots lean, when feet touch down."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from legged_gym.evaluation.record import Floats, Record
+from legged_gym.evaluation.rollout import Floats, Rollout
 
 SETTLING = 1.0
 """Seconds after the start and after each new command that do not count for tracking."""
@@ -31,69 +31,69 @@ def roll_pitch_yaw(quat: Floats) -> tuple[Floats, Floats, Floats]:
     return roll, pitch, yaw
 
 
-def tilt(record: Record) -> Floats:
+def tilt(rollout: Rollout) -> Floats:
     """Return the angle between each base's z axis and the vertical, rad, (T, N)."""
-    x, y = record.base_quat[..., 0], record.base_quat[..., 1]
+    x, y = rollout.base_quat[..., 0], rollout.base_quat[..., 1]
     return np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0))
 
 
-def standing_rows(record: Record) -> NDArray[np.int64]:
+def standing_rows(rollout: Rollout) -> NDArray[np.int64]:
     """Return how many rows each robot stays up, (N,): until a termination or a tilt past :data:`FALLEN_TILT`."""
-    over = tilt(record) > FALLEN_TILT
-    first = np.where(over.any(axis=0), over.argmax(axis=0), record.steps)
-    return np.minimum(first, record.rows)
+    over = tilt(rollout) > FALLEN_TILT
+    first = np.where(over.any(axis=0), over.argmax(axis=0), rollout.steps)
+    return np.minimum(first, rollout.rows)
 
 
-def fell(record: Record) -> Mask:
+def fell(rollout: Rollout) -> Mask:
     """Return which trials ended in a fall, (N,)."""
-    return standing_rows(record) < record.steps
+    return standing_rows(rollout) < rollout.steps
 
 
-def up(record: Record) -> Mask:
+def up(rollout: Rollout) -> Mask:
     """Return the rows before a fall, (T, N)."""
-    return np.arange(record.steps)[:, None] < standing_rows(record)
+    return np.arange(rollout.steps)[:, None] < standing_rows(rollout)
 
 
-def settled(record: Record) -> Mask:
+def settled(rollout: Rollout) -> Mask:
     """Return the rows before a fall and :data:`SETTLING` after the start and after each new command, (T, N)."""
-    row = np.arange(record.steps)[:, None]
-    changed = np.zeros((record.steps, record.trials), dtype=bool)
-    changed[1:] = (np.abs(np.diff(record.commands, axis=0)) > _STEADY).any(axis=-1)
+    row = np.arange(rollout.steps)[:, None]
+    changed = np.zeros((rollout.steps, rollout.trials), dtype=bool)
+    changed[1:] = (np.abs(np.diff(rollout.commands, axis=0)) > _STEADY).any(axis=-1)
     last_change = np.maximum.accumulate(np.where(changed, row, 0), axis=0)
-    return up(record) & (row - last_change >= round(SETTLING / record.dt))
+    return up(rollout) & (row - last_change >= round(SETTLING / rollout.dt))
 
 
-def standing_trials(record: Record) -> Mask:
+def standing_trials(rollout: Rollout) -> Mask:
     """Return the trials whose command is zero throughout, (N,)."""
-    return (record.commands == 0.0).all(axis=(0, 2))
+    return (rollout.commands == 0.0).all(axis=(0, 2))
 
 
-def touchdowns(record: Record) -> Mask:
+def touchdowns(rollout: Rollout) -> Mask:
     """Return in which rows each foot comes down after having left the ground, (T, N, F).
 
     A foot that loses contact for less than two rows has taken no step.
     """
-    contact = record.foot_contact
+    contact = rollout.foot_contact
     down = np.zeros_like(contact)
-    off = np.stack([~contact[_SWING_ROWS - lag : record.steps - lag] for lag in range(1, _SWING_ROWS + 1)]).all(axis=0)
+    off = np.stack([~contact[_SWING_ROWS - lag : rollout.steps - lag] for lag in range(1, _SWING_ROWS + 1)]).all(axis=0)
     down[_SWING_ROWS:] = contact[_SWING_ROWS:] & off
     return down
 
 
-def firm_contact(record: Record) -> Mask:
+def firm_contact(rollout: Rollout) -> Mask:
     """Return the rows in the midst of each foot's contact, (T, N, F): it also touched one row before and after.
 
-    A record's contacts last one row too long, and a foot that lands or leaves moves.
+    A rollout's contacts last one row too long, and a foot that lands or leaves moves.
     """
-    contact = record.foot_contact
+    contact = rollout.foot_contact
     firm = np.zeros_like(contact)
     firm[1:-1] = contact[:-2] & contact[1:-1] & contact[2:]
     return firm
 
 
-def step_lengths(record: Record) -> Floats:
+def step_lengths(rollout: Rollout) -> Floats:
     """Return how far each foot is ahead of the other along the base's heading, m, (T, N, 2); for bipeds."""
-    _, _, yaw = roll_pitch_yaw(record.base_quat)
-    left, right = record.foot_pos[:, :, 0], record.foot_pos[:, :, 1]
+    _, _, yaw = roll_pitch_yaw(rollout.base_quat)
+    left, right = rollout.foot_pos[:, :, 0], rollout.foot_pos[:, :, 1]
     ahead = (left - right)[..., 0] * np.cos(yaw) + (left - right)[..., 1] * np.sin(yaw)
     return np.stack((ahead, -ahead), axis=-1)

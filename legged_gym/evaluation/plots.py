@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from legged_gym.common.errors import UserError
-
-if TYPE_CHECKING:
-    from legged_gym.evaluation.rollout import Series
+from legged_gym.evaluation.rollout import Rollout
 
 STYLE: dict[Any, Any] = {
     "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9,
@@ -25,11 +22,13 @@ _TRUTH, _WANTED = "#1b6ca8", "#e07a1f"
 _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
-def plot_rollout(series: Series, folder: str) -> list[str]:
-    """Draw a robot's time series.
+def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequence[str], folder: str) -> list[str]:
+    """Draw the time series of a rollout's first robot.
 
     Args:
-        series: Of one robot.
+        rollout: With ``dof_targets`` and ``foot_forces``.
+        dof_names: Of the joints, D names.
+        foot_names: Of the feet, F names.
         folder: Where the PNG files go; created if needed.
 
     Returns:
@@ -38,16 +37,17 @@ def plot_rollout(series: Series, folder: str) -> list[str]:
     Raises:
         UserError: The folder can't be written.
     """
+    time = rollout.dt * np.arange(rollout.steps)
+    forces = np.linalg.norm(rollout.foot_forces, axis=-1)
     with mpl.rc_context(STYLE):
         figures = {
-            "joints": _grid(series, series.dof_names, (series.dof_targets, "target"), (series.dof_pos, "angle"), "rad"),
-            "velocities": _grid(series, _VELOCITIES, (series.commands, "command"), (series.velocity, "measured")),
-            "contact_forces": _forces(series),
+            "joints": _grid(time, dof_names, {"target": rollout.dof_targets, "angle": rollout.dof_pos}, "rad"),
+            "velocities": _grid(time, _VELOCITIES, {"command": rollout.commands, "measured": rollout.velocity}),
+            "contact_forces": _grid(time, foot_names, {"": None, "contact force": forces}, "N"),
         }
-        if series.label is not None and series.estimate is not None:
-            figures["estimate"] = _grid(
-                series, series.label_titles, (series.estimate, "estimate"), (series.label, "truth")
-            )
+        if rollout.label is not None and rollout.estimate is not None and rollout.labels is not None:
+            names = rollout.labels.column_titles()
+            figures["estimate"] = _grid(time, names, {"estimate": rollout.estimate, "truth": rollout.label})
         paths = []
         try:
             os.makedirs(folder, exist_ok=True)
@@ -59,42 +59,19 @@ def plot_rollout(series: Series, folder: str) -> list[str]:
     return paths
 
 
-def _grid(
-    series: Series,
-    names: Sequence[str],
-    wanted: tuple[np.ndarray, str],
-    truth: tuple[np.ndarray, str],
-    unit: str = "",
-) -> Figure:
-    """Draw two (T, n) arrays against each other, a panel for each column."""
+def _grid(time: np.ndarray, names: Sequence[str], curves: Mapping[str, np.ndarray | None], unit: str = "") -> Figure:
+    """Draw arrays, (T, 1 or more, n), against each other, a panel for each of the n columns."""
     columns = 2 if len(names) > 5 else 1
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(6.0 * columns, 1.7 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).T.ravel().tolist()
-    time = series.dt * np.arange(len(truth[0]))
     for index, name in enumerate(names):
-        axes[index].plot(time, wanted[0][:, index], color=_WANTED, label=wanted[1])
-        axes[index].plot(time, truth[0][:, index], color=_TRUTH, label=truth[1])
+        for (label, values), colour in zip(curves.items(), (_WANTED, _TRUTH), strict=True):
+            if values is not None:
+                axes[index].plot(time, values[:, 0, index], color=colour, label=label)
         axes[index].set_title(name)
         axes[index].set_ylabel(unit)
-    _finish(axes, rows)
-    return figure
-
-
-def _forces(series: Series) -> Figure:
-    figure = Figure(figsize=(9.0, 1.9 * len(series.foot_names) + 0.6), layout="constrained")
-    axes = figure.subplots(len(series.foot_names), 1, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-    time = series.dt * np.arange(len(series.foot_forces))
-    for index, name in enumerate(series.foot_names):
-        axes[index].plot(time, series.foot_forces[:, index], color=_TRUTH, label="contact force")
-        axes[index].set_title(name)
-        axes[index].set_ylabel("N")
-    _finish(axes, len(axes))
-    return figure
-
-
-def _finish(axes: Sequence[Axes], rows: int) -> None:
-    """Name the time axis of the lowest panels and explain the colours once."""
     axes[0].legend(loc="upper right", ncols=2)
     for index in range(rows - 1, len(axes), rows):
         axes[index].set_xlabel("time, s")
+    return figure

@@ -1,107 +1,123 @@
-"""Writes down what an evaluated task does, on the device, and hands it out as plain arrays."""
+"""Records what a task's robots do, on the device that simulates them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from legged_gym.evaluation.record import Record
-from legged_gym.evaluation.task import EvaluationTask
-from legged_gym.evaluation.trials import Trials
+from legged_gym.evaluation.rollout import Rollout, Stage
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
+
+
+def _sole_velocity(env: LeggedRobot) -> torch.Tensor:
+    """Return the horizontal velocity of the point on the ground below each foot, which turns with the foot."""
+    feet = env.rigid_body_states[:, env.feet_indices]
+    height = feet[..., 2] - env.ground.height_at(feet)
+    along_x, along_y = feet[..., 7] - feet[..., 11] * height, feet[..., 8] + feet[..., 10] * height
+    return torch.stack((along_x, along_y), dim=-1)
+
+
+FIELDS: Mapping[str, Callable[[LeggedRobot], torch.Tensor]] = {
+    "commands": lambda env: env.commands[:, :3],
+    "lin_vel": lambda env: env.base_lin_vel,
+    "yaw_rate": lambda env: env.base_ang_vel[:, 2],
+    "base_pos": lambda env: env.root_states[:, :3],
+    "base_quat": lambda env: env.root_states[:, 3:7],
+    "dof_pos": lambda env: env.dof_pos,
+    "dof_vel": lambda env: env.dof_vel,
+    "dof_targets": lambda env: env.default_dof_pos + env.cfg.control.action_scale * env.actions,
+    "torques": lambda env: env.torques,
+    "actions": lambda env: env.actions,
+    "foot_contact": lambda env: env.feet_contact,
+    "foot_pos": lambda env: env.rigid_body_states[:, env.feet_indices, :3],
+    "foot_forces": lambda env: env.contact_forces[:, env.feet_indices],
+    "sole_vel": _sole_velocity,
+    "rewards": lambda env: env.reward_rates,
+    "seconds": lambda env: env.episode_length_buf * env.dt,
+    "terrain_level": lambda env: env.terrain_levels,
+}
+"""Where each field of a :class:`Rollout` is read, (N, ...)."""
+
+MOTION = ("commands", "lin_vel", "yaw_rate", "base_pos", "base_quat", "dof_pos")
+"""The fields that every rollout has: enough for a film."""
 
 
 class Recorder:
-    """Keeps T rows of N robots in one buffer, so that a row costs a single copy."""
+    """Keeps a row for each call of :meth:`add`, in one copy each."""
 
-    def __init__(self, env: EvaluationTask, steps: int, robot_mass: float) -> None:
-        """Allocate.
+    def __init__(
+        self,
+        env: LeggedRobot,
+        fields: Sequence[str] = (),
+        robots: torch.Tensor | slice = slice(None),
+        longest: int | None = None,
+    ) -> None:
+        """Rollout nothing yet.
 
         Args:
             env: The task.
-            steps: Number of rows, T.
-            robot_mass: Of a robot without payload, kg.
+            fields: Names of :data:`FIELDS` beside those of :data:`MOTION`.
+            robots: Which robots, (N,); may be changed while there are no rows.
+            longest: Rows to keep; older ones are forgotten. None: all.
         """
-        self._env, self._steps, self._mass = env, steps, robot_mass
-        self._buffer: torch.Tensor | None = None
-        self._slices: dict[str, tuple[slice, tuple[int, ...]]] = {}
-        self._ended = torch.zeros(steps, env.num_envs, dtype=torch.bool, device=env.device)
+        self._env, self._fields, self.robots = env, (*MOTION, *fields), robots
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._rows: deque[torch.Tensor] = deque(maxlen=longest)
 
-    def add(self, step: int, estimate: torch.Tensor | None, actions: torch.Tensor) -> None:
-        """Write the row of a step, before the step is done.
+    def __len__(self) -> int:
+        """Return the number of rows, T."""
+        return len(self._rows)
+
+    def add(self, **given: torch.Tensor | None) -> None:
+        """Add what is true now.
 
         Args:
-            step: Counted from 0.
-            estimate: What the policy's estimator says, in the label's scale, (N, L).
-            actions: What it does, (N, D).
+            given: Values of the recorded robots, (N, ...), to take in place of what the task holds now. ``estimate``
+                and ``label`` can only be given, in the label's scale; None is left out.
         """
-        values = self._values(estimate, actions)
-        if self._buffer is None:
-            self._lay_out(values)
-        assert self._buffer is not None
-        torch.cat([value.flatten(1) for value in values.values()], dim=1, out=self._buffer[step])
+        values = {n: given[n] if n in given else self.choose(FIELDS[n](self._env)) for n in self._fields}
+        for name in ("estimate", "label"):
+            value = given.get(name)
+            if value is not None:
+                values[name] = self._env.label_layout.physical(value)
+        row = {name: value.to(self._env.device) for name, value in values.items() if value is not None}
+        self._shapes = {name: tuple(value.shape[1:]) for name, value in row.items()}
+        self._rows.append(torch.cat([value.float().reshape(len(value), -1) for value in row.values()], dim=1))
 
-    def end(self, step: int, dones: torch.Tensor) -> None:
-        """Note whose trial ended in a step, bool, (N,)."""
-        self._ended[step] = dones
+    def choose(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the recorded robots' part of values of all robots, on any device."""
+        robots = self.robots
+        return values[robots.to(values.device) if isinstance(robots, torch.Tensor) else robots]
 
-    def records(self, blocks: Sequence[Trials]) -> list[Record]:
-        """Return a record of each block of trials."""
-        assert self._buffer is not None
-        data, ended = self._buffer.cpu().numpy(), self._ended.cpu().numpy()
-        rows = np.where(ended.any(axis=0), ended.argmax(axis=0) + 1, self._steps)
-        records, first = [], 0
-        for block in blocks:
-            robots = slice(first, first + block.count)
-            records.append(self._record(data[: block.steps, robots], np.minimum(rows[robots], block.steps), block))
-            first += block.count
-        return records
+    def rollout(self, **constants: Any) -> Rollout:
+        """Return all rows, and forget none.
 
-    def _record(self, data: np.ndarray, rows: np.ndarray, block: Trials) -> Record:
-        values = {
-            name: np.ascontiguousarray(data[..., columns]).reshape(*data.shape[:2], *shape)
-            for name, (columns, shape) in self._slices.items()
-        }
-        return Record(
-            dt=self._env.dt,
-            yaw_rate=values.pop("yaw_rate")[..., 0],
-            foot_contact=values.pop("foot_contact") > 0.5,
-            rows=rows,
-            mass=self._mass + block.payload,
-            dof_vel_limits=self._env.dof_vel_limits.cpu().numpy(),
-            labels=self._env.label_layout,
-            **values,
-        )
-
-    def _values(self, estimate: torch.Tensor | None, actions: torch.Tensor) -> dict[str, torch.Tensor]:
-        env = self._env
-        feet = env.rigid_body_states[:, env.feet_indices]
-        height = feet[..., 2] - env.ground.height_at(feet)
-        # The point that lies below the foot's origin on the ground turns with the foot.
-        sole_x, sole_y = feet[..., 7] - feet[..., 11] * height, feet[..., 8] + feet[..., 10] * height
-        values = {
-            "commands": env.commands[:, :3],
-            "lin_vel": env.base_lin_vel,
-            "yaw_rate": env.base_ang_vel[:, 2:],
-            "base_pos": env.root_states[:, :3],
-            "base_quat": env.root_states[:, 3:7],
-            "dof_pos": env.dof_pos,
-            "dof_vel": env.dof_vel,
-            "torques": env.torques,
-            "actions": actions,
-            "foot_contact": env.feet_contact.float(),
-            "foot_pos": feet[..., :3],
-            "sole_vel": torch.stack((sole_x, sole_y), dim=-1),
-        }
-        if estimate is not None:
-            values["estimate"] = env.label_layout.physical(estimate)
-        return values
-
-    def _lay_out(self, values: dict[str, torch.Tensor]) -> None:
+        Args:
+            constants: Fields without rows, such as ``mass``.
+        """
+        data = torch.stack(tuple(self._rows)).cpu().numpy()
+        fields: dict[str, Any] = {}
         first = 0
-        for name, value in values.items():
-            size = value[0].numel()
-            self._slices[name] = (slice(first, first + size), tuple(value.shape[1:]))
-            first += size
-        self._buffer = torch.zeros(self._steps, self._env.num_envs, first, device=self._env.device)
+        for name, shape in self._shapes.items():
+            last = first + int(np.prod(shape))
+            fields[name] = np.ascontiguousarray(data[..., first:last]).reshape(*data.shape[:2], *shape)
+            first = last
+        if "foot_contact" in fields:
+            fields["foot_contact"] = fields["foot_contact"] > 0.5
+        labels = self._env.label_layout if "estimate" in fields else None
+        return Rollout(dt=self._env.dt, labels=labels, **fields, **constants)
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._rows.clear()
+
+
+def stage_of(env: LeggedRobot) -> Stage:
+    """Return what is needed to draw a task's rollouts."""
+    return Stage(env.cfg, env.terrain, list(env.dof_names))

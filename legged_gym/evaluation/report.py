@@ -1,21 +1,39 @@
-"""The evaluation as one HTML page that needs nothing beside it."""
+"""The evaluation as one HTML page that needs no other file; ``report.html.j2`` is its template."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
-from collections.abc import Sequence
+import io
+import os
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import jinja2
+import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
 
+from legged_gym.common.console import print_table
+from legged_gym.common.errors import VideoUnavailableError
+from legged_gym.common.paths import write_text
 from legged_gym.evaluation import charts
-from legged_gym.evaluation.film import film_strip
-from legged_gym.evaluation.html import Cell, Page
 from legged_gym.evaluation.metrics import METRIC, METRICS, Metric
 from legged_gym.evaluation.results import EvaluationResult, PolicyResult, versions
 from legged_gym.evaluation.samples import Sample
 from legged_gym.evaluation.scenarios import Scenario
-from legged_gym.evaluation.table import COLUMNS, COMPARED, LETTERS
-from legged_gym.render.video import VideoUnavailableError
+
+COLUMNS = ("falls", "cut_out_steps", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "estimator_rmse",
+           "contact_accuracy", "torque", "power", "cost_of_transport", "action_change", "foot_slip")  # fmt: skip
+"""Metrics shown of a single policy."""
+
+COMPARED = ("falls", "vx_rmse", "yaw_rmse", "drift_max", "estimator_rmse", "torque", "action_change")
+"""Metrics shown of several policies side by side."""
+
+_LETTERS = string.ascii_uppercase
+"""What several policies are called in the heads of columns."""
 
 _PLOTTED = ("flat", "push_0.6", "start_stop", "drive")
 """Scenarios whose samples are plotted over time."""
@@ -30,70 +48,140 @@ _HIGHER_IS_BETTER = ("contact_accuracy",)
 _NO_RANKING = ("vx_bias", "yaw_bias")
 
 
-def write_report(result: EvaluationResult, samples: Sequence[dict[str, Sample]], path: str) -> None:
+FilmStrip = Callable[[Sample], tuple[list[np.ndarray], list[str]]]
+"""Draws frames of a sample, uint8, (H, W, 3), with a label for each; raises VideoUnavailableError where it can't."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table."""
+
+    text: str
+    tone: str = ""
+    """``good``, ``fair``, ``bad`` (colours), ``best`` (bold), ``text`` (a sentence), or several of them."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report."""
+
+    head: Sequence[tuple[str, str]]
+    """Titles and units of the columns."""
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    groups: Sequence[int] = ()
+    """Rows that begin a group."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A plot or a photograph."""
+
+    source: str
+    """As a data URI."""
+    caption: str = ""
+
+
+def write_report(
+    result: EvaluationResult, samples: Sequence[dict[str, Sample]], path: str, film_strip: FilmStrip
+) -> None:
     """Write the report.
 
     Args:
         result: What was found; scenarios that were not finished are left out.
         samples: Samples of each policy by scenario.
         path: The HTML file.
+        film_strip: Draws a sample.
 
     Raises:
         UserError: The file can't be written.
     """
-    page = Page("Evaluation of " + ", ".join(policy.name for policy in result.policies))
-    _introduce(page, result)
-    if any(policy.scenarios for policy in result.policies):
-        _overview(page, result)
-        _plots(page, result, samples)
-        _film_strips(page, result, samples)
-        _all_figures(page, result)
-    _explain(page, result)
-    page.write(path)
+    found = _finished(result)
+    strips, undrawn = _film_strips(result, samples, film_strip) if found else ([], "")
+    write_text(
+        path,
+        render(
+            title="Evaluation of " + ", ".join(policy.name for policy in result.policies),
+            result=result, versions=versions(), policies=_policies(result),
+            overview=_overview(result) if found else None, sections=_sections(result, samples) if found else [],
+            strips=strips, undrawn=undrawn, metrics=_all_metrics(result), scenarios=_scenarios(result),
+            definitions=Table(
+                _head("name", "head", "unit", "meaning"),
+                [[Cell(m.name), Cell(m.title, "text"), Cell(m.unit), Cell(m.meaning, "text")] for m in METRICS],
+            ),
+        ),
+    )  # fmt: skip
 
 
-def _introduce(page: Page, result: EvaluationResult) -> None:
-    stopped = "" if result.finished else " Stopped before its end."
-    page.text(
-        f"Task {result.task} on {result.sim} ({result.device}), usually {result.trials} trials a scenario, seed "
-        f"{result.seed}, {result.created}.{stopped}"
-    )
-    used = ", ".join(f"{name} {version}" for name, version in versions().items())
-    changes = f" Changed: {', '.join(result.overrides)}." if result.overrides else ""
-    page.text(f"Code {result.git_revision}; {used}.{changes}", faint=True)
-    page.table(
-        ["", "policy", "file", "sha256", ("took", "s")],
-        [
-            [letter, Cell(policy.name, "text"), Cell(policy.path, "text"), policy.digest, f"{policy.seconds:.0f}"]
-            for letter, policy in zip(LETTERS, result.policies, strict=False)
-        ],
-    )
+def render(**context: object) -> str:
+    """Fill the template."""
+    folder = jinja2.FileSystemLoader(os.path.dirname(__file__))
+    environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("report.html.j2").render(**context) + "\n"
+
+
+def print_results(result: EvaluationResult) -> None:
+    """Print a row for each scenario that was finished; several policies get columns of their own."""
+    policies = result.policies
+    several = len(policies) > 1
+    for letter, policy in zip(_LETTERS, policies, strict=False):
+        print(f"{letter + '  ' if several else ''}{policy.name}  (sha256 {policy.digest}…)")
+    table = _overview(result)
+    head = ["\n".join(title).rstrip("\n") for title in table.head]
+    print_table(head, [[cell.text for cell in row] for row in table.rows])
+
+
+def svg(figure: Figure, caption: str = "") -> Picture:
+    """Return a plot as scalable graphics."""
+    buffer = io.BytesIO()
+    # Without a date and with fixed names the same plot is the same file.
+    with mpl.rc_context({"svg.hashsalt": "report"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return Picture(_data_uri("svg+xml", buffer), caption)
+
+
+def _jpeg(frame: np.ndarray, caption: str) -> Picture:
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, format="jpeg", quality=85)
+    return Picture(_data_uri("jpeg", buffer), caption)
+
+
+def _data_uri(kind: str, content: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _head(*titles: str) -> list[tuple[str, str]]:
+    return [(title, "") for title in titles]
+
+
+def _policies(result: EvaluationResult) -> Table:
+    rows = [
+        [Cell(letter), Cell(p.name, "text"), Cell(p.path, "text"), Cell(p.digest), Cell(f"{p.seconds:.0f}")]
+        for letter, p in zip(_LETTERS, result.policies, strict=False)
+    ]
+    return Table([*_head("", "policy", "file", "sha256"), ("took", "s")], rows)
 
 
 def _finished(result: EvaluationResult) -> list[str]:
-    return [
-        scenario.name
-        for scenario in result.scenarios
-        if any(scenario.name in policy.scenarios for policy in result.policies)
-    ]
+    names = (scenario.name for scenario in result.scenarios)
+    return [name for name in names if any(name in policy.scenarios for policy in result.policies)]
 
 
-def _overview(page: Page, result: EvaluationResult) -> None:
-    """Add the main table: a row for each scenario, and columns for each policy if there are several."""
-    page.heading("Overview")
+def _overview(result: EvaluationResult) -> Table:
+    """Return the main table: a row for each scenario, and columns for each policy if there are several."""
     several = len(result.policies) > 1
     names = COMPARED if several else COLUMNS
-    head: list[str | tuple[str, str]] = ["scenario"]
+    head = [("scenario", "")]
     head += [
-        (f"{METRIC[name].title} {LETTERS[index] if several else ''}", METRIC[name].unit)
+        (f"{METRIC[name].title} {_LETTERS[index] if several else ''}".strip(), METRIC[name].unit)
         for name in names
         for index in range(len(result.policies))
     ]
-    rows: list[list[str | Cell]] = [
-        [scenario, *(cell for name in names for cell in _cells(result.policies, scenario, METRIC[name]))]
+    rows = [
+        [Cell(scenario), *(cell for name in names for cell in _cells(result.policies, scenario, METRIC[name]))]
         for scenario in _finished(result)
     ]
-    page.table(head, rows, "Velocities and the estimator's errors are root mean squares. Definitions are below.")
+    return Table(head, rows, "Velocities and the estimator's errors are root mean squares. Definitions are below.")
 
 
 def _cells(policies: Sequence[PolicyResult], scenario: str, metric: Metric) -> list[Cell]:
@@ -119,35 +207,58 @@ def _tone(name: str, value: float) -> str:
     return "good" if value == 0.0 else "fair" if value <= 5.0 else "bad"
 
 
-def _plots(page: Page, result: EvaluationResult, samples: Sequence[dict[str, Sample]]) -> None:
+@dataclass(frozen=True)
+class Section:
+    """Pictures below a heading; one without pictures is left out."""
+
+    heading: str
+    pictures: list[Picture]
+
+
+def _sections(result: EvaluationResult, samples: Sequence[dict[str, Sample]]) -> list[Section]:
     policies, scenarios = result.policies, _finished(result)
-    page.heading("Scenarios beside each other")
-    page.figure(charts.bars(policies, scenarios, ("falls", "vx_rmse", "yaw_rmse", "estimator_rmse")))
-    page.figure(charts.bars(policies, scenarios, ("torque", "cost_of_transport", "action_change", "foot_slip")))
     complete = [policy for policy in policies if "flat" in policy.scenarios]
-    if complete:
-        page.heading("Answers to commands")
-        page.figure(charts.answers(complete, "flat"), "Scenario flat: mean velocity of each command's trials.")
     standing = [(p.name, kept["stand"]) for p, kept in zip(policies, samples, strict=True) if "stand" in kept]
-    if standing:
-        page.heading("Standing")
-        page.figure(charts.standing_path(standing))
-    page.heading("Single trials over time")
-    for policy, kept in zip(policies, samples, strict=True):
-        for name in _PLOTTED:
-            if name in kept:
-                page.figure(charts.velocities(kept[name]), _sample_caption(policy, kept[name]))
+    bars = [
+        svg(charts.bars(policies, scenarios, ("falls", "vx_rmse", "yaw_rmse", "estimator_rmse"))),
+        svg(charts.bars(policies, scenarios, ("torque", "cost_of_transport", "action_change", "foot_slip"))),
+    ]
+    answers = "Scenario flat: mean velocity of each command's trials."
+    trials = [
+        svg(charts.velocities(kept[name]), _sample_caption(policy, kept[name]))
+        for policy, kept in zip(policies, samples, strict=True)
+        for name in _PLOTTED
+        if name in kept
+    ]
+    return [
+        Section("Scenarios compared", bars),
+        Section("Answers to commands", [svg(charts.answers(complete, "flat"), answers)] if complete else []),
+        Section("Standing", [svg(charts.standing_path(standing))] if standing else []),
+        Section("Single trials over time", trials),
+    ]
 
 
-def _film_strips(page: Page, result: EvaluationResult, samples: Sequence[dict[str, Sample]]) -> None:
-    page.heading("Film strips")
+@dataclass(frozen=True)
+class Strip:
+    """Pictures side by side."""
+
+    frames: list[Picture]
+    caption: str
+
+
+def _film_strips(
+    result: EvaluationResult, samples: Sequence[dict[str, Sample]], film_strip: FilmStrip
+) -> tuple[list[Strip], str]:
+    """Return film strips, and why there are none if nothing can be drawn here."""
+    strips = []
     try:
         for policy, kept in zip(result.policies, samples, strict=True):
             for sample in _filmed(kept):
                 frames, labels = film_strip(sample)
-                page.film_strip(frames, labels, _sample_caption(policy, sample))
+                strips.append(Strip(list(map(_jpeg, frames, labels)), _sample_caption(policy, sample)))
     except VideoUnavailableError as error:
-        page.text(f"None: {error}.")
+        return [], str(error)
+    return strips, ""
 
 
 def _filmed(kept: dict[str, Sample]) -> list[Sample]:
@@ -161,52 +272,33 @@ def _sample_caption(policy: PolicyResult, sample: Sample) -> str:
     return f"{policy.name}: {sample.scenario.title} (scenario {sample.scenario.name}, trial {sample.trial}{falls})"
 
 
-def _all_figures(page: Page, result: EvaluationResult) -> None:
-    page.heading("All figures")
+def _all_metrics(result: EvaluationResult) -> Table:
     several = len(result.policies) > 1
-    head: list[str | tuple[str, str]] = ["scenario", *(["policy"] if several else []), "trials"]
-    head += [(metric.title, metric.unit) for metric in METRICS]
-    rows: list[list[str | Cell]] = []
+    head = _head("scenario", *(["policy"] if several else []), "trials")
+    rows: list[list[Cell]] = []
     groups = []
     for scenario in _finished(result):
         groups.append(len(rows))
         cells = [_cells(result.policies, scenario, metric) for metric in METRICS]
         for index, policy in enumerate(result.policies):
             if scenario in policy.scenarios:
-                letter = [LETTERS[index]] if several else []
-                trials = str(policy.scenarios[scenario].trials)
-                rows.append([scenario, *letter, trials, *(column[index] for column in cells)])
-    page.table(head, rows, groups=groups if several else ())
+                names = [scenario, *([_LETTERS[index]] if several else []), str(policy.scenarios[scenario].trials)]
+                rows.append([*map(Cell, names), *(column[index] for column in cells)])
+    return Table([*head, *((m.title, m.unit) for m in METRICS)], rows, groups=groups if several else ())
 
 
-def _explain(page: Page, result: EvaluationResult) -> None:
-    page.heading("What is asked")
-    page.text(
-        "Unless stated otherwise a trial is 10 s on a plane with friction 1, under one of 18 commands (standing, "
-        "straight, turning, both), with the task's sensor noise. Nothing else is random but the start: joints, base "
-        "velocity and tilt differ by up to half of what they do in training. Trials depend on the scenario and the "
-        "seed alone, so every policy meets the same ones."
-    )
-    page.table(["scenario", "what", "conditions"], [_conditions(scenario) for scenario in result.scenarios])
-    page.heading("What is measured")
-    page.text(
-        "Over all rows before a fall and one second after the start and after each new command, unless stated "
-        "otherwise."
-    )
-    page.table(
-        ["name", "head", "unit", "meaning"],
-        [[m.name, Cell(m.title, "text"), m.unit, Cell(m.meaning, "text")] for m in METRICS],
-    )
+def _scenarios(result: EvaluationResult) -> Table:
+    return Table(_head("scenario", "what", "conditions"), [_conditions(scenario) for scenario in result.scenarios])
 
 
-def _conditions(scenario: Scenario) -> list[str | Cell]:
+def _conditions(scenario: Scenario) -> list[Cell]:
     usual = Scenario("", "", ())
     changed = [
         f"{field.name} {_show(getattr(scenario, field.name))}"
         for field in dataclasses.fields(scenario)
         if field.name not in ("name", "title", "plans") and getattr(scenario, field.name) != getattr(usual, field.name)
     ]
-    return [scenario.name, Cell(scenario.title, "text"), Cell(", ".join(changed), "text")]
+    return [Cell(scenario.name), Cell(scenario.title, "text"), Cell(", ".join(changed), "text")]
 
 
 def _show(value: object) -> str:

@@ -44,7 +44,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.paths import git_revision, write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRICS, measure
-from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.scenarios import Plan, Scenario
 
 FORMAT = "qmini_evaluation/2"
@@ -106,20 +106,20 @@ class EvaluationResult:
     git_revision: str = field(default_factory=git_revision)
 
 
-def judge(scenario: Scenario, record: Record) -> ScenarioResult:
-    """Measure the record of a scenario."""
+def judge(scenario: Scenario, rollout: Rollout) -> ScenarioResult:
+    """Measure the rollout of a scenario."""
     return ScenarioResult(
         scenario=scenario,
-        seconds=record.steps * record.dt,
-        trials=record.trials,
-        falls=int(motion.fell(record).sum()),
-        metrics=measure(record),
-        plans=[_judge_plan(record, plan, index, len(scenario.plans)) for index, plan in enumerate(scenario.plans)],
+        seconds=rollout.steps * rollout.dt,
+        trials=rollout.trials,
+        falls=int(motion.fell(rollout).sum()),
+        metrics=measure(rollout),
+        plans=[_judge_plan(rollout, plan, index, len(scenario.plans)) for index, plan in enumerate(scenario.plans)],
     )
 
 
-def _judge_plan(record: Record, plan: Plan, index: int, plans: int) -> PlanResult:
-    part = record.select(np.arange(record.trials) % plans == index)
+def _judge_plan(rollout: Rollout, plan: Plan, index: int, plans: int) -> PlanResult:
+    part = rollout.select(np.arange(rollout.trials) % plans == index)
     rows = motion.settled(part)
     velocity = None
     if len(plan) == 1 and rows.any():

@@ -1,129 +1,156 @@
-"""What happens while a policy is played: time series of one robot, and figures over all."""
+"""The one recording of a motion: what robots did, step by step, as plain arrays.
+
+Metrics, plots, films and the page in the browser are all made of it. The recorder that fills it reads PyTorch's
+tensors, :mod:`legged_gym.evaluation.recorder`; this module needs NumPy alone.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from legged_gym.common.labels import label_errors
+from legged_gym.common.labels import Kind, LabelLayout
+from legged_gym.simulators.mujoco_model import HeightField, SceneCfg
 
-if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot import LeggedRobot
+Floats = NDArray[Any]
+"""An array of float32 or float64."""
 
 
-@dataclass
-class Series:
-    """Time series of one robot, one row per control step, T rows."""
+def _unrecorded() -> Any:
+    return np.zeros(0, np.float32)
+
+
+class StageCfg(SceneCfg, Protocol):
+    """What a drawing reads of a task's configuration."""
+
+    @property
+    def viewer(self) -> Any:
+        """``pos``, ``lookat``."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is needed to draw a rollout."""
+
+    cfg: StageCfg
+    terrain: HeightField | None
+    dof_names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """N robots over T control steps. SI units and radians; x forward, y left, z up; quaternions xyzw.
+
+    There are D joints and F feet, the left one first. Fields that were not recorded are empty. In an evaluation each
+    robot does one trial, and a row is what is true when the policy observes: row 0 is the start.
+    """
 
     dt: float
     """Seconds between rows."""
-    dof_names: list[str]
-    foot_names: list[str]
-    dof_pos: np.ndarray
-    """rad, (T, D)."""
-    dof_targets: np.ndarray
-    """Where the policy wanted the joints to be, rad, (T, D)."""
-    velocity: np.ndarray
-    """Forward, lateral (m/s, base frame) and yaw rate (rad/s), (T, 3)."""
-    commands: np.ndarray
-    """What was asked of ``velocity``, (T, 3)."""
-    foot_forces: np.ndarray
-    """Size of each foot's net contact force, N, (T, F)."""
-    label: np.ndarray | None
-    """What the estimator should say, in its units, (T, L)."""
-    estimate: np.ndarray | None
-    """What it says, (T, L)."""
-    label_titles: list[str]
-    """What each column of both is called, with its unit."""
-
-
-@dataclass
-class Rollout:
-    """Collects a played policy's steps. Call :meth:`add` after each ``env.step``."""
-
-    env: LeggedRobot
-    robot: int = 0
-    """The robot of the time series."""
-    longest: int = 3000
-    """Steps that the time series reach back; the figures are over all."""
-    _rows: dict[str, deque[np.ndarray]] = field(default_factory=dict)
-    _steps: int = 0
-    _squares: torch.Tensor | None = None
-    """Sums of squared tracking errors over robots and steps, (3,)."""
-    _samples: int = 0
-    _estimate_errors: torch.Tensor | None = None
-    """Sums of the estimate's errors, or of its right contacts, over robots and steps, (L,)."""
-    _estimates: int = 0
-    falls: int = 0
-    """Episodes that ended before their time."""
-
-    def add_estimate(self, estimate: torch.Tensor, label: torch.Tensor) -> None:
-        """Take an estimate and its truth, both (N, L) in the label's scale, of one observation."""
-        layout = self.env.label_layout
-        self._append("label", layout.physical(label))
-        self._append("estimate", layout.physical(estimate))
-        total = label_errors(layout, estimate, label) * len(label)
-        self._estimate_errors = total if self._estimate_errors is None else self._estimate_errors + total
-        self._estimates += len(label)
-
-    def add(self, commands: torch.Tensor, dones: torch.Tensor) -> None:
-        """Take the environment's present state.
-
-        Args:
-            commands: What the step was asked to do; the environment may hold the next already, (N, 3).
-            dones: Which episodes ended in this step, (N,). Those robots have just been put back to the start, so
-                they do not count for tracking.
-        """
-        env = self.env
-        velocity = torch.cat([env.base_lin_vel[:, :2], env.base_ang_vel[:, 2:]], dim=1)
-        forces = env.contact_forces[:, env.feet_indices].norm(dim=-1)
-        targets = env.default_dof_pos + env.cfg.control.action_scale * env.actions
-        for name, value in (
-            ("velocity", velocity), ("commands", commands[:, :3]), ("foot_forces", forces), ("dof_pos", env.dof_pos),
-            ("dof_targets", targets),
-        ):  # fmt: skip
-            self._append(name, value)
-        alive = ~dones.bool()
-        squares = (commands[:, :3] - velocity)[alive].square().sum(dim=0)
-        self._squares = squares if self._squares is None else self._squares + squares
-        self._samples += int(alive.sum())
-        self._steps += 1
-        self.falls += int((dones.bool() & ~env.time_out_buf.bool()).sum())
-
-    def figures(self) -> dict[str, float]:
-        """Return root-mean-square tracking errors, the estimator's mean errors, and falls per robot and minute."""
-        rms = (self._squares / max(self._samples, 1)).sqrt().tolist() if self._squares is not None else [0.0] * 3
-        figures = dict(zip(("vx error, m/s", "vy error, m/s", "yaw rate error, rad/s"), rms, strict=True))
-        if self._estimate_errors is not None:
-            means = self._estimate_errors / self._estimates
-            for figure in self.env.label_layout.figures():
-                figures[f"estimated {figure.title}"] = float(means[figure.columns].mean())
-        minutes = self.seconds / 60.0
-        figures["falls per robot and minute"] = self.falls / (self.env.num_envs * minutes)
-        return figures
+    commands: Floats
+    """Wanted forward and lateral velocity, m/s, and yaw rate, rad/s, (T, N, 3)."""
+    lin_vel: Floats
+    """Of the base, in its own frame, m/s, (T, N, 3)."""
+    yaw_rate: Floats
+    """Angular velocity of the base about its own z axis, rad/s, (T, N)."""
+    base_pos: Floats
+    """World frame, m, (T, N, 3)."""
+    base_quat: Floats
+    """Orientation of the base, (T, N, 4)."""
+    dof_pos: Floats
+    """rad, (T, N, D)."""
+    dof_vel: Floats = field(default_factory=_unrecorded)
+    """rad/s, (T, N, D)."""
+    dof_targets: Floats = field(default_factory=_unrecorded)
+    """Where the policy wanted the joints to be, rad, (T, N, D)."""
+    torques: Floats = field(default_factory=_unrecorded)
+    """Of the last physics step before the row, N·m, (T, N, D)."""
+    actions: Floats = field(default_factory=_unrecorded)
+    """The policy's answer to the row, (T, N, D)."""
+    foot_contact: NDArray[np.bool_] = field(default_factory=_unrecorded)
+    """The foot touches now or did one row ago, (T, N, F)."""
+    foot_pos: Floats = field(default_factory=_unrecorded)
+    """World frame, m, (T, N, F, 3)."""
+    foot_forces: Floats = field(default_factory=_unrecorded)
+    """Net contact forces, world frame, N, (T, N, F, 3)."""
+    sole_vel: Floats = field(default_factory=_unrecorded)
+    """Horizontal velocity of the point of each foot that lies on the ground below the foot's origin, world frame, m/s,
+    (T, N, F, 2)."""
+    rewards: Floats = field(default_factory=_unrecorded)
+    """Scaled reward terms per second, (T, N, R)."""
+    seconds: Floats = field(default_factory=_unrecorded)
+    """Since the robot's reset, s, (T, N)."""
+    terrain_level: Floats = field(default_factory=_unrecorded)
+    """Row of the robot's terrain tile, (T, N)."""
+    rows: NDArray[np.int64] = field(default_factory=_unrecorded)
+    """Rows that count, (N,): T, or fewer where the trial ended in a fall after so many."""
+    mass: Floats = field(default_factory=_unrecorded)
+    """Of each robot with its payload, kg, (N,)."""
+    dof_vel_limits: Floats = field(default_factory=_unrecorded)
+    """Fastest that each joint can turn, rad/s, (D,); infinite where that is not known."""
+    estimate: Floats | None = None
+    """What the policy's estimator says, in the units of ``labels``, (T, N, L)."""
+    label: Floats | None = None
+    """What it should say, (T, N, L)."""
+    labels: LabelLayout | None = None
+    """What the columns of both mean."""
 
     @property
-    def seconds(self) -> float:
-        """How long the robots were played."""
-        return self._steps * self.env.dt
+    def steps(self) -> int:
+        """Number of rows, T."""
+        return len(self.commands)
 
-    def series(self) -> Series:
-        """Return the time series of the chosen robot."""
-        rows = {name: np.array(values) for name, values in self._rows.items()}
-        feet = [self.env.body_names[i] for i in self.env.feet_indices.tolist()]
-        return Series(
-            dt=self.env.dt,
-            dof_names=list(self.env.dof_names),
-            foot_names=feet,
-            label=rows.pop("label", None),
-            estimate=rows.pop("estimate", None),
-            label_titles=self.env.label_layout.column_titles(),
-            **rows,
-        )
+    @property
+    def trials(self) -> int:
+        """Number of robots, N."""
+        return self.commands.shape[1]
 
-    def _append(self, name: str, values: torch.Tensor) -> None:
-        self._rows.setdefault(name, deque(maxlen=self.longest)).append(values[self.robot].cpu().numpy().copy())
+    @property
+    def velocity(self) -> Floats:
+        """Forward and lateral velocity, m/s, and yaw rate, rad/s: what is asked for by the commands, (T, N, 3)."""
+        return np.concatenate((self.lin_vel[..., :2], self.yaw_rate[..., None]), axis=-1)
+
+    def estimated(self, kind: Kind) -> Floats | None:
+        """Return the estimate's first term of a kind, (T, N, n): the velocity, the feet's contacts; None without it."""
+        if self.estimate is None or self.labels is None:
+            return None
+        return self.labels.part(kind, self.estimate)
+
+    def select(self, trials: Any) -> Rollout:
+        """Return some of the robots.
+
+        Args:
+            trials: Indices, or a mask, (N,), as for any NumPy array.
+        """
+        changes = {name: getattr(self, name)[:, trials] for name in self._recorded()}
+        changes |= {name: getattr(self, name)[trials] for name in _PER_TRIAL if getattr(self, name).size}
+        return dataclasses.replace(self, **changes)
+
+    def cut(self, first: int, last: int) -> Rollout:
+        """Return the rows from ``first`` up to, not including, ``last``."""
+        changes: dict[str, Any] = {name: getattr(self, name)[first:last] for name in self._recorded()}
+        changes["rows"] = np.clip(self.rows - first, 0, last - first)
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def join(cls, rollouts: Sequence[Rollout]) -> Rollout:
+        """Return all robots of rollouts that are equally long."""
+        first = rollouts[0]
+        changes: dict[str, Any] = {}
+        changes |= {name: np.concatenate([getattr(r, name) for r in rollouts], axis=1) for name in first._recorded()}
+        changes |= {name: np.concatenate([getattr(r, name) for r in rollouts]) for name in _PER_TRIAL}
+        return dataclasses.replace(first, **changes)
+
+    def _recorded(self) -> list[str]:
+        """Return the names of the fields that hold a row for each step."""
+        names = [item.name for item in dataclasses.fields(self) if item.name not in (*_PER_TRIAL, *_SHARED)]
+        return [name for name in names if getattr(self, name) is not None and getattr(self, name).size]
+
+
+_PER_TRIAL, _SHARED = ("rows", "mass"), ("dt", "dof_vel_limits", "labels")
+"""Fields without rows."""

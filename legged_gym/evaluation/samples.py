@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
 from legged_gym.evaluation import motion
-from legged_gym.evaluation.record import Record
+from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.scenarios import Scenario
-from legged_gym.simulators.mujoco_model import HeightField, SceneCfg
 
 _BEFORE_FALL, _OF_WALK = 1.4, 1.0
 """What a film strip shows: the seconds before a fall, or of walking (two strides)."""
@@ -20,30 +17,13 @@ _WALK_FROM = 4.0
 """Second from which walking is shown if the command never changes; else it is the last change."""
 
 
-class StageCfg(SceneCfg, Protocol):
-    """What a drawing reads of a task's configuration."""
-
-    @property
-    def viewer(self) -> Any:
-        """``pos``, ``lookat``."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is needed to draw a record."""
-
-    cfg: StageCfg
-    terrain: HeightField | None
-    dof_names: Sequence[str]
-
-
 @dataclass(frozen=True)
 class Sample:
     """A trial that stands for its scenario: the first that ended in a fall or, if none did, a quick walk ahead."""
 
     scenario: Scenario
     trial: int
-    record: Record
+    rollout: Rollout
     """Of this trial alone."""
     stage: Stage
     fell: bool
@@ -51,21 +31,21 @@ class Sample:
     @property
     def strip(self) -> tuple[int, int]:
         """First and last row of what a film strip shows."""
-        last = int(motion.standing_rows(self.record)[0]) - 1
+        last = int(motion.standing_rows(self.rollout)[0]) - 1
         if self.fell:
-            return max(0, last - round(_BEFORE_FALL / self.record.dt)), last
-        length = round(_OF_WALK / self.record.dt)
-        changes = np.flatnonzero(np.diff(self.record.commands[:, 0], axis=0).any(axis=1))
-        wanted = changes[-1] if changes.size else round(_WALK_FROM / self.record.dt)
+            return max(0, last - round(_BEFORE_FALL / self.rollout.dt)), last
+        length = round(_OF_WALK / self.rollout.dt)
+        changes = np.flatnonzero(np.diff(self.rollout.commands[:, 0], axis=0).any(axis=1))
+        wanted = changes[-1] if changes.size else round(_WALK_FROM / self.rollout.dt)
         first = min(int(wanted), max(0, last - length))
         return first, min(last, first + length)
 
 
-def choose_sample(scenario: Scenario, record: Record, stage: Stage) -> Sample:
-    """Return a sample of a scenario's record."""
-    falls = np.flatnonzero(motion.fell(record))
-    trial = int(falls[0]) if falls.size else _quickest(scenario) % record.trials
-    return Sample(scenario, trial, record.select([trial]), stage, bool(falls.size))
+def choose_sample(scenario: Scenario, rollout: Rollout, stage: Stage) -> Sample:
+    """Return a sample of a scenario's rollout."""
+    falls = np.flatnonzero(motion.fell(rollout))
+    trial = int(falls[0]) if falls.size else _quickest(scenario) % rollout.trials
+    return Sample(scenario, trial, rollout.select([trial]), stage, bool(falls.size))
 
 
 def _quickest(scenario: Scenario) -> int:

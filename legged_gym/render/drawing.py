@@ -44,8 +44,8 @@ def at_distance(view: View, factor: float) -> Viewpoint:
 
 
 @dataclass
-class _Patch:
-    """A part of a height field."""
+class HeightPatch:
+    """A height field or a part of it, and nothing else of a terrain."""
 
     heights: np.ndarray
     horizontal_scale: float
@@ -184,7 +184,7 @@ class SceneDrawing:
         low = np.floor((self._centre - self._reach - origin) / scale).astype(int)
         low = np.clip(low, 0, terrain.heights.shape - size)
         heights = terrain.heights[low[0] : low[0] + size[0], low[1] : low[1] + size[1]]
-        return _Patch(heights, scale, tuple(origin + scale * low))
+        return HeightPatch(heights, scale, tuple(origin + scale * low))
 
     def _follow(self, base: np.ndarray) -> None:
         if self._target is None or np.linalg.norm(base - self._target) > _SNAP_DISTANCE:
@@ -214,6 +214,13 @@ def _draw_arrow(geom: mujoco.MjvGeom, arrow: Arrow) -> None:
 def followed_robot(env: LeggedRobot) -> int:
     """Return the robot that ``viewer.ref_env`` names, or the last one if there are fewer."""
     return min(env.cfg.viewer.ref_env, env.num_envs - 1)
+
+
+def nearest_robots(env: LeggedRobot, robot: int, count: int) -> list[int]:
+    """Return the ``count`` robots that now stand nearest to a robot, which is the first of them."""
+    distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
+    distance[robot] = -1.0
+    return distance.argsort()[:count].tolist()
 
 
 class RobotDrawing(SceneDrawing):

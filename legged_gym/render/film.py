@@ -1,95 +1,191 @@
-"""A film of a task's robots, one of them followed, with what it is asked for, does and takes itself to do."""
+"""Films and film strips of rollouts: the one way from a recording to pictures, whoever recorded it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import torch
+import numpy as np
+from PIL import Image
 
-from legged_gym.render.drawing import Arrow, RobotDrawing, at_distance
+from legged_gym.common.console import Progress
+from legged_gym.evaluation.rollout import Rollout, Stage
+from legged_gym.evaluation.samples import Sample
+from legged_gym.render.drawing import SceneDrawing, at_distance
 from legged_gym.render.velocities import Velocities
-from legged_gym.render.video import REACH, VideoRecorder
-from legged_gym.viewers.recording import FURTHER
+from legged_gym.render.video import REACH, OffscreenCamera, VideoFile
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from legged_gym.envs.base.legged_robot import LeggedRobot
+_FURTHER = 1.7
+"""How many times as far away the camera stands when several robots are to be seen."""
+_STRIP_FRAMES = 8
 
 
-def nearest_robots(env: LeggedRobot, robot: int, count: int) -> list[int]:
-    """Return the ``count`` robots that now stand nearest to a robot, which is the first of them."""
-    distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
-    distance[robot] = -1.0
-    return distance.argsort()[:count].tolist()
+@dataclass(frozen=True)
+class Format:
+    """How pictures are drawn."""
+
+    size: tuple[int, int]
+    """Width and height, pixels, multiples of 16."""
+    fps: float = 25.0
+    reach: float = 6.0
+    """Terrain further away than this is not drawn, m."""
+    smoothing: float = 0.9
+    """How much of the camera's lag remains from frame to frame, 0 to 1."""
+    distance: float = 1.0
+    """Of the camera, as a multiple of the configuration's."""
+    plain: bool = False
+    """Draw with less detail, which small pictures don't show and which is faster."""
 
 
-def velocities(env: LeggedRobot, robot: int, command: torch.Tensor, estimate: torch.Tensor | None) -> Velocities:
-    """Return a robot's velocities.
+PLAY = Format((960, 544), reach=REACH)
+TRIALS = Format((640, 368), smoothing=0.8)
+TRAINING = Format((480, 288), fps=12.5, plain=True)
+_STRIP = Format((272, 304), smoothing=0.0, distance=0.72)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A rollout to be filmed; the camera follows its first robot, whose velocities are shown."""
+
+    title: str
+    rollout: Rollout
+    stage: Stage
+    rows: np.ndarray | None = None
+    """Which rows are filmed, in order; None: all, at the speed of real time."""
+
+    def frames(self, fps: float) -> np.ndarray:
+        """Return the rows that are drawn, a frame each."""
+        rows = np.arange(self.rollout.steps) if self.rows is None else self.rows
+        return rows[:: self.stride(fps)]
+
+    def stride(self, fps: float) -> int:
+        """Return how many rows there are to a frame."""
+        return max(1, round(1.0 / (fps * self.rollout.dt)))
+
+
+def velocities(rollout: Rollout, row: int, robot: int = 0) -> Velocities:
+    """Return what a robot is asked for, does and takes itself to do."""
+    said = rollout.estimated("velocity")
+    return Velocities(
+        rollout.commands[row, robot], rollout.velocity[row, robot], None if said is None else said[row, robot]
+    )
+
+
+class Playback(SceneDrawing):
+    """A rollout as a drawing; ``row`` says which moment."""
+
+    def __init__(self, scene: Scene, row: int, form: Format) -> None:
+        """Build the scene around where the first robot is in ``row``."""
+        self._rollout, self._stage, self.row = scene.rollout, scene.stage, row
+        several = _FURTHER if self._rollout.trials > 1 else 1.0
+        view = at_distance(self._stage.cfg.viewer, several * form.distance)
+        centre = self._rollout.base_pos[row, 0]
+        super().__init__(
+            self._stage.cfg, self._stage.terrain, self._stage.dof_names, view, centre, form.reach, form.smoothing
+        )
+        self.explained = True
+        """Whether arrows show the first robot's velocities."""
+        if form.plain:
+            quality = self.model.vis.quality
+            quality.numslices, quality.numstacks, quality.shadowsize, quality.offsamples = 12, 6, 1024, 0
+
+    def update(self) -> None:
+        """Put the robots into the row's poses."""
+        rollout, row = self._rollout, self.row
+        roots = np.concatenate((rollout.base_pos[row], rollout.base_quat[row]), axis=-1)
+        self.show(roots[0], rollout.dof_pos[row, 0])
+        self.show_others(roots[1:], rollout.dof_pos[row, 1:])
+        self.arrows = velocities(rollout, row).arrows(roots[0]) if self.explained else ()
+
+    @property
+    def strayed(self) -> bool:
+        """Whether the first robot has come too close to the end of the drawn terrain."""
+        return self.strays(self._rollout.base_pos[self.row, 0])
+
+
+def pictures(scene: Scene, rows: np.ndarray, form: Format, explained: bool = True) -> Iterator[np.ndarray]:
+    """Draw rows of a rollout.
 
     Args:
-        env: The environment.
-        robot: Which robot.
-        command: What the last step was asked to do, (N, 3).
-        estimate: The estimator's output, in its label's scale, (N, L), if there is one.
+        scene: The rollout.
+        rows: Which rows, in order.
+        form: How.
+        explained: Whether the title and the first robot's velocities are in the pictures.
+
+    Yields:
+        RGB, (height, width, 3), uint8.
+
+    Raises:
+        VideoUnavailableError: Nothing can be drawn here.
     """
-    measured = torch.cat((env.base_lin_vel[robot, :2], env.base_ang_vel[robot, 2:]))
-    layout = env.label_layout
-    said = None if estimate is None else layout.part("velocity", layout.physical(estimate[robot].cpu().numpy()))
-    return Velocities(command[robot, :3].cpu().numpy(), measured.cpu().numpy(), None if said is None else said[:2])
+    drawing: Playback
+    row = int(rows[0])
+
+    def draw() -> Playback:
+        nonlocal drawing
+        drawing = Playback(scene, row, form)
+        drawing.explained = explained
+        return drawing
+
+    with OffscreenCamera(draw, *form.size) as camera:
+        for row in map(int, rows):
+            drawing.row = row
+            clock = f"{row * scene.rollout.dt:.1f} s"
+            lines = [scene.title, *velocities(scene.rollout, row).caption(clock)] if explained else []
+            yield camera.picture(lines)
 
 
-class RobotFilm:
-    """Films an environment at the speed of real time; a context manager, which finishes the file."""
+def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None = None) -> None:
+    """Film scenes one after the other.
 
-    def __init__(self, env: LeggedRobot, path: str, robots: Sequence[int], title: str = "") -> None:
-        """Get ready to draw.
+    Args:
+        scenes: At least one, all of the same time step.
+        path: The video, ``.mp4``.
+        form: How.
+        gif: The same as a moving picture, for where videos can't be shown.
 
-        Args:
-            env: The environment.
-            path: The video, ``.mp4``.
-            robots: Robots in the picture; the first one is followed.
-            title: A line above the velocities.
+    Raises:
+        UserError: A file can't be written there.
+        VideoUnavailableError: Nothing can be drawn or encoded here.
+    """
+    seconds = scenes[0].stride(form.fps) * scenes[0].rollout.dt
+    frames = [scene.frames(form.fps) for scene in scenes]
+    palette: list[Image.Image] = []
+    with VideoFile(path, form.size, 1.0 / seconds) as file, Progress("film", sum(map(len, frames))) as bar:
+        for scene, rows in zip(scenes, frames, strict=True):
+            for picture in pictures(scene, rows, form):
+                file.add(picture)
+                bar.advance()
+                if gif is not None:
+                    palette.append(Image.fromarray(picture).quantize(64))
+    if gif is not None:
+        palette[0].save(gif, save_all=True, append_images=palette[1:], duration=round(1000.0 * seconds), loop=0)
 
-        Raises:
-            UserError: The video can't be written there.
-            VideoUnavailableError: There is no OpenGL or no encoder here.
-        """
-        self._env, self._robots, self._title = env, list(robots), title
-        self._view = at_distance(env.cfg.viewer, FURTHER if len(self._robots) > 1 else 1.0)
-        self._steps = 0
-        self._arrows: list[Arrow] = []
-        self._recorder = VideoRecorder(self._draw, env.dt, path)
 
-    def add_step(self, command: torch.Tensor, estimate: torch.Tensor | None) -> np.ndarray | None:
-        """Draw the present state if it is time for a frame; call this after each ``env.step``.
+def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
+    """Draw the moments of a sample that tell most.
 
-        Args:
-            command: What the step was asked to do, (N, 3).
-            estimate: What the estimator said before the step, in its label's scale, (N, L), if there is one.
+    Returns:
+        Frames, uint8, (H, W, 3), and a label for each.
 
-        Returns:
-            The frame, RGB, (height, width, 3), uint8, if it was time.
-        """
-        self._steps += 1
-        seen = velocities(self._env, self._robots[0], command, estimate)
-        self._drawing.arrows = self._arrows = seen.arrows(self._env.root_states[self._robots[0], :7].cpu().numpy())
-        title = [self._title] if self._title else []
-        return self._recorder.add_step([*title, *seen.caption(f"{self._steps * self._env.dt:.1f} s")])
+    Raises:
+        VideoUnavailableError: Nothing can be drawn here.
+    """
+    rows = np.unique(np.linspace(*sample.strip, _STRIP_FRAMES).round().astype(int))
+    frames = list(pictures(Scene("", sample.rollout, sample.stage), rows, _STRIP, explained=False))
+    return frames, [f"{row * sample.rollout.dt:.2f} s" for row in rows]
 
-    def __enter__(self) -> RobotFilm:
-        """Return the film."""
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish the file, or take it away after an error."""
-        self._recorder.__exit__(kind, error, trace)
+def sample_scene(name: str, sample: Sample, seconds: float) -> Scene:
+    """Return a sample as a scene: of a trial that ended in a fall its last seconds, else its first.
 
-    def _draw(self) -> RobotDrawing:
-        self._drawing = RobotDrawing(self._env, REACH, robots=self._robots, view=self._view)
-        self._drawing.arrows = self._arrows
-        return self._drawing
+    Args:
+        name: Of the policy.
+        sample: The sample.
+        seconds: How much of it is shown at most.
+    """
+    steps = sample.rollout.steps
+    length = round(min(seconds / sample.rollout.dt, steps))
+    end = sample.strip[1] + 1 if sample.fell else length
+    title = f"{name}, {sample.scenario.title}"
+    return Scene(title, sample.rollout, sample.stage, np.arange(max(0, end - length), end))

@@ -1,4 +1,4 @@
-"""Draws a recording in a process of its own: ``python -m legged_gym.render.film_process RECORDING MP4 GIF``."""
+"""Draws a scene in a process of its own: ``python -m legged_gym.render.film_process SCENE MP4 GIF``."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 import pickle
 import sys
 
-from legged_gym.common.errors import UserError
-from legged_gym.render.video import VideoUnavailableError, prepare_offscreen
+from legged_gym.common.errors import UserError, VideoUnavailableError
+from legged_gym.render.video import prepare_offscreen
 
 _NICENESS = 19
 """The training goes first."""
 
 
-def main(recording: str, mp4: str, gif: str) -> int:
-    """Write the films of a pickled :class:`~legged_gym.viewers.recording.Recording`; return the exit status."""
+def main(scene: str, mp4: str, gif: str) -> int:
+    """Write the films of a pickled :class:`~legged_gym.render.film.Scene`; return the exit status."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     # Mesa would draw on all cores.
     os.environ.setdefault("LP_NUM_THREADS", "1")
     prepare_offscreen()
-    from legged_gym.viewers.recording import write_films
+    from legged_gym.render.film import TRAINING, write_film
 
-    with open(recording, "rb") as file:
+    with open(scene, "rb") as file:
         recorded = pickle.load(file)
     try:
-        write_films(recorded, mp4, gif)
+        write_film([recorded], mp4, TRAINING, gif)
     except (UserError, VideoUnavailableError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from legged_gym import LEGGED_GYM_ENVS_DIR
-from legged_gym.render.drawing import followed_robot
-from legged_gym.render.film import nearest_robots
-from legged_gym.viewers.recording import Ground, Recording, plain_settings
+from legged_gym.evaluation.recorder import Recorder
+from legged_gym.evaluation.rollout import Stage
+from legged_gym.render.drawing import HeightPatch, followed_robot, nearest_robots
+from legged_gym.render.film import Scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -28,7 +29,7 @@ _SECONDS = 5.0
 _SHORTEST = 1.0
 """A film shorter than this, s, is not worth it."""
 _ROBOTS = 4
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 """Seconds that the end of the training waits for its last film."""
 FOLDER = "films"
 """Where the films lie in the run's folder."""
@@ -60,11 +61,10 @@ class TrainingFilms:
             interval: Iterations from the start of one film to the start of the next.
             estimate: Returns what the estimator said before the last step, in the label's scale, (N, L).
         """
-        self._env, self._logger, self._interval = env, logger, interval
-        self._estimate = estimate if env.label_layout.columns("velocity") is not None else None
+        self._env, self._logger, self._interval, self._estimate = env, logger, interval, estimate
         self._steps = round(_SECONDS / env.dt)
-        self._rows: list[torch.Tensor] = []
-        self._robots: torch.Tensor | None = None
+        self._recorder = Recorder(env)
+        self._filming = False
         self._begun = logger.completed_iterations
         self._due = -(-self._begun // interval) * interval
         """First iteration in which the next film may begin."""
@@ -75,31 +75,32 @@ class TrainingFilms:
 
     def after_step(self) -> None:
         """Copy the state of the filmed robots, if it is time."""
-        if self._robots is None:
+        if not self._filming:
             early = self._logger.completed_iterations < self._due
             if early or self._impossible or self._process is not None:
                 return
             self._begin()
-        if len(self._rows) < self._steps:
-            self._rows.append(self._row())
+        if len(self._recorder) < self._steps:
+            estimate = None if self._estimate is None else self._recorder.choose(self._estimate())
+            self._recorder.add(estimate=estimate)
 
     def after_iteration(self, iteration: int) -> None:
         """Have a complete film drawn, and show one that was."""
         if self._process is not None and self._process.poll() is not None:
             self._show()
-        if self._robots is not None and len(self._rows) == self._steps:
+        if self._filming and len(self._recorder) == self._steps:
             self._draw()
 
     def close(self) -> None:
         """Finish what was begun; the training is over."""
-        if self._process is None and len(self._rows) * self._env.dt >= _SHORTEST:
+        if self._process is None and len(self._recorder) * self._env.dt >= _SHORTEST:
             self._draw()
         if self._process is None:
             return
         if self._process.poll() is None:
             print("finishing the last film", flush=True)
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -109,62 +110,33 @@ class TrainingFilms:
         self._begun = self._logger.completed_iterations
         self._due = (self._begun // self._interval + 1) * self._interval
         robots = nearest_robots(self._env, followed_robot(self._env), _ROBOTS)
-        self._robots = torch.tensor(robots, device=self._env.device)
+        self._recorder.robots = torch.tensor(robots, device=self._env.device)
+        self._filming = True
 
-    def _row(self) -> torch.Tensor:
-        """Return all that is drawn of the present state, as one vector."""
-        env, robots = self._env, self._robots
-        assert robots is not None
-        first = robots[:1]
-        parts = [
-            env.root_states[robots, :7], env.dof_pos[robots], env.commands[first, :3], env.base_lin_vel[first, :2],
-            env.base_ang_vel[first, 2:],
-        ]  # fmt: skip
-        if self._estimate is not None:
-            said = env.label_layout.physical(self._estimate()[first.to(self._logger.device)])
-            parts.append(env.label_layout.part("velocity", said)[:, :2].to(env.device))
-        return torch.cat([part.flatten() for part in parts])
-
-    def _recording(self) -> Recording:
-        """Fetch what was copied."""
+    def _scene(self) -> Scene:
+        """Fetch what was recorded."""
         env = self._env
-        assert self._robots is not None
-        count, joints = len(self._robots), env.num_dof
-        rows = torch.stack(self._rows).cpu().numpy()
-        roots, dof_pos, commands, measured, said = np.split(
-            rows, np.cumsum([7 * count, joints * count, 3, 3]), axis=1
-        )  # fmt: skip
-        terrain = env.terrain
+        terrain = env.terrain and HeightPatch(env.terrain.heights, env.terrain.horizontal_scale, env.terrain.origin)
         cfg = plain_settings({name: getattr(env.cfg, name) for name in ("asset", "sim", "terrain", "viewer")})
         cfg.init_state = plain_settings({"pos": env.cfg.init_state.pos, "rot": env.cfg.init_state.rot})
-        return Recording(
-            title=f"iteration {self._begun}",
-            dt=env.dt,
-            cfg=cfg,
-            terrain=terrain and Ground(terrain.heights, terrain.horizontal_scale, terrain.origin),
-            dof_names=list(env.dof_names),
-            roots=roots.reshape(-1, count, 7),
-            dof_pos=dof_pos.reshape(-1, count, joints),
-            commands=commands,
-            measured=measured,
-            estimated=said if said.size else None,
-        )
+        stage = Stage(cfg, terrain, list(env.dof_names))
+        return Scene(f"iteration {self._begun}", self._recorder.rollout(), stage)
 
     def _draw(self) -> None:
         """Give what was recorded to another process."""
-        recording, self._rows, self._robots = self._recording(), [], None
-        self._drawn = self._begun
+        scene, self._filming, self._drawn = self._scene(), False, self._begun
+        self._recorder.clear()
         try:
             # Not in the run's folder: a film that is half done must not be found there.
             self._workplace = tempfile.mkdtemp(prefix="film_")
-            self._process = self._start_process(recording)
+            self._process = self._start_process(scene)
         except OSError as error:
             self._give_up(str(error))
 
-    def _start_process(self, recording: Recording) -> subprocess.Popen[str]:
-        paths = [os.path.join(self._workplace, name) for name in ("recording", "film.mp4", "film.gif")]
+    def _start_process(self, scene: Scene) -> subprocess.Popen[str]:
+        paths = [os.path.join(self._workplace, name) for name in ("scene", "film.mp4", "film.gif")]
         with open(paths[0], "wb") as file:
-            pickle.dump(recording, file)
+            pickle.dump(scene, file)
         return subprocess.Popen(
             [sys.executable, "-m", "legged_gym.render.film_process", *paths],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_IMPORTED_FROM,
@@ -209,3 +181,12 @@ class TrainingFilms:
         self._impossible = True
         print(f"no films of the training: {reason}", flush=True)
         shutil.rmtree(self._workplace, ignore_errors=True)
+
+
+def plain_settings(values: Any) -> Any:
+    """Return a configuration's values by name, without its classes, which can't be sent to another process."""
+    if hasattr(values, "to_dict"):
+        values = values.to_dict()
+    if isinstance(values, dict):
+        return SimpleNamespace(**{str(name): plain_settings(value) for name, value in values.items()})
+    return values

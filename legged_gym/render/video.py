@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import sys
@@ -13,14 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, VideoUnavailableError
 
 if TYPE_CHECKING:
     from legged_gym.render.drawing import Drawing
-
-
-class VideoUnavailableError(Exception):
-    """Drawing or encoding is impossible on this machine."""
 
 
 def prepare_offscreen() -> None:
@@ -34,7 +29,6 @@ def prepare_offscreen() -> None:
     os.environ["MUJOCO_GL"] = "egl"
 
 
-FRAMES_PER_SECOND = 25.0
 REACH = 12.0
 """Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
 
@@ -144,60 +138,6 @@ class VideoFile:
             os.replace(self._part, self._path)
         elif os.path.exists(self._part):
             os.remove(self._part)
-
-
-class VideoRecorder:
-    """Films a simulation at the speed of real time; a context manager like :class:`VideoFile`."""
-
-    def __init__(
-        self, make_drawing: Callable[[], Drawing], dt: float, path: str, width: int = 960, height: int = 544
-    ) -> None:
-        """Get ready to draw.
-
-        Args:
-            make_drawing: Makes a drawing of the simulation as it is now; called again when the robot strays from it.
-            dt: Time between two calls of :meth:`add_step`, s.
-            path: The video, ``.mp4``.
-            width: Pixels, a multiple of 16.
-            height: Pixels, a multiple of 16.
-
-        Raises:
-            UserError: The video can't be written there.
-            VideoUnavailableError: There is no OpenGL or no encoder here.
-        """
-        self._steps_per_frame = max(1, round(1.0 / (FRAMES_PER_SECOND * dt)))
-        self._steps = 0
-        check_video_path(path)
-        with contextlib.ExitStack() as stack:
-            self._camera = stack.enter_context(OffscreenCamera(make_drawing, width, height))
-            self._file = stack.enter_context(VideoFile(path, (width, height), 1.0 / (self._steps_per_frame * dt)))
-            self._open = stack.pop_all()
-
-    def add_step(self, caption: Sequence[str] = ()) -> np.ndarray | None:
-        """Draw the present state if it is time for a frame; call this after each control step.
-
-        Args:
-            caption: Lines of text in the picture's upper left corner.
-
-        Returns:
-            The frame, RGB, (height, width, 3), uint8, if it was time.
-        """
-        self._steps += 1
-        if self._steps % self._steps_per_frame:
-            return None
-        picture = self._camera.picture(caption)
-        self._file.add(picture)
-        return picture
-
-    def __enter__(self) -> VideoRecorder:
-        """Return the recorder."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish the file, or take it away after an error."""
-        self._open.__exit__(kind, error, trace)
 
 
 def check_video_path(path: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import io
 import math
 import operator
@@ -14,22 +13,22 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import torch
 from rsl_rl.utils.logger import Logger
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tqdm import tqdm
 
 from legged_gym.algorithms.blow_up import check_losses
+from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelFigure, LabelLayout
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom-scalars layout: charts by title by category."""
 
-_LINE_INTERVAL = 10.0
-"""Seconds between lines where the output is no terminal."""
+_RECENT = 20
+"""Iterations that the time still needed is estimated by, so that it follows changes."""
 
 _SERVICES = ("wandb", "neptune")
 """Packages of logging services, whose errors are about accounts and connections."""
@@ -88,6 +87,7 @@ class TrainingLogger(Logger):
         self.git_status_repos: list[str] = []
         self._verbose = bool(self.cfg.get("verbose", False))
         self._progress: Progress | None = None
+        self._recent: deque[float] = deque(maxlen=_RECENT)
         self.completed_iterations = 0
         """Iterations done so far, those before a resume included."""
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -208,9 +208,11 @@ class TrainingLogger(Logger):
                 super().log(it, start_it, total_it, collect_time, learn_time, losses, **others)
             if not self._verbose:
                 if self._progress is None:
-                    self._progress = Progress(start_it, total_it)
-                seconds = collect_time + learn_time
-                self._progress.update(it, seconds, self._figures(loss_dict, seconds))
+                    self._progress = Progress("iteration", total_it, sys.stdout, start=start_it)
+                self._recent.append(collect_time + learn_time)
+                rest = statistics.mean(self._recent) * (total_it - 1 - it)
+                speed = f"{self._steps / self._recent[-1]:,.0f} steps/s"
+                self._progress.update(it + 1, speed, self._figures(loss_dict), rest)
             for observer in self.observers:
                 observer.after_iteration(it)
         if self.after_iteration is not None:
@@ -303,7 +305,7 @@ class TrainingLogger(Logger):
             self.writer.add_scalar(name if "/" in name else f"Episode/{name}", value, it)
         self.ep_extras.clear()
 
-    def _figures(self, losses: dict[str, float], seconds: float) -> str:
+    def _figures(self, losses: dict[str, float]) -> str:
         """Say in one line how the training is going."""
         parts = []
         if self.rewbuffer:
@@ -313,7 +315,6 @@ class TrainingLogger(Logger):
         errors = [losses[figure.tag] for figure in figures if figure.label.kind == "velocity"]
         if errors:
             parts.append(f"estimator {statistics.mean(errors):.3f} m/s")
-        parts.append(f"{self._steps / seconds:.0f} steps/s")
         return "  ".join(parts)
 
     def _store_code_state(self) -> list[str]:
@@ -322,50 +323,6 @@ class TrainingLogger(Logger):
 
     def _quiet(self) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self._verbose else contextlib.redirect_stdout(io.StringIO())
-
-
-class Progress:
-    """A bar where the output is a terminal; elsewhere a line now and then."""
-
-    def __init__(self, start_it: int, total_it: int, stream: TextIO | None = None) -> None:
-        """Begin at iteration ``start_it`` of ``total_it``, on ``stream`` (standard output)."""
-        self._stream = stream if stream is not None else sys.stdout
-        self._start_it = start_it
-        self._total_it = total_it
-        # Of the last iterations only, so that the estimate of the rest follows changes.
-        self._seconds: deque[float] = deque(maxlen=20)
-        self._last_line = time.monotonic()
-        self._bar = (
-            tqdm(
-                total=total_it,
-                initial=start_it,
-                file=self._stream,
-                dynamic_ncols=True,
-                mininterval=0.0,
-                bar_format="{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {desc}",
-            )
-            if self._stream.isatty()
-            else None
-        )
-
-    def update(self, it: int, seconds: float, figures: str) -> None:
-        """Show that iteration ``it`` is done, the ``seconds`` it took, its figures and the time still needed."""
-        self._seconds.append(seconds)
-        rest = statistics.mean(self._seconds) * (self._total_it - 1 - it)
-        text = f"{figures}  ETA {datetime.timedelta(seconds=round(rest))}"
-        if self._bar is not None:
-            self._bar.set_description_str(text, refresh=False)
-            self._bar.update(1)
-            return
-        now = time.monotonic()
-        if it in (self._start_it, self._total_it - 1) or now - self._last_line >= _LINE_INTERVAL:
-            self._last_line = now
-            print(f"iteration {it + 1}/{self._total_it}  {text}", file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """Leave the bar as it is and go on to the next line."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayout | None = None) -> Layout:

@@ -65,9 +65,9 @@ def evaluate(args: argparse.Namespace) -> None:
     from legged_gym.common.devices import resolve_device
     from legged_gym.evaluation.evaluate import evaluate_policies
     from legged_gym.evaluation.evaluator import EvaluationSettings
+    from legged_gym.evaluation.report import print_results
     from legged_gym.evaluation.results import EvaluationResult, load_policies
-    from legged_gym.evaluation.table import text_table
-    from legged_gym.evaluation.writing import write_results
+    from legged_gym.render.results import write_results
     from legged_gym.runners.runs import output_folder
 
     with output_folder(args.out, "evaluations", args.log_root) as folder:
@@ -99,7 +99,9 @@ def evaluate(args: argparse.Namespace) -> None:
             result.policies += load_policies(path, scenarios)
             samples += [{} for _ in result.policies[len(samples) :]]
         if any(policy.scenarios for policy in result.policies):
-            print(f"\n{text_table(result)}\n", flush=True)
+            print(flush=True)
+            print_results(result)
+            print(flush=True)
             write_results(result, samples, os.path.join(folder, "evaluation.json"), args.video)
     if not result.finished:
         raise KeyboardInterrupt

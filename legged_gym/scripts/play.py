@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,11 +12,10 @@ from legged_gym.common import signals
 from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
-    from legged_gym.evaluation.rollout import Rollout
+    from legged_gym.evaluation.recorder import Recorder
+    from legged_gym.evaluation.tally import Tally
     from legged_gym.policies.trained import Trained
-    from legged_gym.render.film import RobotFilm
-    from legged_gym.viewers import Viewer
-    from legged_gym.viewers.session import PlaySession
+    from legged_gym.viewers.session import PlaySession, Step
 
 _EXAMPLES = (
     "python legged_gym/scripts/play.py --task=qmini                                     (the newest run)",
@@ -28,7 +26,11 @@ _EXAMPLES = (
 )
 
 _STEPS = 1000
-"""Control steps where nobody looks on who could end it."""
+"""Control steps without a viewer."""
+_PLOTTED_STEPS = 3000
+"""Control steps that the plots reach back."""
+_PLOTTED = ("dof_targets", "foot_forces")
+"""What the plots show beside the motion."""
 
 
 def play(args: argparse.Namespace) -> None:
@@ -43,8 +45,8 @@ def play(args: argparse.Namespace) -> None:
         check_video_path(args.video)
         prepare_offscreen()
     from legged_gym.cli.job import resolve_policy
+    from legged_gym.evaluation.tally import Tally
     from legged_gym.policies.trained import load_trained
-    from legged_gym.viewers.opening import open_viewer
     from legged_gym.viewers.session import PlaySession
 
     if args.replay:
@@ -53,26 +55,16 @@ def play(args: argparse.Namespace) -> None:
     trained = load_trained(resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
-        with contextlib.ExitStack() as stack:
-            film = _open_video(trained, args, stack)
-            session = PlaySession(trained)
-            if args.command is not None:
-                session.drive_everyone(args.command)
-            viewer = open_viewer(session, args)
-            if viewer is not None:
-                stack.callback(viewer.close)
-            rollout = _roll_out(session, _limit(args.steps, viewer), film, viewer)
-        if film is not None:
-            print(f"video      {args.video}")
-        _report(trained, rollout)
-        if args.no_export:
-            return
-        if trained.shipped:
-            print(f"networks   {relative(trained.run)}")
-        elif args.overrides:
-            print("not exported, because --set changed what the run was trained with: use export.py")
-        else:
-            _export(trained)
+        robots = _film_robots(trained, args)
+        session = PlaySession(trained)
+        if args.command is not None:
+            session.drive_everyone(args.command)
+        tally = Tally(trained.env)
+        recorder = _run(session, args, robots, _STEPS, tally)
+        _report(trained, tally, recorder)
+        _film(session, args, recorder)
+        if not args.no_export:
+            _export(trained, args)
     finally:
         trained.env.close()
 
@@ -80,102 +72,126 @@ def play(args: argparse.Namespace) -> None:
 def _replay(args: argparse.Namespace) -> None:
     """Show the last second of a robot that diverged."""
     from legged_gym.cli.job import resolve_policy
-    from legged_gym.viewers.opening import open_viewer
     from legged_gym.viewers.replay import describe, open_replay, run_of_replay
 
     args.load_run = args.load_run or run_of_replay(args.replay)
     session = open_replay(args.replay, resolve_policy(args, on_its_ground=True))
     try:
         print("\n".join(describe(session.replay, session.env.dof_names)))
-        with contextlib.ExitStack() as stack:
-            film = _open_video(session.trained, args, stack)
-            viewer = open_viewer(session, args)
-            if viewer is not None:
-                stack.callback(viewer.close)
-            # Where nobody looks on, once is enough.
-            limit = args.steps or (None if viewer is not None and sys.stdin.isatty() else len(session.replay.actions))
-            with signals.deferred():
-                for step in session.steps(limit, [] if viewer is None else [viewer]):
-                    if film is not None:
-                        film.add_step(step.commands, step.estimate)
-        if film is not None:
-            print(f"video      {args.video}")
+        # Where nobody looks on, once is enough.
+        recorder = _run(session, args, [session.robot], len(session.replay.actions))
+        _film(session, args, recorder)
     finally:
         session.env.close()
 
 
-def _open_video(trained: Trained, args: argparse.Namespace, stack: contextlib.ExitStack) -> RobotFilm | None:
-    from legged_gym.render.drawing import followed_robot
-    from legged_gym.render.film import RobotFilm, nearest_robots
-    from legged_gym.render.video import VideoUnavailableError
+def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
+    """Return the robots that are recorded, the followed one first; those of a film start together."""
+    from legged_gym.render.drawing import followed_robot, nearest_robots
 
-    if not args.video:
-        return None
     env = trained.env
-    robots = nearest_robots(env, followed_robot(env), args.video_robots)
-    env.ground.share_tile(robots)
-    title = f"{os.path.basename(trained.run)}, {os.path.basename(trained.checkpoint)}"
-    try:
-        return stack.enter_context(RobotFilm(env, args.video, robots, title))
-    except VideoUnavailableError as error:
-        print(f"no video: {error}")
-        return None
+    robots = nearest_robots(env, followed_robot(env), args.video_robots if args.video else 1)
+    if args.video:
+        env.ground.share_tile(robots)
+    return robots
 
 
-def _limit(steps: int | None, viewer: Viewer | None) -> int | None:
-    """Return the number of control steps; None: until somebody stops it, who has to be there for that."""
-    if steps is None and (viewer is None or not sys.stdin.isatty()):
-        return _STEPS
-    return steps
+def _run(
+    session: PlaySession, args: argparse.Namespace, robots: list[int], unwatched: int, tally: Tally | None = None
+) -> Recorder:
+    """Step the robots until the steps are done, the viewer is closed or the user stops it; say which it was.
 
+    Args:
+        session: The robots.
+        args: The command line.
+        robots: Those to record.
+        unwatched: Control steps without a viewer, unless the command line says how many.
+        tally: Takes every step.
+    """
+    import torch
 
-def _roll_out(session: PlaySession, limit: int | None, film: RobotFilm | None, viewer: Viewer | None) -> Rollout:
-    """Step the robots, until the window is closed if there is one, or until Ctrl-C."""
-    from legged_gym.common.console import progress_bar
-    from legged_gym.evaluation.rollout import Rollout
+    from legged_gym.evaluation.recorder import Recorder
+    from legged_gym.viewers.opening import open_viewer
 
-    rollout = Rollout(session.env, session.robot)
-    steps = session.steps(limit, [] if viewer is None else [viewer])
-    if film is not None:
-        # Without a GPU a frame takes half a second.
-        steps = progress_bar(limit, "film {percentage:3.0f}%", items=steps)
+    chosen = torch.tensor(robots, device=session.env.device)
+    recorder = Recorder(session.env, _PLOTTED, chosen, None if args.video else _PLOTTED_STEPS)
+    viewer = open_viewer(session, args)
+    limit = args.steps or (unwatched if viewer is None else None)
+    ending, steps = "all steps are done", 0
     try:
         with signals.deferred():
-            for step in steps:
-                if step.estimate is not None and step.label is not None:
-                    rollout.add_estimate(step.estimate, step.label)
-                rollout.add(step.commands, step.dones)
-                if film is not None:
-                    film.add_step(step.commands, step.estimate)
+            for step in session.steps(limit, [] if viewer is None else [viewer]):
+                steps += 1
+                _take(step, recorder, tally)
+        if limit is None or steps < limit:
+            ending = "the window was closed"
     except KeyboardInterrupt:
-        if rollout.seconds == 0.0:
+        if not steps:
             raise
-        print("\nstopped")
-    return rollout
+        ending = "stopped"
+    finally:
+        session.message = f"ended after {steps * session.env.dt:.0f} s: {ending}"
+        if viewer is not None:
+            viewer.close()
+    print(f"\n{session.message}" if ending == "stopped" else session.message, flush=True)
+    return recorder
 
 
-def _report(trained: Trained, rollout: Rollout) -> None:
-    """Print the figures and draw the plots into the run's folder."""
+def _take(step: Step, recorder: Recorder, tally: Tally | None) -> None:
+    values = {"commands": step.commands, "estimate": step.estimate, "label": step.label}
+    recorder.add(**{name: None if value is None else recorder.choose(value) for name, value in values.items()})
+    if tally is not None:
+        if step.estimate is not None and step.label is not None:
+            tally.add_estimate(step.estimate, step.label)
+        tally.add(step.commands, step.dones)
+
+
+def _film(session: PlaySession, args: argparse.Namespace, recorder: Recorder) -> None:
+    """Draw the film of what was recorded, if one is wanted."""
+    from legged_gym.common.errors import VideoUnavailableError
+    from legged_gym.evaluation.recorder import stage_of
+    from legged_gym.render.film import PLAY, Scene, write_film
+
+    if not args.video:
+        return
+    run, checkpoint = os.path.split(session.trained.checkpoint)
+    scene = Scene(f"{os.path.basename(run)}, {checkpoint}", recorder.rollout(), stage_of(session.env))
+    try:
+        write_film([scene], args.video, PLAY)
+        print(f"video      {relative(args.video)}")
+    except VideoUnavailableError as error:
+        print(f"no video: {error}")
+
+
+def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
+    """Print the metrics and draw the plots into the run's folder."""
     from legged_gym.evaluation.plots import plot_rollout
 
-    series = rollout.series()
-    print(f"{trained.env.num_envs} robots for {rollout.seconds:.1f} s each; velocity errors are root mean squares:")
-    for name, value in rollout.figures().items():
+    env = trained.env
+    print(f"{env.num_envs} robots for {tally.seconds:.1f} s each; velocity errors are root mean squares:")
+    for name, value in tally.metrics().items():
         print(f"  {name:<32} {value:8.3f}")
-    for path in plot_rollout(series, os.path.join(trained.results, "play")):
+    feet = [env.body_names[i] for i in env.feet_indices.tolist()]
+    for path in plot_rollout(recorder.rollout(), env.dof_names, feet, os.path.join(trained.results, "play")):
         print(f"plot       {relative(path)}")
 
 
-def _export(trained: Trained) -> None:
-    from legged_gym.policies.export import export_policy
+def _export(trained: Trained, args: argparse.Namespace) -> None:
+    """Export the networks into the run's folder, or say why not."""
+    if trained.shipped:
+        print(f"networks   {relative(trained.run)}")
+    elif args.overrides:
+        print("not exported, because --set changed what the run was trained with: use export.py")
+    else:
+        from legged_gym.policies.export import export_policy
 
-    for path in export_policy(trained.runner, trained.env, os.path.join(trained.run, "exported")).values():
-        print(f"exported   {relative(str(path))}")
+        for path in export_policy(trained.runner, trained.env, os.path.join(trained.run, "exported")).values():
+            print(f"exported   {relative(str(path))}")
 
 
 def main() -> None:
     """Read the command line and play."""
-    parser = make_parser("Play a trained policy: figures, plots, video, and export of its networks.", _EXAMPLES)
+    parser = make_parser("Play a trained policy: metrics, plots, video, and export of its networks.", _EXAMPLES)
     add = parser.add_argument
     add(
         "--steps",

@@ -169,10 +169,12 @@ def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
 
 def _report(session: Session, folder: str, video: str | None) -> None:
     from legged_gym.deploy.session import DRIVE
-    from legged_gym.evaluation.table import text_table
-    from legged_gym.evaluation.writing import write_results
+    from legged_gym.evaluation.report import print_results
+    from legged_gym.render.results import write_results
 
-    print(f"\n{text_table(session.result)}\n")
+    print()
+    print_results(session.result)
+    print()
     print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or was damped\n")
     path, longest = os.path.join(folder, "sim2sim.json"), math.inf if DRIVE in session.samples else 4.0
     ends = [dataclasses.asdict(end) for end in session.ends]

@@ -8,8 +8,8 @@ from typing import Literal
 
 from legged_gym.viewers.session import PlaySession, Session
 
-_SPEED_STEP = 0.1
-"""m/s and rad/s that a key adds to the command."""
+_SPEED_STEP, _TURN_STEP = 0.1, 0.2
+"""m/s and rad/s that a key adds to the command: more than the dead band, so that each key is felt."""
 
 
 Key = Literal["B", "G", "I", "J", "K", "L", "N", "O", "P", "R", "T", "U", "X", "space"]
@@ -41,8 +41,8 @@ def _nudge(vx: float, vy: float, yaw_rate: float) -> Callable[[PlaySession], Non
 ACTIONS = (
     Action("I", "forward", _nudge(_SPEED_STEP, 0.0, 0.0)),
     Action("K", "back", _nudge(-_SPEED_STEP, 0.0, 0.0)),
-    Action("J", "turn left", _nudge(0.0, 0.0, _SPEED_STEP)),
-    Action("L", "turn right", _nudge(0.0, 0.0, -_SPEED_STEP)),
+    Action("J", "turn left", _nudge(0.0, 0.0, _TURN_STEP)),
+    Action("L", "turn right", _nudge(0.0, 0.0, -_TURN_STEP)),
     Action("U", "to the left", _nudge(0.0, _SPEED_STEP, 0.0)),
     Action("O", "to the right", _nudge(0.0, -_SPEED_STEP, 0.0)),
     Action("X", "stand still", lambda session: session.halt()),

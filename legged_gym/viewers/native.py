@@ -14,8 +14,8 @@ import mujoco
 import mujoco.viewer
 import numpy as np
 
-from legged_gym.render.drawing import RobotDrawing
-from legged_gym.render.film import nearest_robots
+from legged_gym.render.drawing import RobotDrawing, nearest_robots
+from legged_gym.render.film import velocities
 from legged_gym.render.velocities import Velocities
 from legged_gym.viewers.actions import ACTIONS, LOOKS
 from legged_gym.viewers.gamepad import HELP, Gamepad
@@ -34,7 +34,7 @@ _NAMED_KEYS = {32: "space", 257: "enter", 265: "I", 264: "K", 263: "J", 262: "L"
 _HELP_KEY = "H"
 _UPDATES_TO_RESTORE = 3
 """Updates after a key for which flags are put back: MuJoCo's viewer tells of a change only after the next one."""
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 """Seconds that closing waits for the window's last frame."""
 
 Text = tuple[int, int, str, str]
@@ -79,7 +79,7 @@ class _TextBoard:
     def close(self) -> None:
         """End the thread, before the window does."""
         self._wanted.put(None)
-        self._thread.join(timeout=_PATIENCE)
+        self._thread.join(timeout=_TIMEOUT)
 
     def _work(self) -> None:
         while (texts := self._wanted.get()) is not None and self._handle.is_running():
@@ -134,9 +134,8 @@ class NativeViewer:
         if session.robot != self._shown:
             self._shown, drawing.robots = session.robot, self._robots(session.env)
         reading = self._instruments.read()
-        said = None if reading.estimated_velocity is None else reading.estimated_velocity[:2]
-        seen = Velocities(reading.command, reading.velocity, said)
-        drawing.arrows = seen.arrows(np.concatenate((reading.position, reading.quaternion)))
+        seen = velocities(reading, 0)
+        drawing.arrows = seen.arrows(np.concatenate((reading.base_pos[0, 0], reading.base_quat[0, 0])))
         with self._handle.lock():
             self._keep_flags()
             terrain_moved = drawing.follow_terrain()
@@ -157,7 +156,7 @@ class NativeViewer:
         self._handle.close()
         # Python must not end while the window is still being taken down.
         for thread in self._threads:
-            thread.join(timeout=_PATIENCE)
+            thread.join(timeout=_TIMEOUT)
 
     def _prepare_first_view(self) -> None:
         """Let MuJoCo's viewer begin with what it is going to show: it draws some frames before it is told."""

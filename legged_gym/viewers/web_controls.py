@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import viser
 
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.runners.runs import checkpoint_number, list_checkpoints
 from legged_gym.viewers.actions import ACTIONS, LOOKS, Action, Look
-from legged_gym.viewers.readings import Reading
 from legged_gym.viewers.session import SPEEDS, PlaySession, Session
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class LookControls:
         for look in LOOKS:
             _add_key(gui, look, session)
 
-    def show(self, reading: Reading, pace: str = "") -> None:
+    def show(self, reading: Rollout, pace: str = "") -> None:
         """Bring the page up to date."""
         session = self._session
         _tell(self._robot, session.robot)
-        level = f" · level {reading.level}" if session.env.terrain is not None else ""
-        lines = [f"**{session.title}** · robot {session.robot} · {reading.seconds:.1f} s{level}{pace}"]
+        level = f" · level {int(reading.terrain_level[0, 0])}" if session.env.terrain is not None else ""
+        lines = [f"**{session.title}** · robot {session.robot} · {reading.seconds[0, 0]:.1f} s{level}{pace}"]
         if session.message:
             lines.append(session.message)
         self._status.content = "\n\n".join(lines)
@@ -80,11 +80,11 @@ class PlayControls:
             return " · paused"
         return f" · {_speed_name(self._session.speed)}"
 
-    def show(self, reading: Reading) -> None:
+    def show(self, reading: Rollout) -> None:
         """Bring the page up to date with what keys, other browsers and the task itself have changed."""
         session = self._session
         with self._command_lock:
-            present = session.held_command or reading.command.tolist()
+            present = session.held_command or reading.commands[0, 0].tolist()
             command = [round(value, 2) for value in present]
             # A slider that somebody is moving is ahead of the command, and must not be put back.
             if command != self._known_command:
@@ -94,7 +94,7 @@ class PlayControls:
         _tell(self._paused, session.paused)
         _tell(self._random, session.held_command is None)
         if self._level is not None:
-            _tell(self._level, reading.level)
+            _tell(self._level, int(reading.terrain_level[0, 0]))
 
     def show_checkpoints(self) -> None:
         """Offer the checkpoints that the run has by now."""

@@ -9,7 +9,7 @@ import numpy as np
 import viser
 import viser.uplot
 
-from legged_gym.viewers.readings import Reading
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.viewers.session import Session
 from legged_gym.viewers.web_scene import COMMAND_COLOUR, ESTIMATE_COLOUR, VELOCITY_COLOUR
 
@@ -78,7 +78,7 @@ class Plots:
         gui.add_markdown("**Reward terms per second**")
         self._bars = gui.add_html("")
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: Rollout) -> None:
         """Take in a reading."""
         env = self._session.env
         now = env.common_step_counter * env.dt
@@ -90,7 +90,7 @@ class Plots:
         self._rows.append((now, self._row(reading)))
         while self._rows[0][0] < now - _SECONDS:
             self._rows.popleft()
-        self._means = _SMOOTHING * self._means + (1.0 - _SMOOTHING) * reading.rewards
+        self._means = _SMOOTHING * self._means + (1.0 - _SMOOTHING) * reading.rewards[0, 0]
 
     def show(self) -> None:
         """Bring the page up to date."""
@@ -104,19 +104,18 @@ class Plots:
             first += count
         self._bars.content = bars(dict(zip(self._names, self._means.tolist(), strict=True)))
 
-    def _row(self, reading: Reading) -> np.ndarray:
+    def _row(self, reading: Rollout) -> np.ndarray:
         """Return the values of all curves, chart by chart."""
+        command, velocity, said = reading.commands[0, 0], reading.velocity[0, 0], reading.estimated("velocity")
         parts: list[float] = []
         for axis in range(2):
-            parts += [reading.command[axis], reading.velocity[axis]]
-            if reading.estimated_velocity is not None:
-                parts.append(reading.estimated_velocity[axis])
-        parts += [reading.command[2], reading.velocity[2]]
+            parts += [command[axis], velocity[axis], *([] if said is None else [said[0, 0, axis]])]
+        parts += [command[2], velocity[2]]
         if reading.estimate is not None and reading.label is not None:
             for column in self._further:
-                parts += [reading.label[column], reading.estimate[column]]
-        parts += [reading.rewards.clip(min=0.0).sum(), reading.rewards.clip(max=0.0).sum()]
-        return np.array(parts)
+                parts += [reading.label[0, 0, column], reading.estimate[0, 0, column]]
+        rewards = reading.rewards[0, 0]
+        return np.array([*parts, rewards.clip(min=0.0).sum(), rewards.clip(max=0.0).sum()])
 
     def _curve_counts(self, total: int) -> list[int]:
         velocities = 2 if self._velocity is None else 3

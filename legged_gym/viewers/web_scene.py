@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import viser
 
+from legged_gym.evaluation.rollout import Rollout
 from legged_gym.viewers import meshes
-from legged_gym.viewers.readings import Reading
 
 if TYPE_CHECKING:
     from legged_gym.viewers.session import Session
@@ -75,14 +75,14 @@ class WebScene:
             half = float(session.env.env_origins.abs().max()) + _PLANE_MARGIN
             server.scene.add_glb(f"{_WORLD}/ground", meshes.plane(half), cast_shadow=False)
 
-    def update(self, reading: Reading) -> None:
+    def update(self, reading: Rollout) -> None:
         """Show the present states."""
         rows = self._shown_rows()
         states = self._session.env.rigid_body_states[rows][..., :7].cpu().numpy()
         self._drawn = rows.cpu().numpy(), states[..., :3]
-        self._renew_ground(reading.position)
+        self._renew_ground(reading.base_pos[0, 0])
         with self._server.atomic():
-            self._move_world(reading.position)
+            self._move_world(reading.base_pos[0, 0])
             for link, frame in self._links.items():
                 frame.position, frame.wxyz = states[0, link, :3], states[0, link, [6, 3, 4, 5]]
             for link, handle in self._company.items():
@@ -202,28 +202,29 @@ class WebScene:
             self._server.scene.add_glb(f"{_WORLD}/ground", fine, cast_shadow=False)
             self._server.scene.add_glb(f"{_WORLD}/far_ground", coarse, cast_shadow=False, receive_shadow=False)
 
-    def _draw_velocities(self, reading: Reading) -> None:
-        self._base.position, self._base.wxyz = reading.position, _yaw_only(reading.quaternion)
+    def _draw_velocities(self, reading: Rollout) -> None:
+        self._base.position, self._base.wxyz = reading.base_pos[0, 0], _yaw_only(reading.base_quat[0, 0])
         starts = np.zeros((3, 3))
         starts[:, 2] = _ARROW_HEIGHT - _ARROW_SPACING * np.arange(3)
         ends = starts.copy()
-        ends[:2, :2] += [reading.command[:2], reading.velocity[:2]]
-        if reading.estimated_velocity is not None:
-            ends[2, :2] += reading.estimated_velocity[:2]
+        ends[:2, :2] += [reading.commands[0, 0][:2], reading.velocity[0, 0][:2]]
+        said = reading.estimated("velocity")
+        if said is not None:
+            ends[2, :2] += said[0, 0, :2]
         self._velocities.points = np.stack((starts, ends + _SOME_LENGTH), axis=1)
         arcs = []
-        for start, rate in zip(starts[:2], (reading.command[2], reading.velocity[2]), strict=True):
+        for start, rate in zip(starts[:2], (reading.commands[0, 0][2], reading.velocity[0, 0][2]), strict=True):
             angle = np.linspace(0.0, _ARC_SECONDS * rate, _ARC_POINTS + 1)
             arc = start + _ARC_RADIUS * np.stack((np.cos(angle), np.sin(angle), np.zeros_like(angle)), axis=1)
             arcs.append(np.stack((arc[:-1], arc[1:]), axis=1))
         self._arcs.points = np.concatenate(arcs)
 
-    def _draw_feet(self, reading: Reading) -> None:
+    def _draw_feet(self, reading: Rollout) -> None:
         for foot, (frame, arrow, mark) in enumerate(zip(self._feet, self._forces, self._touching, strict=True)):
-            frame.position = reading.feet[foot]
-            force = _METRES_PER_NEWTON * reading.forces[foot] + _SOME_LENGTH
+            frame.position = reading.foot_pos[0, 0, foot]
+            force = _METRES_PER_NEWTON * reading.foot_forces[0, 0, foot] + _SOME_LENGTH
             arrow.points = np.stack((np.zeros(3), force))[None]
-            mark.visible = bool(reading.contacts[foot])
+            mark.visible = bool(reading.foot_contact[0, 0, foot])
 
 
 def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int | None:

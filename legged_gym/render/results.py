@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: figures, a report and a film."""
+"""What an evaluation leaves behind: results, a report and a film."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import relative
-from legged_gym.evaluation.film import make_film
 from legged_gym.evaluation.report import write_report
 from legged_gym.evaluation.results import EvaluationResult, save_json
 from legged_gym.evaluation.samples import Sample
-from legged_gym.render.video import VideoUnavailableError
+from legged_gym.render.film import TRIALS, film_strip, sample_scene, write_film
 
 
 def write_results(
     result: EvaluationResult,
     samples: Sequence[dict[str, Sample]],
-    figures: str,
+    path: str,
     video: str | None,
     film_seconds: float = 3.0,
     **more: Any,
 ) -> None:
-    """Write figures, beside them ``report.html``, and a film if one is wanted, and print where each is.
+    """Write the results, beside them ``report.html``, and a film if one is wanted, and print where each is.
 
     Args:
         result: What was found.
         samples: Samples of each policy by scenario.
-        figures: The JSON file.
+        path: The JSON file.
         video: The film, ``.mp4``; None for none. Where nothing can be drawn, that is printed in its place.
         film_seconds: How much of each trial the film shows at most.
         more: Further keys of the JSON file.
@@ -35,16 +35,17 @@ def write_results(
     Raises:
         UserError: Something can't be written there.
     """
-    save_json(result, figures, **more)
-    print(f"figures    {relative(figures)}", flush=True)
-    report = os.path.join(os.path.dirname(figures), "report.html")
-    write_report(result, samples, report)
+    save_json(result, path, **more)
+    print(f"results    {relative(path)}", flush=True)
+    report = os.path.join(os.path.dirname(path), "report.html")
+    write_report(result, samples, report, film_strip)
     print(f"report     {relative(report)}", flush=True)
     if not video:
         return
     pairs = zip(result.policies, samples, strict=True)
+    scenes = [sample_scene(policy.name, sample, film_seconds) for policy, kept in pairs for sample in kept.values()]
     try:
-        make_film([(policy.name, sample) for policy, kept in pairs for sample in kept.values()], video, film_seconds)
+        write_film(scenes, video, TRIALS)
         print(f"video      {relative(video)}")
     except VideoUnavailableError as error:
         print(f"no video: {error}")
