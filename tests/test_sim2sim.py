@@ -77,7 +77,7 @@ def test_trials_need_no_torch_and_leave_figures_and_report(policy: Path, tmp_pat
     drive = found["policies"][0]["results"]["drive"]
     assert (drive["trials"], drive["falls"], drive["metrics"]["falls"]) == (2, 2, 100.0)
     assert [end["trial"] for end in found["ends"]] == [0, 1]
-    assert 0.2 < found["ends"][0]["cut_out"] < found["ends"][0]["fall"] < 2.0
+    assert 0.2 < found["ends"][0]["damped"] < found["ends"][0]["fall"] < 2.0
     report = (tmp_path / "report.html").read_text()
     assert report.startswith("<!doctype html>") and "the drive" in report
     assert not re.search(r'(src|href)="(?!data:)', report), "it needs nothing beside it"
