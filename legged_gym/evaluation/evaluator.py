@@ -204,8 +204,8 @@ def _run(
         recorder.add(actions=actions, estimate=estimate)
         env.prepare_step(step)
         ended[step] = env.step(actions)[2]
-        for block, dones in enumerate(_rows(ended[step], blocks)):
-            policy.reset(dones, block)
+        for number, dones in enumerate(_rows(ended[step], blocks)):
+            policy.reset(dones, number)
         progress(env.num_envs * env.dt)
     falls = ended.cpu().numpy()
     rollout = recorder.rollout(
