@@ -156,7 +156,8 @@ class LeggedRobotEpisodes(LeggedRobotState):
         touching = self._feet_touching()
         self.feet_contact = touching | self._last_touching
         if not self._keeps_contacts:
-            self.last_contacts = self._last_touching
+            # A copy: a recorded step overwrites the other one.
+            self.last_contacts = self._last_touching.clone()
         self._last_touching = touching
         air_time = self._air_time if self._keeps_air_time else self.feet_air_time
         self.feet_touchdown = (air_time > 0.0) & self.feet_contact

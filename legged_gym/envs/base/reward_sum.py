@@ -64,8 +64,10 @@ class RewardSum:
     def _evaluate(self, name: str, function: Callable[[], torch.Tensor | float]) -> torch.Tensor:
         """Return a term, (N,)."""
         value = function()
-        if not isinstance(value, torch.Tensor) or value.dim() == 0:
-            return torch.as_tensor(value, dtype=torch.float32, device=self._scales.device).expand(self._num_envs)
+        if not isinstance(value, torch.Tensor):
+            return torch.full((self._num_envs,), float(value), device=self._scales.device)
+        if value.dim() == 0:
+            return value.expand(self._num_envs)
         if value.shape != (self._num_envs,):
             raise ConfigError(f"_reward_{name} must return ({self._num_envs},) numbers, got {tuple(value.shape)}")
         return value

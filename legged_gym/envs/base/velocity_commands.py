@@ -41,6 +41,7 @@ class VelocityCommands:
         self._interval = max(1, round(cfg.commands.resampling_time / dt))
         self._held = torch.zeros(num_envs, dtype=torch.bool, device=device)
         self._stands = torch.zeros_like(self._held)
+        self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(num_envs, 3)
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return which robots get a new command after this many steps, (N,) → bool, (N,)."""
@@ -66,7 +67,7 @@ class VelocityCommands:
         """
         if not self.cfg.heading_command:
             return
-        forward = quat_apply(quat, self._bounds.new_tensor([1.0, 0.0, 0.0]).expand(len(quat), 3))
+        forward = quat_apply(quat, self._forward)
         missing = wrap_to_pi(self.values[:, 3] - torch.atan2(forward[:, 1], forward[:, 0]))
         rate = (0.5 * missing).clamp(self._low[2], self._high[2])
         self.values[:, 2] = torch.where(self._held | self._stands, self.values[:, 2], rate)
