@@ -40,7 +40,7 @@ class Ground:
         self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
         self.types = torch.zeros(num_envs, dtype=torch.long, device=device)
         if terrain is None:
-            self._heights = torch.zeros(1, 1, device=device)
+            self._heights, self.tile_origins = torch.zeros(1, 1, device=device), torch.zeros(0, 0, 3, device=device)
             self._origin = torch.zeros(2, device=device)
             self.env_origins = self._grid(cfg.env.env_spacing)
             return

@@ -64,7 +64,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._callback_pushes = bool(self._overridden & TIMED)
         keeps = [stores(type(self), LeggedRobot, name) for name in ("feet_air_time", "last_contacts")]
         self._keeps_air_time, self._keeps_contacts = keeps
-        self._judges, self._own_privileged = False, None
+        self._in_step, self._own_privileged = False, None
         self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
@@ -106,6 +106,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
         self._call("reset_idx", torch.ones_like(self.reset_buf))
+        if self._callback_pushes:
+            self._post_physics_step_callback()
         self._observe()
         return self._observations
 
@@ -130,8 +132,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,), which are the episodes that
             ended for no reason of their own, ``diverged`` (N,), and, every ``env.log_interval`` steps, ``log``.
         """
-        self.common_step_counter += 1
-        self.extras = {}
+        count = self.common_step_counter = self.common_step_counter + 1
+        # legged_gym's reset_idx leaves figures of episodes in there.
+        self.extras = {"episode": {}} if "reset_idx" in self._overridden else {}
         self._commands.take_ranges(self.command_ranges)
         self._reward_sum.take_scales(self.reward_scales)
         if self._graph is not None:
@@ -140,6 +143,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             return self._observations, self.rew_buf.clone(), self.reset_buf.clone(), self.extras
         with single_threaded(self.device):
             self._step(actions)
+            # A post_physics_step of legged_gym's counts by itself.
+            self.common_step_counter = count
             self._finish_step()
         return self._observations, self.rew_buf, self.reset_buf, self.extras
 
@@ -161,7 +166,14 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
                 torques = self._compute_torques(self._arrived_actions(step))
                 self.torques = torques.view(self.num_envs, self.num_dof)
                 self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
+        self._update_derived()
+        self._update_feet()
+        self._in_step, self._collected = True, False
         self.post_physics_step()
+        self._in_step = False
+        if not self._collected:
+            # A class of its own went through the parts by itself.
+            self._collect()
 
     def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
         """Let somebody drive robots, indices (n,), by one command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
@@ -218,8 +230,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def post_physics_step(self) -> None:
         """Look at what physics did: end episodes, reward, begin new ones, observe."""
         self._episode_length += 1
-        self._update_derived()
-        self._update_feet()
         if self._callback_pushes:
             self._call_back()
         self.check_termination()
@@ -228,9 +238,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._drop_diverged()
         self._record_statistics()
         self._ask_for_ground()
-        self._judges = True
-        self._call("reset_idx", self.reset_buf)
-        self._judges = False
+        self._begin_episodes()
         if not self._callback_renews:
             self._renew_commands()
         self._observe()
@@ -247,6 +255,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
         Others change commands last and push first, for the reasons that :meth:`step` gives.
         """
+        if not self._in_step:
+            # A first observation may need what an override computes here.
+            return
         if self._callback_renews:
             self._renew_commands()
         rand = self.cfg.domain_rand
@@ -261,9 +272,10 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         """Do what a step does on the host."""
         # The value of the state before takes the place of what a diverged robot would have earned, as after a time-out.
         self.extras |= {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
-        figures = {**self.extras.get("episode", {}), **self.statistics.step()}
-        if figures:
-            self.extras["log"] = figures
+        episode = self.extras.pop("episode", {})
+        figures = {**episode, **self.statistics.step()}
+        self.extras |= {"log": figures} if figures else {}
+        self.extras |= {"episode": figures} if episode else {}
         if self.cfg.commands.curriculum and self.common_step_counter % self.max_episode_length == 0:
             self.command_ranges |= self._commands.ranges()
         self.sim.check()
@@ -298,7 +310,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def compute_reward(self) -> None:
         """Add the scaled rewards up, ``rew_buf``."""
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
-        self._reward_totals = self._reward_totals + self.reward_rates * self.dt
+        self._reward_totals += self.reward_rates * self.dt
 
     def _drop_diverged(self) -> None:
         """Take back the rewards that were computed from states that are no physics."""

@@ -17,7 +17,7 @@ class LeggedRobotEpisodes(LeggedRobotState):
     indices, unless it is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
     """
 
-    _judges: bool
+    _in_step: bool
     _keeps_air_time: bool
     _keeps_contacts: bool
     _device_steps: torch.Tensor
@@ -53,11 +53,23 @@ class LeggedRobotEpisodes(LeggedRobotState):
         if len(env_ids) == 0:
             return
         mask = self._mask(env_ids)
-        if self._judges and self.ground.has_curriculum:
+        if self._in_step and self.ground.has_curriculum:
             self._call("_update_terrain_curriculum", mask)
-        if self._judges and self.cfg.commands.curriculum:
+        if self._in_step and self.cfg.commands.curriculum:
             self._update_command_curriculum(mask)
+        if "reset_idx" in self._overridden:
+            means = {name: sums[mask].mean() / self.max_episode_length_s for name, sums in self.episode_sums.items()}
+            self.extras["episode"] = {f"rew_{name}": mean for name, mean in means.items()}
         self._reset(mask)
+
+    def _begin_episodes(self) -> None:
+        """Begin new episodes of the robots whose episode ended."""
+        self._call("reset_idx", self.reset_buf)
+        if "reset_idx" in self._overridden:
+            # It may have changed states, or have gone through the parts by itself.
+            self._fresh |= self.reset_buf
+            self.sim.set_state(self.reset_buf, self.root_states.clone(), self.dof_pos.clone(), self.dof_vel.clone())
+            self._update_derived()
 
     def _reset(self, mask: torch.Tensor) -> None:
         """Do what begins an episode of the robots in ``mask``, bool, (N,)."""
@@ -76,7 +88,7 @@ class LeggedRobotEpisodes(LeggedRobotState):
             self._air_time = torch.where(rows, 0.0, self._air_time)
         self._last_touching = self._last_touching & ~rows
         self._has_touched = self._has_touched & ~rows
-        self._reward_totals = torch.where(rows, 0.0, self._reward_totals)
+        self._reward_totals.masked_fill_(rows, 0.0)
         self._episode_length.masked_fill_(mask, 0)
         self._fresh |= mask
         self._call("_resample_commands", mask)

@@ -16,7 +16,8 @@ from legged_gym.envs.base.observations import LabelTerm, MirrorRule, Observation
 class LeggedRobotObservations(LeggedRobotState):
     """The observations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
-    _clean: torch.Tensor | None
+    _clean: torch.Tensor | None = None
+    _collected: bool
     _own_privileged: torch.Tensor | None
     body_names: list[str]
     _history: torch.Tensor
@@ -73,9 +74,12 @@ class LeggedRobotObservations(LeggedRobotState):
             )
 
     def _observe(self) -> None:
-        """Collect what all robots observe, as :meth:`compute_observations` computes it, in groups."""
-        self._clean = self._own_privileged = None
+        """Observe all robots."""
         self.compute_observations()
+        self._collect()
+
+    def _collect(self) -> None:
+        """Collect in groups what :meth:`compute_observations` computed."""
         clip = self.cfg.normalization.clip_observations
         clean = self._clean
         if clean is None:
@@ -88,6 +92,7 @@ class LeggedRobotObservations(LeggedRobotState):
         self._clean = self._own_privileged = self._measured_heights = None
         self._fresh.zero_()
         self._observations = TensorDict(groups, batch_size=[self.num_envs])
+        self._collected = True
 
     def compute_observations(self) -> None:
         """Compute ``obs_buf``, the policy's observation, (N, H·O).
@@ -98,7 +103,7 @@ class LeggedRobotObservations(LeggedRobotState):
         clip = self.cfg.normalization.clip_observations
         clean = self._clean = self.obs_layout.compute().clamp(-clip, clip)
         sensed = self._delay(clean) if self.rand.delays_observations else clean
-        noisy = self.obs_layout.add_noise(sensed) if self.cfg.noise.add_noise else sensed
+        noisy = self.obs_layout.add_noise(sensed) if self.add_noise else sensed
         current = noisy.clamp(-clip, clip).unsqueeze(1)
         shifted = torch.cat((current, self._history[:, :-1]), dim=1)
         self._history = torch.where(self._fresh[:, None, None], current, shifted)

@@ -61,7 +61,12 @@ class LeggedRobotSetup(LeggedRobotMotors):
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
         self.height_points = self._init_height_points()
         self.ground.measure_at(self.height_points)
-        self.env_origins, self.terrain_levels = self.ground.env_origins, self.ground.levels
+        self.num_height_points = self.height_points.shape[1]
+        self.env_origins, self.terrain_origins = self.ground.env_origins, self.ground.tile_origins
+        self.terrain_levels, self.terrain_types = self.ground.levels, self.ground.types
+        self.custom_origins, self.max_terrain_level = self.ground.has_terrain, self.cfg.terrain.num_rows
+        self.friction_coeffs = self.rand.physics.friction.unsqueeze(1)
+        self.num_bodies, self.num_dofs = sim.num_bodies, sim.num_dof
 
     def _find_bodies(self) -> None:
         asset = self.cfg.asset
@@ -100,6 +105,7 @@ class LeggedRobotSetup(LeggedRobotMotors):
         self._check_pose(key)
         self._prepare_motors()
         self._start_states = StartStates(cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, joints)
+        self.base_init_state, self.add_noise = self._start_states.root, cfg.noise.add_noise
         self.gravity_vec = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         self.forward_vec = torch.tensor([1.0, 0.0, 0.0], device=device).expand(n, 3)
         self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
@@ -172,6 +178,7 @@ class LeggedRobotSetup(LeggedRobotMotors):
                 "config key 'commands.curriculum' judges by rewards.scales.tracking_lin_vel, which is not set"
             )
         self._reward_totals = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
+        self.episode_sums = {name: self._reward_totals[:, i] for i, name in enumerate(self.reward_names)}
         self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
         self.statistics.declare("Reward", "mean", self.reward_names)

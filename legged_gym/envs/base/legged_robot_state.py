@@ -50,7 +50,12 @@ class LeggedRobotState(BaseTask):
     Attributes:
         command_ranges: Lowest and highest command by name, as ``commands.ranges``; changes count from the next step.
         reward_scales: Scale of each reward times the control step, without those that are 0; changes count as well.
+        episode_sums: Sum of each scaled reward in the episode, by name, each (N,).
         reward_functions: The methods of ``reward_names``, without ``termination``, which is the last of these.
+        base_init_state: Start state of the base without noise, relative to the middle of a tile, (13,).
+        terrain_levels, terrain_types: Row and column of each robot's tile, (N,).
+        terrain_origins: Middle of every tile, m, world frame, (rows, columns, 3).
+        friction_coeffs: Friction of each robot's ground, (N, 1).
     """
 
     sim: Simulator
@@ -106,6 +111,8 @@ class LeggedRobotState(BaseTask):
     _start_states: StartStates
     _reward_sum: RewardSum
     _reward_totals: torch.Tensor
+    episode_sums: dict[str, torch.Tensor]
+    add_noise: bool
     _observations: TensorDict
     _fresh: torch.Tensor
     _measured_heights: torch.Tensor | None = None
@@ -151,13 +158,6 @@ class LeggedRobotState(BaseTask):
         """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
         return mask.is_cuda or bool(mask.any())
 
-    # --- what legged_gym calls otherwise --------------------------------------------------------------------------
-
-    @property
-    def num_obs(self) -> int:
-        """Size of the policy's observation."""
-        return self.obs_buf.shape[1]
-
     @property
     def privileged_obs_buf(self) -> torch.Tensor:
         """What only the critic sees, (N, P); :meth:`compute_observations` may set it."""
@@ -168,61 +168,11 @@ class LeggedRobotState(BaseTask):
         self._own_privileged = value
 
     @property
+    def num_obs(self) -> int:
+        """Size of the policy's observation."""
+        return self.obs_buf.shape[1]
+
+    @property
     def num_privileged_obs(self) -> int:
         """Size of what only the critic sees."""
         return self.privileged_obs_buf.shape[1]
-
-    @property
-    def num_bodies(self) -> int:
-        """Number of links, B."""
-        return self.sim.num_bodies
-
-    @property
-    def num_dofs(self) -> int:
-        """Number of joints, D; ``num_dof`` as well."""
-        return self.sim.num_dof
-
-    @property
-    def num_height_points(self) -> int:
-        """Number of measured points, P."""
-        return self.height_points.shape[1]
-
-    @property
-    def add_noise(self) -> bool:
-        """Whether observations are noisy."""
-        return bool(self.cfg.noise.add_noise)
-
-    @property
-    def episode_sums(self) -> dict[str, torch.Tensor]:
-        """Sum of each scaled reward in the episode, by name, each (N,); they may be changed in place."""
-        return dict(zip(self._reward_sum.names, self._reward_totals.unbind(1), strict=True))
-
-    @property
-    def base_init_state(self) -> torch.Tensor:
-        """Start state of the base without noise, relative to the middle of a tile, (13,)."""
-        return self._start_states.root
-
-    @property
-    def friction_coeffs(self) -> torch.Tensor:
-        """Friction of each robot's ground, (N, 1)."""
-        return self.rand.physics.friction.unsqueeze(1)
-
-    @property
-    def custom_origins(self) -> bool:
-        """Whether robots start on tiles of a terrain."""
-        return self.ground.has_terrain
-
-    @property
-    def terrain_types(self) -> torch.Tensor:
-        """Column of each robot's tile, (N,)."""
-        return self.ground.types
-
-    @property
-    def max_terrain_level(self) -> int:
-        """Number of levels."""
-        return self.cfg.terrain.num_rows
-
-    @property
-    def terrain_origins(self) -> torch.Tensor:
-        """Middle of every tile, m, world frame, (rows, columns, 3)."""
-        return self.ground.tile_origins
