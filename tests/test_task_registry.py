@@ -95,4 +95,4 @@ def test_legged_gyms_import_gives_the_registry() -> None:
     from legged_gym.envs import task_registry as imported
 
     assert isinstance(imported, TaskRegistry)
-    assert imported.names == ["go2", "qmini", "qmini_published"]
+    assert imported.names == ["go2", "qmini", "qmini_published", "qmini_student", "qmini_teacher"]

@@ -15,6 +15,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
 from legged_gym.runners.config import rsl_rl_config
+from legged_gym.runners.distillation_runner import DistillationRunner
 from legged_gym.runners.runs import (
     SHIPPED_CHECKPOINT,
     checkpoint_number,
@@ -66,6 +67,9 @@ def build_runner(
         runner = _runner(env, train_cfg, device, distributed.from_first(lambda: folder))
         if path is not None:
             runner.load(path)
+        elif isinstance(runner, DistillationRunner) and log_root is not None:
+            siblings = os.path.dirname(os.path.abspath(log_root))
+            runner.load_teacher(distributed.from_first(lambda: _teacher(train_cfg.to_dict()["distillation"], siblings)))
         return runner
 
 
@@ -82,6 +86,19 @@ def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir
         raise UserError(
             f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
         ) from error
+
+
+def _teacher(settings: dict[str, str], logs: str) -> str:
+    """Return the checkpoint that a student's configuration names; ``logs`` holds all experiments."""
+    if os.path.isfile(settings["teacher_run"]):
+        return settings["teacher_run"]
+    if not settings["teacher_experiment"]:
+        raise UserError("config key 'distillation.teacher_experiment' is empty: name that of the teacher's runs")
+    try:
+        return get_load_path(os.path.join(logs, settings["teacher_experiment"]), settings["teacher_run"])
+    except UserError as error:
+        reason = str(error).replace("--load_run", "--set=distillation.teacher_run=RUN")
+        raise UserError(f"a student needs a teacher ('distillation.teacher_run'): {reason}") from error
 
 
 def _checkpoint(log_root: str, settings: Any) -> str:

@@ -18,9 +18,10 @@ from legged_gym.common.errors import TrainingStoppedError, UserError
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
 
+_NETS = (("actor_state_dict", "critic_state_dict"), ("student_state_dict", "teacher_state_dict"))
+"""What a checkpoint of each kind of training holds."""
+
 _KEYS: dict[str, type] = {
-    "actor_state_dict": Mapping,
-    "critic_state_dict": Mapping,
     "optimizer_state_dict": Mapping,
     "iter": int,
     "env": Mapping,
@@ -125,7 +126,8 @@ def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
         raise UserError(f"{path} is no checkpoint of this project (format {found!r} instead of '{FORMAT}')")
-    for key, kind in _KEYS.items():
+    nets = _NETS["student_state_dict" in checkpoint]
+    for key, kind in (_KEYS | dict.fromkeys(nets, Mapping)).items():
         if not isinstance(checkpoint.get(key), kind):
             raise UserError(f"{path} is damaged: its entry '{key}' is missing or of the wrong type")
     if isinstance(checkpoint["iter"], bool) or checkpoint["iter"] < 0:

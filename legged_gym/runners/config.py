@@ -22,7 +22,8 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
 
     Args:
         train_cfg: Training configuration. A section ``estimator``, if there is one, becomes the algorithm's
-            ``estimator_cfg``; everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
+            ``estimator_cfg``; with a section ``distillation``, the actor is the student. Everything else also fits
+            rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
 
     Raises:
         UserError: Settings that don't go together.
@@ -38,21 +39,18 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         )
     if "estimator" in cfg:
         algorithm["estimator_cfg"] = cfg["estimator"]
-    return {
+    settings = {
         "seed": cfg["seed"],
         **{name: value for name, value in cfg["runner"].items() if name not in _SCRIPT_SETTINGS},
         "logger": _log_writer(cfg["runner"]),
         "obs_groups": cfg["obs_groups"],
-        "actor": {
-            **_model(policy, "actor_hidden_dims"),
-            "distribution_cfg": {
-                "class_name": "legged_gym.algorithms.gaussian:Gaussian",
-                "init_std": policy["init_noise_std"],
-            },
-        },
-        "critic": _model(policy, "critic_hidden_dims"),
         "algorithm": algorithm,
     }
+    noise = {"class_name": "legged_gym.algorithms.gaussian:Gaussian", "init_std": policy["init_noise_std"]}
+    actor = {**_model(policy, "actor_hidden_dims"), "distribution_cfg": noise}
+    if "distillation" in cfg:
+        return {**settings, "obs_groups": {"student": cfg["obs_groups"]["actor"]}, "student": actor}
+    return {**settings, "actor": actor, "critic": _model(policy, "critic_hidden_dims")}
 
 
 def _log_writer(runner: dict[str, Any]) -> str | dict[str, str]:

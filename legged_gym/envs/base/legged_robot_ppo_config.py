@@ -96,3 +96,28 @@ class LeggedRobotCfgPPO(BaseConfig):
         checkpoint: Annotated[int, Ge(-1)] = -1
         """Number of the checkpoint to load; -1: the newest."""
         logger: Annotated[Literal["tensorboard", "wandb", "neptune"], AnyCase] = "tensorboard"
+
+
+class DistillationCfg(LeggedRobotCfgPPO):
+    """Settings of a student's training: it learns to act like a teacher that was trained before and sees more."""
+
+    runner_class_name = "legged_gym.runners:DistillationRunner"
+
+    class algorithm:
+        """rsl_rl's distillation."""
+
+        class_name: str = "legged_gym.algorithms.distillation:StudentDistillation"
+        num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 1
+        gradient_length: Count = 12
+        """Control steps over which a recurrent student's errors are followed back."""
+        learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
+        loss_type: Literal["mse", "huber"] = "mse"
+        max_grad_norm: Positive = 1.0
+
+    class distillation:
+        """Where the teacher is found: the actor of a training in the same task, or in one that observes the same."""
+
+        teacher_experiment: Name = ""
+        """Experiment that holds its runs."""
+        teacher_run: str = ""
+        """Folder name or path of its run, or path of a checkpoint; empty: the newest run."""

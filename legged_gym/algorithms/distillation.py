@@ -1,0 +1,53 @@
+"""A student that learns to act like a teacher who sees more: rsl_rl's distillation, loaded as others are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsl_rl.algorithms import Distillation
+from rsl_rl.models import MLPModel
+from rsl_rl.utils import resolve_class
+from tensordict import TensorDict
+
+
+class StudentDistillation(Distillation):
+    """rsl_rl's distillation. A teacher may be made as its own training made it, whatever the student looks like."""
+
+    rnd = None
+
+    def set_teacher(
+        self, obs: TensorDict, groups: list[str], settings: dict[str, Any], state: dict[str, Any], num_actions: int
+    ) -> None:
+        """Make the teacher and give it its weights.
+
+        Args:
+            obs: Observations of the student's task.
+            groups: Observation groups that the teacher reads.
+            settings: Class and settings of its model.
+            state: Its weights.
+            num_actions: D.
+
+        Raises:
+            KeyError: The task has no such group.
+            RuntimeError: The weights don't fit: the groups have other sizes in the teacher's task.
+        """
+        model, arguments = resolve_class(dict(settings))
+        teacher: MLPModel = model(obs, {"teacher": groups}, "teacher", num_actions, **arguments)
+        teacher.load_state_dict(state)
+        self.teacher = self._raw_teacher = teacher.to(self.device).eval()
+        self.teacher_loaded = True
+
+    def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
+        """Load a student's training.
+
+        Args:
+            loaded_dict: What :meth:`save` returned and the runner added.
+            load_cfg: Which of ``actor``, which is the student, ``optimizer`` and ``iteration`` to load; None: all.
+            strict: Whether the parameters' names must match exactly.
+
+        Returns:
+            Whether the iteration is to be loaded.
+        """
+        chosen = load_cfg if load_cfg is not None else dict.fromkeys(("actor", "optimizer", "iteration"), True)
+        chosen = {"student": chosen.get("actor", False), **chosen}
+        return super().load(loaded_dict, chosen, strict)

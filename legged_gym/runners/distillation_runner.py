@@ -1,0 +1,79 @@
+"""Training loop for a student of a teacher who sees more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsl_rl.env import VecEnv
+from rsl_rl.runners import DistillationRunner as RslRlDistillationRunner
+
+from legged_gym.algorithms.distillation import StudentDistillation
+from legged_gym.common.errors import UserError
+from legged_gym.runners import distributed
+from legged_gym.runners.checkpoint import read_checkpoint, read_file
+from legged_gym.runners.on_policy_runner import OnPolicyRunner, Parts
+
+
+class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
+    """Trains a student to act like a teacher, saves, loads and plays it.
+
+    The teacher is the actor of a finished training in the same task, or in one with the same observation groups. It is
+    saved beside the student, so that the training can go on without it.
+    """
+
+    alg: StudentDistillation
+
+    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
+        """Build the student; see :class:`OnPolicyRunner`. The teacher comes with :meth:`load_teacher` or a resume."""
+        groups = train_cfg["obs_groups"]
+        train_cfg = {**train_cfg, "obs_groups": {**groups, "teacher": list(groups["student"])}}
+        super().__init__(env, {**train_cfg, "teacher": dict(train_cfg["student"])}, log_dir, device)
+
+    def load_teacher(self, path: str) -> None:
+        """Take the actor of a checkpoint as the teacher.
+
+        Raises:
+            UserError: The file is missing or damaged, or its actor reads what this task does not observe.
+        """
+        contents = distributed.bytes_from_first(lambda: read_file(path))
+        checkpoint = read_checkpoint(path, self.device, contents)
+        which = "student" if "student_state_dict" in checkpoint else "actor"
+        self._set_teacher(path, checkpoint, which)
+
+    def load(
+        self,
+        path: str,
+        load_cfg: dict[str, bool] | None = None,
+        strict: bool = True,
+        map_location: str | None = None,
+    ) -> dict[str, Any] | None:
+        """Load a checkpoint, with its teacher if training goes on; see :meth:`OnPolicyRunner.load`."""
+        infos = super().load(path, load_cfg, strict, map_location)
+        if load_cfg is None:
+            contents = distributed.bytes_from_first(lambda: read_file(path))
+            self._set_teacher(path, read_checkpoint(path, self.device, contents), "teacher")
+        return infos
+
+    def _set_teacher(self, path: str, checkpoint: dict[str, Any], which: str) -> None:
+        """Make the teacher of a net in a checkpoint."""
+        try:
+            train = checkpoint["config"]["train"]
+            settings, groups = dict(train[which]), list(train["obs_groups"][which])
+            state = checkpoint[f"{which}_state_dict"]
+        except (LookupError, TypeError) as error:
+            raise UserError(f"{path} holds no teacher: {error!r}") from error
+        if "estimate" in groups:
+            raise UserError(f"{path} holds no teacher: its actor needs an estimator. Train one with 'obs_groups.actor' "
+                            "of observed groups, such as --task=qmini_teacher")  # fmt: skip
+        try:
+            self.alg.set_teacher(self.env.get_observations(), groups, settings, state, self.env.num_actions)
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise UserError(f"the teacher in {path} does not fit this task, whose groups it reads: {reason}") from error
+        self.cfg["teacher"], self.cfg["obs_groups"]["teacher"] = settings, groups
+
+    def _parts(self) -> Parts:
+        return {
+            "actor": {"student_state_dict": self.alg._raw_student},
+            "optimizer": {"optimizer_state_dict": self.alg.optimizer},
+        }
