@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun test lint wheel docs
+.PHONY: help setup train play tensorboard speedrun test lint wheel docs web
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test         set up, then run all tests'
 	@echo 'make lint         ruff, mypy and the layers'
 	@echo 'make docs         build the documentation site into build/site'
+	@echo 'make web          build the page that export.py --web fills, which needs Node'
 	@echo 'make wheel        build the wheel and try it in an empty environment'
 	@echo 'make setup        only set up: $(VENV) with the dependencies pinned in constraints.txt'
 
@@ -80,6 +81,12 @@ docs: $(VENV)/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 	@echo 'documentation: build/site/index.html'
 
+web: web/node_modules/.package-lock.json
+	node web/build.mjs
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm ci --prefix web --no-fund --no-audit --loglevel=error
+
 # The wheel is tried from another folder, in an environment that has nothing but it and its dependencies.
 wheel: $(VENV)/.installed-test
 	@rm -rf build dist
@@ -98,6 +105,8 @@ MISSING = $$(for package in $(PACKAGES); do \
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install -q -c constraints.txt -e '.[test,docs]'
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json \
+	  || echo 'npm failed: the tests of the page in the browser are skipped'; fi
 	@missing="$(MISSING)"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing what tests of films, page and window need: apt-get install $$missing"; \

@@ -23,7 +23,7 @@ LOW_PASS = 0.02
 STAND_UP_SECONDS = 4.0
 """Time that standing up takes."""
 
-_PERIOD_BEGINS = 0.05
+PERIOD_BEGINS = 0.05
 """The clock may stop when its last phase was below this."""
 
 
@@ -52,7 +52,7 @@ def advance_clock(
     Returns:
         The new ``steps``, ``phase`` and ``held``.
     """
-    held = (stepping & held) | (~stepping & standing & (held | (phase < _PERIOD_BEGINS)))
+    held = (stepping & held) | (~stepping & standing & (held | (phase < PERIOD_BEGINS)))
     steps = (steps + 1.0) * (~held | stepping)
     # The controller counts steps in float32 and divides in this order; sums of phases would drift away from it.
     return steps, steps * dt % period / period, held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -151,6 +152,14 @@ class World:
         data.qvel[:3] = linear
         data.qvel[3:6] = data.xmat[self._base].reshape(3, 3).T @ angular
         mujoco.mj_forward(self.model, data)
+
+    def addresses(self) -> dict[str, Any]:
+        """Return where the joints, sensors and soles are in MuJoCo's arrays, and the motors' limits, as plain lists."""
+        soles = np.flatnonzero(np.isin(self.model.geom_bodyid, self._feet) & (self.model.geom_contype != 0))
+        return {
+            "qpos": self._qpos.tolist(), "qvel": self._qvel.tolist(), "efforts": self._efforts.tolist(),
+            "foot_sensors": list(self._foot_sensors), "sole_geoms": soles.tolist(),
+        }  # fmt: skip
 
     def sense(self) -> Sensors:
         """Return what perfect sensors would measure now."""

@@ -20,6 +20,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
     "python legged_gym/scripts/export.py --load_run=2026-01-31_12-00-00 --checkpoint=500 --output=policy",
     "python legged_gym/scripts/export.py --task=qmini --controller_yaml config.yaml     (the robot's file, merged)",
+    "python legged_gym/scripts/export.py --load_run=shipped --web qmini.html            (a page to walk in)",
 )
 
 
@@ -30,9 +31,13 @@ def export(args: argparse.Namespace) -> None:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
     from legged_gym.cli.job import resolve_policy
+    from legged_gym.deploy.web import check_page_path, write_page
     from legged_gym.policies.export import export_policy
     from legged_gym.policies.trained import load_trained
+    from legged_gym.simulators.mujoco_model import asset_path
 
+    if args.web:
+        check_page_path(args.web)
     trained = load_trained(resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
@@ -47,6 +52,10 @@ def export(args: argparse.Namespace) -> None:
                     f"note       {files['controller'].name} holds sections for the controller's own file; with "
                     "--controller_yaml FILE they are put into a copy of it"
                 )
+            if args.web:
+                urdf = asset_path(trained.env.cfg.asset.file)
+                write_page(folder, urdf, args.web, f"{args.task}: {os.path.basename(trained.run)}")
+                print(f"page       {relative(args.web)}: open it in a browser")
             if args.with_checkpoint:
                 for name in _copy_checkpoint(trained, folder):
                     print(f"copied     {relative(os.path.join(folder, name))}")
@@ -75,6 +84,9 @@ def main() -> None:
         "--controller_yaml",
         metavar="FILE",
         help="the controller's file on the robot: the exported one is a copy with this policy's pose, gains and gait",
+    )
+    parser.add_argument(
+        "--web", metavar="FILE.html", help="write a page, too, that walks in a browser without anything beside it"
     )
     parser.add_argument(
         "--with_checkpoint",

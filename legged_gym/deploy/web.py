@@ -1,0 +1,200 @@
+"""A page that walks in a browser: an exported policy, its robot and some grounds in one HTML file.
+
+``web/`` holds the page's sources; ``make web`` builds them into the template that is filled here.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS, TILT_LIMIT
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import write_text
+from legged_gym.deploy.mjcf import write_mjcf
+from legged_gym.deploy.world import World, WorldSettings
+from legged_gym.policies.exported import PolicyFiles, load_policy
+from legged_gym.simulators.mujoco_model import build_scene
+
+_TEMPLATE = Path(__file__).with_name("web_template.html")
+_PLACE = "@@PAGE_DATA@@"
+"""Where the template takes the data."""
+
+GROUNDS = {
+    "flat": "plane",
+    "rough 2 cm": "rough_2cm",
+    "rough 4 cm": "rough_4cm",
+    "stairs up": "stairs_up",
+    "stairs down": "stairs_down",
+    "slope up": "slope_up",
+}
+"""What the page offers, by the names of :mod:`legged_gym.evaluation.terrain`."""
+
+_REACH = 6.0
+"""How far uneven ground goes, m."""
+_ACTIVATIONS = {"Relu": "relu", "Elu": "elu", "Tanh": "tanh"}
+_SHAPES = {
+    mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
+    mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
+    mujoco.mjtGeom.mjGEOM_CYLINDER: "cylinder",
+    mujoco.mjtGeom.mjGEOM_ELLIPSOID: "ellipsoid",
+    mujoco.mjtGeom.mjGEOM_BOX: "box",
+    mujoco.mjtGeom.mjGEOM_MESH: "mesh",
+}
+
+
+def write_page(folder: str, urdf: str, path: str, title: str) -> None:
+    """Write an exported policy as one HTML file that needs nothing beside it.
+
+    Args:
+        folder: The exported policy.
+        urdf: Its robot.
+        path: The file, ``.html``.
+        title: Shown on the page.
+
+    Raises:
+        UserError: The policy or the robot can't be read, a network is no chain of dense layers, or the file can't be
+            written.
+    """
+    data = page_data(load_policy(folder), urdf, title)
+    packed = base64.b64encode(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 9, mtime=0)).decode()
+    write_text(path, _TEMPLATE.read_text(encoding="utf-8").replace(_PLACE, packed))
+
+
+def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
+    """Return all that the page knows of a policy and its robot, as plain values; arguments as of :func:`write_page`."""
+    config = policy.config
+    worlds = {
+        name: World(WorldSettings(urdf, ground=ground, reach=_REACH), config.joint_names, config.foot_names)
+        for name, ground in GROUNDS.items()
+    }
+    first = next(iter(worlds.values()))
+    return {
+        "title": title,
+        "policy": {
+            "config": _config(policy),
+            "rules": {"tilt_limit": TILT_LIMIT, "damping_kd": DAMPING_KD, "period_begins": PERIOD_BEGINS},
+            "estimator": _layers(policy, "estimator"),
+            "actor": _layers(policy, "actor"),
+        },
+        "grounds": {name: _ground(world) for name, world in worlds.items()},
+        "ground_geom": first.scene.ground_id,
+        **first.addresses(),
+        "visuals": _visuals(first),
+    }
+
+
+def _config(policy: PolicyFiles) -> dict[str, Any]:
+    """Return the controller's figures with lists for arrays."""
+    config = policy.config
+    values = {
+        field.name: _plain(getattr(config, field.name))
+        for field in dataclasses.fields(config)
+        if field.name not in ("labels", "observation_scales")
+    }
+    return {
+        **values,
+        "observation_scales": [np.atleast_1d(scale).tolist() for scale in config.observation_scales],
+        "num_estimates": config.labels.size,
+        "estimate_scales": (np.ones(config.labels.size) / config.labels.physical(np.ones(config.labels.size))).tolist(),
+        "action_clip": getattr(config, "action_clip", 100.0),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _layers(policy: PolicyFiles, net: str) -> list[dict[str, Any]]:
+    """Read a network as a chain of dense layers.
+
+    Raises:
+        UserError: It is none.
+    """
+    path = next(Path(policy.folder).glob(f"*_{net}.onnx"))
+    graph = onnx.load(path).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    layers: list[dict[str, Any]] = []
+    for node in graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "Gemm" and len(node.input) == 3:
+            weight, bias = constants[node.input[1]], constants[node.input[2]]
+            weight = weight if attributes.get("transB") and attributes["transB"].i else weight.T
+            layers.append({
+                "inputs": weight.shape[1], "outputs": weight.shape[0], "weight": _encode(weight), "bias": _encode(bias),
+                "activation": "none",
+            })  # fmt: skip
+        elif node.op_type in _ACTIVATIONS and layers:
+            layers[-1]["activation"] = _ACTIVATIONS[node.op_type]
+        elif node.op_type not in ("Identity", "Clip", "Constant"):
+            raise UserError(f"'{path}': the page runs chains of dense layers, not '{node.op_type}'")
+    return layers
+
+
+def _ground(world: World) -> dict[str, Any]:
+    """Return a scene's model, and the heights of its field."""
+    ground: dict[str, Any] = {"xml": write_mjcf(world.model)}
+    if world.terrain is not None:
+        heights = world.terrain.heights
+        low = float(heights.min())
+        ground |= {
+            "heights": _encode(heights), "low": low, "span": float(world.model.hfield_size[0, 2]),
+            "columns": heights.shape[0], "rows": heights.shape[1], "scale": world.terrain.horizontal_scale,
+            "origin": list(world.terrain.origin),
+        }  # fmt: skip
+    return ground
+
+
+def _visuals(world: World) -> list[dict[str, Any]]:
+    """Return the shapes to be drawn, each in the frame of its link."""
+    model = build_scene(world.cfg, None, visuals=True).model
+    shapes = []
+    for geom in range(model.ngeom):
+        name = model.body(model.geom_bodyid[geom]).name
+        kind = _SHAPES.get(mujoco.mjtGeom(model.geom_type[geom]))
+        if kind is None or model.geom_group[geom] > 2 or model.geom_rgba[geom, 3] == 0.0 or name == "world":
+            continue
+        shape = {
+            "body": world.model.body(name).id, "type": kind, "size": model.geom_size[geom].tolist(),
+            "pos": model.geom_pos[geom].tolist(), "quat": model.geom_quat[geom].tolist(),
+            "rgba": _colour(model, geom),
+        }  # fmt: skip
+        shapes.append(shape | (_mesh(model, model.geom_dataid[geom]) if kind == "mesh" else {}))
+    return shapes
+
+
+def _colour(model: mujoco.MjModel, geom: int) -> list[float]:
+    material = model.geom_matid[geom]
+    return (model.mat_rgba[material] if material >= 0 else model.geom_rgba[geom]).tolist()
+
+
+def _mesh(model: mujoco.MjModel, mesh: int) -> dict[str, str]:
+    vertices = slice(model.mesh_vertadr[mesh], model.mesh_vertadr[mesh] + model.mesh_vertnum[mesh])
+    faces = slice(model.mesh_faceadr[mesh], model.mesh_faceadr[mesh] + model.mesh_facenum[mesh])
+    return {"vertices": _encode(model.mesh_vert[vertices]), "faces": _encode(model.mesh_face[faces])}
+
+
+def _encode(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
+
+
+def check_page_path(path: str) -> None:
+    """Refuse what is no HTML file or lies in no folder.
+
+    Raises:
+        UserError: It says why.
+    """
+    if not path.endswith((".html", ".htm")):
+        raise UserError(f"--web takes the name of an .html file, got '{path}'")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError(f"--web: no folder '{os.path.dirname(path)}'")

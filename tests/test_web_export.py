@@ -1,0 +1,124 @@
+"""The page that walks in a browser: its physics against the robot's simulated controller, and the page itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import browser
+import numpy as np
+import pytest
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
+from legged_gym.deploy.plan import TrialPlan
+from legged_gym.deploy.trial import Trial
+from legged_gym.deploy.web import GROUNDS, check_page_path, page_data, write_page
+from legged_gym.policies.exported import load_policy
+from legged_gym.runners.runs import shipped_policy
+
+WEB = Path(LEGGED_GYM_ROOT_DIR, "web")
+URDF = str(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/qmini/urdf/qmini.urdf"))
+FOLDER = str(shipped_policy("qmini"))
+DT = 0.02
+DRIVE = ((0, (0, 0, 0)), (2, (0.4, 0, 0)), (8, (0.4, 0, 0.4)), (14, (0, 0, 0)), (17, (-0.3, 0, 0)), (22, (0, 0, -0.5)))
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (WEB / "node_modules").is_dir(), reason="needs Node: npm ci --prefix web"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("web") / "data.json"
+    path.write_text(json.dumps(page_data(load_policy(FOLDER), URDF, "Qmini")))
+    return path
+
+
+def commands(seconds: float) -> np.ndarray:
+    steps = range(round(seconds / DT))
+    return np.array([[command for at, command in DRIVE if at <= step * DT + 1e-9][-1] for step in steps], float)
+
+
+def reference(ground: str, plan: np.ndarray) -> Any:
+    zeros = np.zeros(10)
+    trial = TrialPlan(
+        dt=DT, commands=plan, kicks=np.zeros((len(plan), 2)), ground=GROUNDS[ground], friction=1.0, payload=0.0,
+        p_gain=1.0, d_gain=1.0, zero_offset=zeros, action_delay=0.0, observation_delay=0.0, position=np.zeros(2),
+        attitude=np.zeros(3), velocity=np.zeros(6), dof_pos=zeros, noise=0.0, seed=(1,),
+    )  # fmt: skip
+    return Trial(load_policy(FOLDER), URDF, trial).run()
+
+
+def drive_page(data: Path, ground: str, plan: np.ndarray) -> list[dict[str, Any]]:
+    file = data.with_name("plan.json")
+    file.write_text(json.dumps(plan.tolist()))
+    command = ["node", str(WEB / "test" / "drive.mjs"), str(data), ground, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_node
+def test_on_flat_ground_the_page_follows_the_controller_s_trial_within_a_millimetre(data: Path) -> None:
+    plan = commands(28.0)
+    rows = drive_page(data, "flat", plan)
+    expected = reference("flat", plan).record.base_pos[:, 0]
+    np.testing.assert_allclose([row["position"] for row in rows], expected, atol=1e-3)
+
+
+@needs_node
+@pytest.mark.parametrize("ground", [name for name in GROUNDS if name != "flat"])
+def test_on_other_grounds_it_walks_as_the_trial_does(data: Path, ground: str) -> None:
+    plan = commands(8.0)
+    rows = drive_page(data, ground, plan)
+    assert not any(row["fallen"] for row in rows)
+    expected = reference(ground, plan)
+    assert expected.fall is None
+    walking = slice(150, None)
+    mean = np.mean([row["velocity"][0] for row in rows][walking])
+    assert mean == pytest.approx(expected.record.lin_vel[walking, 0, 0].mean(), rel=0.1)
+
+
+def test_a_browser_opens_the_file_from_disk_drives_pushes_and_changes_the_ground(tmp_path: Path) -> None:
+    path = tmp_path / "qmini.html"
+    write_page(FOLDER, URDF, str(path), "Qmini walks")
+    assert 3e6 < path.stat().st_size < 8e6
+    browser.skip_without_browser()
+    with browser.open_browser() as page:
+        page.get(path.as_uri())
+        browser.wait_for(lambda: page.find_element("id", "walks").text.strip())
+        assert page.title == "Qmini walks"
+        page.execute_script("dispatchEvent(new KeyboardEvent('keydown', {code: 'KeyW'}))")
+        browser.wait_for(lambda: _numbers(page, "walks")[0] > 0.4)
+        page.execute_script("dispatchEvent(new Event('blur'))")
+        browser.wait_for(lambda: _numbers(page, "asked")[0] == 0.0)
+        page.find_element("xpath", "//button[text()='rough 4 cm']").click()
+        page.execute_script("document.getElementById('payload').value = 2")
+        page.execute_script("document.getElementById('payload').dispatchEvent(new Event('input'))")
+        page.execute_script(
+            "const c = document.getElementById('scene'), b = c.getBoundingClientRect();"
+            "const at = (type, x, y) => c.dispatchEvent(new PointerEvent(type,"
+            " {clientX: b.x + x, clientY: b.y + y, pointerId: 1}));"
+            "c.setPointerCapture = () => {}; at('pointerdown', b.width / 2, b.height / 2 + 15);"
+            "at('pointermove', b.width / 2 + 90, b.height / 2); at('pointerup', b.width / 2 + 90, b.height / 2)"
+        )
+        time.sleep(1.0)
+        assert "wrong" not in page.find_element("id", "message").get_attribute("class")
+        assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_what_is_no_page_s_name_is_refused() -> None:
+    with pytest.raises(UserError, match="--web takes the name of an .html file"):
+        check_page_path("qmini.txt")
+    with pytest.raises(UserError, match="no folder"):
+        check_page_path("nowhere/qmini.html")
+
+
+def _numbers(page: Any, name: str) -> list[float]:
+    return [float(text) for text in page.find_element("id", name).text.split()]
+
