@@ -113,7 +113,7 @@ def test_a_browser_opens_the_file_from_disk_drives_pushes_and_changes_the_ground
 
 
 def test_what_is_no_page_s_name_is_refused() -> None:
-    with pytest.raises(UserError, match="--web takes the name of an .html file"):
+    with pytest.raises(UserError, match=r"--web takes the name of an .html file"):
         check_page_path("qmini.txt")
     with pytest.raises(UserError, match="no folder"):
         check_page_path("nowhere/qmini.html")
@@ -121,4 +121,3 @@ def test_what_is_no_page_s_name_is_refused() -> None:
 
 def _numbers(page: Any, name: str) -> list[float]:
     return [float(text) for text in page.find_element("id", name).text.split()]
-

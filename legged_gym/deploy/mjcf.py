@@ -29,9 +29,9 @@ def write_mjcf(model: mujoco.MjModel) -> str:
     option = model.opt
     lines = [
         '<mujoco><compiler angle="radian" autolimits="false" fusestatic="false" inertiafromgeom="false"/>',
-        f'<option timestep="{_text(option.timestep)}" gravity="{_text(option.gravity)}" iterations="{option.iterations}" '
-        f'ls_iterations="{option.ls_iterations}" tolerance="{_text(option.tolerance)}" cone="pyramidal" '
-        'integrator="Euler" solver="Newton"/>',
+        f"<option timestep={_value(option.timestep)} gravity={_value(option.gravity)} "
+        f'iterations="{option.iterations}" ls_iterations="{option.ls_iterations}" '
+        f'tolerance={_value(option.tolerance)} cone="pyramidal" integrator="Euler" solver="Newton"/>',
         "<asset>",
         *_assets(model),
         "</asset><worldbody>",
@@ -39,8 +39,8 @@ def write_mjcf(model: mujoco.MjModel) -> str:
         *_children(model, 0),
         "</worldbody><sensor>",
         *(
-            f"<contact name={quoteattr(model.sensor(i).name)} body1={quoteattr(model.body(model.sensor_objid[i]).name)} "
-            'num="1" data="force" reduce="netforce"/>'
+            f"<contact name={quoteattr(model.sensor(i).name)} "
+            f'body1={quoteattr(model.body(model.sensor_objid[i]).name)} num="1" data="force" reduce="netforce"/>'
             for i in range(model.nsensor)
         ),
         "</sensor></mujoco>",

@@ -84,7 +84,7 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
         "policy": {
             "config": _config(policy),
             "rules": {"tilt_limit": TILT_LIMIT, "damping_kd": DAMPING_KD, "period_begins": PERIOD_BEGINS},
-            "estimator": _layers(policy, "estimator"),
+            "estimator": [] if policy.estimator is None else _layers(policy, "estimator"),
             "actor": _layers(policy, "actor"),
         },
         "grounds": {name: _ground(world) for name, world in worlds.items()},
@@ -97,6 +97,8 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
 def _config(policy: PolicyFiles) -> dict[str, Any]:
     """Return the controller's figures with lists for arrays."""
     config = policy.config
+    # What the estimator's output has to be divided by.
+    scales = [] if config.labels is None else (1.0 / config.labels.physical(np.ones(config.labels.size))).tolist()
     values = {
         field.name: _plain(getattr(config, field.name))
         for field in dataclasses.fields(config)
@@ -105,9 +107,8 @@ def _config(policy: PolicyFiles) -> dict[str, Any]:
     return {
         **values,
         "observation_scales": [np.atleast_1d(scale).tolist() for scale in config.observation_scales],
-        "num_estimates": config.labels.size,
-        "estimate_scales": (np.ones(config.labels.size) / config.labels.physical(np.ones(config.labels.size))).tolist(),
-        "action_clip": getattr(config, "action_clip", 100.0),
+        "num_estimates": len(scales),
+        "estimate_scales": scales,
     }
 
 
@@ -136,7 +137,10 @@ def _layers(policy: PolicyFiles, net: str) -> list[dict[str, Any]]:
             })  # fmt: skip
         elif node.op_type in _ACTIVATIONS and layers:
             layers[-1]["activation"] = _ACTIVATIONS[node.op_type]
-        elif node.op_type not in ("Identity", "Clip", "Constant"):
+        elif node.op_type == "Clip" and layers:
+            low, high = (float(constants[name]) for name in node.input[1:])
+            layers[-1]["clip"] = [low, high]
+        elif node.op_type != "Identity":
             raise UserError(f"'{path}': the page runs chains of dense layers, not '{node.op_type}'")
     return layers
 

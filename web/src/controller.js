@@ -53,13 +53,13 @@ export class Controller {
     this.command = command.map((value, i) => (Math.abs(f(value)) > f(config.low_vel_thresholds[i]) ? f(value) : 0));
     this.moveClock();
     const observation = this.observe(sensors);
-    const estimate = this.estimator.run(observation);
+    // A policy without an estimator acts on the observation alone.
+    const estimate = config.num_estimates ? this.estimator.run(observation) : new Float32Array(0);
     const input = new Float32Array(observation.length + estimate.length);
     input.set(observation);
     input.set(estimate, observation.length);
     this.estimate = estimate.map((value, i) => value / config.estimate_scales[i]);
-    const clip = config.action_clip;
-    this.action = this.actor.run(input).map((value) => Math.min(clip, Math.max(-clip, value)));
+    this.action = this.actor.run(input).slice();
     this.damping = tilt(sensors.quat) > this.rules.tilt_limit;
     const target = config.default_angles.map((angle, i) => angle + f(config.action_scale * this.action[i]));
     return { target, kp: config.kp, kd: config.kd };

@@ -16,7 +16,7 @@ export function floats(text) {
 }
 
 export class Net {
-  /** @param layers A list of {inputs, outputs, weight, bias, activation}; weights are rows of outputs, base64. */
+  /** @param layers A list of {inputs, outputs, weight, bias, activation, clip}; weights are rows of outputs, base64. */
   constructor(layers) {
     this.layers = layers.map((layer) => ({
       ...layer,
@@ -30,11 +30,12 @@ export class Net {
   /** Returns the network's answer, Float32Array, in memory that the next call overwrites. */
   run(input) {
     let x = input;
-    for (const { inputs, outputs, weight, bias, activation, result } of this.layers) {
+    for (const { inputs, outputs, weight, bias, activation, clip, result } of this.layers) {
       for (let row = 0, at = 0; row < outputs; row++) {
         let sum = bias[row];
         for (let column = 0; column < inputs; column++, at++) sum += weight[at] * x[column];
         result[row] = activation(Math.fround(sum));
+        if (clip) result[row] = Math.min(clip[1], Math.max(clip[0], result[row]));
       }
       x = result;
     }
