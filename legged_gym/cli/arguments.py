@@ -18,6 +18,7 @@ from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON,
 
 __all__ = [
     "add_log_arguments",
+    "add_robot_argument",
     "add_run_arguments",
     "add_set_argument",
     "add_sim_arguments",
@@ -86,6 +87,11 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     )
     add_set_argument(parser)
     return parser
+
+
+def add_robot_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--robot``, which names one robot; ``what`` says what becomes of it."""
+    parser.add_argument("--robot", metavar="FILE", help=f"my_robot.yaml of identify.py: {what}")
 
 
 def add_sim_arguments(parser: argparse.ArgumentParser) -> None:

@@ -93,6 +93,7 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     env_cfg.noise.add_noise = False
     env_cfg.domain_rand.push_robots = False
     env_cfg.terrain.curriculum = env_cfg.terrain.curriculum and on_its_ground
+    _become_robot(args, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, args)
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
@@ -109,6 +110,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
             raise UserError("--load_run and --checkpoint go with --resume")
         choose_backend(given)
         _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
+        _become_robot(given, env_cfg)
         update_cfg_from_args(env_cfg, train_cfg, given)
         return _job(given, env_cfg, train_cfg, root=root)
     _refuse_starting_values(args.overrides)
@@ -122,9 +124,19 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     if shipped is not None:
         # It was trained on another machine.
         _suit_device(given, env_cfg, train_cfg, *task_cfgs)
+    _become_robot(given, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, given)
     train_cfg.runner.resume, train_cfg.runner.load_run = True, run
     return _job(given, env_cfg, train_cfg, root=root)
+
+
+def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:
+    """Make the task that of the one robot that ``--robot`` names."""
+    path = getattr(args, "robot", None)
+    if path is not None:
+        from legged_gym.this_robot.robot_file import apply_robot, read_robot
+
+        apply_robot(read_robot(path), env_cfg)
 
 
 def _suit_device(

@@ -141,6 +141,12 @@ class Controller:
             self._history = np.vstack((step, self._history[:-1]))
         return self._history.reshape(1, -1)
 
+    @property
+    def observation(self) -> np.ndarray:
+        """What the networks were fed last, newest step first, (n,)."""
+        assert self._history is not None, "nothing was observed yet"
+        return self._history.reshape(-1)
+
     def _take_command(self, command: np.ndarray) -> None:
         """Take the command, m/s, m/s, rad/s, (3,), and move the clock on."""
         config = self.config

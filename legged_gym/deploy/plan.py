@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,9 +28,9 @@ class TrialPlan:
     friction: float
     payload: float
     """kg."""
-    p_gain: float
-    d_gain: float
-    """Factors of the motors' true gains."""
+    p_gain: float | np.ndarray
+    d_gain: float | np.ndarray
+    """Factors of the motors' true gains, of all joints or of each, (D,)."""
     zero_offset: np.ndarray
     """Measured minus true joint angle, rad, (D,)."""
     action_delay: float
@@ -49,6 +49,8 @@ class TrialPlan:
     """Factor of training's sensor noise."""
     seed: tuple[int, ...]
     """Of the sensors' noise."""
+    joints: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Each joint's dynamics where they are known, as settings of :class:`~legged_gym.deploy.world.WorldSettings`."""
     low_pass: bool = False
     """Commands come by the robot's sticks, which smooth them."""
     steps_on_the_spot: bool = False

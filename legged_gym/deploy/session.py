@@ -22,6 +22,9 @@ from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, load_policy
 from legged_gym.policies.networks import digest as files_digest
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.robot_file import ThisRobot
+from legged_gym.this_robot.walking import log_of_trial, plan_for
 
 DRIVE = "drive"
 """Name of the suite that a drive makes."""
@@ -54,6 +57,8 @@ class Session:
     """Commands come by the robot's sticks, which smooth them."""
     steps_on_the_spot: bool = False
     """The gait clock runs while the command is zero."""
+    robot: ThisRobot | None = None
+    """Which one robot it is that walks, by its logs."""
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
@@ -78,6 +83,11 @@ class Session:
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True
 
+    def log(self, suite: Scenario) -> RobotLog:
+        """Run the first trial of a suite once more and return its log."""
+        policy = load_policy(self.folder)
+        return log_of_trial(policy, self.urdf, self._draw(suite, policy.config)[0])
+
     def describe_ends(self, most: int) -> list[str]:
         """Return a line for each of the first trials that ended early."""
         lines = []
@@ -90,6 +100,8 @@ class Session:
 
     def _draw(self, suite: Scenario, config: ControllerConfig) -> list[TrialPlan]:
         plans = draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed)
+        if self.robot is not None:
+            plans = [plan_for(self.robot, plan, config.joint_names) for plan in plans]
         low_pass, on_the_spot = self.low_pass, self.steps_on_the_spot
         return [dataclasses.replace(plan, low_pass=low_pass, steps_on_the_spot=on_the_spot) for plan in plans]
 

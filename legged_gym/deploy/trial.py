@@ -59,6 +59,7 @@ class Trial:
             ground=plan.ground,
             reach=plan.reach,
             contact_force=config.contact_force_threshold,
+            **plan.joints,  # type: ignore[arg-type]
         )
         self.world = World(settings, config.joint_names, config.foot_names)
         self._motor_ticks = _multiple("the motors' step", MOTOR_DT, settings.dt)
@@ -101,8 +102,9 @@ class Trial:
         if self._readings.maxlen == 1:
             self._readings.append(self.world.sense())
         self.truth = self.world.truth()
-        told = self.controller.update(self._measured(self._readings[0]), self.plan.commands[row])
-        self._sent.append((self.tick + self._action_ticks, told))
+        self.sensed = self._measured(self._readings[0])
+        self.told = self.controller.update(self.sensed, self.plan.commands[row])
+        self._sent.append((self.tick + self._action_ticks, self.told))
         self._note()
         self.world.push(self.plan.kicks[row])
         for _ in range(self._control_ticks):

@@ -150,7 +150,9 @@ class EvaluationTask(LeggedRobot):
         self.sim.set_parameters(rand.physics)
         rand.stiffness_multiplier.copy_(self._side_by_side("p_gain").unsqueeze(1))
         rand.damping_multiplier.copy_(self._side_by_side("d_gain").unsqueeze(1))
-        rand.joint_offset.copy_(self._side_by_side("zero_offset"))
+        # On top of what is known of the robot.
+        known = rand.motors.ranges["zero_offset"].draw(torch.zeros_like(rand.joint_offset))
+        self._joint_offset.copy_(known + self._side_by_side("zero_offset"))
         self._action_delay.copy_(self._side_by_side("action_delay"))
         self._observation_delay.copy_(self._side_by_side("observation_delay"))
 
@@ -199,11 +201,13 @@ class EvaluationTask(LeggedRobot):
             cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, self.dof_names
         )
         self._right_leads = torch.zeros(n, dtype=torch.bool, device=device)
+        self._joint_offset = torch.zeros(n, self.num_dof, device=device)
         self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
 
     def _reset(self, mask: torch.Tensor) -> None:
         super()._reset(mask)
         # In place of those that were just drawn.
+        self.rand.joint_offset.copy_(self._joint_offset)
         self.rand.action_delay.copy_(self._action_delay)
         self.rand.observation_delay.copy_(self._observation_delay)
 

@@ -35,6 +35,7 @@ from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.runs import RunLock, drop_old_checkpoints, list_checkpoints, remove_leftovers
+from legged_gym.runners.widening import widen_critic
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
@@ -271,6 +272,8 @@ class OnPolicyRunner(RslRlRunner):
         """
         contents = distributed.bytes_from_first(lambda: read_file(path))
         checkpoint = read_checkpoint(path, map_location or self.device, contents)
+        if strict:
+            widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
                 for key, part in parts.items():

@@ -38,7 +38,7 @@ def check_log(args: argparse.Namespace) -> bool:
     found = check(log, stand, args.standing, args.tilted)
     if args.policy:
         from legged_gym.policies.exported import load_policy
-        from legged_gym.policies.locate import find_exported
+        from legged_gym.policies.finder import find_exported
         from legged_gym.this_robot.policy_checks import check_policy
 
         found += check_policy(log, load_policy(find_exported(args.policy, args.task)))

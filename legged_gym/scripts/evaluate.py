@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from legged_gym.cli.arguments import (
     add_log_arguments,
+    add_robot_argument,
     add_set_argument,
     add_sim_arguments,
     get_args,
@@ -18,7 +19,7 @@ from legged_gym.cli.arguments import (
 )
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
-from legged_gym.evaluation.scenarios import SCENARIOS, select_scenarios
+from legged_gym.evaluation.scenarios import GRID, SCENARIOS, Scenario, select_scenarios
 from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def evaluate(args: argparse.Namespace) -> None:
         UserError: No such policy or scenario, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
-    scenarios = select_scenarios(args.scenarios)
+    scenarios = _scenarios(args)
     if args.list:
         print("\n".join(f"{scenario.name:<18} {scenario.title}" for scenario in scenarios))
         return
@@ -107,6 +108,27 @@ def evaluate(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
 
+def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
+    """Return what is asked for; with ``--robot`` all of it on that robot, and first the robot as it is."""
+    if args.robot is None:
+        return select_scenarios(args.scenarios)
+    import legged_gym.envs  # noqa: F401 (registers the tasks)
+    from legged_gym.envs.registry import task_registry
+    from legged_gym.this_robot.robot_file import read_robot, simulated_delay
+
+    robot, late = read_robot(args.robot), (0.0, 0.0)
+    if robot.delay is not None:
+        late = simulated_delay(robot, task_registry.get_cfgs(args.task)[0])
+    this = tuple(
+        Scenario(name, f"this robot and its delay{what}", GRID, action_delay=late, push=push)
+        for name, what, push in (("this_robot", "", 0.0), ("this_robot_pushed", ", pushed by 0.6 m/s every 2 s", 0.6))
+    )
+    names = None if args.scenarios is None else args.scenarios.split(",")
+    own = this if names is None else tuple(scenario for scenario in this if scenario.name in names)
+    rest = None if names is None else ",".join(name for name in names if name not in {s.name for s in this})
+    return own if rest == "" else (*own, *select_scenarios(rest))
+
+
 def _load_policies(args: argparse.Namespace) -> list[Policy]:
     import legged_gym.envs  # noqa: F401 (registers the tasks)
     from legged_gym.common.devices import resolve_device
@@ -133,8 +155,13 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
     """Return what makes the changes of ``--set``."""
     from legged_gym.envs.base.overrides import update_cfg_from_args
     from legged_gym.envs.registry import task_registry
+    from legged_gym.this_robot.robot_file import apply_robot, read_robot
+
+    robot = read_robot(args.robot) if args.robot else None
 
     def adjust(cfg: LeggedRobotCfg) -> None:
+        if robot is not None:
+            apply_robot(robot, cfg, likeliest=True)
         _, train_cfg = task_registry.get_cfgs(args.task)
         training = train_cfg.to_dict()
         update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides))
@@ -165,6 +192,7 @@ def main() -> None:
     add("--video", metavar="FILE.mp4", help="film a trial of each scenario, which takes some seconds a scenario")
     add_log_arguments(parser)
     add_sim_arguments(parser)
+    add_robot_argument(parser, "every robot has its joints; scenarios this_robot and this_robot_pushed its delay, too")
     add_set_argument(parser)
     evaluate(get_args(parser=parser))
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.cli.arguments import add_viewer_arguments, get_args, make_parser, positive, run_main
+from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, positive, run_main
 from legged_gym.common import signals
 from legged_gym.common.paths import relative
 
@@ -193,6 +193,7 @@ def main() -> None:
     """Read the command line and play."""
     parser = make_parser("Play a trained policy: metrics, plots, video, and export of its networks.", _EXAMPLES)
     add = parser.add_argument
+    add_robot_argument(parser, "play on this one robot")
     add(
         "--steps",
         type=positive,

@@ -10,7 +10,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.cli.arguments import (
+    add_log_arguments,
+    add_robot_argument,
+    get_args,
+    make_task_parser,
+    positive,
+    run_main,
+)
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 
@@ -94,6 +101,8 @@ def sim2sim(args: argparse.Namespace) -> None:
     from legged_gym.evaluation.results import EvaluationResult
     from legged_gym.policies.finder import find_exported, find_urdf
     from legged_gym.runners.runs import output_folder
+    from legged_gym.this_robot.log import write_log
+    from legged_gym.this_robot.robot_file import read_robot
 
     folder = find_exported(args.policy, args.task, args.log_root)
     print(f"policy     {relative(folder)}", flush=True)
@@ -105,7 +114,11 @@ def sim2sim(args: argparse.Namespace) -> None:
     session = Session(
         folder, args.urdf or find_urdf(folder), result, args.workers or available_cores(),
         low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
+        robot=read_robot(args.robot) if args.robot else None,
     )  # fmt: skip
+    if args.log:
+        write_log(session.log(suites[0]), args.log)
+        print(f"log        {args.log}", flush=True)
     with output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(suites)
@@ -201,6 +214,8 @@ def main() -> None:
     add("--trials", type=positive, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--workers", type=positive, metavar="N", help="processes (default: one per core); results don't depend on it")
+    add_robot_argument(parser, "walk on this one robot")
+    add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
     add("--urdf", metavar="FILE", help="another body for the robot")
     add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each suite")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from legged_gym.cli.arguments import add_train_arguments, add_viewer_arguments, get_args, make_parser, run_main
+from legged_gym.cli.arguments import (
+    add_robot_argument,
+    add_train_arguments,
+    add_viewer_arguments,
+    get_args,
+    make_parser,
+    run_main,
+)
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.paths import python_command, relative, script_command
@@ -148,6 +155,7 @@ def main() -> None:
     distributed.tidy_output()
     parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
     add_train_arguments(parser)
+    add_robot_argument(parser, "train for this one robot, drawn from its intervals")
     add_viewer_arguments(parser, ("auto", "web", "none"), "a page in the browser, unless --headless")
     train(get_args(parser=parser))
 

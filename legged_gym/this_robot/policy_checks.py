@@ -99,10 +99,11 @@ def _check_actions(log: RobotLog, policy: PolicyFiles) -> Iterator[Finding]:
     told = config.default_angles + config.action_scale * log["action"]
     if float(np.sqrt(np.square(told - log["target"]).mean())) > 0.02:
         problems.append("targets are not default angles + scale · action: another pose or scale than the policy's")
-    if "observation" in log:
+    if "observation" in log and not policy.actor.start(1):
         fed = log["observation"].astype(np.float32)
-        estimate = policy.estimator.run(["output"], {"input": fed})[0]
-        action = policy.actor.run(["output"], {"input": np.concatenate((fed, estimate), axis=1)})[0]
+        if policy.estimator is not None:
+            fed = np.concatenate((fed, policy.estimator(fed)[0]), axis=1)
+        action = policy.actor(fed)[0]
         off = float(np.sqrt(np.square(action - log["action"]).mean()) / max(float(np.std(action)), 1e-9))
         if off > _ALIKE:
             problems.append(

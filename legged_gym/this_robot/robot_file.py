@@ -92,32 +92,46 @@ def read_robot(path: str) -> ThisRobot:
     )  # fmt: skip
 
 
-def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg) -> None:
+def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) -> None:
     """Make a task's configuration that of one robot: randomisation is drawn from its intervals, in place.
 
     Args:
         robot: The robot; what it does not tell stays as the task has it.
         cfg: Changed.
+        likeliest: Take the likeliest value of each joint in place of its interval, and leave the delay as it is.
 
     Raises:
         UserError: Its delay is longer than a control step.
     """
     for name in IDENTIFIED:
-        told = {j: [values[name][0], values[name][2]] for j, values in robot.joints.items() if name in values}
+        ends = (1, 1) if likeliest else (0, 2)
+        told = {j: [values[name][i] for i in ends] for j, values in robot.joints.items() if name in values}
         setattr(cfg.motors, name, {**told, **getattr(cfg.motors, name)})
+    if likeliest:
+        return
     rand = cfg.domain_rand
     if all("strength" in values for values in robot.joints.values()):
         # Gains are numbers that its motors are sent; what differs from them is the strength.
         rand.stiffness_multiplier_range = rand.damping_multiplier_range = [1.0, 1.0]
     if robot.delay is not None:
-        # A force of a step acts half a step early, so a simulation with longer steps needs a longer delay.
-        shift = 0.5 * (cfg.sim.dt - _SIMULATED_STEP)
-        step = cfg.control.decimation * cfg.sim.dt
-        delays = [max(0.0, robot.delay[0] + shift), robot.delay[2] + shift]
-        if delays[1] > step + 1e-9:
-            raise UserError(f"{robot.path}: key 'delay' is up to {robot.delay[2]:g} s; with steps of {cfg.sim.dt:g} s "
-                            f"the task can delay actions by up to {step - shift:g} s")  # fmt: skip
-        rand.action_delay_range = delays
+        rand.action_delay_range = list(simulated_delay(robot, cfg))
+
+
+def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float]:
+    """Return the shortest and longest delay of actions, s, with which a task's simulation is as late as a robot.
+
+    A force of a step acts half a step early, so a simulation with longer steps needs a longer delay.
+
+    Raises:
+        UserError: It is longer than a control step.
+    """
+    assert robot.delay is not None
+    shift = 0.5 * (cfg.sim.dt - _SIMULATED_STEP)
+    step = cfg.control.decimation * cfg.sim.dt
+    if robot.delay[2] + shift > step + 1e-9:
+        raise UserError(f"{robot.path}: key 'delay' is up to {robot.delay[2]:g} s; with steps of {cfg.sim.dt:g} s the "
+                        f"task can delay actions by up to {step - shift:g} s")  # fmt: skip
+    return robot.delay[0] + shift, robot.delay[2] + shift
 
 
 def _interval(path: str, key: str, value: Any, positive: bool) -> Interval:

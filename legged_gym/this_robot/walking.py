@@ -1,0 +1,69 @@
+"""One robot that walks in plain MuJoCo by its controller: its trials, and their logs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from legged_gym.common.errors import UserError, near_names
+from legged_gym.deploy.controller import projected_gravity
+from legged_gym.deploy.trial import Trial
+from legged_gym.policies.exported import PolicyFiles
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.robot_file import ThisRobot
+
+if TYPE_CHECKING:
+    from legged_gym.deploy.plan import TrialPlan
+
+_DYNAMICS = {"armature": "joint_armature", "viscous_friction": "joint_damping", "dry_friction": "joint_friction"}
+"""Names of quantities among the settings of the world."""
+
+
+def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> TrialPlan:
+    """Return a trial's plan on one robot; what its file does not tell stays as planned.
+
+    Raises:
+        UserError: It has other joints.
+    """
+    for name in robot.joints:
+        if name not in joint_names:
+            raise UserError(f"{robot.path}: no joint is called '{name}': {near_names(name, joint_names)}")
+
+    def told(quantity: str, otherwise: float) -> np.ndarray:
+        found = [robot.joints.get(name, {}).get(quantity) for name in joint_names]
+        return np.array([otherwise if interval is None else interval[1] for interval in found])
+
+    strength, joints = told("strength", 1.0), dict(plan.joints)
+    for quantity, name in _DYNAMICS.items():
+        if all(quantity in robot.joints.get(joint, {}) for joint in joint_names):
+            joints[name] = tuple(told(quantity, 0.0).tolist())
+    return dataclasses.replace(
+        plan, p_gain=plan.p_gain * strength, d_gain=plan.d_gain * strength,
+        zero_offset=plan.zero_offset + told("zero_offset", 0.0), joints=joints,
+        action_delay=plan.action_delay + (robot.delay[1] if robot.delay else 0.0),
+    )  # fmt: skip
+
+
+def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan) -> RobotLog:
+    """Run a trial and return its log, with a row for each control step.
+
+    Raises:
+        UserError: The policy, the robot and the plan don't fit each other.
+    """
+    rows: list[dict[str, np.ndarray]] = []
+
+    def note(trial: Trial) -> None:
+        sensed, told, controller = trial.sensed, trial.told, trial.controller
+        rows.append({
+            "time": np.array(len(rows) * plan.dt), "command": controller.command, "target": told.target,
+            "kp": told.kp, "kd": told.kd, "position": sensed.dof_pos, "velocity": sensed.dof_vel, "gyro": sensed.gyro,
+            "gravity": projected_gravity(sensed.quat) + sensed.gravity_error,
+            "imu_time": np.array(len(rows) * plan.dt - plan.observation_delay),
+            "action": controller.action, "estimate": controller.estimate, "observation": controller.observation,
+        })  # fmt: skip
+
+    Trial(policy, urdf, plan).run(note)
+    values = {name: np.stack([np.asarray(row[name], float) for row in rows]) for name in rows[0]}
+    return RobotLog(list(policy.config.joint_names), values, "sim2sim")

@@ -1,0 +1,129 @@
+"""One robot in every command: its walk and log, its evaluation, and the shipped policy that goes on learning on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_cfg
+
+from legged_gym.deploy.plan import draw_plans
+from legged_gym.envs import Qmini, task_registry
+from legged_gym.evaluation.scenarios import Scenario
+from legged_gym.policies.exported import PolicyFiles, load_policy
+from legged_gym.policies.finder import find_exported, find_urdf
+from legged_gym.runners.checkpoint import read_checkpoint
+from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
+from legged_gym.runners.widening import widen_critic
+from legged_gym.this_robot.checks import Finding, check
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.policy_checks import check_policy
+from legged_gym.this_robot.robot_file import ThisRobot, apply_robot
+from legged_gym.this_robot.stand import Stand
+from legged_gym.this_robot.walking import log_of_trial, plan_for
+
+
+@pytest.fixture(scope="module")
+def robot() -> ThisRobot:
+    names = Stand().joint_names
+    joints = {
+        name: {"strength": (0.85, 0.9, 0.95), "armature": (0.004, 0.0045, 0.005), "backlash": (0.0, 0.001, 0.002),
+               "viscous_friction": (0.02, 0.03, 0.04), "dry_friction": (0.05, 0.06, 0.07),
+               "zero_offset": (-0.02, -0.01, 0.0)}
+        for name in names
+    }  # fmt: skip
+    return ThisRobot("qmini", joints, delay=(0.003, 0.004, 0.005))
+
+
+@pytest.fixture(scope="module")
+def policy() -> PolicyFiles:
+    return load_policy(find_exported("shipped", "qmini"))
+
+
+@pytest.fixture(scope="module")
+def walk(robot: ThisRobot, policy: PolicyFiles) -> RobotLog:
+    scenario = Scenario("walk", "", (((0.0, (0.4, 0.0, 0.2)),),), seconds=3.0, noise=0.5)
+    plan = draw_plans(scenario, policy.config, 1, 1)[0]
+    plan = plan_for(robot, plan, policy.config.joint_names)
+    assert plan.joints["joint_armature"] == (0.0045,) * 10 and plan.action_delay == 0.004
+    assert plan.p_gain == pytest.approx(np.full(10, 0.9))
+    return log_of_trial(policy, find_urdf(policy.folder), plan)
+
+
+def failed(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.passed is False]
+
+
+def test_a_walk_is_logged_and_healthy(walk: RobotLog, policy: PolicyFiles) -> None:
+    assert len(walk.time) == 150 and walk["observation"].shape == (150, 215)
+    assert not failed(check(walk, Stand(), standing=True)) and not failed(check_policy(walk, policy))
+
+
+@pytest.mark.parametrize(
+    ("topic", "said", "first", "last", "factor"),
+    [("observation", "base_ang_vel is 4", 0, 3, 4.0), ("observation", "dof_vel is 20", 19, 29, 20.0)],
+)
+def test_wrong_scales_are_named(
+    topic: str, said: str, first: int, last: int, factor: float, walk: RobotLog, policy: PolicyFiles
+) -> None:
+    log = dataclasses.replace(walk, values={name: value.copy() for name, value in walk.values.items()})
+    log["observation"].reshape(-1, 5, 43)[..., first:last] *= factor
+    assert said in next(finding.text for finding in failed(check_policy(log, policy)) if finding.topic == topic)
+
+
+def test_a_history_the_wrong_way_round_is_named(walk: RobotLog, policy: PolicyFiles) -> None:
+    turned = walk["observation"].reshape(-1, 5, 43)[:, ::-1].reshape(-1, 215)
+    log = dataclasses.replace(walk, values={**walk.values, "observation": turned})
+    text = next(finding.text for finding in failed(check_policy(log, policy)) if finding.topic == "history")
+    assert "newest first" in text
+
+
+def test_another_pose_is_named(walk: RobotLog, policy: PolicyFiles) -> None:
+    log = dataclasses.replace(walk, values={**walk.values, "target": walk["target"] + 0.05})
+    assert "another pose" in next(f.text for f in failed(check_policy(log, policy)) if f.topic == "action")
+
+
+def test_an_old_critic_keeps_its_values_when_it_is_told_more(robot: ThisRobot) -> None:
+    plain, _ = task_registry.make_env("qmini", env_cfg=small_cfg(2))
+    cfg = small_cfg(2)
+    apply_robot(robot, cfg)
+    told: Qmini = Qmini(cfg, seed=3)
+    old, new = (env.get_observations()["privileged"].shape[1] for env in (plain, told))
+    # Armature, both frictions and backlash, for each of ten joints.
+    assert new - old == 40
+    assert (told.rand.torque_multiplier <= 0.95).all() and (told.rand.torque_multiplier >= 0.85).all()
+    assert (told.rand.action_delay >= 0.005).all() and (told.rand.action_delay <= 0.007).all()
+    nets = [torch.nn.Sequential(torch.nn.Linear(size, 8), torch.nn.ELU(), torch.nn.Linear(8, 1)) for size in (old, new)]
+    optimizers = [torch.optim.Adam(net.parameters()) for net in nets]
+    nets[0](torch.randn(4, old)).sum().backward()
+    optimizers[0].step()
+    checkpoint = {"critic_state_dict": nets[0].state_dict(), "optimizer_state_dict": optimizers[0].state_dict()}
+    assert widen_critic(checkpoint, nets[1], optimizers[1]) == 40
+    nets[1].load_state_dict(checkpoint["critic_state_dict"])
+    optimizers[1].load_state_dict(checkpoint["optimizer_state_dict"])
+    seen = told.get_observations()["privileged"]
+    torch.testing.assert_close(nets[1](seen), nets[0](seen[:, :old]))
+    nets[1](seen).sum().backward()
+    optimizers[1].step()
+
+
+def test_the_shipped_policy_goes_on_on_this_robot(
+    robot: ThisRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from legged_gym.cli.arguments import run_main
+    from legged_gym.scripts import train
+    from legged_gym.this_robot.robot_file import write_robot
+
+    path = str(tmp_path / "my_robot.yaml")
+    write_robot(robot, path)
+    shipped = read_checkpoint(Path(str(shipped_policy("qmini"))) / SHIPPED_CHECKPOINT, "cpu")
+    call = ["train.py", "--resume", "--load_run=shipped", f"--robot={path}", "--headless", "--num_envs=4",
+            f"--max_iterations={shipped['iter'] + 1}", f"--log_root={tmp_path}", "--set=terrain.mesh_type=plane",
+            "--set=algorithm.num_learning_epochs=1"]  # fmt: skip
+    monkeypatch.setattr("sys.argv", call)
+    assert run_main(train.main) == 0
+    (config,) = tmp_path.rglob("config.yaml")
+    assert "hip_yaw_l" in config.read_text(encoding="utf-8")
