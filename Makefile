@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun test lint wheel docs web
+.PHONY: help setup train play tensorboard speedrun test lint wheel docs web audit
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -25,6 +25,7 @@ help:
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
 	@echo 'make lint         ruff, mypy and the layers'
+	@echo 'make audit        compare the pinned packages with constraints.lock, and look for known holes in them'
 	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make web          build the page that export.py --web fills, which needs Node'
 	@echo 'make wheel        build the wheel and try it in an empty environment'
@@ -75,6 +76,13 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	@echo 'installing the dependencies into $(VENV), which takes some minutes'
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
+
+# Known holes are asked for at PyPI; what can't be asked about is no success.
+audit: $(VENV)/bin/python
+	$(BIN)/python .ci/lock.py check --index
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip --disable-pip-version-check install -q pip-audit
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
 
 # Links between pages are checked, and a warning is an error.
 docs: $(VENV)/.installed-test

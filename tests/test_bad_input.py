@@ -72,7 +72,8 @@ CASES = {
     "schedule": (["train", "--set=algorithm.schedule=x"], "'algorithm.schedule' can't be 'x': valid: adaptive, fixed"),
     "algorithm": (
         ["train", PLANE, "--num_envs=1", "--set=algorithm.class_name=nowhere:PPO"],
-        "config key 'algorithm.class_name' is 'nowhere:PPO': No module named 'nowhere'",
+        "config key 'algorithm.class_name' is 'nowhere:PPO': it has to lie in one of legged_gym, rsl_rl, "
+        "or be imported before",
     ),
     "observations": (
         ["train", PLANE, "--num_envs=1", "--set=obs_groups.critic=[privilege]"],

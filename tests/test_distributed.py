@@ -15,7 +15,6 @@ import torch
 import training_probe
 from qmini_training import NUM_STEPS
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import World, world
@@ -26,7 +25,7 @@ from legged_gym.runners.checkpoint import read_checkpoint
 
 NUM_ENVS = 4
 TRAIN = [
-    "-m", "torch.distributed.run", "--nproc_per_node=2", str(Path(LEGGED_GYM_ROOT_DIR, "legged_gym/scripts/train.py")),
+    "-m", "torch.distributed.run", "--nproc_per_node=2", str(Path(__file__).parent / "train_probed.py"),
     "--headless", "--rl_device=cpu",
 ]  # fmt: skip
 NEW = [

@@ -7,12 +7,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import msgspec
 import numpy as np
 import pytest
+import viser
 from browser import open_browser, skip_without_browser, wait_for
 from playing import CarriedQmini, make_trained
 from qmini_training import make_env, make_runner
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from legged_gym.common.errors import UserError
 from legged_gym.viewers.session import PlaySession, TrainingSession
@@ -107,6 +113,50 @@ def slide(driver: Chrome, label: str, keys: str) -> None:
 
 def thumb_of(driver: Chrome, label: str) -> WebElement:
     return control(driver, label).find_element("xpath", ".//*[@role='slider'] | self::*[@role='slider']")
+
+
+def request(page: WebPage, host: str | None) -> int:
+    """Ask for the page's first file and return the status."""
+    address = urlsplit(page.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        header = "" if host is None else f"Host: {host}\r\n"
+        connection.sendall(f"GET / HTTP/1.1\r\n{header}Connection: close\r\n\r\n".encode())
+        return int(connection.recv(64).split()[1])
+
+
+def test_a_request_by_a_foreign_name_is_refused(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """So a site that gives its own name this computer's address (DNS rebinding) gets nothing."""
+    port = urlsplit(running.page.url).port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", "localhost:9000", f"[::1]:{port}"):
+        assert request(running.page, host) == 200, host
+    for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", None):
+        assert request(running.page, host) == 403, host
+    assert len(caplog.records) == 5 and "Host is evil.example," in caplog.messages[0]
+
+
+def test_a_foreign_site_cannot_connect(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """A WebSocket is not kept from a foreign site by the browser."""
+    url, port = running.page.url.replace("http", "ws"), urlsplit(running.page.url).port
+    protocol = Subprotocol(f"viser-v{viser.__version__}")
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{port + 1}", f"http://localhost:{port}"):
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(url, origin=Origin(origin), subprotocols=[protocol])
+    with connect(url, origin=Origin(running.page.url), subprotocols=[protocol]) as connection:
+        assert connection.recv(timeout=10)
+    assert len(caplog.records) == 4 and "Origin is https://evil.example" in caplog.messages[0]
+
+
+def test_a_malformed_message_costs_a_line(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    url, protocol = running.page.url.replace("http", "ws"), Subprotocol(f"viser-v{viser.__version__}")
+    for message in ("text", b"", b"\xc1" * 40, msgspec.msgpack.encode({"type": "Nothing"})):
+        with connect(url, subprotocols=[protocol]) as connection:
+            connection.send(message)
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    connection.recv(timeout=10)
+    lines = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert len(lines) == 4 and all("dropped a connection" in line.getMessage() and not line.exc_info for line in lines)
+    running.goes_on()
 
 
 def test_a_slider_changes_the_robots_velocity(running: Running, browser: Chrome) -> None:

@@ -61,6 +61,11 @@ class TaskRegistry:
         """Names of all tasks."""
         return sorted(self._tasks)
 
+    def packages(self) -> set[str]:
+        """Return the top-level packages that the registered tasks' classes come from."""
+        classes = [task[0] for task in self._tasks.values()]
+        return {(c if isinstance(c, str) else c.__module__).partition(":")[0].partition(".")[0] for c in classes}
+
     def get_task_class(self, name: str) -> type[LeggedRobot]:
         """Return a task's class.
 

@@ -7,8 +7,6 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from rsl_rl.utils import resolve_callable
-
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
@@ -16,6 +14,7 @@ from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
 from legged_gym.runners.config import rsl_rl_config
 from legged_gym.runners.distillation_runner import DistillationRunner
+from legged_gym.runners.kinds import check_function, find_class
 from legged_gym.runners.runs import (
     SHIPPED_CHECKPOINT,
     checkpoint_number,
@@ -74,8 +73,10 @@ def build_runner(
 
 
 def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir: str | None) -> OnPolicyRunner:
-    runner_class = cast("type[OnPolicyRunner]", _class("runner_class_name", train_cfg.runner_class_name))
-    algorithm = cast("type", _class("algorithm.class_name", train_cfg.algorithm.class_name))
+    runner_class = find_class("runner_class_name", train_cfg.runner_class_name)
+    algorithm = find_class("algorithm.class_name", train_cfg.algorithm.class_name)
+    if train_cfg.symmetry.function:
+        check_function("symmetry.function", train_cfg.symmetry.function)
     refuse_mistakes(train_cfg, (runner_class, algorithm))
     _check_own_settings(train_cfg, algorithm)
     _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
@@ -117,14 +118,6 @@ def _run_folder(
     if checkpoint is not None and os.path.basename(checkpoint) != SHIPPED_CHECKPOINT:
         return contextlib.nullcontext(os.path.dirname(checkpoint))
     return contextlib.nullcontext() if log_root is None else new_run_folder(log_root, run_name)
-
-
-def _class(key: str, name: str) -> object:
-    """Import what a configuration names."""
-    try:
-        return resolve_callable(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"config key '{key}' is '{name}': {error}") from error
 
 
 def _check_own_settings(train_cfg: LeggedRobotCfgPPO, algorithm: type) -> None:

@@ -12,6 +12,7 @@ import viser
 from legged_gym.evaluation.rollout import Rollout
 from legged_gym.runners.runs import checkpoint_number, list_checkpoints
 from legged_gym.viewers.actions import ACTIONS, LOOKS, Action, Look
+from legged_gym.viewers.guard import log
 from legged_gym.viewers.session import SPEEDS, PlaySession, Session
 
 if TYPE_CHECKING:
@@ -174,8 +175,12 @@ def _by_user(do: Callable[[Any], None]) -> Callable[[viser.GuiEvent[Any]], None]
     """Return a callback for a value that somebody changed on the page, not one that the page was told."""
 
     def updated(event: viser.GuiEvent[Any]) -> None:
-        if event.client is not None:
+        if event.client is None:
+            return
+        try:
             do(event.target.value)
+        except (TypeError, ValueError, KeyError) as error:
+            log.warning("page: '%s' can't be %r: %s", event.target.label, event.target.value, error)
 
     return updated
 

@@ -12,6 +12,7 @@ import warnings
 import viser
 
 from legged_gym.common.errors import UserError
+from legged_gym.viewers.guard import guarded
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.session import PlaySession, Session
 from legged_gym.viewers.web_controls import LookControls, PlayControls
@@ -143,5 +144,5 @@ def _serve(host: str, port: int) -> viser.ViserServer:
             probe.bind(address)
     except OSError as error:
         raise UserError(f"--host {host}: no page can be served there: {error.strerror}") from error
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), guarded(host):
         return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)

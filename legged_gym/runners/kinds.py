@@ -1,0 +1,73 @@
+"""Classes and functions that settings name: only those of the kind that is wanted, from packages that are known.
+
+A run's configuration may come from a stranger, and importing a module runs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rsl_rl.algorithms import PPO, Distillation
+from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.utils import resolve_callable
+
+from legged_gym.common.errors import UserError
+from legged_gym.envs.registry import task_registry
+
+_BASES: dict[str, tuple[type, ...]] = {
+    "runner_class_name": (OnPolicyRunner,),
+    "algorithm.class_name": (PPO, Distillation),
+}
+"""What a setting's class has to be derived from."""
+_OURS = ("legged_gym", "rsl_rl")
+
+
+def find_class(key: str, name: str) -> Any:
+    """Return the class that the setting ``key`` names.
+
+    Raises:
+        UserError: There is none, it is of another kind, or it lies in a package that no registered task comes from and
+            that nobody has imported.
+    """
+    module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
+    if module and not _is_known(module) and module not in sys.modules:
+        raise UserError(
+            f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}, or be imported before"
+        )
+    found = _resolve(key, name)
+    if not (isinstance(found, type) and issubclass(found, _BASES[key])):
+        kinds = " or ".join(base.__name__ for base in _BASES[key])
+        raise UserError(f"config key '{key}' is '{name}', which is no {kinds} of rsl_rl")
+    return found
+
+
+def check_function(key: str, name: str) -> None:
+    """Check that a setting names a function of a known package.
+
+    Raises:
+        UserError: It does not.
+    """
+    module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
+    if not _is_known(module):
+        raise UserError(f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}")
+    found = _resolve(key, name)
+    # A module of ours holds others, which hold all kinds of functions.
+    if isinstance(found, type) or not callable(found) or not _is_known(getattr(found, "__module__", None) or ""):
+        raise UserError(f"config key '{key}' is '{name}', which is no function of such a package")
+
+
+def _resolve(key: str, name: str) -> Any:
+    try:
+        return resolve_callable(name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise UserError(f"config key '{key}' is '{name}': {error}") from error
+
+
+def _is_known(module: str) -> bool:
+    return module.partition(".")[0] in _packages()
+
+
+def _packages() -> list[str]:
+    """Return the packages of this project, of rsl_rl and of all registered tasks."""
+    return sorted({*_OURS, *task_registry.packages()})
