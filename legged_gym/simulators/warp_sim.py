@@ -18,6 +18,7 @@ try:
     import warp as wp
 
     from legged_gym.simulators.warp import kernels
+    from legged_gym.simulators.warp.devices import find_device
     from legged_gym.simulators.warp.lanes import Worlds
     from legged_gym.simulators.warp.progress import counting_compilations
     from legged_gym.simulators.warp.rows import ConstraintRows
@@ -68,7 +69,7 @@ class WarpSimulator(Simulator):
         Raises:
             UserError: No such device, or a URDF that can't be read.
         """
-        self._wp_device = _find_device(device)
+        self._wp_device = find_device(device)
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
         self._limits = cfg.sim.divergence
         self._max_contacts, self._max_constraints = cfg.sim.max_contacts, cfg.sim.max_constraints
@@ -394,19 +395,3 @@ class WarpSimulator(Simulator):
                 text = _OVERFLOWS[kind].format(contacts=self._max_contacts, constraints=self._max_constraints)
                 warnings.warn(f"{count} times a robot's {text}", stacklevel=3)
                 self._warned[kind] = True
-
-
-def _find_device(name: str) -> wp.Device:
-    """Return Warp's name of a PyTorch device.
-
-    Raises:
-        UserError: There is no such device.
-    """
-    wp.config.log_level = wp.LOG_WARNING
-    wp.init()
-    device = torch.device(name)
-    if device.type == "cuda" and not (torch.cuda.is_available() and wp.is_cuda_available()):
-        raise UserError(f"the warp simulator found no NVIDIA GPU for '{name}' (--sim_device); --sim=mujoco needs none")
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"the warp simulator runs on 'cuda' devices, not on '{name}' (--sim_device)")
-    return wp.device_from_torch(device)
