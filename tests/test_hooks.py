@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import PlainCfg, QminiFactory, small_cfg
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini
-from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED
+from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED, TIMED
+from legged_gym.envs.base.own_settings import LEGGED_GYM
 from legged_gym.envs.base.step_graph import StepGraph
 
 N = 4
@@ -226,6 +229,14 @@ def test_calls_of_isaac_gym_are_refused() -> None:
         class Old(LeggedRobot):
             def __init__(self, cfg: Any, sim_params: Any, physics_engine: Any, sim_device: str, headless: bool) -> None:
                 super().__init__(cfg)
+
+
+def test_the_documentation_names_all_of_them() -> None:
+    text = Path(LEGGED_GYM_ROOT_DIR, "docs", "legged_gym.md").read_text()
+    own = {name for name in REFUSED if f"called {name.removeprefix('_')}" in REFUSED[name]} | {"_prepare_rewards"}
+    names = {*INDEXED, *TIMED, *REFUSED, *GONE} - own - {"enable_viewer_sync", "graphics_device_id", "robot_asset"}
+    names |= {key.rpartition(".")[2] for key in LEGGED_GYM}
+    assert not [name for name in sorted(names) if name not in text]
 
 
 ATTRIBUTES = [

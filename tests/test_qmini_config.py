@@ -42,6 +42,7 @@ REWARD_FIGURES = {
     "base_pitch_target": 0.05,
     "foot_contact_force": 2.0,
     "contact_force_threshold": 1.0,
+    "collision_force_threshold": 0.1,
 }
 COMMANDS = {
     "resampling_time": 5.0,
@@ -72,7 +73,7 @@ CONTROL = {
 CONTACTS = {"penalize_contacts_on": ["hip", "knee"], "terminate_after_contacts_on": ["base", "hip", "knee"]}
 RANDOMISATION = {
     "randomize_friction": True,
-    "friction_range": [0.1, 1.25],
+    "friction_range": [0.55, 1.125],
     "randomize_base_mass": True,
     "added_mass_range": [-1.0, 3.0],
     "randomize_base_com": True,
@@ -87,7 +88,9 @@ RANDOMISATION = {
     "stiffness_multiplier_range": [0.8, 1.2],
     "damping_multiplier_range": [0.8, 1.2],
     "torque_multiplier_range": [0.8, 1.2],
-    "randomize_joint_offset": True,
+    "randomize_joint_offset": False,
+    "redraw_gains": False,
+    "push_together": True,
     "joint_offset_range": [-0.026, 0.026],
     "push_robots": True,
     "push_interval_s": 5.0,

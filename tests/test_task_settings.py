@@ -206,3 +206,22 @@ def test_sizes_that_are_given_are_compared() -> None:
         plain_env(env__num_observations=235)
     with pytest.raises(UserError, match=r"'env\.num_actions' is 12, but it is 10: leave it out"):
         plain_env(env__num_actions=12)
+
+
+def test_motors_may_be_kept_and_pushes_come_at_once(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(16))
+    rand = cfg.domain_rand
+    rand.randomize_gains, rand.redraw_gains = True, False
+    rand.push_robots, rand.push_together, rand.push_interval_s, rand.max_push_vel_x = True, True, 0.06, 2.0
+    cfg.asset.terminate_after_contacts_on = []
+    env = make_qmini(cfg)
+    first = env.rand.stiffness_multiplier.clone()
+    assert first.std() > 0.05
+    env.reset()
+    assert torch.equal(env.rand.stiffness_multiplier, first)
+    pushed = []
+    for _ in range(6):
+        before = env.root_states[:, 7].clone()
+        env.step(torch.zeros(16, 10))
+        pushed.append(int(((env.root_states[:, 7] - before).abs() > 0.4).sum()))
+    assert [count > 8 for count in pushed] == [False, False, True] * 2 and pushed[0] == pushed[1] == 0

@@ -63,11 +63,24 @@ class DomainRand:
         self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.torque_multiplier = torch.ones(num_envs, num_dof, device=device)
         self.joint_offset = torch.zeros(num_envs, num_dof, device=device)
+        self._drawn = torch.zeros(num_envs, dtype=torch.bool, device=device)
         self.action_delay = torch.zeros(num_envs, device=device)
         self.observation_delay = torch.zeros(num_envs, device=device)
 
     def redraw_motors(self, mask: torch.Tensor) -> None:
-        """Give the robots in ``mask`` (bool, (N,)) other motors."""
+        """Give the robots in ``mask`` (bool, (N,)) other motors, and other delays."""
+        if self.cfg.redraw_gains:
+            self._redraw_drives(mask)
+        else:
+            self._redraw_drives(mask & ~self._drawn)
+            self._drawn |= mask
+        self.latency.reset(mask)
+        if self.delays_actions:
+            self._redraw(self.action_delay, self.cfg.action_delay_range, mask)
+        if self.delays_observations:
+            self._redraw(self.observation_delay, self.cfg.observation_delay_range, mask)
+
+    def _redraw_drives(self, mask: torch.Tensor) -> None:
         cfg = self.cfg
         if cfg.randomize_gains:
             self._redraw(self.stiffness_multiplier, cfg.stiffness_multiplier_range, mask)
@@ -78,11 +91,6 @@ class DomainRand:
         for name, values in (("strength", self.torque_multiplier), ("zero_offset", self.joint_offset)):
             if self.motors.ranges[name].given:
                 values.copy_(torch.where(mask.unsqueeze(1), self.motors.ranges[name].draw(values), values))
-        self.latency.reset(mask)
-        if self.delays_actions:
-            self._redraw(self.action_delay, cfg.action_delay_range, mask)
-        if self.delays_observations:
-            self._redraw(self.observation_delay, cfg.observation_delay_range, mask)
 
     @property
     def delays_actions(self) -> bool:

@@ -190,17 +190,21 @@ class LeggedRobotCfg(BaseConfig):
         stiffness_multiplier_range: NonNegativeRange = [1.0, 1.0]
         damping_multiplier_range: NonNegativeRange = [1.0, 1.0]
         torque_multiplier_range: NonNegativeRange = [1.0, 1.0]
-        """Each joint on its own, redrawn at every reset."""
+        """Each joint on its own."""
         randomize_joint_offset: bool = False
         joint_offset_range: Range = [0.0, 0.0]
-        """Error of each joint's zero, rad, redrawn at every reset."""
+        """Error of each joint's zero, rad."""
+        redraw_gains: bool = True
+        """Draw gains and errors of zeros anew at every reset; otherwise each robot keeps its first ones."""
         action_delay_range: NonNegativeRange = [0.0, 0.0]
         """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
         observation_delay_range: NonNegativeRange = [0.0, 0.0]
         """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
         push_robots: bool = False
         push_interval_s: Seconds = 5.0
-        """Each robot is pushed once in this time, at a moment of its own."""
+        """Each robot is pushed once in this time."""
+        push_together: bool = False
+        """Push all robots at once, as legged_gym does; otherwise each one at a moment of its own."""
         max_push_vel_x: NonNegative = 0.0
         max_push_vel_y: NonNegative = 0.0
         """± m/s added to the base's velocity, world frame."""
@@ -247,6 +251,8 @@ class LeggedRobotCfg(BaseConfig):
         """A foot touches when its net contact force is above this, N."""
         contact_force_threshold: NonNegative = 1.0
         """A link other than a foot touches above this, N."""
+        collision_force_threshold: NonNegative = 1.0
+        """Contacts of penalised links count above this, N."""
 
     class normalization:
         class obs_scales:

@@ -85,7 +85,7 @@ class LeggedRobotRewards(LeggedRobotState):
     def _reward_collision(self) -> torch.Tensor:
         """Count the penalised links in contact."""
         forces = self.contact_magnitudes[:, self.penalised_contact_indices]
-        return (forces > self.cfg.rewards.contact_force_threshold).sum(1).float()
+        return (forces > self.cfg.rewards.collision_force_threshold).sum(1).float()
 
     def _reward_action_rate(self) -> torch.Tensor:
         """Sum of squared changes of the action."""

@@ -9,7 +9,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
 class Pushes:
-    """Decides who is pushed and how hard."""
+    """Decides, once in each step, who is pushed and how hard."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
         """Draw each robot's moment within the interval.
@@ -25,6 +25,7 @@ class Pushes:
         """
         rand = cfg.domain_rand
         self._interval = max(1, round(rand.push_interval_s / dt))
+        self._together, self._steps = rand.push_together, torch.zeros((), dtype=torch.long, device=device)
         self._moment = torch.randint(0, self._interval, (num_envs,), device=device)
         strongest = [rand.max_push_vel_x, rand.max_push_vel_y]
         if rand.max_push_vel_xy > 0.0:
@@ -38,7 +39,10 @@ class Pushes:
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return who is pushed after this many steps, (N,) → bool, (N,)."""
-        return (episode_length + self._moment) % self._interval == 0
+        if not self._together:
+            return (episode_length + self._moment) % self._interval == 0
+        self._steps += 1
+        return (self._steps % self._interval == 0).expand(len(episode_length))
 
     def kick(self, velocity: torch.Tensor) -> torch.Tensor:
         """Return base velocities, (N, 6), changed by random horizontal kicks, world frame."""

@@ -67,6 +67,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
             "knee_pitch_r": -1.2,
             "ankle_pitch_r": 1.0,
         }
+        position_noise = 0.0
         joint_noise = {"yaw": 0.1, "roll": 0.1, "pitch": 0.2}
         velocity_noise = 0.1
         orientation_noise = 0.1
@@ -88,7 +89,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
 
     class domain_rand(LeggedRobotCfg.domain_rand):
         randomize_friction = True
-        friction_range = [0.1, 1.25]
+        friction_range = [0.55, 1.125]
         randomize_base_mass = True
         added_mass_range = [-1.0, 3.0]
         randomize_base_com = True
@@ -103,7 +104,8 @@ class QminiPublishedCfg(LeggedRobotCfg):
         stiffness_multiplier_range = [0.8, 1.2]
         damping_multiplier_range = [0.8, 1.2]
         torque_multiplier_range = [0.8, 1.2]
-        randomize_joint_offset = True
+        redraw_gains = False
+        push_together = True
         joint_offset_range = [-0.026, 0.026]
         push_robots = True
         max_push_vel_x = 0.2
@@ -151,6 +153,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
         air_time_cap: Positive = 1.2
         """Longest rewarded swing, in swing times of the clock."""
         max_contact_force = 140.0
+        collision_force_threshold = 0.1
 
     class noise(LeggedRobotCfg.noise):
         class noise_scales:
@@ -182,7 +185,14 @@ class QminiCfg(QminiPublishedCfg):
             lin_vel_x = [-0.6, 0.7]
             ang_vel_yaw = [-0.8, 0.8]
 
+    class init_state(QminiPublishedCfg.init_state):
+        position_noise = 1.0
+
     class domain_rand(QminiPublishedCfg.domain_rand):
+        friction_range = [0.1, 1.25]
+        randomize_joint_offset = True
+        redraw_gains = True
+        push_together = False
         push_interval_s = 3.0
         max_push_vel_x = 0.5
         max_push_vel_y = 0.5
@@ -202,6 +212,7 @@ class QminiCfg(QminiPublishedCfg):
             torques = -1e-4
 
         lin_vel_y_tolerance = 0.1
+        collision_force_threshold = 1.0
 
 
 class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
