@@ -38,3 +38,10 @@ def test_dashboard_opens_on_the_grouped_page(tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.wait()
+
+
+def test_help_tells_its_own_options() -> None:
+    script = os.path.join(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts", "dashboard.py")
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
+    assert "--logdir" in done.stdout and "--bind_all" in done.stdout and "tensorboard --help" in done.stdout
+    assert len(done.stdout.splitlines()) < 25

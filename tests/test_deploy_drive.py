@@ -45,8 +45,8 @@ def test_last_command_lasts_as_long_as_the_one_before() -> None:
         ("a.yaml", "- [0, 0, 0, 0]\n- {time: 1, vx: 1, vy: 0, jaw: 2}", "row 2: must have the keys time, vx, vy, yaw"),
         ("a.csv", "0,0,0,0\n1,fast,0,0", "row 2: must be four numbers"),
         ("a.csv", "0,0,0,0\n1,nan,0,0", "row 2: every time and velocity must be finite"),
-        ("a.csv", "1,0,0,0", "times must begin at 0 and rise, got 1"),
-        ("a.csv", "0,0,0,0\n2,0,0,0\n2,1,0,0", "times must begin at 0 and rise, got 0, 2, 2"),
+        ("a.csv", "1,0,0,0", "row 1: times must begin at 0, got 1"),
+        ("a.csv", "0,0,0,0\n2,0,0,0\n2,1,0,0", "row 3: times must rise, got 2 after 2"),
     ],
 )
 def test_wrong_drives_are_one_clear_error(tmp_path: Path, name: str, text: str, message: str) -> None:

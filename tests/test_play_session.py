@@ -67,6 +67,19 @@ def test_a_held_command_survives_the_redrawing_and_the_reset(session: PlaySessio
     assert commands[1].tolist() != pytest.approx([0.3, 0.0, -0.4])
 
 
+def test_a_driven_robot_is_not_reset_when_a_training_would(
+    session: PlaySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session.env, "max_episode_length", 4)
+    advance(session, 6)
+    assert session.env.episode_length_buf.max() < 4, "nobody drives"
+    session.reset()
+    session.drive((0.0, 0.0, 0.0))
+    steps = list(session.steps(6))
+    assert not session.env.time_out_buf.any() and len(steps) == 6
+    assert session.env.max_episode_length > 1_000_000
+
+
 def test_commands_inside_the_dead_band_become_zero(session: PlaySession) -> None:
     session.everyone = True
     session.drive((0.04, 0.0, 0.09))

@@ -106,6 +106,11 @@ def test_drive_is_shown_command_by_command(
     assert found["policies"][0]["results"]["1: 0 0 0"]["metrics"]["falls"] == 0.0
     assert found["scenarios"]["2: 0.3 0 0"]["title"] == "second 0.2 to 0.6 of the drive"
     assert "2: 0.3 0 0" in capsys.readouterr().out
+    # Commands of a stick that was recorded have no figures of their own.
+    rows = "".join(f"{0.02 * row:.2f}, {0.01 * row:.2f}, 0, 0\n" for row in range(25))
+    (tmp_path / "stick.csv").write_text(rows)
+    call(monkeypatch, "--policy", policy, "--drive", tmp_path / "stick.csv", "--out", tmp_path)
+    assert list(results(tmp_path)["policies"][0]["results"]) == ["drive"]
 
 
 def test_suites_are_the_exams(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

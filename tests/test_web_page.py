@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -274,6 +275,36 @@ def test_a_broken_page_never_stops_a_training(running: Running) -> None:
         driver.quit()
         page.close()
         env.close()
+
+
+def test_a_phone_shows_the_robot_and_what_ended_the_session(tmp_path: Path) -> None:
+    skip_without_browser()
+    trained = make_trained(tmp_path, 1)
+    running = Running(PlaySession(trained))
+    driver = open_browser()
+    try:
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        )
+        driver.get(running.page.url)
+        wait_for(lambda: "model_5.pt" in status(driver))
+        in_the_middle = "return document.elementFromPoint(195, 422).tagName"
+        wait_for(lambda: driver.execute_script(in_the_middle) == "CANVAS")
+        assert not any(label.is_displayed() for label in driver.find_elements("xpath", "//label"))
+        press_section = "//*[normalize-space()='Controls']"
+        driver.find_elements("xpath", press_section)[-1].click()
+        wait_for(lambda: control(driver, "Pause").is_displayed())
+        running.session.stop()
+        running.thread.join()
+        running.session.message = "ended after 1 s: stopped"
+        running.page.close()
+        wait_for(lambda: "ended after 1 s: stopped" in status(driver))
+    finally:
+        running.session.stop()
+        running.thread.join()
+        running.page.close()
+        driver.quit()
+        trained.env.close()
 
 
 def test_while_nobody_looks_nothing_is_read(running: Running) -> None:

@@ -54,8 +54,12 @@ def read_drive(path: str | os.PathLike[str]) -> Plan:
         raise UserError(f"{name}: must be a list of rows of {', '.join(_COLUMNS)}")
     plan = tuple(_row(f"{name}: row {number}", row) for number, row in enumerate(rows, start=1))
     times = [time for time, _ in plan]
-    if times[0] != 0.0 or (np.diff(times) <= 0.0).any():
-        raise UserError(f"{name}: times must begin at 0 and rise, got {', '.join(f'{time:g}' for time in times)}")
+    if times[0] != 0.0:
+        raise UserError(f"{name}: row 1: times must begin at 0, got {times[0]:g}")
+    falls = np.flatnonzero(np.diff(times) <= 0.0)
+    if falls.size:
+        row = int(falls[0]) + 1
+        raise UserError(f"{name}: row {row + 1}: times must rise, got {times[row]:g} after {times[row - 1]:g}")
     return plan
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, math.inf)
 """Speeds to choose from, in multiples of real time; the last is as fast as the computer can."""
+_ENDLESS = 2**30
+"""Control steps of an episode that only a fall or the user ends."""
 _IDLE = 0.02
 """Seconds between two looks at what is asked while the simulation is paused."""
 _LAG = 0.2
@@ -236,6 +238,9 @@ class PlaySession(Session):
         Raises:
             KeyboardInterrupt: A signal asked for the end, between two steps where signals are deferred.
         """
+        if viewers or self.held_command is not None:
+            # Episodes are as long as the training's, which is no reason to reset a robot that somebody drives.
+            self.env.max_episode_length = _ENDLESS
         done = 0
         self._next = time.monotonic()
         while not self._stopped and all(viewer.is_open for viewer in viewers) and (limit is None or done < limit):

@@ -27,10 +27,14 @@ _SIDE, _FRONT = 0.5, 0.5
 class LookControls:
     """What to look at: for a policy at play and for a training alike."""
 
-    def __init__(self, gui: viser.GuiApi, session: Session, scene: WebScene) -> None:
-        """Add them to the place where the page is being built."""
+    def __init__(self, gui: viser.GuiApi, session: Session) -> None:
+        """Add the status line to the place where the page is being built."""
         self._session = session
         self._status = gui.add_markdown("")
+
+    def add(self, gui: viser.GuiApi, scene: WebScene) -> None:
+        """Add the controls to the place where the page is being built."""
+        session = self._session
         with gui.add_folder("View"):
             count = session.env.num_envs
             self._robot = gui.add_number(
@@ -54,6 +58,10 @@ class LookControls:
         if session.message:
             lines.append(session.message)
         self._status.content = "\n\n".join(lines)
+
+    def end(self) -> None:
+        """Say that nothing new is shown from now on, and why."""
+        self._status.content = f"**{self._session.message or 'ended'}**"
 
 
 class PlayControls:

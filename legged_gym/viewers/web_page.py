@@ -23,6 +23,10 @@ _FIGURES_INTERVAL = 0.1
 """Seconds between two updates of what is read rather than seen."""
 _CHECKPOINTS_INTERVAL = 2.0
 _PLOTS_WIDTH, _CONTROLS_WIDTH = 330.0, 300.0
+_GAP = 12.0
+"""Between the status and the edges of the view, pixels."""
+_FAREWELL = 0.3
+"""Seconds that browsers get to receive the last message."""
 
 
 class WebPage:
@@ -55,15 +59,19 @@ class WebPage:
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False, brand_color=(34, 139, 230))
         self._scene = WebScene(self._server, session)
-        self._look = LookControls(gui, session, self._scene)
-        self._play = PlayControls(gui, session) if isinstance(session, PlaySession) else None
-        panel = gui.add_panel()
-        with panel.add_tab("Plots"):
+        # On a narrow screen the main panel lies over the view and the others are folded, so it only holds the status.
+        self._look = LookControls(gui, session)
+        gui.main_panel.float(x=-_GAP, y=_GAP, width=_CONTROLS_WIDTH)
+        controls, plots = gui.add_panel(), gui.add_panel()
+        with controls.add_tab("Controls"):
+            self._look.add(gui, self._scene)
+            self._play = PlayControls(gui, session) if isinstance(session, PlaySession) else None
+        controls.dock_right()
+        controls.set_width(_CONTROLS_WIDTH)
+        with plots.add_tab("Plots"):
             self._plots = Plots(gui, session)
-        panel.dock_left()
-        panel.set_width(_PLOTS_WIDTH)
-        gui.main_panel.dock_right()
-        gui.main_panel.set_width(_CONTROLS_WIDTH)
+        plots.dock_left()
+        plots.set_width(_PLOTS_WIDTH)
 
     @property
     def is_open(self) -> bool:
@@ -102,6 +110,10 @@ class WebPage:
         """Stop serving; it may be called twice."""
         if self._is_open:
             self._is_open = False
+            if self.watchers:
+                self._look.end()
+                self._server.flush()
+                time.sleep(_FAREWELL)
             self._scene.close()
             with contextlib.redirect_stdout(io.StringIO()):
                 self._server.stop()
