@@ -15,13 +15,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun test lint wheel docs web audit
+.PHONY: help setup train play tensorboard speedrun warm test lint wheel docs web audit
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
 	@echo '                  (NUM_ENVS=256, on a GPU 4096; ITERATIONS=$(ITERATIONS); TASK=$(TASK); ARGS="--seed=1 ...")'
 	@echo 'make play         play the newest run, write plots and export its networks'
 	@echo 'make tensorboard  watch the runs in a browser'
+	@echo 'make warm         compile all that a training compiles, so that the first one begins at once'
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
 	@echo 'make lint         ruff, mypy and the layers'
@@ -42,6 +43,11 @@ play: $(VENV)/.installed
 
 tensorboard: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/dashboard.py
+
+# Warp's kernels and torch.compile's are kept for the next start.
+warm: $(VENV)/.installed
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+	&& $(BIN)/python legged_gym/scripts/train.py --task=$(TASK) --headless --max_iterations=2 --log_root="$$folder" $(ARGS)
 
 speedrun: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/speedrun.py --task=$(TASK) --markdown $(ARGS)
