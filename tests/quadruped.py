@@ -27,12 +27,12 @@ def link(name: str, *parts: str) -> str:
 
 def joint(
     name: str, parent: str, child: str, at: str = "0 0 0", kind: str = "revolute", inside: str = LIMIT, more: str = "",
-    turn: str = "0 0 0",
+    turn: str = "0 0 0", fixed: str = "",
 ) -> str:  # fmt: skip
     """Return a joint about the y axis."""
     return (
         f"<joint name='{name}' type='{kind}' {more}><parent link='{parent}'/><child link='{child}'/>"
-        f"<origin xyz='{at}' rpy='{turn}'/><axis xyz='0 1 0'/>{inside if kind != 'fixed' else ''}</joint>"
+        f"<origin xyz='{at}' rpy='{turn}'/><axis xyz='0 1 0'/>{inside if kind != 'fixed' else fixed}</joint>"
     )
 
 

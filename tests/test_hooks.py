@@ -224,6 +224,14 @@ def test_calls_of_isaac_gym_are_refused() -> None:
             def _reset_dofs(self, env_ids: torch.Tensor) -> None:
                 self.gym.set_dof_state_tensor_indexed(self.sim, env_ids)
 
+    class Fresh(Qmini):
+        def _post_physics_step_callback(self) -> None:
+            self.gym.refresh_rigid_body_state_tensor(self.sim)
+
+    with pytest.raises(AttributeError, match=r"self\.gym has no 'simulate': write to self\.root_states"):
+        _ = LeggedRobot.gym.simulate
+    assert Fresh.gym.refresh_dof_state_tensor(None) is None
+
     with pytest.raises(UserError, match=r"Old\.__init__ takes legged_gym's arguments"):
 
         class Old(LeggedRobot):

@@ -95,7 +95,7 @@ def small_plain() -> PlainCfg:
 def test_trainings_are_checked_too(tmp_path: Path) -> None:
     class MyPPO(LeggedRobotCfgPPO):
         class runner(LeggedRobotCfgPPO.runner):
-            policy_class_name = "ActorCritic"
+            algorithm_class_name = "PPO"
 
     class Mistyped(LeggedRobotCfgPPO):
         class algorithm(LeggedRobotCfgPPO.algorithm):
@@ -111,7 +111,7 @@ def test_trainings_are_checked_too(tmp_path: Path) -> None:
 
     env = LeggedRobot(small_plain())
     for train_cfg, message in (
-        (MyPPO(), "'runner.policy_class_name' is legged_gym's, and not here: write 'policy.class_name'"),
+        (MyPPO(), "'runner.algorithm_class_name' is legged_gym's, and not here: write 'algorithm.class_name'"),
         (Mistyped(), "'algorithm.entropy_coeff' is read by nobody: did you mean 'algorithm.entropy_coef'?"),
         (Unread(), "'policy.temperature' is read by nobody: valid"),
         (Foreign(), "'algorithm.temperature' is no setting of 'rsl_rl.algorithms:PPO'"),

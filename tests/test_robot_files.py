@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,19 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from isaacgym_process import python_with
 from quadruped import LEGS, LIMIT, QuadrupedCfg, inertial, joint, link, parts, shape, urdf
 from urdf_dynamics import mass_matrix
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot
+from legged_gym.simulators.backend import ISAACGYM_PYTHON
 from legged_gym.simulators.mujoco_model import Scene, build_scene
 
 Files = dict[str, str | bytes]
 """What lies in the robot's folder, by name; ``robot.urdf`` or ``robot.xml`` is the robot."""
 Change = Callable[[QuadrupedCfg], None]
+MIMIC = "<mimic joint='fl_hip'/>"
 FEET = [f"{leg}_foot" for leg in LEGS]
 BALL = trimesh.creation.icosphere(subdivisions=1, radius=0.025)
 LOOK = shape("<mesh filename='{}'/>", tag="visual")
@@ -172,6 +176,11 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
     "discs as capsules": ({"robot.urdf": urdf(**feet(discs))}, setting("asset", replace_cylinder_with_capsule=True)),
     "mujoco tag": ({"robot.urdf": urdf(m="<mujoco><compiler balanceinertia='true' meshdir='x'/></mujoco>")}, NONE),
     "balanced": ({"robot.urdf": urdf().replace("izz='0.002'", "izz='0.02'")}, setting("asset", balance_inertia=True)),
+    "singular": (
+        {"robot.urdf": urdf().replace("izz='0.002' ixy='0'", "izz='0.002' ixy='0.002'")},
+        setting("asset", balance_inertia=True),
+    ),
+    "mimics": ({"robot.urdf": urdf(b=link("lid"), f=joint("f", "trunk", "lid", kind="fixed", fixed=MIMIC))}, NONE),
     "names": ({"robot.urdf": urdf().replace("<collision>", "<collision name='ground'>")}, NONE),
     "meshes": ({"robot.urdf": urdf(**feet(lambda leg: mesh_feet(leg, "collision"))), **MESHES}, NONE),
     "hangs": ({"robot.urdf": urdf()}, setting("asset", fix_base_link=True)),
@@ -228,6 +237,21 @@ def test_both_back_ends_agree(tmp_path: Path, name: str) -> None:
             torch.testing.assert_close(getattr(theirs, state), getattr(ours, state), atol=5e-3, rtol=5e-3, msg=state)
     for env in (ours, theirs):
         env.close()
+
+
+@pytest.mark.parametrize("name", ["footprint", "fixed feet", "meshes", "singular", "slides"])
+def test_isaac_gym_has_the_same_links_and_joints(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ISAACGYM_PYTHON, str(python_with(tmp_path)))
+    cfg = config(tmp_path, *ROBOTS[name])
+    with contextlib.closing(LeggedRobot(cfg)) as ours, contextlib.closing(LeggedRobot(cfg, "isaacgym")) as theirs:
+        assert ours.dof_names == theirs.dof_names and ours.body_names == theirs.body_names
+        actions = torch.zeros(2, ours.num_dof)
+        for env in (ours, theirs):
+            env.step(actions)
+        # It holds the D gain for a physics step.
+        torch.testing.assert_close(
+            theirs.rigid_body_states[..., :3], ours.rigid_body_states[..., :3], atol=5e-3, rtol=0
+        )
 
 
 @pytest.mark.parametrize("name", ROBOTS)
@@ -385,6 +409,10 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "negative mass": ({"robot.urdf": urdf().replace("value='0.5'", "value='-1'")}, "link 'fl_thigh': mass -1 kg"),
     "words": ({"robot.urdf": urdf().replace("value='0.5'", "value='some'")}, "'fl_thigh': <mass value='some'>"),
+    "singular": (
+        {"robot.urdf": urdf().replace("izz='0.002' ixy='0'", "izz='0.002' ixy='0.002'")},
+        "'fl_thigh': .*'asset.balance_inertia'",
+    ),
     "inertia": ({"robot.urdf": urdf().replace("izz='0.002'", "izz='0.02'")}, "'fl_thigh': .*'asset.balance_inertia'"),
     "no mass": (damaged(fl_thigh=link("fl_thigh")), "link 'fl_thigh' moves but has no mass"),
     "size": ({"robot.urdf": urdf().replace("radius='0.025'", "radius='0'")}, "'fl_foot': <sphere radius='0'>"),

@@ -13,7 +13,14 @@ _LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 _MODELS = {"ActorCritic": "rsl_rl.models:MLPModel", "ActorCriticRecurrent": "rsl_rl.models:RNNModel"}
 """rsl_rl's models by legged_gym's names."""
 
-_SCRIPT_SETTINGS = ("max_iterations", "num_learning_epochs_cpu", "resume", "load_run", "checkpoint")
+_SCRIPT_SETTINGS = (
+    "max_iterations",
+    "num_learning_epochs_cpu",
+    "policy_class_name",
+    "resume",
+    "load_run",
+    "checkpoint",
+)
 """Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
 
 
@@ -29,7 +36,9 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         UserError: Settings that don't go together.
     """
     cfg = train_cfg.to_dict()
-    policy = cfg["policy"]
+    # legged_gym's configurations replace this section without inheriting from it.
+    policy = LeggedRobotCfgPPO().to_dict()["policy"] | cfg["policy"]
+    policy["class_name"] = cfg["runner"]["policy_class_name"] or policy["class_name"]
     recurrent = policy["class_name"] == "ActorCriticRecurrent"
     algorithm = {"rnd_cfg": _rnd(cfg["rnd"]), "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
     if recurrent and algorithm["symmetry_cfg"] is not None:

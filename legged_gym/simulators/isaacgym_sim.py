@@ -243,7 +243,7 @@ class IsaacGymSimulator(Simulator):
         robot, names = self.scene.robot, set(self.body_names)
         assert robot.write is not None
         self._folder = tempfile.TemporaryDirectory(prefix="legged_gym_robot_")
-        return robot.write(self._folder.name, names)
+        return robot.write(self._folder.name, names, robot.balanced)
 
     def _settings(self) -> dict[str, Any]:
         """Return what is to be built, except for arrays."""

@@ -214,7 +214,22 @@ def _shape_geoms(robot: RobotFile, asset: Any) -> None:
     for joint in spec.joints:
         if joint.type != mujoco.mjtJoint.mjJNT_FREE:
             joint.armature += asset.armature
-    spec.compiler.balanceinertia = spec.compiler.balanceinertia or asset.balance_inertia
+    if asset.balance_inertia:
+        _balance_inertias(robot)
+
+
+def _balance_inertias(robot: RobotFile) -> None:
+    """Let links turn equally hard about all axes where no body has the inertia that the file tells."""
+    # Beside it, because it leaves alone what has a moment of zero or less.
+    robot.spec.compiler.balanceinertia = True
+    for body in robot.spec.bodies:
+        xx, yy, zz, xy, xz, yz = body.fullinertia
+        if np.isnan(xx) or body.mass == 0.0:
+            continue
+        small, middle, large = np.linalg.eigvalsh([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        if small < 1e-9 * large or small + middle < large:
+            mean = robot.balanced[body.name] = float(xx + yy + zz) / 3.0
+            body.fullinertia = [mean] * 3 + [0.0] * 3
 
 
 def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> None:
@@ -309,11 +324,11 @@ def _explain(error: ValueError, spec: mujoco.MjSpec) -> str:
     text = one_line(error)
     name = text.rpartition("Element name '")[2].partition("'")[0]
     body = spec.body(name) if "Element name" in text else None
-    if body is not None and "balanceinertia" in text:
+    if body is not None and ("balanceinertia" in text or "eigenvalues" in text):
         inertia = ", ".join(f"{value:g}" for value in (body.fullinertia if body.fullinertia[0] > 0 else body.inertia))
         return (
-            f"link '{name}': no body has the inertia {inertia} kg·m², of which one moment is above the sum of the "
-            "others; correct it, or set config key 'asset.balance_inertia' to true"
+            f"link '{name}': no body has the inertia {inertia} kg·m², whose main moments must be above 0 and each "
+            "below the sum of the others; correct it, or set config key 'asset.balance_inertia' to true"
         )
     if body is not None and "moving bodies" in text:
         return f"link '{name}' moves but has no mass: it needs an <inertial> or shapes (config key 'asset.density')"

@@ -60,7 +60,6 @@ REFUSED = {
 """Methods that nothing would call, and what to do instead."""
 
 GONE = {
-    "gym": _WRITE,
     "dof_state": "read and write self.dof_pos and self.dof_vel",
     "sim_params": "read self.cfg.sim",
     "physics_engine": "--sim chooses the simulator; it is self.sim",
@@ -106,14 +105,31 @@ def check_class(cls: type, base: type) -> None:
                 f"{cls.__name__}.__init__ takes legged_gym's arguments: take (self, cfg, **kwargs) and hand both on, "
                 "or put it into _init_buffers"
             )
-        if any(_is_isaac_gym(i) for code in _codes(method.__code__) for i in dis.get_instructions(code)):
+        if any(_calls_isaac_gym(code) for code in _codes(method.__code__)):
             raise UserError(f"{cls.__name__}.{name} calls Isaac Gym (self.gym): {_WRITE}")
 
 
-def _is_isaac_gym(instruction: dis.Instruction) -> bool:
-    if instruction.opname == "LOAD_GLOBAL":
-        return instruction.argval in ("gymapi", "gymtorch")
-    return instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "gym"
+def _calls_isaac_gym(code: CodeType) -> bool:
+    """Whether code calls more of Isaac Gym than :class:`FreshTensors` stands for."""
+    instructions = list(dis.get_instructions(code))
+    return any(
+        (i.opname == "LOAD_GLOBAL" and i.argval in ("gymapi", "gymtorch"))
+        or (i.opname in _LOADS and i.argval == "gym" and not str(after.argval).startswith("refresh_"))
+        for i, after in zip(instructions, [*instructions[1:], instructions[-1]], strict=True)
+    )
+
+
+_LOADS = ("LOAD_ATTR", "LOAD_METHOD")
+
+
+class FreshTensors:
+    """What ``self.gym`` still is: its ``refresh_*_tensor(sim)`` have nothing to do, as the tensors are always fresh."""
+
+    def __getattr__(self, name: str) -> Callable[[object], None]:
+        """Return a method that does nothing, or say what to use instead."""
+        if not (name.startswith("refresh_") and name.endswith("_tensor")):
+            raise AttributeError(f"self.gym has no '{name}': {_WRITE}")
+        return lambda sim: None
 
 
 def stores(cls: type, base: type, attribute: str) -> bool:

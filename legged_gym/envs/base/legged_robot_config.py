@@ -150,6 +150,8 @@ class LeggedRobotCfg(BaseConfig):
         replace_cylinder_with_capsule: bool = False
         """Let capsules of the same length between their caps' centres collide instead of cylinders: they are longer
         by the radius at each end, collide faster and roll as rounded soles do."""
+        flip_visual_attachments: Literal[False] = False
+        """Meshes are drawn as the URDF says, never turned from y-up to z-up."""
         balance_inertia: bool = False
         """Let a link whose inertia no body can have turn equally hard about all axes."""
         density: NonNegative = 0.001

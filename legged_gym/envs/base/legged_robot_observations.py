@@ -63,7 +63,7 @@ class LeggedRobotObservations(LeggedRobotState):
         return self.obs_layout.noise_vec
 
     def _prepare_noise(self) -> None:
-        """Ask the hook for the noise."""
+        """Ask the hook for the noise; legged_gym's also sets ``add_noise``."""
         self.noise_scale_vec = self._get_noise_scale_vec(self.cfg)
         if self.noise_scale_vec.shape == self.obs_layout.noise_vec.shape:
             self.obs_layout.noise_vec = self.noise_scale_vec

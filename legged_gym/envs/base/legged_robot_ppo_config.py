@@ -89,6 +89,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         keep_checkpoints: Annotated[int, Ge(0)] = 20
         """Checkpoints of a run that stay, besides the one with the highest mean reward; 0: all."""
         experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
+        policy_class_name: Literal["", "ActorCritic", "ActorCriticRecurrent"] = ""
+        """legged_gym's place for ``policy.class_name``, which it replaces where it is given."""
         run_name: Name = ""
         resume: bool = False
         load_run: str | int = ""

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.domain_rand import DomainRand
 from legged_gym.envs.base.ground import Ground
-from legged_gym.envs.base.hooks import missing
+from legged_gym.envs.base.hooks import FreshTensors, missing
 from legged_gym.envs.base.observations import ObservationLayout
 from legged_gym.envs.base.reward_sum import RewardSum
 from legged_gym.envs.base.start_states import StartStates
@@ -116,6 +116,7 @@ class LeggedRobotState(BaseTask):
     _observations: TensorDict
     _fresh: torch.Tensor
     _measured_heights: torch.Tensor | None = None
+    gym = FreshTensors()
 
     if not TYPE_CHECKING:
 

@@ -14,7 +14,6 @@ from typing import Any
 from legged_gym.common.processes import world
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 
-_BY_URDF = "the robot's description says it"
 LEGGED_GYM = {
     "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
     "terrain.static_friction": "write 'terrain.friction'",
@@ -25,10 +24,8 @@ LEGGED_GYM = {
     "terrain.slope_treshold": "leave it out: the ground is a height field, whose steep parts stay as they are",
     "asset.disable_gravity": "write 'sim.gravity = [0.0, 0.0, 0.0]'",
     "asset.default_dof_drive_mode": "leave it out: torques drive all joints",
-    "asset.flip_visual_attachments": f"leave it out: {_BY_URDF}",
     "sim.substeps": "write a smaller 'sim.dt' and a larger 'control.decimation', or 'sim.physx.substeps'",
     "sim.up_axis": "leave it out: z points up",
-    "runner.policy_class_name": "write 'policy.class_name'",
     "runner.algorithm_class_name": "write 'algorithm.class_name'",
     "runner.resume_path": "write 'runner.load_run' and 'runner.checkpoint'",
 }

@@ -27,9 +27,11 @@ class RobotFile:
     """Links that the file wants to stay links of their own, although they do not move."""
     undrawn: frozenset[str] = frozenset()
     """Links with a visual mesh that could not be read."""
-    write: Callable[[str, Collection[str]], str] | None = None
+    balanced: dict[str, float] = field(default_factory=dict)
+    """Links with an inertia that no body has, and the moment about every axis that they got instead, kg·m²."""
+    write: Callable[[str, Collection[str], Mapping[str, float]], str] | None = None
     """Writes the robot into a folder for a simulator that reads URDFs, given the links on fixed joints that stay
-    links of their own; returns the path. None for a robot that is no URDF."""
+    links of their own, and :attr:`balanced`; returns the path. None for a robot that is no URDF."""
 
 
 def one_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 import mujoco
@@ -18,6 +18,7 @@ from legged_gym.simulators.robot.meshes import Mesh, MeshError, find_mesh, read_
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
 _MAX_BYTES, _MAX_LINKS = 50_000_000, 1000
+_MOMENTS = ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
 _MOVING = ("revolute", "continuous", "prismatic")
 _SHAPES = {"box": {"size": 3}, "sphere": {"radius": 1}, "cylinder": {"radius": 1, "length": 1}, "mesh": {}}
 _SHAPES["capsule"] = _SHAPES["cylinder"]
@@ -90,12 +91,16 @@ class _Urdf:
             write=self._write,
         )
 
-    def _write(self, folder: str, kept: Collection[str]) -> str:
+    def _write(self, folder: str, kept: Collection[str], balanced: Mapping[str, float]) -> str:
         """Write the checked file for a simulator that reads it itself; see :attr:`RobotFile.write`."""
         for joint in self.robot.findall("joint"):
             joint.attrib.pop("dont_collapse", None)
             if joint.get("type") == "fixed" and _end(joint, "child") in kept:
                 joint.set("dont_collapse", "true")
+        for link in self.robot.findall("link"):
+            inertia, mean = link.find("inertial/inertia"), balanced.get(link.get("name", ""))
+            if inertia is not None and mean is not None:
+                inertia.attrib.update({key: repr(mean) if key in _MOMENTS[:3] else "0" for key in _MOMENTS})
         for name, mesh in self.meshes.items():
             with open(os.path.join(folder, f"{name}.stl"), "wb") as file:
                 file.write(mesh.stl())
@@ -217,13 +222,13 @@ class _Urdf:
         if self._numbers(where, mass, "value", 1)[0] < 0.0:
             self.fail(f"{where}: mass {mass.get('value')} kg")
         _copy(mass, copy, "value")
-        for key in ("ixx", "iyy", "izz"):
+        for key in _MOMENTS[:3]:
             if self._numbers(where, inertia, key, 1)[0] < 0.0:
                 self.fail(f"{where}: {key} {inertia.get(key)} kg·m²")
-        for key in ("ixy", "ixz", "iyz"):
+        for key in _MOMENTS[3:]:
             self._numbers(where, inertia, key, 1, [0.0])
             inertia.set(key, inertia.get(key, "0"))
-        _copy(inertia, copy, "ixx", "ixy", "ixz", "iyy", "iyz", "izz")
+        _copy(inertia, copy, *_MOMENTS)
 
     def _shape(self, where: str, element: ElementTree.Element, link: ElementTree.Element) -> None:
         """Copy a visual or collision shape; its own name is left out, because scenes have names of their own."""
@@ -269,15 +274,15 @@ class _Urdf:
         where, kind = f"joint '{name}'", element.get("type", "")
         if kind not in (*_MOVING, "fixed"):
             self.fail(f"{where}: no joints of type '{kind}' here; valid: {', '.join((*_MOVING, 'fixed'))}")
-        mimic = element.find("mimic")
-        if mimic is not None:
-            self.fail(f"{where}: it mimics '{mimic.get('joint')}', which is not simulated: make it fixed or free")
         copy = ElementTree.SubElement(self.robot, "joint", name=name, type=kind)
         for tag in ("parent", "child"):
             ElementTree.SubElement(copy, tag, link=_end(element, tag))
         self._origin(where, element, copy)
         if kind == "fixed":
             return
+        mimic = element.find("mimic")
+        if mimic is not None:
+            self.fail(f"{where}: it mimics '{mimic.get('joint')}', which is not simulated: make it fixed or free")
         axis, limit, dynamics = (element.find(tag) for tag in ("axis", "limit", "dynamics"))
         if axis is not None:
             if not any(self._numbers(where, axis, "xyz", 3)):
