@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test lint wheel docs web audit
+.PHONY: help setup train play tensorboard speedrun warm test lint wheel docs web audit mutants
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -26,6 +26,7 @@ help:
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
 	@echo 'make lint         ruff, mypy and the layers'
+	@echo 'make mutants      make some sixty faults, one at a time, and see whether the tests notice (ARGS="--only=reset")'
 	@echo 'make audit        compare the pinned packages with constraints.lock, and look for known holes in them'
 	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make web          build the page that export.py --web fills, which needs Node'
@@ -82,6 +83,9 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	@echo 'installing the dependencies into $(VENV), which takes some minutes'
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
+
+mutants: $(VENV)/.installed-test
+	$(BIN)/python tests/mutants.py $(ARGS)
 
 # Known holes are asked for at PyPI; what can't be asked about is no success.
 audit: $(VENV)/bin/python

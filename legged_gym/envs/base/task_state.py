@@ -80,7 +80,10 @@ def _alike(here: Any, saved: Any) -> bool:
 
 
 def _assign(owner: Any, key: Any, value: Any) -> None:
-    if isinstance(owner, dict | list | TensorDict):
+    if isinstance(owner, tuple):
+        with torch.inference_mode():
+            owner[key].copy_(value)
+    elif isinstance(owner, dict | list | TensorDict):
         owner[key] = value
     else:
         setattr(owner, key, value)
@@ -112,7 +115,7 @@ def _items(value: Any, packages: set[str]) -> list[tuple[Any, Any]] | None:
     """Return what is inside of a container, or of an object of a task's own packages; None for everything else."""
     if isinstance(value, dict | TensorDict):
         return [(key, item) for key, item in value.items() if isinstance(key, str)]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return list(enumerate(value))
     if isinstance(value, (*_LEFT_OUT, type)) or not hasattr(value, "__dict__"):
         return None
