@@ -13,14 +13,18 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller, Sensors
+from legged_gym.envs import task_registry
 from legged_gym.envs.base.mirror import mirror
 from legged_gym.envs.base.observations import LabelTerm, ObsTerm
+from legged_gym.envs.base.terrain_tiles import KINDS, Heights, Tile
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.evaluation.plots import plot_rollout
-from legged_gym.evaluation.rollout import Rollout
+from legged_gym.evaluation.recorder import Recorder
+from legged_gym.evaluation.tally import Tally
 from legged_gym.policies.export import export_policy
 from legged_gym.policies.exported import load_policy
+from legged_gym.runners.runs import load_run_config, shipped_policy
 
 
 class WithFootHeights(Qmini):
@@ -72,17 +76,18 @@ def test_one_more_output_of_the_estimator_is_one_line(tmp_path: Path) -> None:
     content = log.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0].decode(errors="replace")
     assert "base height off, m" in content
     # Played: figures, plots.
-    rollout, policy = Rollout(env), runner.get_inference_policy()
+    tally, recorder, policy = Tally(env), Recorder(env, ("dof_targets", "foot_forces")), runner.get_inference_policy()
     for _ in range(3):
-        rollout.add_estimate(policy.estimate(obs), obs["label"])
-        commands = env.commands.clone()
+        estimate, label, commands = policy.estimate(obs), obs["label"], env.commands.clone()
+        tally.add_estimate(estimate, label)
         obs, _, dones, _ = env.step(policy(obs))
-        rollout.add(commands, dones)
-    series = rollout.series()
-    assert "estimated base height off, m" in rollout.figures()
-    assert series.label is not None
-    assert 0.2 < series.label[0, 5] < 0.7
-    assert len(plot_rollout(series, str(tmp_path / "plots"))) == 4
+        tally.add(commands, dones)
+        recorder.add(estimate=estimate, label=label)
+    rollout = recorder.rollout()
+    assert "estimated base height off, m" in tally.metrics()
+    assert rollout.label is not None
+    assert 0.2 < rollout.label[0, 0, 5] < 0.7
+    assert len(plot_rollout(rollout, env.dof_names, env.foot_names, str(tmp_path / "plots"))) == 4
     # Exported, and run by the files alone.
     files = export_policy(runner, env, tmp_path / "exported", steps=3)
     output = json.loads(files["metadata"].read_text())["estimator"]["output"]
@@ -113,3 +118,19 @@ def test_a_reward_is_a_method_and_a_scale() -> None:
     env.step(torch.zeros(2, 10))
     at = env.reward_names.index("spin")
     torch.testing.assert_close(env.reward_rates[:, at], 2.0 * env.base_ang_vel[:, 2])
+
+
+def test_a_kind_of_terrain_is_a_function_and_old_policies_still_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ramps(tile: Tile) -> Heights:
+        return tile.clear(np.full(tile.shape, 0.2 * tile.difficulty, np.float32))
+
+    monkeypatch.setitem(KINDS, "ramps", ramps)
+    cfg = QminiCfg()
+    load_run_config(str(shipped_policy("qmini")), "qmini", cfg, task_registry.get_cfgs("qmini")[1])
+    assert "ramps" not in cfg.terrain.terrain_proportions
+    cfg.env.num_envs, cfg.terrain.terrain_proportions = 2, {"ramps": 0.5, "discrete": 0.5}
+    cfg.terrain.num_rows, cfg.terrain.num_cols, cfg.terrain.border_size = 2, 2, 2.0
+    env = Qmini(cfg)
+    assert env.terrain is not None
+    assert env.terrain.heights.max() > 0.1
+    env.step(torch.zeros(2, 10))

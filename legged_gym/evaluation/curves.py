@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -38,6 +38,14 @@ PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "terrain level": ("", {"Terrain/level": ""}),
 }
 """Title, unit and curves (tag, label) of each panel."""
+
+
+def _further_labels(tags: Iterable[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """Return panels of what an estimator says beside velocity and contacts, by the names of its curves."""
+    known = {tag for _, curves in PANELS.values() for tag in curves}
+    own = [tag for tag in tags if tag.startswith("Estimator/") and tag.endswith(("_mae", "_accuracy"))]
+    names = {tag: tag.removeprefix("Estimator/").replace("_mae", " error").replace("_", " ") for tag in own}
+    return {f"estimator's {names[tag]}": ("", {tag: ""}) for tag in sorted(own) if tag not in known}
 
 
 def read_curves(run: str) -> dict[str, Curve]:
@@ -102,6 +110,7 @@ def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()
         raise UserError(f"at most {len(_LINE_STYLES) - 1} runs can be compared with another one, got {len(others)}")
     runs = [read_curves(folder) for folder in (run, *others)]
     panels = {name: panel for name, panel in PANELS.items() if any(tag in runs[0] for tag in panel[1])}
+    panels |= _further_labels(runs[0])
     if not panels:
         raise UserError(f"the TensorBoard events in '{run}' hold no learning curves")
     with mpl.rc_context(STYLE):

@@ -101,6 +101,18 @@ class PolicyFiles:
     estimator: OnnxNet | None
     actor: OnnxNet
 
+    def replay(self, observations: np.ndarray) -> np.ndarray:
+        """Return the actions, (T, D), for what a robot observed in T steps from an episode's start, float32, (T, O)."""
+        if self.estimator is not None:
+            observations = np.concatenate((observations, self.estimator(observations)[0]), axis=1)
+        if not self.actor.memory:
+            return self.actor(observations)[0]
+        actions, memory = [], None
+        for row in observations:
+            answer, memory = self.actor(row[None], memory)
+            actions.append(answer)
+        return np.concatenate(actions)
+
 
 def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     """Load ``*_estimator.onnx``, ``*_actor.onnx`` and ``*_controller.yaml``.

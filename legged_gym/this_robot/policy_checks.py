@@ -99,11 +99,8 @@ def _check_actions(log: RobotLog, policy: PolicyFiles) -> Iterator[Finding]:
     told = config.default_angles + config.action_scale * log["action"]
     if float(np.sqrt(np.square(told - log["target"]).mean())) > 0.02:
         problems.append("targets are not default angles + scale · action: another pose or scale than the policy's")
-    if "observation" in log and not policy.actor.start(1):
-        fed = log["observation"].astype(np.float32)
-        if policy.estimator is not None:
-            fed = np.concatenate((fed, policy.estimator(fed)[0]), axis=1)
-        action = policy.actor(fed)[0]
+    if "observation" in log:
+        action = policy.replay(log["observation"].astype(np.float32))
         off = float(np.sqrt(np.square(action - log["action"]).mean()) / max(float(np.std(action)), 1e-9))
         if off > _ALIKE:
             problems.append(
