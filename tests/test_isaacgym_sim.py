@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -16,11 +15,8 @@ import torch
 from conftest import quiet, small_cfg
 from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 
-from legged_gym.benchmarking import exchange
 from legged_gym.benchmarking.measure import measure
-from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.cli.arguments import get_args
-from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini, QminiCfg
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.scripts import benchmark, play, train
@@ -361,31 +357,3 @@ def test_speed_is_measured() -> None:
     result = measure(benchmark.training_of(args, 4), args, time.perf_counter())
     assert result.machine["simulator"] == "isaacgym on cpu"
     assert all(seconds > 0.0 for seconds in result.seconds.values())
-
-
-def test_exchanges_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers: list[int] = []
-
-    class Watch(Stopwatch):
-        def read(self) -> dict[str, list[float]]:
-            spans = super().read()
-            numbers.extend(map(len, spans.values()))
-            return spans
-
-    monkeypatch.setattr("legged_gym.benchmarking.stopwatch.Stopwatch", Watch)
-    arguments = ["--num_envs=8", "--set", "env.num_envs=4", "--steps=3", "--sim_device=cpu"]
-    exchange.measure(get_args(arguments, exchange.make_parser()))
-    assert numbers == [exchange._WARM_UP, exchange._WARM_UP, 3, 3]
-    lines = capsys.readouterr().out.splitlines()[-3:]
-    assert lines[0] == "4 robots, 11 links each, median and least of 3"
-    for line, name in zip(lines[1:], ("one physics step, all states", "a control step by the PD law"), strict=True):
-        assert re.fullmatch(rf"  {name} +\d+\.\d\d ms, \d+\.\d\d ms", line)
-
-
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [("--sim=mujoco", r"--sim must be 'isaacgym' here, .*, got 'mujoco'"), ("--sim_device=gpu", "no device 'gpu'")],
-)
-def test_exchanges_need_isaac_gym_and_a_device(argument: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        exchange.measure(get_args([argument], exchange.make_parser()))

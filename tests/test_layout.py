@@ -21,7 +21,7 @@ _BUDGETS = {
     "render": 1150,
     "viewers": 2050,
     "deploy": 1650,
-    "benchmarking": 850,
+    "benchmarking": 465,
     "cli": 550,
     "scripts": 1700,
     "this_robot": 2500,

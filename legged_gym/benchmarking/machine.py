@@ -33,12 +33,6 @@ def describe_machine(sim: str, device: str) -> dict[str, str]:
     return {**parts, "Python": platform.python_version(), "commit": git_revision()}
 
 
-def memory_in_use(device: str) -> dict[str, int]:
-    """Return the bytes that all programs hold on a GPU now, and the most that PyTorch had for tensors."""
-    free, total = torch.cuda.mem_get_info(device)
-    return {"in use": total - free, "PyTorch's peak": torch.cuda.max_memory_allocated(device)}
-
-
 def _processor() -> str:
     with contextlib.suppress(OSError):
         match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
@@ -49,17 +43,7 @@ def _processor() -> str:
 
 def _driver() -> str:
     """Return the version of NVIDIA's driver."""
-    with contextlib.suppress(OSError):
-        version = driver_version(Path("/proc/driver/nvidia/version").read_text())
-        if version:
-            return version
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return driver_version(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()[0]
     return "unknown"
-
-
-def driver_version(text: str) -> str:
-    """Find the driver's version in what it or ``nvidia-smi`` says of itself; empty if there is none."""
-    match = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
-    return match.group() if match else ""

@@ -10,15 +10,16 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from rsl_rl.algorithms import PPO
+from torch.utils._pytree import tree_leaves
 
-from legged_gym.benchmarking.machine import describe_machine, memory_in_use
-from legged_gym.benchmarking.physics import PHYSICS, make_physics
+from legged_gym.benchmarking.machine import describe_machine
+from legged_gym.benchmarking.physics import PHYSICS, Physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.common.console import progress
 from legged_gym.common.errors import UserError
@@ -28,15 +29,10 @@ if TYPE_CHECKING:
 
 ENV_STEP = "env.step"
 COLLECTION = "collection"
-RETURNS = "returns"
 UPDATE = "update, both nets"
-POLICY_UPDATE = "PPO update"
-ESTIMATOR_UPDATE = "estimator update"
 RSL_RL_UPDATE = "rsl_rl's PPO.update"
 ITERATION = "whole iteration"
-ENTRIES = (
-    PHYSICS, ENV_STEP, COLLECTION, RETURNS, UPDATE, POLICY_UPDATE, ESTIMATOR_UPDATE, RSL_RL_UPDATE, ITERATION,
-)  # fmt: skip
+ENTRIES = (PHYSICS, ENV_STEP, COLLECTION, UPDATE, RSL_RL_UPDATE, ITERATION)
 """All that may be measured, in the order of the table."""
 STEPPING = (PHYSICS, ENV_STEP, COLLECTION, ITERATION)
 """What moves the robots."""
@@ -55,14 +51,10 @@ class Measurement:
     rounds: int
     machine: dict[str, str]
     """What it was measured on."""
-    physics: str = ""
-    """What stands for physics only."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Median of the rounds by name: of a control step up to ``collection``, of an iteration after it, s."""
     startup: dict[str, float] = field(default_factory=dict)
     """When a stage of the start was reached, s from its beginning."""
-    memory: dict[str, int] = field(default_factory=dict)
-    """Bytes on the GPU in training: all that is in use there, and the most that PyTorch had for tensors."""
 
     def step_seconds(self, name: str) -> float:
         """Return what an entry takes of a control step, s."""
@@ -121,8 +113,7 @@ class Benchmark:
             machine=describe_machine(job.sim, self.env.device),
         )
         self._start()
-        self._physics = make_physics(self.env, self._watch)
-        self._result.physics = self._physics.description
+        self._physics = Physics(self.env, self._watch)
         self._plain_adam = torch.optim.Adam(
             [*self._alg.actor.parameters(), *self._alg.critic.parameters()], lr=self._alg.learning_rate
         )
@@ -153,7 +144,6 @@ class Benchmark:
         if self._gpu:
             with self._undone():
                 self._train(_GPU_WARM_UP)
-            self._result.memory = memory_in_use(self._gpu)
 
     def _reached(self, stage: str) -> None:
         self._watch.wait()
@@ -165,10 +155,10 @@ class Benchmark:
         self._measure_steps()
         with self._undone():
             self._measure_iteration()
-        for name, update in self._separate_updates().items():
+        if self._args.rsl_rl:
             self._watch.wait()
-            with self._undone(), self._watch.measure(name):
-                update()
+            with self._undone(), self._watch.measure(RSL_RL_UPDATE):
+                self._rsl_rl_update()
         seconds = {name: statistics.mean(spans) for name, spans in self._watch.read().items()}
         seconds[COLLECTION] /= self._result.steps_per_iteration
         return seconds
@@ -199,21 +189,9 @@ class Benchmark:
                     obs, rewards, dones, extras = env.step(alg.act(obs).to(env.device))
                     obs, rewards, dones = obs.to(device), rewards.to(device), dones.to(device)
                     alg.process_env_step(obs, rewards, dones, extras)
-            with self._watch.measure(RETURNS):
-                alg.compute_returns(obs)
+            alg.compute_returns(obs)
         with self._watch.measure(UPDATE):
             alg.update()
-
-    def _separate_updates(self) -> dict[str, Callable[[], Any]]:
-        """Return what can learn again from the rollout in the storage."""
-        updates: dict[str, Callable[[], Any]] = {}
-        if hasattr(self._alg, "update_policy"):
-            updates[POLICY_UPDATE] = self._alg.update_policy
-        if hasattr(self._alg, "update_estimator"):
-            updates[ESTIMATOR_UPDATE] = self._alg.update_estimator
-        if self._args.rsl_rl:
-            updates[RSL_RL_UPDATE] = self._rsl_rl_update
-        return updates
 
     def _rsl_rl_update(self) -> None:
         """Do rsl_rl's own update of actor and critic, with its own optimiser."""
@@ -253,22 +231,10 @@ class Benchmark:
     @contextlib.contextmanager
     def _undone(self) -> Iterator[None]:
         """Forget what the block learns: all rounds are to meet the same policy."""
-        tensors = list(_tensors(self._alg.save()))
+        tensors = [leaf for leaf in tree_leaves(self._alg.save()) if isinstance(leaf, torch.Tensor)]
         values, rate = [tensor.clone() for tensor in tensors], self._alg.learning_rate
         yield
         with torch.no_grad():
             for tensor, value in zip(tensors, values, strict=True):
                 tensor.copy_(value)
         self._alg.learning_rate = rate
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in nested containers."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)

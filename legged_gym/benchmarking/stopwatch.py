@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -19,14 +20,14 @@ class Stopwatch:
     def __init__(self, device: str | torch.device) -> None:
         """Measure work on ``device``, a GPU or the processor."""
         self._device = torch.device(device)
-        self._spans: dict[str, list[tuple[_Moment, _Moment]]] = {}
+        self._spans: dict[str, list[tuple[Any, Any]]] = {}
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Add a span: what the block queues on the device's current stream, or does."""
-        start = _Moment(self._device)
+        start = self._now()
         yield
-        self._spans.setdefault(name, []).append((start, _Moment(self._device)))
+        self._spans.setdefault(name, []).append((start, self._now()))
 
     def wait(self) -> None:
         """Wait until the device has nothing left to do."""
@@ -37,20 +38,14 @@ class Stopwatch:
         """Return the lengths of all spans since the last time, s, by name; waits for the device."""
         self.wait()
         spans, self._spans = self._spans, {}
-        return {name: [end.seconds_since(start) for start, end in pairs] for name, pairs in spans.items()}
+        if self._device.type == "cuda":
+            return {name: [1e-3 * start.elapsed_time(end) for start, end in pairs] for name, pairs in spans.items()}
+        return {name: [end - start for start, end in pairs] for name, pairs in spans.items()}
 
-
-class _Moment:
-    """Now, or on a GPU when what is queued now will be done."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._time = time.perf_counter()
-        self._event: torch.cuda.Event | None = None
-        if device.type == "cuda":
-            self._event = torch.cuda.Event(enable_timing=True)
-            self._event.record(torch.cuda.current_stream(device))
-
-    def seconds_since(self, start: _Moment) -> float:
-        if self._event is None or start._event is None:
-            return self._time - start._time
-        return start._event.elapsed_time(self._event) * 1e-3
+    def _now(self) -> Any:
+        """Return the clock, s, or on a GPU the event when what is queued now will be done."""
+        if self._device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self._device))
+        return event

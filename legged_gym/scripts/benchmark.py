@@ -25,11 +25,10 @@ Measure where the time of a training goes: physics alone, the environment's step
 iterations, on the objects that train. Everything is measured round by round in one run, so that a busy machine slows
 all of it alike; compare ratios, not rates, between machines.
 
-  physics only       the physics steps of a control step, of the same robots, and nothing else
+  physics only       the simulator's physics steps of a control step, and nothing else
   env.step           all of the environment's step: physics, rewards, resets, observations
   collection         both nets acting, env.step, and storing
-  returns            returns and advantages
-  update, both nets  PPO and the estimator, as in training; also each alone
+  update, both nets  PPO and the estimator, as in training
   whole iteration    as train.py runs it, with its bookkeeping and TensorBoard"""
 
 _EXAMPLES = (
@@ -64,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Measure and print a table for each number of robots; write everything to a file, too, if that is wanted."""
     started = time.perf_counter()
-    from legged_gym.benchmarking.report import as_markdown, as_text, as_values
+    from legged_gym.benchmarking.report import as_values, print_measurement
     from legged_gym.envs import task_registry
     from legged_gym.runners.config import default_num_envs
 
@@ -77,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     _write_json(args, results)
     print(f"{args.task}, {f'walking by {args.policy}' if args.policy else 'falling soon, for want of --policy'}")
     for measurement in _measurements(args, sizes, started):
-        print(f"\n{as_markdown(measurement) if args.markdown else as_text(measurement)}", flush=True)
+        print()
+        print_measurement(measurement, args.markdown)
         results.append(as_values(measurement))
         _write_json(args, results)
 
