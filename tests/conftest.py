@@ -55,7 +55,9 @@ def quiet(cfg: QminiCfg) -> QminiCfg:
             setattr(rand, name, False)
     rand.action_delay_range = rand.observation_delay_range = [0.0, 0.0]
     cfg.init_state.joint_noise = {}
-    cfg.init_state.velocity_noise = cfg.init_state.orientation_noise = 0.0
+    cfg.init_state.velocity_noise = cfg.init_state.orientation_noise = cfg.init_state.stand_up_share = 0.0
+    cfg.motors.armature = {}
+    cfg.asset.terminate_past_tilt = cfg.gait.stepping_share = 0.0
     return cfg
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from legged_gym.common.errors import UserError
-from legged_gym.envs import QminiPublishedCfg
+from legged_gym.envs import QminiCfg
 from legged_gym.evaluation.scenarios import GRID, PLANE, SCENARIOS, Scenario, select_scenarios
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE, EvaluationTerrain, prepare_terrain
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
@@ -23,7 +23,7 @@ def draw(scenario: Scenario | str, count: int = 36, seed: int = 1, seconds: floa
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_scenarios_ask_for_what_the_task_knows(scenario: Scenario) -> None:
-    cfg = QminiPublishedCfg()
+    cfg = QminiCfg()
     assert set(scenario.terrains) <= {PLANE} or set(scenario.terrains) <= set(TERRAINS)
     for plan in scenario.plans:
         seconds = [second for second, _ in plan]
@@ -32,9 +32,9 @@ def test_scenarios_ask_for_what_the_task_knows(scenario: Scenario) -> None:
             ranges, band = cfg.commands.ranges, cfg.commands.dead_band
             assert ranges.lin_vel_x[0] <= vx <= ranges.lin_vel_x[1]
             assert ranges.ang_vel_yaw[0] <= yaw <= ranges.ang_vel_yaw[1]
-            assert vy == 0.0
+            assert ranges.lin_vel_y[0] <= vy <= ranges.lin_vel_y[1]
             # A controller must not take a command that moves for standing.
-            assert (vx, yaw) == (0.0, 0.0) or abs(vx) > band[0] or abs(yaw) > band[2]
+            assert (vx, vy, yaw) == (0.0, 0.0, 0.0) or abs(vx) > band[0] or abs(vy) > band[1] or abs(yaw) > band[2]
     for low, high in (scenario.friction, scenario.payload, scenario.p_gain, scenario.d_gain):
         assert low <= high
     for low, high in (scenario.action_delay, scenario.observation_delay):
@@ -43,7 +43,7 @@ def test_scenarios_ask_for_what_the_task_knows(scenario: Scenario) -> None:
 
 
 def test_names_are_their_own() -> None:
-    assert len(BY_NAME) == len(SCENARIOS) == 24
+    assert len(BY_NAME) == len(SCENARIOS) == 29
     assert len(GRID) == len(set(GRID)) == 18
 
 
@@ -130,7 +130,7 @@ def test_sensor_noise_has_the_scenarios_strength() -> None:
 
 @pytest.fixture(scope="module")
 def terrain() -> EvaluationTerrain:
-    cfg = QminiPublishedCfg().terrain
+    cfg = QminiCfg().terrain
     prepare_terrain(cfg)
     return EvaluationTerrain(cfg, seed=5)
 

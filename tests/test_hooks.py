@@ -328,7 +328,7 @@ def test_attributes_of_legged_gym_are_there() -> None:
     env = Qmini(small_cfg(3, plane=False))
     env.step(torch.zeros(3, 10))
     assert not [name for name in ATTRIBUTES if not hasattr(env, name)]
-    assert env.num_obs == env.obs_buf.shape[1] == 215 and env.num_privileged_obs == 281
+    assert env.num_obs == env.obs_buf.shape[1] == 215 and env.num_privileged_obs == 291
     assert env.num_bodies == 11 and env.num_dofs == 10 and env.num_height_points == env.measured_heights.shape[1] == 187
     assert env.noise_scale_vec.shape == (43,) and env.commands_scale.tolist() == [2.0, 2.0, 0.25]
     assert env.last_root_vel.shape == (3, 6) and env.height_points.shape == (3, 187, 3)

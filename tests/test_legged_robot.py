@@ -86,7 +86,7 @@ def test_observations_are_new_tensors_every_step(make_qmini: QminiFactory) -> No
 def test_time_outs_are_told_once(make_qmini: QminiFactory) -> None:
     cfg = small_cfg()
     cfg.env.episode_length_s = 0.2
-    cfg.asset.terminate_after_contacts_on = []
+    cfg.asset.terminate_after_contacts_on, cfg.asset.terminate_past_tilt = [], 0.0
     env = make_qmini(cfg)
     told = [env.step(act(env))[3]["time_outs"].clone() for _ in range(21)]
     assert [bool(t.all()) for t in told] == [step % 10 == 9 for step in range(21)]
@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_rollout(make_qmini: QminiFactory) -> None:
 
 def test_commands_in_the_dead_band_become_zero(make_qmini: QminiFactory) -> None:
     cfg = small_cfg(512)
-    cfg.commands.ranges.lin_vel_x = [-0.1, 0.1]
+    cfg.commands.ranges.lin_vel_x, cfg.commands.ranges.lin_vel_y = [-0.1, 0.1], [0.0, 0.0]
     cfg.commands.ranges.ang_vel_yaw = [-0.2, 0.2]
     cfg.commands.standing_share = 0.0
     env = make_qmini(cfg)

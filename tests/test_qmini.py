@@ -113,7 +113,8 @@ def test_physics_ranges_and_what_the_critic_sees(make_qmini: QminiFactory) -> No
         (physics.added_com[:, 2], -0.01, 0.01),
         (physics.joint_friction, 1e-4, 1e-2),
         (physics.joint_damping, 1e-3, 1e-2),
-        (physics.joint_armature, 1e-3, 1e-2),
+        (physics.joint_armature[:, 0], 0.0035, 0.0055),
+        (physics.joint_armature[:, 1], 0.031, 0.05),
     ):
         assert low <= values.min() < low + 0.02 * (high - low) and high - 0.02 * (high - low) < values.max() <= high
     for i in (0, 399):
@@ -250,7 +251,8 @@ def test_posture_rewards(env: Qmini) -> None:
         [[math.sin(half), 0.0, 0.0, math.cos(half)], [0.0, math.sin(half), 0.0, math.cos(half)]]
     )
     env._update_attitudes()
-    assert env._reward_base_orientation().tolist() == pytest.approx([0.04 + 0.0025, 0.0225], rel=1e-4)
+    assert env._reward_base_orientation().tolist() == pytest.approx([0.04, 0.04], rel=1e-4)
+    assert env._reward_base_pitch().tolist() == pytest.approx([0.0, 0.04], rel=1e-4, abs=1e-6)
     env.dof_pos[:] = env.default_dof_pos
     env.dof_pos[:, 0] += 0.1
     env.dof_pos[:, 2] += 0.5
@@ -300,7 +302,9 @@ def test_what_ends_an_episode(env: Qmini, link: str, ends: bool) -> None:
 
 
 def test_start_states_are_in_their_ranges(make_qmini: QminiFactory) -> None:
-    env = make_qmini(small_cfg(500))
+    cfg = small_cfg(500)
+    cfg.init_state.stand_up_share = 0.0
+    env = make_qmini(cfg)
     root, dof_pos, dof_vel = env._start_states.draw()
     deviation = (dof_pos - env.default_dof_pos).abs().amax(0)
     expected = torch.tensor([0.1, 0.1, 0.2, 0.2, 0.2] * 2)
@@ -320,3 +324,30 @@ def test_label_is_the_truth_of_the_observed_state(make_qmini: QminiFactory) -> N
     torch.testing.assert_close(obs["label"][:, :3], 2.0 * env.base_lin_vel)
     torch.testing.assert_close(obs["label"][:, 3:], env.foot_contacts.float())
     torch.testing.assert_close(obs["privileged"][:, 43:46], 2.0 * env.base_lin_vel)
+
+
+def test_episodes_start_between_the_default_pose_and_that_of_standing_up(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(400))
+    cfg.init_state.stand_up_share = 0.5
+    env = make_qmini(cfg)
+    _, dof_pos, _ = env._start_states.draw()
+    stand_up = torch.tensor([cfg.init_state.stand_up_joint_angles[name] for name in env.dof_names])
+    way = stand_up - env.default_dof_pos[0]
+    share = (dof_pos - env.default_dof_pos)[:, way != 0.0] / way[way != 0.0]
+    torch.testing.assert_close(share, share[:, :1].expand_as(share), atol=1e-5, rtol=0)
+    assert 0.0 <= share.min() < 0.02 and 0.48 < share.max() <= 0.5 + 1e-5
+
+
+def test_a_share_of_commands_is_lateral_and_steps_on_the_spot(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(600)
+    cfg.commands.lateral_share, cfg.gait.stepping_share, cfg.commands.standing_share = 0.4, 0.25, 0.0
+    env = make_qmini(cfg)
+    assert 0.2 < (env.commands[:, 1] != 0.0).float().mean() < 0.4
+    assert 0.18 < env._steps_on_the_spot.float().mean() < 0.32
+
+
+def test_prices_on_lateral_errors_and_on_motion_while_standing(env: Qmini) -> None:
+    env.commands[0, 1], env.base_lin_vel[:, 1] = 0.1, torch.tensor([-0.2, 0.3])
+    assert env._reward_lin_vel_y_error().tolist() == pytest.approx([0.09, 0.09])
+    env.dof_vel[:] = 0.2
+    assert env._reward_stand_motion().tolist() == pytest.approx([0.0, 0.4])

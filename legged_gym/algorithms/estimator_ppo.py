@@ -63,8 +63,12 @@ class EstimatorPPO(PPO):
     estimator: MLPModel
     """The estimator, compiled if that was asked for."""
 
+    entropy_coef: Any
+    """Weight of the entropy, 0-d."""
     optimizer: torch.optim.Optimizer
     learning_rate: float
+    policy_learns: bool
+    """Whether updates change actor and critic, not only the estimator."""
     num_updates: int
     """Completed updates, which are the completed iterations; the estimator's learning rate follows it."""
 
@@ -92,6 +96,9 @@ class EstimatorPPO(PPO):
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)
+        # A tensor, so that recorded updates see when it changes.
+        self.entropy_coef = torch.tensor(float(self.entropy_coef), device=self.device)
+        self.policy_learns = True
         cfg = estimator_cfg if isinstance(estimator_cfg, EstimatorCfg) else EstimatorCfg(**(estimator_cfg or {}))
         for name, model in (("actor", actor), ("critic", critic)):
             if cfg.label in model.obs_groups:
@@ -192,7 +199,7 @@ class EstimatorPPO(PPO):
                 with aside:
                     _exhaust(itertools.islice(parts, share))
 
-            losses = self._update_policy(between)
+            losses = self._update_policy(between) if self.policy_learns else self._skip_policy()
             with aside:
                 _exhaust(parts)
         figures = _read({**losses, "estimator": estimator.loss, **errors, "parameters": self._before.size()})
@@ -312,6 +319,11 @@ class EstimatorPPO(PPO):
         self._update_normalizers()
         self.storage.clear()
         return dict(zip(policy.names, policy.losses, strict=True))
+
+    def _skip_policy(self) -> dict[str, Any]:
+        """Only give the rollout's memory free: the estimator learns alone."""
+        self.storage.clear()
+        return {}
 
     def _update_normalizers(self) -> None:
         obs = self.storage.observations.flatten(0, 1)

@@ -157,7 +157,7 @@ class World:
         """Return where the joints, sensors and soles are in MuJoCo's arrays, and the motors' limits, as plain lists."""
         soles = np.flatnonzero(np.isin(self.model.geom_bodyid, self._feet) & (self.model.geom_contype != 0))
         return {
-            "qpos": self._qpos.tolist(), "qvel": self._qvel.tolist(), "efforts": self._efforts.tolist(),
+            "qpos": self._qpos.tolist(), "qvel": self._qvel.tolist(), "efforts": self.torque_limits.tolist(),
             "foot_sensors": list(self._foot_sensors), "sole_geoms": soles.tolist(),
         }  # fmt: skip
 
@@ -172,7 +172,7 @@ class World:
 
     def limit(self, torques: np.ndarray) -> np.ndarray:
         """Return what the motors can give of these torques, N·m, (D,)."""
-        return np.clip(torques, -self._efforts, self._efforts)
+        return np.clip(torques, -self.torque_limits, self.torque_limits)
 
     def step(self, torques: np.ndarray) -> None:
         """Advance by ``settings.dt`` with these joint torques, N·m, (D,)."""
@@ -211,7 +211,7 @@ class World:
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
         order = [scene.dof_names.index(name) for name in joint_names]
-        self._efforts = scene.torque_limits[order]
+        self.torque_limits = scene.torque_limits[order]
         self._base = int(scene.body_ids[0])
         self._feet = [self.model.body(name).id for name in foot_names]
         self._foot_sensors = [sensed.index(name) for name in foot_names]

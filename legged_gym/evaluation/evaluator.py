@@ -212,6 +212,7 @@ def _run(
         rows=np.where(falls.any(axis=0), falls.argmax(axis=0) + 1, steps),
         mass=_robot_mass(env.cfg) + np.concatenate([block.payload for block in blocks]),
         dof_vel_limits=env.dof_vel_limits.cpu().numpy(),
+        torque_limits=env.torque_limits.cpu().numpy(),
     )
     first = 0
     for block in blocks:

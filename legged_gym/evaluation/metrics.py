@@ -14,6 +14,7 @@ import numpy as np
 
 from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.labels import CONTACT_THRESHOLD
+from legged_gym.evaluation import body_metrics as body
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.rollout import Floats, Rollout
 
@@ -263,6 +264,16 @@ METRICS: tuple[Metric, ...] = (
            "trials: blind to the gait's rhythm", lambda r: tracking_mean_error(r, 0)),
     Metric("yaw_mean_error", "yaw off", "rad/s", "the same of the yaw rate", lambda r: tracking_mean_error(r, 2)),
     Metric("sway", "sway", "m/s", "lateral velocity about its trial's mean: root mean square", sway),
+    Metric("turning_error", "turning", "%",
+           "mean yaw rate over the wanted one, turning on the spot: size of the error, "
+           "mean over trials", body.turning_error, 100.0, 1),
+    Metric("pitch_mean", "pitch", "°", "size of each trial's mean pitch, mean over trials",
+           lambda r: body.lean(r, body.PITCH), 180.0 / np.pi, 1),
+    Metric("pitch_max", "pitch max", "°", "largest pitch", lambda r: body.largest_lean(r, body.PITCH),
+           180.0 / np.pi, 1),
+    Metric("roll_mean", "roll", "°", "size of each trial's mean roll, mean over trials",
+           lambda r: body.lean(r, body.ROLL), 180.0 / np.pi, 1),
+    Metric("roll_max", "roll max", "°", "largest roll", lambda r: body.largest_lean(r, body.ROLL), 180.0 / np.pi, 1),
     Metric("drift_mean", "drift", "cm", "farthest that a standing robot's base gets from where it was after 1 s, mean "
            "over trials without any other command", lambda r: drift(r, np.mean), 100.0, 1),
     Metric("drift_max", "drift max", "cm", "the same of the worst trial", lambda r: drift(r, np.max), 100.0, 1),
@@ -276,6 +287,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("contact_accuracy", "contacts", "%", "feet and steps whose contact is estimated rightly", contact_accuracy,
            100.0, 1),
     Metric("torque", "torque", "N·m", "size of a joint's torque, mean over joints", torque, digits=2),
+    Metric("torque_rms", "torque rms", "N·m", "root mean square of the torque of the joint that has most of it",
+           body.torque_rms, digits=2),
+    Metric("motor_load", "load", "%", "largest load of a motor, as a share of the line from its torque limit at rest "
+           "to its speed limit", body.motor_load, 100.0, 0),
     Metric("power", "power", "W", "mechanical power of all joints; those that brake count as zero", power, digits=1),
     Metric("cost_of_transport", "CoT", "", "work over weight and distance walked as asked, for commands of at least "
            "0.15 m/s", cost_of_transport, digits=2),
@@ -284,6 +299,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("joint_speed_peak", "speed", "%", "fastest joint velocity, as a share of the joint's limit",
            joint_speed_peak, 100.0, 0),
     Metric("foot_slip", "slip", "m/s", "horizontal speed of soles in the midst of contact: mean", foot_slip),
+    Metric("foot_impact", "impact", "m/s", "speed at which feet come down: mean", body.foot_impact, digits=2),
+    Metric("step_frequency", "steps/s", "1/s", "steps of a foot in a second while walking; the gait clock's are 1 / "
+           "period",            body.step_frequency, digits=2),
+    Metric("step_height", "lift", "cm", "height of a step above where it ends: mean", body.step_height, 100.0, 1),
     Metric("stance_asymmetry", "stance l-r", "%", "difference of both feet's time on the ground, walking straight: "
            "mean size over trials", stance_asymmetry, 100.0, 1),
     Metric("step_asymmetry", "step l-r", "cm", "difference of the mean lengths of left and right steps, walking "

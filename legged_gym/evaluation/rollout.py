@@ -91,6 +91,8 @@ class Rollout:
     """Rows that count, (N,): T, or fewer where the trial ended in a fall after so many."""
     mass: Floats = field(default_factory=_unrecorded)
     """Of each robot with its payload, kg, (N,)."""
+    torque_limits: Floats = field(default_factory=_unrecorded)
+    """Largest torque of each joint, N·m, (D,); infinite where there is no limit."""
     dof_vel_limits: Floats = field(default_factory=_unrecorded)
     """Fastest that each joint can turn, rad/s, (D,); infinite where that is not known."""
     estimate: Floats | None = None
@@ -152,5 +154,5 @@ class Rollout:
         return [name for name in names if getattr(self, name) is not None and getattr(self, name).size]
 
 
-_PER_TRIAL, _SHARED = ("rows", "mass"), ("dt", "dof_vel_limits", "labels")
+_PER_TRIAL, _SHARED = ("rows", "mass"), ("dt", "dof_vel_limits", "torque_limits", "labels")
 """Fields without rows."""

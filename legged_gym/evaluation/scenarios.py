@@ -81,6 +81,8 @@ GRID = _steady(
 )  # fmt: skip
 """The 18 commands of most scenarios: standing, straight, turning on the spot, and both."""
 
+_LATERAL = tuple(((0.0, (vx, vy, 0.0)),) for vx in (0.0, 0.3, -0.3) for vy in (-0.2, -0.1, 0.1, 0.2))
+
 _STAND = _steady((0.0, 0.0))
 
 _STOP = (0.0, 0.0)
@@ -98,6 +100,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("flat", "flat ground", GRID),
     Scenario("push_0.3", "a push of 0.3 m/s every 2 s", GRID, push=0.3),
     Scenario("push_0.6", "a push of 0.6 m/s every 2 s", GRID, push=0.6),
+    Scenario("push_0.8", "a push of 0.8 m/s every 2 s", GRID, push=0.8),
+    Scenario("push_1.0", "a push of 1.0 m/s every 2 s", GRID, push=1.0),
     Scenario("friction_0.3", "ground friction 0.3", GRID, friction=(0.3, 0.3)),
     Scenario("friction_0.2", "ground friction 0.2", GRID, friction=(0.2, 0.2)),
     Scenario("payload_-1", "1 kg less on the base", GRID, payload=(-1.0, -1.0)),
@@ -106,6 +110,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("rough_2cm", "rough ground, 2 cm from lowest to highest point", GRID, terrains=("rough_2cm",)),
     Scenario("rough_4cm", "rough ground, 4 cm from lowest to highest point", GRID, terrains=("rough_4cm",)),
     Scenario("stairs_2cm", "stairs of 2 cm, up and down", GRID, terrains=("stairs_up", "stairs_down")),
+    Scenario("stairs_4cm", "stairs of 4 cm, up and down", GRID, terrains=("stairs_up_4cm", "stairs_down_4cm")),
+    Scenario("stairs_6cm", "stairs of 6 cm, up and down", GRID, terrains=("stairs_up_6cm", "stairs_down_6cm")),
     Scenario("slope", "slopes of 0.1 rad, up and down", GRID, terrains=("slope_up", "slope_down")),
     Scenario("noise_1.5", "sensor noise 1.5 times as strong", GRID, noise=1.5),
     Scenario("action_delay", "motors get actions 20 ms late", GRID, action_delay=(0.02, 0.02)),
@@ -119,6 +125,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("mixed", "a bit of everything on rough ground of 2 cm", GRID, terrains=("rough_2cm",), friction=(0.4, 1.0),
           payload=(-0.5, 2.0), p_gain=(0.9, 1.1), d_gain=(0.9, 1.1), zero_offset=0.02, push=0.3,
           action_delay=(0.0, 0.02), observation_delay=(0.0, 0.02)),
+    Scenario("lateral", "walking sideways at 0.1 and 0.2 m/s", _LATERAL),
     Scenario("start_stop", "walk, stand, walk and sudden reverse, 3 s each", _START_AND_STOP, seconds=12.0),
     Scenario("stand", "standing for a minute", _STAND, seconds=60.0, share=0.25),
 )  # fmt: skip

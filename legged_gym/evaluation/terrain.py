@@ -16,7 +16,7 @@ SCALE = 0.1
 """Distance of the field's points, m."""
 
 _SLOPE = 0.1
-_STEP_HEIGHT, _STEP_DEPTH, _PLATFORM = 0.02, 0.3, 0.8
+_STEP_DEPTH, _PLATFORM = 0.3, 0.8
 
 
 def _rough(height: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
@@ -24,9 +24,12 @@ def _rough(height: float) -> Callable[[np.random.Generator, tuple[int, int]], He
     return lambda rng, shape: rng.uniform(0.0, height, shape).astype(np.float32)
 
 
-def _stairs(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
-    """Return a maker of stairs on four sides of the middle; they lead away from it upwards (-1) or downwards (1)."""
-    return lambda rng, shape: pyramid_stairs(shape, SCALE, _STEP_DEPTH, sign * _STEP_HEIGHT, _PLATFORM)
+def _stairs(height: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
+    """Return a maker of stairs on four sides of the middle, steps of ``height``, m; they lead away from it downwards.
+
+    With a negative height they lead upwards.
+    """
+    return lambda rng, shape: pyramid_stairs(shape, SCALE, _STEP_DEPTH, height, _PLATFORM)
 
 
 def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
@@ -42,17 +45,22 @@ def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heig
 TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {
     "rough_2cm": _rough(0.02),
     "rough_4cm": _rough(0.04),
-    "stairs_up": _stairs(-1.0),
-    "stairs_down": _stairs(1.0),
+    "stairs_up": _stairs(-0.02),
+    "stairs_down": _stairs(0.02),
     "slope_up": _slope(1.0),
     "slope_down": _slope(-1.0),
+    "stairs_up_4cm": _stairs(-0.04),
+    "stairs_down_4cm": _stairs(0.04),
+    "stairs_up_6cm": _stairs(-0.06),
+    "stairs_down_6cm": _stairs(0.06),
 }
-"""Tiles by name, in the order of the field: a robot starts near the middle of its tile, facing along x on slopes."""
+"""Tiles by name, in the order of the field: a robot starts near the middle of its tile, facing along x on slopes. New
+ones come last, because a tile's place decides what is drawn for it."""
 
 START_SPREAD = {"rough_2cm": 1.5, "rough_4cm": 1.5}
 """Robots start within ± this of a tile's middle along x and y, m, elsewhere within ± 0.2 m."""
 
-FREE_HEADING = ("rough_2cm", "rough_4cm", "stairs_up", "stairs_down")
+FREE_HEADING = tuple(name for name in TERRAINS if not name.startswith("slope"))
 """Tiles on which robots start in any direction."""
 
 

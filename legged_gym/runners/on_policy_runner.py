@@ -35,6 +35,7 @@ from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.runs import RunLock, drop_old_checkpoints, list_checkpoints, remove_leftovers
+from legged_gym.runners.stages import Finish, Stages
 from legged_gym.runners.widening import widen_critic
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
@@ -86,6 +87,7 @@ class OnPolicyRunner(RslRlRunner):
         self.after_save: list[Callable[[], None]] = []
         """Called after a checkpoint was written."""
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
+        self._stages = Stages(self.cfg.get("stages", {}), env, self.alg)
         self.logger.after_iteration = self._after_iteration
         self._divergence: DivergenceWatch | None = None
         if log_dir is not None and hasattr(env, "divergence"):
@@ -111,7 +113,12 @@ class OnPolicyRunner(RslRlRunner):
                 that was saved.
             UserError: The run's folder can't be written, or another process trains this run.
         """
-        self.current_learning_iteration = self.completed_iterations
+        begin = self.current_learning_iteration = self.completed_iterations
+        self._stages.apply(begin)
+        self._finish = Finish(
+            self.alg, begin + num_learning_iterations, self.cfg.get("averaged_iterations", 0),
+            self.cfg.get("estimator_iterations", 0),
+        )  # fmt: skip
         with signals.deferred(), self._in_run_folder():
             try:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
@@ -235,7 +242,9 @@ class OnPolicyRunner(RslRlRunner):
         return plain(self.env.cfg.to_dict() if hasattr(self.env.cfg, "to_dict") else self.env.cfg)
 
     def _after_iteration(self, iteration: int) -> None:
-        """Look after what may keep the training from going on."""
+        """Change what the next iteration is to change, and look after what may keep the training from going on."""
+        self._stages.apply(iteration + 1, after=iteration)
+        self._finish.after(iteration + 1)
         if self._last_state is not None:
             self._last_state.keep(iteration, self._checkpoint)
         if self._divergence is not None:

@@ -71,6 +71,8 @@ class LeggedRobotCfg(BaseConfig):
         """Largest forward speed that the curriculum goes to, m/s."""
         standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
+        lateral_share: Share = 1.0
+        """Share of the others that have a lateral part."""
         first_ranges: dict[str, Range] = {}
         """What an exported controller lets its user command at first, by the names of ``ranges``; default: these."""
 
@@ -97,6 +99,8 @@ class LeggedRobotCfg(BaseConfig):
         """Joint angles at action zero, rad, by joint name."""
         stand_up_joint_angles: dict[str, float] = {}
         """Joint angles that the robot's controller stands up into, rad, by joint name; empty: the default ones."""
+        stand_up_share: Share = 0.0
+        """Episodes start up to this far from the default pose on the way to that one."""
         joint_noise: dict[str, NonNegative] = {}
         """Uniform ± noise of the start angles, rad, by a part of the joint's name."""
         velocity_noise: NonNegative = 0.0

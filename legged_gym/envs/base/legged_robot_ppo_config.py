@@ -84,6 +84,14 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Iterations in all; a resumed run goes on until it has that many."""
         num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
+        stages: dict[int, dict[str, float]] = {}
+        """What changes on the way: from the iteration that a stage begins with to scales of rewards and the entropy's
+        coefficient, e.g. ``{1000: {"rewards.scales.torques": -1e-3, "algorithm.entropy_coef": 0.002}}``."""
+        averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
+        """A training that comes to its end leaves the mean of its policies after the last so many iterations; 0: the
+        last one."""
+        estimator_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
+        """Iterations after that, the last ones, in which only the estimator learns, to know the mean's gait."""
         save_interval: Count = 100
         """Iterations between checkpoints."""
         keep_checkpoints: Annotated[int, Ge(0)] = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul
@@ -29,6 +31,11 @@ class StartStates:
         self._default, self._limits = default_dof_pos, limits
         noise = joint_values("init_state.joint_noise", self.cfg.joint_noise, names, missing=0.0)
         self._joint_noise = torch.tensor(noise, device=self.device)
+        stand_up = joint_values(
+            "init_state.stand_up_joint_angles", self.cfg.stand_up_joint_angles, names, exact=True, missing=math.nan
+        )
+        way = torch.tensor([stand_up], device=self.device) - default_dof_pos
+        self._way = self.cfg.stand_up_share * way.nan_to_num()
         start = self.cfg.pos + self.cfg.rot + self.cfg.lin_vel + self.cfg.ang_vel
         self.root = torch.tensor(start, device=self.device)
         # A plane is the same everywhere.
@@ -43,7 +50,10 @@ class StartStates:
         tilt = quat_from_euler_xyz(*(self.cfg.orientation_noise * self._uniform(n, 3)).unbind(1))
         root[:, 3:7] = quat_mul(root[:, 3:7], tilt)
         root[:, 7:13] += self.cfg.velocity_noise * self._uniform(n, 6)
-        dof_pos = self._default + self._joint_noise * self._uniform(n, self._default.shape[1])
+        pose = self._default
+        if self.cfg.stand_up_share > 0.0:
+            pose = pose + self._way * torch.rand(n, 1, device=self.device)
+        dof_pos = pose + self._joint_noise * self._uniform(n, self._default.shape[1])
         dof_pos = torch.clamp(dof_pos, self._limits[:, 0], self._limits[:, 1])
         return root, dof_pos, torch.zeros_like(dof_pos)
 

@@ -51,6 +51,8 @@ class VelocityCommands:
         """Draw new commands of the robots in ``mask`` that nobody drives; components in the dead band become zero."""
         drawn = self._low + (self._high - self._low) * torch.rand(len(mask), len(self._axes), device=mask.device)
         standing = torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
+        if self.cfg.lateral_share < 1.0:
+            drawn[:, 1].mul_(torch.rand_like(drawn[:, 1]) < self.cfg.lateral_share)
         velocities = apply_dead_band(drawn[:, :3], self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
         drawn = torch.cat((velocities, drawn[:, 3:]), dim=1)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.

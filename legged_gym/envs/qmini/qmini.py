@@ -184,6 +184,18 @@ class Qmini(LeggedRobot):
         """roll² + (pitch - ``base_pitch_target``)², rad²."""
         return self.base_roll.square() + (self.base_pitch - self.cfg.rewards.base_pitch_target).square()
 
+    def _reward_base_pitch(self) -> torch.Tensor:
+        """Squared deviation of the pitch from ``base_pitch_target``, rad²."""
+        return (self.base_pitch - self.cfg.rewards.base_pitch_target).square()
+
+    def _reward_lin_vel_y_error(self) -> torch.Tensor:
+        """Squared error of the lateral velocity, sway included, (m/s)²."""
+        return (self.commands[:, 1] - self.base_lin_vel[:, 1]).square()
+
+    def _reward_stand_motion(self) -> torch.Tensor:
+        """Sum of the squared joint velocities while the clock is held, (rad/s)²."""
+        return self.dof_vel.square().sum(1) * self.clock_held
+
     def _reward_hip_close_to_default(self) -> torch.Tensor:
         """Squared deviation of the hip yaw and roll joints, rad²."""
         return (self.dof_pos - self.default_dof_pos)[:, self._hip_joints].square().sum(1)

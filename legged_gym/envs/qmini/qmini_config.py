@@ -169,24 +169,37 @@ class QminiCfg(QminiPublishedCfg):
 
     class terrain(QminiPublishedCfg.terrain):
         terrain_proportions = {
-            "smooth_slope": 0.15, "rough_slope": 0.4, "stairs_up": 0.1, "stairs_down": 0.1, "discrete": 0.25,
+            "smooth_slope": 0.15, "rough_slope": 0.35, "stairs_up": 0.15, "stairs_down": 0.1, "discrete": 0.25,
         }  # fmt: skip
         platform_size = 1.5
         slope_max = 0.15
         roughness_max = 0.03
-        step_height_max = 0.04
-        obstacle_height_max = 0.04
+        step_height_max = 0.06
+        obstacle_height_max = 0.05
         level_change_probability = 0.5
 
     class commands(QminiPublishedCfg.commands):
-        standing_share = 0.1
+        standing_share = 0.12
+        lateral_share = 0.3
 
         class ranges(QminiPublishedCfg.commands.ranges):
             lin_vel_x = [-0.6, 0.7]
+            lin_vel_y = [-0.25, 0.25]
             ang_vel_yaw = [-0.8, 0.8]
+
+    class gait(QminiPublishedCfg.gait):
+        stepping_share = 0.1
 
     class init_state(QminiPublishedCfg.init_state):
         position_noise = 1.0
+        stand_up_share = 1.0
+
+    class asset(QminiPublishedCfg.asset):
+        terminate_past_tilt = 20.0
+
+    class motors(QminiPublishedCfg.motors):
+        # The rotors' inertia as it is felt behind the gears; the hip roll's has a further stage of 3:1.
+        armature = {"yaw": [0.0035, 0.0055], "roll": [0.031, 0.05], "pitch": [0.0035, 0.0055]}
 
     class domain_rand(QminiPublishedCfg.domain_rand):
         friction_range = [0.1, 1.25]
@@ -194,24 +207,28 @@ class QminiCfg(QminiPublishedCfg):
         redraw_gains = True
         push_together = False
         push_interval_s = 3.0
-        max_push_vel_x = 0.5
-        max_push_vel_y = 0.5
+        max_push_vel_x = 0.8
+        max_push_vel_y = 0.8
         action_delay_range = [0.0, 0.02]
         observation_delay_range = [0.0, 0.02]
 
     class rewards(QminiPublishedCfg.rewards):
         class scales(QminiPublishedCfg.rewards.scales):
             tracking_lin_vel_x_fine: float = 1.0
+            tracking_lin_vel_y = 0.6
             tracking_ang_vel_fine: float = 2.0
-            tracking_lin_vel_y = 0.3
             gait_match = 1.5
             gait_feet_swing_height = 0.0
             gait_feet_swing_profile: float = -300.0
             contact_no_vel = -1.0
+            base_pitch: float = -10.0
+            lin_vel_y_error: float = -1.0
+            stand_motion: float = -0.01
             action_rate = -0.1
             torques = -1e-4
 
-        lin_vel_y_tolerance = 0.1
+        lin_vel_y_tolerance = 0.05
+        base_pitch_target = 0.0
         collision_force_threshold = 1.0
 
 
@@ -264,7 +281,27 @@ class QminiCfgPPO(QminiPublishedCfgPPO):
         function = "legged_gym.envs.qmini.qmini_mirror:mirror"
         data_augmentation = True
 
+    class estimator(QminiPublishedCfgPPO.estimator):
+        hidden_dims = [256, 128, 64]
+
     class runner(QminiPublishedCfgPPO.runner):
         experiment_name = "qmini"
         num_learning_epochs_cpu = 3
         """Learning takes most of the time there, and five epochs of so few samples teach little more than three."""
+        # Once it walks, precision can be asked for that would keep a beginner from walking at all.
+        stages = {
+            700: {
+                "algorithm.entropy_coef": 0.002,
+                "rewards.scales.action_rate": -0.3,
+                "rewards.scales.tracking_ang_vel_fine": 4.0,
+                "rewards.scales.tracking_lin_vel_x_fine": 2.0,
+                "rewards.scales.tracking_lin_vel_y": 1.2,
+                "rewards.scales.lin_vel_y_error": -2.0,
+                "rewards.scales.base_pitch": -20.0,
+                "rewards.scales.torques": -1e-3,
+                "rewards.scales.stand_motion": -0.03,
+            },
+        }
+        max_iterations = 6000
+        averaged_iterations = 1000
+        estimator_iterations = 200

@@ -1,0 +1,94 @@
+"""Trainings that change on the way, and what their end makes of the nets."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from qmini_training import make_env, make_runner
+
+from legged_gym.common.errors import UserError
+from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.runners.stages import NetAverage
+
+
+@pytest.fixture(scope="module")
+def env() -> Qmini:
+    return make_env()
+
+
+def test_stages_change_scales_and_coefficients_when_they_begin(env: Qmini) -> None:
+    stages = {1: {"rewards.scales.torques": -7.0}, 2: {"algorithm.entropy_coef": 0.25, "rewards.scales.alive": 2.0}}
+    runner = make_runner(env, runner__stages=stages)
+    seen = []
+    update = runner.alg.update
+
+    def note() -> dict[str, float]:
+        seen.append((env.reward_scales["torques"], env.reward_scales["alive"], float(runner.alg.entropy_coef)))
+        return update()
+
+    runner.alg.update = note  # type: ignore[method-assign]
+    runner.learn(3)
+    torques, alive, entropy = seen[0]
+    assert seen[1:] == [
+        (pytest.approx(-7.0 * env.dt), alive, entropy),
+        (pytest.approx(-7.0 * env.dt), pytest.approx(2.0 * env.dt), 0.25),
+    ]
+    assert torques != seen[1][0] and entropy != 0.25
+    # A resumed training begins with what held where it was stopped.
+    resumed = make_runner(env, runner__stages=stages)
+    resumed.logger.completed_iterations = 2
+    env.reward_scales["alive"] = 0.0
+    resumed.learn(1)
+    assert env.reward_scales["alive"] == pytest.approx(2.0 * env.dt)
+    assert float(resumed.alg.entropy_coef) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"rewards.scales.torqes": 1.0},
+            r"'runner.stages.4': 'rewards.scales.torqes' can't .* 'rewards.scales.torques'",
+        ),
+        ({"rewards.scales.gait_feet_swing_height": 1.0}, r"'rewards.scales.gait_feet_swing_height' can't change"),
+        ({"algorithm.gamma": 0.9}, r"'algorithm.gamma' can't change on the way"),
+    ],
+)
+def test_what_can_not_change_on_the_way_is_refused(env: Qmini, settings: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_runner(env, runner__stages={4: settings})
+
+
+def test_mean_of_a_net() -> None:
+    net = torch.nn.Linear(2, 1)
+    average, seen = NetAverage(net), []
+    average.load()
+    for _ in range(3):
+        torch.nn.init.normal_(net.weight)
+        seen.append(copy.deepcopy(net.weight.data))
+        average.add()
+    average.load()
+    torch.testing.assert_close(net.weight.data, torch.stack(seen).mean(0))
+
+
+def test_training_ends_with_the_mean_policy_and_an_estimator_that_knows_it(env: Qmini) -> None:
+    runner = make_runner(env, runner__averaged_iterations=2, runner__estimator_iterations=2)
+    policies, estimators = [], []
+    update = runner.alg.update
+
+    def note() -> dict[str, float]:
+        figures = update()
+        policies.append(runner.alg.get_policy().mlp[0].weight.data.clone())
+        estimators.append(runner.alg.get_estimator().mlp[0].weight.data.clone())
+        return figures
+
+    runner.alg.update = note  # type: ignore[method-assign]
+    runner.learn(5)
+    mean = (policies[1] + policies[2]) / 2.0
+    torch.testing.assert_close(runner.alg.get_policy().mlp[0].weight.data, mean)
+    torch.testing.assert_close(policies[4], mean)
+    assert not torch.equal(estimators[3], estimators[2])
+    torch.testing.assert_close(runner.alg.get_estimator().mlp[0].weight.data, (estimators[3] + estimators[4]) / 2.0)
+    assert runner.alg.policy_learns
