@@ -370,6 +370,17 @@ def test_a_visual_mesh_that_can_t_be_read_is_told_once(tmp_path: Path, content: 
     assert (models[1].geom_group[models[1].geom_bodyid > 0] == 0).all(), "collision shapes are drawn instead"
 
 
+def test_links_without_any_shape_to_draw_are_drawn_as_bones(tmp_path: Path) -> None:
+    look = LOOK.format("a.stl")
+    bare = feet(lambda leg: {f"{leg}_thigh": link(f"{leg}_thigh", inertial(0.5, 0.002), look)})
+    cfg = config(tmp_path, {"robot.urdf": urdf(**bare)})
+    with pytest.warns(UserWarning, match="visual meshes of fl_thigh, fr_thigh"):
+        drawn = build_scene(cfg, visuals=True).model
+    bones = drawn.geom_bodyid == drawn.body("fl_thigh").id
+    np.testing.assert_allclose(drawn.geom_size[bones], [[0.02, 0.1, 0.0]])
+    assert drawn.ngeom == build_scene(cfg).model.ngeom + 4
+
+
 def damaged(**changed: str) -> Files:
     return {"robot.urdf": urdf(**changed)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,13 @@ def test_every_link_has_its_shape(make_qmini: QminiFactory) -> None:
     assert head.extents.tolist() == pytest.approx([0.28, 0.22, 0.33], abs=0.06)
     for mesh in head.geometry.values():
         assert np.allclose(np.linalg.norm(mesh.vertex_normals, axis=1), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "extents"), [("sphere", [0.2, 0.2, 0.2]), ("ellipsoid", [0.2, 0.4, 0.6])])
+def test_round_shapes_are_drawn(shape: str, extents: list[float]) -> None:
+    text = f"<mujoco><worldbody><geom type='{shape}' size='.1 .2 .3'/></worldbody></mujoco>"
+    mesh = meshes._shape(mujoco.MjModel.from_xml_string(text), 0)
+    assert mesh is not None and mesh.extents.tolist() == pytest.approx(extents, rel=0.03)
 
 
 def test_shapes_round_and_sharp() -> None:

@@ -233,11 +233,18 @@ def _balance_inertias(robot: RobotFile) -> None:
 
 
 def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> None:
-    """Draw the collision shapes of links without any other, or whose others could not be read."""
+    """Draw the collision shapes of links without any other, or whose others could not be read; else their bones."""
     for bodies in links.values():
         unseen = not any(geom.group != 3 for body in bodies for geom in body.geoms)
-        for geom in (geom for body in bodies if unseen or body.name in robot.undrawn for geom in body.geoms):
-            geom.group = 0
+        for body in (body for body in bodies if unseen or body.name in robot.undrawn):
+            for geom in body.geoms:
+                geom.group = 0
+            bones = [] if any(True for _ in body.geoms) else [child.pos for child in body.bodies]
+            for end in (end for end in bones if np.linalg.norm(end) > 0.01):
+                body.add_geom(
+                    type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=[0.0, 0.0, 0.0, *end], size=[0.02, 0.0, 0.0], mass=0.0,
+                    contype=0, conaffinity=0,
+                )  # fmt: skip
 
 
 def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None) -> None:

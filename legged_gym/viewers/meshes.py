@@ -67,7 +67,7 @@ def _link(model: mujoco.MjModel, geoms: Iterable[int]) -> bytes:
 
 def _shape(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh | None:
     """Return a shape in its own frame; None if it is of no kind that links have."""
-    size, kind = model.geom_size[geom], model.geom_type[geom]
+    size, kind = model.geom_size[geom], mujoco.mjtGeom(int(model.geom_type[geom]))
     if kind == mujoco.mjtGeom.mjGEOM_BOX:
         return trimesh.creation.box(extents=2.0 * size)
     if kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
