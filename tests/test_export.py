@@ -349,6 +349,16 @@ def test_policy_that_sees_more_than_a_robot_is_exported_but_not_for_the_controll
         load_policy(tmp_path)
 
 
+def test_policy_of_torques_says_so_and_is_not_for_the_controller(tmp_path: Path) -> None:
+    env = make_env(2, control__control_type="T")
+    files = export_policy(make_runner(env), env, tmp_path)
+    control = json.loads(files["metadata"].read_text())["control"]
+    assert control["target"] == "torque action_scale * action, clipped to the torque limit"
+    with pytest.raises(UserError, match=r"'Policy\.torque_law': the robot's controller only aims at angles"):
+        load_policy(tmp_path)
+    env.close()
+
+
 def test_unwritable_folder_is_one_clear_error(runner: OnPolicyRunnerEE, env: Qmini, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot write to folder .*exported: Not a directory"):

@@ -91,6 +91,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         "foot_names": [env.body_names[index] for index in env.feet_indices],
         "control_dt": round(env.dt, _DIGITS),
         "action_scale": cfg.control.action_scale,
+        **({} if env.has_plain_law else {"torque_law": env.torque_law}),
         "history_length": cfg.env.history_length,
         "observation_terms": [term["name"] for term in terms],
         "observation_scales": [term["scale"] for term in terms],

@@ -127,6 +127,7 @@ def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
             dt=_rounded(env.dt),
             decimation=cfg.control.decimation,
             action_scale=cfg.control.action_scale,
+            target=env.torque_law,
             fall_protection_tilt=_rounded(TILT_LIMIT),
         ),
         joints=Joints(

@@ -156,6 +156,8 @@ def read_controller_config(path: Path) -> ControllerConfig:
     ranges = [walk.numbers(key, 2) for key in keys]
     trained = {key: value.tolist() for key, value in zip(keys, ranges, strict=True)}
     policy = _Section(path, content, "Policy", {**BUILT_IN, **trained})
+    if "torque_law" in policy:
+        raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only aims at angles with gains")
     joints = policy.names("joint_names")
     count = len(joints)
     terms = policy.names("observation_terms")

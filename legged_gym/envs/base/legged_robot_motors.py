@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from legged_gym.envs.base.actuator_network import ActuatorNetwork
@@ -90,13 +92,24 @@ class LeggedRobotMotors(LeggedRobotState):
 
     def _drive_damping(self) -> torch.Tensor:
         """Return how much of the torques is velocity feedback, N·m·s/rad, (N, D); see the simulator's method."""
-        if self._has_plain_law:
+        if self.has_plain_law:
             return self._d_gains
         if self._network is None and self.cfg.control.control_type == "V":
             return self._p_gains + self._d_gains / self.cfg.sim.dt
         return torch.zeros_like(self._d_gains)
 
     @property
-    def _has_plain_law(self) -> bool:
+    def torque_law(self) -> str:
+        """What actions mean, in words, for those who run an exported policy."""
+        if self._network is not None:
+            return f"default angle + action_scale * action; torque of {Path(self.cfg.control.actuator_network).name}"
+        return {
+            "P": "default angle + action_scale * action; PD torque, clipped to the torque limit",
+            "V": "joint velocity action_scale * action; kp * error - kd * acceleration, clipped to the torque limit",
+            "T": "torque action_scale * action, clipped to the torque limit",
+        }[self.cfg.control.control_type]
+
+    @property
+    def has_plain_law(self) -> bool:
         """Whether actions are angles that gains aim at."""
         return self._network is None and self.cfg.control.control_type == "P"

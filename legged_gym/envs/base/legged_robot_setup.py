@@ -131,7 +131,7 @@ class LeggedRobotSetup(LeggedRobotMotors):
         control, joints = self.cfg.control, self.dof_names
         if control.actuator_network:
             self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
-        if self.rand.motors.has_backlash and not self._has_plain_law:
+        if self.rand.motors.has_backlash and not self.has_plain_law:
             raise ConfigError("config key 'motors.backlash' needs gains that aim at angles (control.control_type 'P')")
         needed = None if self._network is None and control.control_type != "T" else 0.0
         gains = {"control.stiffness": control.stiffness, "control.damping": control.damping}
