@@ -27,6 +27,9 @@ _ACTIONS = "actions"
 _TABLES = "mirror_tables"
 """Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
 
+_GROUPS = "mirror_groups"
+"""Attribute of a task: the names of the observation groups that can be mirrored."""
+
 _SIDES = {"left": "right", "l": "r"}
 _SIDES |= {right: left for left, right in _SIDES.items()}
 _SIDES |= {name.upper(): other.upper() for name, other in _SIDES.items()} | {
@@ -53,8 +56,10 @@ def mirror(
         UserError: A term does not say how it is mirrored, or the robot is not made of a left and a right half.
     """
     if obs is not None:
-        # Not every version of the compiler can list what a TensorDict holds.
-        groups = {name: obs.get(name, None) for name in env.mirrored_groups()}
+        # Not every version of the compiler can list what a TensorDict holds; none should trace what terms there are.
+        if _GROUPS not in env.__dict__:
+            env.__dict__[_GROUPS] = tuple(env.mirrored_groups())
+        groups = {name: obs.get(name, None) for name in env.__dict__[_GROUPS]}
         both = {name: _append(env, name, values) for name, values in groups.items() if values is not None}
         obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
     if actions is not None:
