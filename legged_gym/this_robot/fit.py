@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
+from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, filled_in, predict
 from legged_gym.this_robot.stand import QUANTITIES, Stand
 
 FITTED = (*QUANTITIES, "backlash")
@@ -30,6 +30,10 @@ _MASS_SPREAD = 0.05
 """Links weigh up to this share more or less than their description says."""
 _STRIBECK = 0.3
 """By this share friction at rest is usually larger than in motion."""
+_NOISE = (2e-4, 1e-3)
+"""Least and largest noise of an angle that a fit begins with, rad."""
+BACKLASH_DT = 0.006
+"""Rows further apart than this, s, do not show when a motor crosses its gear's play."""
 _DELAYS = np.arange(0.0, 0.0301, 0.002)
 """Tried at the start, s."""
 _SETTLE = 0.4
@@ -85,20 +89,34 @@ def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
     cuts = [round(0.8 * len(log.time)) for log in logs]
     seen = [chunk for log, cut in zip(logs, cuts, strict=True) for chunk in chunks(log.rows(0, cut))]
     problem = _Problem(stand, seen, threads)
-    start = problem.start()
     bounds = _bounds(stand)
+    if max(log.dt for log in logs) > BACKLASH_DT:
+        bounds[1][_where("backlash", stand.num_dof)] = 2e-6
+        whole = [c for log, cut in zip(logs, cuts, strict=True) for c in filled_in(log, chunks(log.rows(0, cut)))]
+        problem.consider(whole, bounds)
     found = least_squares(
-        problem.residuals, start, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=6, ftol=1e-4
+        problem.residuals,
+        problem.start(bounds),
+        problem.jacobian,
+        bounds,
+        x_scale=problem.spread,
+        max_nfev=6,
+        ftol=1e-4,
     )
     # What the fit leaves is the better measure of how far to trust each joint.
-    problem.noise = np.maximum(problem.noise, problem.rms(found.x))
+    problem.noise = np.maximum(_NOISE[0], problem.rms(found.x))
     found = least_squares(
         problem.residuals, found.x, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=4, ftol=1e-4
     )
-    unseen = [c for log, cut in zip(logs, cuts, strict=True) for c in chunks(log.rows(cut, len(log.time)), 1.0)]
+    unseen = []
+    for log, cut in zip(logs, cuts, strict=True):
+        pieces = [
+            dataclasses.replace(c, first_row=c.first_row + cut) for c in chunks(log.rows(cut, len(log.time)), 1.0)
+        ]
+        unseen += filled_in(log, pieces) if problem.fills_in else pieces
     moved = np.sqrt(np.mean([np.var(c.position, axis=0) for c in seen], axis=0))
     return Fit(stand, found.x, problem.covariance(found.x), problem.prior, problem.noise, problem.rms(found.x),
-               problem.of(unseen).rms(found.x), moved)  # fmt: skip
+               _Problem(stand, unseen, threads).rms(found.x), moved)  # fmt: skip
 
 
 class _Problem:
@@ -106,38 +124,53 @@ class _Problem:
 
     def __init__(self, stand: Stand, seen: list[Chunk], threads: int) -> None:
         self.stand, self.chunks, self.threads = stand, seen, threads
+        self.fills_in = False
         self.prior = _priors(stand)
         self.middle, self.spread = self.prior.mean(1), 0.25 * np.diff(self.prior, axis=1)[:, 0]
         self.middle[: 4 * stand.num_dof] = _nominal(stand)[: 4 * stand.num_dof]
         self.middle[_where("backlash", stand.num_dof)] = 0.0
         # Of white noise second differences have six times the variance.
         noises = [np.median(np.abs(np.diff(c.position, 2, axis=0)), axis=0) / 0.6745 / np.sqrt(6.0) for c in seen]
-        self.noise = np.maximum(np.min(noises, axis=0), 2e-4)
+        # Motion between rows that are far apart looks like noise, so it is only a first guess.
+        self.noise = np.clip(np.min(noises, axis=0), *_NOISE)
         self._moves, self._branches = _moves(stand)
 
-    def start(self) -> np.ndarray:
+    def start(self, bounds: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Return a first guess: torques by regression at the delay that fits best."""
-        candidates = np.tile(self.middle, (len(_DELAYS), 1))
-        candidates[:, _where("delay", self.stand.num_dof)] = _DELAYS[:, None]
-        robots = [_candidate(self.stand, values) for values in candidates]
-        smooth = [dataclasses.replace(chunk, held=False) for chunk in self.chunks]
-        held, ramped = (self._errors(pieces[:2], robots) for pieces in (self.chunks, smooth))
-        # A log with fewer rows than targets were sent does not show how long each was held.
-        if ramped.min() < 0.9 * held.min():
-            self.chunks = smooth
-        errors = held if self.chunks is not smooth else ramped
+        candidates = self._delayed()
+        errors = self._errors(self.chunks[:2])
         delay = float(_DELAYS[int(np.argmin(errors))])
         values = candidates[int(np.argmin(errors))]
-        regressed = np.mean([_regress(self.stand, chunk, delay) for chunk in self.chunks], axis=0)
-        low, high = _bounds(self.stand)
-        values[: 4 * self.stand.num_dof] = regressed.ravel()
+        low, high = bounds
+        # Accelerations need rows that are close together; without them the nominal robot is the start.
+        if self.chunks[0].time[1] <= BACKLASH_DT:
+            regressed = np.mean([_regress(self.stand, chunk, delay) for chunk in self.chunks], axis=0)
+            values[: 4 * self.stand.num_dof] = regressed.ravel()
         return np.clip(values, low + 1e-6, high - 1e-6)
 
-    def _errors(self, pieces: list[Chunk], robots: list[Candidate]) -> np.ndarray:
-        """Return each robot's mean square error, (n,)."""
-        return np.sum(
-            [np.square(predict(self.stand, c, robots, self.threads) - c.position).mean((1, 2)) for c in pieces], 0
-        )
+    def consider(self, filled_in: list[Chunk], bounds: tuple[np.ndarray, np.ndarray]) -> None:
+        """Take pieces with what was sent between the rows, if that explains the log better than targets that hold."""
+        costs = []
+        for pieces in (self.chunks, filled_in):
+            trial = _Problem(self.stand, pieces[:1], self.threads)
+            start = trial.start(bounds)
+            costs.append(
+                least_squares(trial.residuals, start, trial.jacobian, bounds, x_scale=trial.spread, max_nfev=4).cost
+            )
+        if costs[1] < costs[0]:
+            self.chunks, self.fills_in = filled_in, True
+
+    def _delayed(self) -> np.ndarray:
+        """Return parameters of nominal robots with all delays, (n, P)."""
+        candidates = np.tile(self.middle, (len(_DELAYS), 1))
+        candidates[:, _where("delay", self.stand.num_dof)] = _DELAYS[:, None]
+        return candidates
+
+    def _errors(self, pieces: list[Chunk]) -> np.ndarray:
+        """Return how far off the motion of a nominal robot with each of the delays is, (n,)."""
+        robots = [_candidate(self.stand, values) for values in self._delayed()]
+        left = [predict(self.stand, c, robots, self.threads) - c.position for c in pieces]
+        return np.sum([np.var(errors, axis=1).sum(1) for errors in left], axis=0)
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         """Return everything that should be small, (R,)."""
@@ -201,10 +234,6 @@ class _Problem:
             # Masses are spread evenly, so the variance is a third of the square of the largest change.
             total += np.outer(shift, shift) / (1.0 if robot.stribeck else 3.0)
         return total
-
-    def of(self, pieces: list[Chunk]) -> _Problem:
-        """Return the same problem of other pieces."""
-        return _Problem(self.stand, [dataclasses.replace(c, held=self.chunks[0].held) for c in pieces], self.threads)
 
     def rms(self, values: np.ndarray) -> np.ndarray:
         """Return the RMS error of each joint's angle, rad, (D,)."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from legged_gym.common.errors import UserError
-from legged_gym.this_robot.fit import FITTED, Fit, fit
+from legged_gym.this_robot.fit import BACKLASH_DT, FITTED, Fit, fit
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.robot_file import Interval, ThisRobot
 from legged_gym.this_robot.stand import Stand
@@ -49,7 +49,11 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
     found = fit(stand, logs, threads)
     robot = ThisRobot(stand.task, {name: {} for name in stand.joint_names}, made_from=[log.name for log in logs])
     robot.not_told.update(_NEVER)
+    coarse = max(log.dt for log in logs) > BACKLASH_DT
     for name in FITTED:
+        if name == "backlash" and coarse:
+            robot.not_told[name] = f"rows more than {1e3 * BACKLASH_DT:g} ms apart don't show it: log at 500 Hz"
+            continue
         values, halves = found.of(name)
         for joint, label in enumerate(stand.joint_names):
             reason = _reason(name, found.moved[joint], 2.0 * halves[joint], float(np.ptp(found.prior_of(name)[joint])))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import mujoco.rollout
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.signal import resample
 
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT
@@ -51,8 +51,8 @@ class Chunk:
     """(D,)."""
     down: np.ndarray
     """Direction of gravity, base frame, (3,)."""
-    held: bool = True
-    """Whether each target was held until the next row, or the log only shows some of them."""
+    sent: tuple[np.ndarray, np.ndarray] | None = None
+    """Times and values of what was sent, (S,) and (S, D), where the log shows only some of it."""
     first_row: int = 0
     """Where it begins in its log."""
 
@@ -78,6 +78,18 @@ def chunks(log: RobotLog, shortest: float = 2.0) -> list[Chunk]:
     if not found:
         raise UserError(f"{log.name}: no piece of {shortest:g} s in which the gains stay the same")
     return found
+
+
+def filled_in(log: RobotLog, pieces: list[Chunk]) -> list[Chunk]:
+    """Return pieces of a log with what was sent between its rows, at the motors' rate.
+
+    A motion that begins and ends at rest, and has nothing faster than half the log's rate, is known between its rows.
+    """
+    ticks = max(1, round(log.dt / MOTOR_DT))
+    time = log.time[0] + log.seconds / (len(log.time) - 1) * np.arange(len(log.time) * ticks) / ticks
+    first = log["target"][0]
+    target = first + resample(log["target"] - first, len(time))
+    return [replace(piece, sent=(time - log.time[piece.first_row], target)) for piece in pieces]
 
 
 def predict(stand: Stand, chunk: Chunk, robots: Sequence[Candidate], threads: int = 1) -> np.ndarray:
@@ -136,9 +148,9 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
 
 def _side(chunk: Chunk, time: np.ndarray, delay: float) -> np.ndarray:
     """Return to which side of its gear's play each motor leans at some times, -1 to 1, (n, D): that of its torque."""
-    error = np.empty_like(chunk.position)
-    for joint, target in enumerate(chunk.target.T):
-        error[:, joint] = np.interp(chunk.time - delay, chunk.time, target) - chunk.position[:, joint]
+    error, (sent, targets) = np.empty_like(chunk.position), chunk.sent or (chunk.time, chunk.target)
+    for joint, target in enumerate(targets.T):
+        error[:, joint] = np.interp(chunk.time - delay, sent, target) - chunk.position[:, joint]
     lean = np.tanh(error / _LEAN)
     return np.stack([np.interp(time, chunk.time, column) for column in lean.T], axis=1)
 
@@ -156,13 +168,10 @@ def _excess(chunk: Chunk, time: np.ndarray) -> np.ndarray:
 def _arriving(chunk: Chunk, grid: np.ndarray, delay: float) -> np.ndarray:
     """Return the mean of the targets that the motors hold around each step, rad, (S, D): smooth in the delay."""
     edges = np.append(grid - 0.5 * STEP, grid[-1] + 0.5 * STEP) - delay + 0.5 * SIMULATED_STEP
-    if not chunk.held:
-        course = CubicSpline(chunk.time, chunk.target)
-        return course(np.clip(edges[:-1] + 0.5 * STEP - 0.5 * MOTOR_DT, 0.0, chunk.time[-1]))
-    time = np.append(chunk.time, chunk.time[-1] + 1.0)
-    total = np.vstack((np.zeros(chunk.target.shape[1]), np.cumsum(np.diff(time)[:, None] * chunk.target, axis=0)))
-    # Before the first row its target has been there for long.
-    time, total = np.insert(time, 0, -1.0), np.vstack((total[:1] - chunk.target[:1], total))
+    time, target = chunk.sent or (chunk.time, chunk.target)
+    # Each is held until the next; before the first one its target has been there for long.
+    time, target = np.concatenate(([time[0] - 1.0], time, [time[-1] + 1.0])), np.vstack((target[:1], target))
+    total = np.vstack((np.zeros(target.shape[1]), np.cumsum(np.diff(time)[:, None] * target, axis=0)))
     integral = np.stack([np.interp(edges, time, column) for column in total.T], axis=1)
     return np.diff(integral, axis=0) / STEP
 
