@@ -46,6 +46,8 @@ class Scenario:
     """Factors of all joints' gains."""
     zero_offset: float = 0.0
     """Largest error of a joint's zero, ± rad, each joint's drawn on its own."""
+    imu_tilt: float = 0.0
+    """Angle by which the IMU is mounted wrong, rad, each trial's about another horizontal axis."""
     noise: float = 1.0
     """Factor of the task's sensor noise."""
     push: float = 0.0

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from legged_gym.common.controller_rules import apply_dead_band
-from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul
+from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul, quat_rotate_inverse
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.observations import ObservationLayout
@@ -102,9 +102,16 @@ class PlannedNoise(ObservationLayout):
         """Take the arguments of :class:`ObservationLayout`, and the number of robots."""
         super().__init__(*args)
         self.next = torch.zeros(num_envs, self.size, device=self.noise_vec.device)
+        self.mounts: torch.Tensor | None = None
+        """From the base's axes to those of the IMU, (N, 3, 3)."""
 
     def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
         """Return the observation with noise, (N, O)."""
+        if self.mounts is not None:
+            clean = clean.clone()
+            for term, where in zip(self.terms, self.slices.values(), strict=True):
+                if term.imu:
+                    clean[:, where] = torch.einsum("nij,nj->ni", self.mounts, clean[:, where])
         return clean + self.next * self.noise_vec
 
 
@@ -130,6 +137,7 @@ class EvaluationTask(LeggedRobot):
         self._commands_plan, self._pushes_plan = (self._side_by_side(name, dim=1) for name in ("commands", "pushes"))
         self._set_robots()
         self._set_starts()
+        self._mount_imus()
         self._draw_noise()
         self._commands.next.copy_(self._commands_plan[0])
         self.reset()
@@ -169,6 +177,17 @@ class EvaluationTask(LeggedRobot):
         attitude, velocity, dof_pos = (self._side_by_side(name) for name in ("attitude", "velocity", "dof_pos"))
         self._start_states.plan(position, attitude, velocity, dof_pos)
         self._right_leads = self._side_by_side("right_leads")
+
+    def _mount_imus(self) -> None:
+        """Turn each robot's IMU by its scenario's angle, about horizontal axes that go round with the trials."""
+        angles = [(block.scenario.imu_tilt, 2.4 * trial) for block in self._blocks for trial in range(block.count)]
+        if not any(tilt for tilt, _ in angles):
+            return
+        tilt, about = torch.tensor(angles, device=self.device).unbind(1)
+        axis = torch.stack((about.cos(), about.sin(), torch.zeros_like(about)), dim=1)
+        turns = torch.cat((axis * (0.5 * tilt).sin().unsqueeze(1), (0.5 * tilt).cos().unsqueeze(1)), dim=1)
+        columns = [quat_rotate_inverse(turns, unit.expand(len(turns), 3)) for unit in torch.eye(3, device=self.device)]
+        self.obs_layout.mounts = torch.stack(columns, dim=2)
 
     def _draw_noise(self) -> None:
         noise = np.concatenate([block.sensor_noise(self.obs_layout.size) for block in self._blocks])

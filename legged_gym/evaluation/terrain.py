@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -40,6 +41,18 @@ def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heig
         return np.repeat((sign * np.tan(_SLOPE) * x)[:, None], shape[1], axis=1).astype(np.float32)
 
     return make
+
+
+@contextlib.contextmanager
+def steepness(slope: float = _SLOPE, step: float = _STEP_HEIGHT) -> Iterator[None]:
+    """Let slopes, rad, and steps, m, be so high for a while."""
+    global _SLOPE, _STEP_HEIGHT
+    before = _SLOPE, _STEP_HEIGHT
+    _SLOPE, _STEP_HEIGHT = slope, step
+    try:
+        yield
+    finally:
+        _SLOPE, _STEP_HEIGHT = before
 
 
 TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+    from legged_gym.evaluation.evaluator import EvaluationSettings
     from legged_gym.policies.finder import Policy
 
 _DESCRIPTION = """\
@@ -53,6 +54,8 @@ def evaluate(args: argparse.Namespace) -> None:
         UserError: No such policy or scenario, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
+    if args.baseline and not args.margins:
+        raise UserError("--baseline goes with --margins")
     scenarios = _scenarios(args)
     if args.list:
         print("\n".join(f"{scenario.name:<18} {scenario.title}" for scenario in scenarios))
@@ -95,6 +98,9 @@ def evaluate(args: argparse.Namespace) -> None:
             overrides=args.overrides,
             scenarios=scenarios,
         )
+        if args.margins:
+            _margins(policies, settings, args.baseline, folder)
+            return
         samples = evaluate_policies(policies, scenarios, settings, result)
         for path in earlier:
             result.policies += load_policies(path, scenarios)
@@ -106,6 +112,23 @@ def evaluate(args: argparse.Namespace) -> None:
             write_results(result, samples, os.path.join(folder, "evaluation.json"), args.video)
     if not result.finished:
         raise KeyboardInterrupt
+
+
+def _margins(policies: list[Policy], settings: EvaluationSettings, baseline: str | None, folder: str) -> None:
+    """Find what each policy bears, write it, and compare it with an earlier one's."""
+    from legged_gym.evaluation.margins import find_margins, radar, save, shrunk, table
+
+    worse: list[str] = []
+    for number, policy in enumerate(policies):
+        found = find_margins(policy, settings, None, lambda line: print(line, flush=True))
+        print(f"\n{policy.name}\n{table(found)}\n", flush=True)
+        stem = os.path.join(folder, "margins" if len(policies) == 1 else f"margins_{number + 1}")
+        save(found, f"{stem}.json")
+        radar(found, f"{stem}.png")
+        print(f"margins    {relative(stem)}.json\nplot       {relative(stem)}.png")
+        worse += shrunk(found, baseline) if baseline else []
+    if worse:
+        raise UserError(f"margins shrank beyond their intervals ('{baseline}'): {'; '.join(worse)}")
 
 
 def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
@@ -186,6 +209,8 @@ def main() -> None:
     add(
         "--trials", type=positive, metavar="N", help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})"
     )
+    add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, kind by kind")
+    add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; fail if one surely shrank")
     add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/evaluations)")

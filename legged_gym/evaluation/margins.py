@@ -1,0 +1,277 @@
+"""How much a policy bears: for each kind of disturbance the size at which one trial in twenty ends in a fall."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import beta
+
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import write_text
+from legged_gym.evaluation import motion
+from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
+from legged_gym.evaluation.scenarios import GRID, Scenario
+from legged_gym.evaluation.terrain import steepness
+from legged_gym.policies.finder import Policy
+
+FALLS = 0.05
+"""Share of trials that may end in a fall at the margin."""
+_SURE = 0.95
+"""Of intervals."""
+_ROUNDS, _END_ROUNDS = 5, 3
+_POPULATION, _ELITE, _GENERATIONS, _FEW_TRIALS = 24, 6, 5, 6
+FORMAT = "qmini_margins/1"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A kind of disturbance; 0 is none."""
+
+    name: str
+    title: str
+    unit: str
+    most: float
+    """Largest disturbance that is tried."""
+    make: Callable[[float], dict[str, Any]]
+    """Returns what it changes of a scenario."""
+    show: Callable[[float], float] = lambda size: size
+    """Returns what people call a disturbance of this size."""
+
+
+def _same(value: float) -> tuple[float, float]:
+    return value, value
+
+
+AXES = (
+    Axis("push", "push every 2 s", "m/s", 3.0, lambda x: {"push": x}),
+    Axis("friction", "ground friction", "1", 0.98, lambda x: {"friction": _same(1.0 - x)}, lambda x: 1.0 - x),
+    Axis("payload", "payload", "kg", 12.0, lambda x: {"payload": _same(x)}),
+    Axis("delay", "delay of actions and sensors, half each", "s", 0.04,
+         lambda x: {"action_delay": _same(0.5 * x), "observation_delay": _same(0.5 * x)}),
+    Axis("slope", "slope, up and down", "rad", 0.5, lambda x: {"terrains": ("slope_up", "slope_down")}),
+    Axis("step", "steps, up and down", "m", 0.12, lambda x: {"terrains": ("stairs_up", "stairs_down")}),
+    Axis("strength", "strength of the motors", "1", 0.9, lambda x: {"p_gain": _same(1.0 - x), "d_gain": _same(1.0 - x)},
+         lambda x: 1.0 - x),
+    Axis("zero_offset", "zeros of the joints, ±", "rad", 0.3, lambda x: {"zero_offset": x}),
+    Axis("imu_tilt", "tilt of the IMU, any way", "rad", 0.4, lambda x: {"imu_tilt": x}),
+)  # fmt: skip
+_TERRAIN = ("slope", "step")
+"""Axes that need a field of their own for each size."""
+
+
+@dataclass
+class Margin:
+    """What was found of an axis, in sizes of the disturbance."""
+
+    axis: Axis
+    tested: dict[float, tuple[int, int]] = field(default_factory=dict)
+    """Falls and trials by size."""
+
+    @property
+    def low(self) -> float:
+        """The largest size below which surely fewer fall: no larger tested one is needed to say so."""
+        sure = [size for size, (falls, trials) in self.tested.items() if bounds(falls, trials)[1] < FALLS]
+        return max((size for size in sure if all(s <= size or s not in sure for s in sure)), default=0.0)
+
+    @property
+    def high(self) -> float:
+        """The smallest size at which surely more fall."""
+        sure = [size for size, (falls, trials) in self.tested.items() if bounds(falls, trials)[0] > FALLS]
+        return min(sure, default=float("inf"))
+
+    @property
+    def value(self) -> float:
+        """The size at which about as many fall: between the last that is borne and the first that is not."""
+        borne = [
+            size for size, (falls, trials) in self.tested.items() if falls <= FALLS * trials and size < self._first()
+        ]
+        return min(0.5 * (max(borne, default=0.0) + self._first()), self.axis.most)
+
+    def _first(self) -> float:
+        """Return the smallest size at which too many fell, or the largest that can be tried."""
+        fell = [size for size, (falls, trials) in self.tested.items() if falls > FALLS * trials]
+        return min(fell, default=self.axis.most)
+
+
+@dataclass
+class Margins:
+    """What a policy bears."""
+
+    policy: str
+    digest: str
+    trials: int
+    margins: list[Margin]
+    worst: dict[str, float] = field(default_factory=dict)
+    """The smallest combination that was found to fell it, by axis, in shares of the axes' margins."""
+
+
+def bounds(falls: int, trials: int) -> tuple[float, float]:
+    """Return the exact interval (Clopper and Pearson's) of a share of falls."""
+    tail = 0.5 * (1.0 - _SURE)
+    low = float(beta.ppf(tail, falls, trials - falls + 1)) if falls else 0.0
+    return low, float(beta.ppf(1.0 - tail, falls + 1, trials - falls)) if falls < trials else 1.0
+
+
+def find_margins(
+    policy: Policy, settings: EvaluationSettings, names: Sequence[str] | None, say: Callable[[str], Any]
+) -> Margins:
+    """Find a policy's margins by bisection, then the smallest combination that fells it by a cross-entropy search.
+
+    Args:
+        policy: The policy.
+        settings: How it is evaluated; 72 trials are the fewest that show less than 5 % of falls.
+        names: Of the axes; None: all.
+        say: Told how far it is.
+
+    Raises:
+        UserError: The policy does not fit the task, or the back-end can't be used.
+    """
+    axes = [axis for axis in AXES if names is None or axis.name in names]
+    margins = [Margin(axis) for axis in axes]
+    found = Margins(policy.name, policy.digest, settings.trials, margins)
+    for number in range(_ROUNDS + _END_ROUNDS):
+        say(f"margins, round {number + 1} of {_ROUNDS + _END_ROUNDS}")
+        sizes = [_next_sizes(margin, at_ends=number >= _ROUNDS) for margin in margins]
+        _test(policy, settings, margins, sizes)
+    plain = [margin for margin in margins if margin.axis.name not in _TERRAIN]
+    if len(plain) > 1:
+        say("margins, smallest combination")
+        found.worst = _search(policy, settings, plain)
+    return found
+
+
+def _next_sizes(margin: Margin, at_ends: bool) -> list[float]:
+    """Return the sizes to test next: in the middle first, then towards both ends of the interval."""
+    first, value = margin._first(), margin.value
+    if not margin.tested:
+        return [0.0, 0.5 * margin.axis.most]
+    if not at_ends:
+        return [value] if value not in margin.tested and value < margin.axis.most else []
+    ends = [0.5 * (margin.low + value), 0.5 * (value + min(margin.high, margin.axis.most))]
+    return [size for size in ends if size not in margin.tested and first > 0.0]
+
+
+def _test(
+    policy: Policy, settings: EvaluationSettings, margins: Sequence[Margin], sizes: Sequence[list[float]]
+) -> None:
+    """Let the policy take all sizes of all axes, those on a plane side by side."""
+    wanted = [(margin, size) for margin, chosen in zip(margins, sizes, strict=True) for size in chosen]
+    plain = [(margin, size) for margin, size in wanted if margin.axis.name not in _TERRAIN]
+    groups = [plain] * bool(plain) + [[pair] for pair in wanted if pair[0].axis.name in _TERRAIN]
+    for group in groups:
+        scenarios = tuple(_scenario(f"{m.axis.name}_{size:g}", m.axis.make(size)) for m, size in group)
+        name, size = group[0][0].axis.name, group[0][1]
+        with steepness(**{name: size} if name in _TERRAIN else {}):
+            falls = _falls(policy, settings, scenarios)
+        for (margin, size), fell in zip(group, falls, strict=True):
+            margin.tested[size] = (fell, settings.trials)
+
+
+def _scenario(name: str, changes: dict[str, Any]) -> Scenario:
+    return dataclasses.replace(Scenario(name, name, GRID, seconds=8.0), **changes)
+
+
+def _falls(policy: Policy, settings: EvaluationSettings, scenarios: tuple[Scenario, ...]) -> list[int]:
+    rollouts, _ = evaluate_batch(policy, Batch(scenarios, min(scenarios[0].seconds, settings.longest)), settings)
+    return [int(motion.fell(rollout).sum()) for rollout in rollouts]
+
+
+def _search(policy: Policy, settings: EvaluationSettings, margins: list[Margin]) -> dict[str, float]:
+    """Search for the combination nearest to none that fells every other trial, in shares of the margins."""
+    rng, few = np.random.default_rng(settings.seed), dataclasses.replace(settings, trials=_FEW_TRIALS)
+    scale = np.array([max(margin.value, 1e-9) for margin in margins])
+    mean, spread = np.full(len(margins), 0.6), np.full(len(margins), 0.35)
+    best, best_cost = mean, float("inf")
+    for generation in range(_GENERATIONS):
+        shares = np.clip(mean + spread * rng.standard_normal((_POPULATION, len(margins))), 0.0, 1.5)
+        scenarios = []
+        for number, row in enumerate(shares):
+            changes: dict[str, Any] = {}
+            for margin, size in zip(margins, np.minimum(row * scale, [m.axis.most for m in margins]), strict=True):
+                changes |= margin.axis.make(float(size))
+            scenarios.append(_scenario(f"combination_{generation}_{number}", changes))
+        fell = np.array(_falls(policy, few, tuple(scenarios))) / _FEW_TRIALS
+        # Those that stand cost more than any that fall.
+        costs = np.linalg.norm(shares, axis=1) + 10.0 * np.maximum(0.5 - fell, 0.0)
+        elite = shares[np.argsort(costs)[:_ELITE]]
+        if costs.min() < best_cost:
+            best, best_cost = shares[int(np.argmin(costs))], float(costs.min())
+        mean, spread = elite.mean(0), np.maximum(elite.std(0), 0.05)
+    return {margin.axis.name: float(share) for margin, share in zip(margins, best, strict=True)}
+
+
+def table(found: Margins) -> str:
+    """Return what was found as text."""
+    lines = [f"{'5 % fall at':42}{'':>9}{'surely between':>22}{'in the worst':>14}"]
+    for margin in found.margins:
+        axis, ends = margin.axis, (margin.low, min(margin.high, margin.axis.most))
+        low, high = (f"{axis.show(end):.3g}" for end in ends)
+        beyond = "" if np.isfinite(margin.high) else " or more"
+        share = f"{found.worst[axis.name]:.0%}" if axis.name in found.worst else ""
+        title = f"{axis.title}, {axis.unit}" if axis.unit != "1" else axis.title
+        lines.append(f"{title:42}{axis.show(margin.value):>9.3g}{f'{low} … {high}{beyond}':>22}{share:>14}")
+    return "\n".join(lines)
+
+
+def radar(found: Margins, path: str) -> None:
+    """Draw the margins, as shares of the largest disturbance that is tried of each."""
+    angles = np.linspace(0.0, 2.0 * np.pi, len(found.margins), endpoint=False)
+    figure = Figure(figsize=(6.5, 6.0))
+    axes = figure.add_subplot(projection="polar")
+    for name, style in (
+        ("value", {"color": "#00798c", "linewidth": 2.0}),
+        ("low", {"color": "#00798c", "linestyle": ":"}),
+    ):
+        sizes = [getattr(margin, name) / margin.axis.most for margin in found.margins]
+        axes.plot([*angles, angles[0]], [*sizes, sizes[0]], **style)
+    values = [margin.value / margin.axis.most for margin in found.margins]
+    axes.fill(angles, values, color="#00798c", alpha=0.15)
+    labels = [
+        f"{m.axis.name}\n{m.axis.show(m.value):.3g} {m.axis.unit if m.axis.unit != '1' else ''}" for m in found.margins
+    ]
+    axes.set_xticks(angles, labels, fontsize=9)
+    axes.set_yticks([0.25, 0.5, 0.75, 1.0], [])
+    axes.set_ylim(0.0, 1.0)
+    axes.set_title(
+        f"{found.policy}: at these sizes 5 % of {found.trials} trials fall (dotted: surely fewer)", fontsize=10
+    )
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def save(found: Margins, path: str) -> None:
+    """Write the margins as JSON."""
+    axes = {
+        margin.axis.name: {
+            "value": margin.value, "low": margin.low, "high": min(margin.high, margin.axis.most),
+            "tested": [[size, *margin.tested[size]] for size in sorted(margin.tested)],
+        }
+        for margin in found.margins
+    }  # fmt: skip
+    content = {"format": FORMAT, "policy": found.policy, "digest": found.digest, "trials": found.trials, "axes": axes,
+               "worst": found.worst}  # fmt: skip
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def shrunk(found: Margins, path: str) -> list[str]:
+    """Say which margins are surely smaller than those of an earlier file.
+
+    Raises:
+        UserError: The file holds no margins.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            earlier = json.load(file)
+        if earlier.get("format") != FORMAT:
+            raise ValueError(f"format {earlier.get('format')!r} instead of '{FORMAT}'")
+        lows = {name: float(axis["low"]) for name, axis in earlier["axes"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: no margins to compare with: {' '.join(str(error).split())}") from error
+    worse = [margin for margin in found.margins if margin.high < lows.get(margin.axis.name, 0.0)]
+    ends = [(m.axis.title, m.axis.show(m.value), m.axis.show(lows[m.axis.name])) for m in worse]
+    return [f"{title}: now {now:.3g}, surely beyond {before:.3g} before" for title, now, before in ends]
