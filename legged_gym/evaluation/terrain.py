@@ -16,7 +16,6 @@ TILE_SIZE = 16.0
 SCALE = 0.1
 """Distance of the field's points, m."""
 
-_SLOPE = 0.1
 _STEP_DEPTH, _PLATFORM = 0.3, 0.8
 
 
@@ -33,26 +32,14 @@ def _stairs(height: float) -> Callable[[np.random.Generator, tuple[int, int]], H
     return lambda rng, shape: pyramid_stairs(shape, SCALE, _STEP_DEPTH, height, _PLATFORM)
 
 
-def _slope(sign: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
-    """Return a maker of a plane that rises (1) or falls (-1) along x by 0.1 rad."""
+def _slope(angle: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
+    """Return a maker of a plane that rises along x by an angle, rad, or falls where it is negative."""
 
     def make(rng: np.random.Generator, shape: tuple[int, int]) -> Heights:
         x = SCALE * (np.arange(shape[0]) - shape[0] // 2)
-        return np.repeat((sign * np.tan(_SLOPE) * x)[:, None], shape[1], axis=1).astype(np.float32)
+        return np.repeat((np.tan(angle) * x)[:, None], shape[1], axis=1).astype(np.float32)
 
     return make
-
-
-@contextlib.contextmanager
-def steepness(slope: float = _SLOPE, step: float = _STEP_HEIGHT) -> Iterator[None]:
-    """Let slopes, rad, and steps, m, be so high for a while."""
-    global _SLOPE, _STEP_HEIGHT
-    before = _SLOPE, _STEP_HEIGHT
-    _SLOPE, _STEP_HEIGHT = slope, step
-    try:
-        yield
-    finally:
-        _SLOPE, _STEP_HEIGHT = before
 
 
 TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] = {
@@ -60,8 +47,8 @@ TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] =
     "rough_4cm": _rough(0.04),
     "stairs_up": _stairs(-0.02),
     "stairs_down": _stairs(0.02),
-    "slope_up": _slope(1.0),
-    "slope_down": _slope(-1.0),
+    "slope_up": _slope(0.1),
+    "slope_down": _slope(-0.1),
     "stairs_up_4cm": _stairs(-0.04),
     "stairs_down_4cm": _stairs(0.04),
     "stairs_up_6cm": _stairs(-0.06),
@@ -75,6 +62,20 @@ START_SPREAD = {"rough_2cm": 1.5, "rough_4cm": 1.5}
 
 FREE_HEADING = tuple(name for name in TERRAINS if not name.startswith("slope"))
 """Tiles on which robots start in any direction."""
+
+
+@contextlib.contextmanager
+def steepness(slope: float | None = None, step: float | None = None) -> Iterator[None]:
+    """Let ``slope_*`` rise by other angles, rad, and the steps of ``stairs_*`` by other heights, m, for a while."""
+    before = dict(TERRAINS)
+    if slope is not None:
+        TERRAINS.update(slope_up=_slope(slope), slope_down=_slope(-slope))
+    if step is not None:
+        TERRAINS.update(stairs_up=_stairs(-step), stairs_down=_stairs(step))
+    try:
+        yield
+    finally:
+        TERRAINS.update(before)
 
 
 def prepare_terrain(cfg: TerrainCfg) -> None:
