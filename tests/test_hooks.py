@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import PlainCfg, QminiFactory, small_cfg
+from isaacgym_process import python_with
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
@@ -15,6 +16,7 @@ from legged_gym.envs import LeggedRobot, Qmini
 from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED, TIMED
 from legged_gym.envs.base.own_settings import LEGGED_GYM
 from legged_gym.envs.base.step_graph import StepGraph
+from legged_gym.simulators.backend import ISAACGYM_PYTHON
 
 N = 4
 
@@ -75,10 +77,12 @@ def hooked_cfg() -> PlainCfg:
     return cfg
 
 
-@pytest.fixture(params=["mujoco", "warp"])
-def sim_name(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["mujoco", "warp", "isaacgym"])
+def sim_name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "warp":
         pytest.importorskip("mujoco_warp")
+    elif request.param == "isaacgym":
+        monkeypatch.setenv(ISAACGYM_PYTHON, str(python_with(tmp_path)))
     return str(request.param)
 
 
@@ -193,6 +197,47 @@ def test_overrides_that_call_nothing_take_effect(sim_name: str) -> None:
             torch.testing.assert_close(pushed, torch.full((N, 2), 3.0))
     torch.testing.assert_close(env.dof_pos, (env.default_dof_pos + 0.1).expand(N, -1), atol=1e-5, rtol=0)
     assert env.num_obs == 4 and env.num_privileged_obs == 2
+    env.close()
+
+
+def test_counts_and_conditions_are_rewards() -> None:
+    class Counting(Qmini):
+        def _reward_alive(self) -> torch.Tensor:
+            return self.feet_contact.sum(1)
+
+        def _reward_termination(self) -> torch.Tensor:
+            return self.reset_buf * ~self.time_out_buf
+
+        def _reward_action(self) -> torch.Tensor:
+            return self.actions.double().sum(1)
+
+    env = Counting(small_cfg(2))
+    _, rewards, _, _ = env.step(torch.ones(2, 10))
+    assert rewards.dtype == torch.float32
+    alive = env.reward_rates[:, env.reward_names.index("alive")]
+    torch.testing.assert_close(alive, 0.3 * env.feet_contact.sum(1))
+    env.close()
+
+
+class Climbing(LeggedRobot):
+    """Promotes by a rule of its own, which it writes to the tensors as legged_gym's users do."""
+
+    def _update_terrain_curriculum(self, env_ids: torch.Tensor) -> None:
+        walked = (self.root_states[env_ids, :2] - self.env_origins[env_ids, :2]).norm(dim=1)
+        up = walked < self.terrain.env_length / 2.0
+        self.terrain_levels[env_ids] = (self.terrain_levels[env_ids] + up.long()).clamp(max=self.max_terrain_level - 1)
+        tiles = self.terrain_levels[env_ids], self.terrain_types[env_ids]
+        self.env_origins[env_ids] = self.terrain_origins[tiles]
+
+
+def test_levels_of_ones_own_are_where_robots_start(sim_name: str) -> None:
+    cfg = hooked_cfg()
+    cfg.commands.curriculum, cfg.asset.terminate_after_contacts_on = False, []
+    env = Climbing(cfg, sim_name=sim_name)
+    for _ in range(5):
+        env.step(torch.zeros(N, env.num_actions))
+    assert env.terrain_levels.tolist() == [1] * N
+    assert ((env.root_states[:, 0] - 7.5).abs() < 1.1).all(), "the middle of the second row of 5 m tiles, ± 1 m"
     env.close()
 
 

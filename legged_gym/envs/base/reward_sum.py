@@ -70,4 +70,5 @@ class RewardSum:
             return value.expand(self._num_envs)
         if value.shape != (self._num_envs,):
             raise ConfigError(f"_reward_{name} must return ({self._num_envs},) numbers, got {tuple(value.shape)}")
-        return value
+        # Counts and conditions are numbers, too.
+        return value.float()

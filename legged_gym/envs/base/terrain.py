@@ -31,6 +31,7 @@ class Terrain:
     Attributes:
         heights: (X, Y) float32, m, border included.
         horizontal_scale: Distance of grid points, m.
+        env_length, env_width: Sides of a tile along x and y, m.
         origin: World x and y of ``heights[0, 0]``, m.
         difficulty: (rows, cols), difficulty of each tile.
         env_origins: (rows, cols, 3) float32, m: centre of each tile, z on the highest ground around it.
@@ -50,6 +51,7 @@ class Terrain:
         self.cfg = cfg
         self.seed = seed
         self.horizontal_scale = cfg.horizontal_scale
+        self.env_length, self.env_width = cfg.terrain_length, cfg.terrain_width
         self._border = round(cfg.border_size / cfg.horizontal_scale)
         self.origin = (-self._border * cfg.horizontal_scale,) * 2
         self.difficulty = self._difficulties()
