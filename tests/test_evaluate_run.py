@@ -288,3 +288,21 @@ def test_the_task_is_left_as_it_was(tmp_path: Path, policy: Policy) -> None:
     before = task_registry.get_cfgs("qmini")[0].to_dict()
     rollouts(policy, "flat")
     assert task_registry.get_cfgs("qmini")[0].to_dict() == before
+
+
+def test_a_classs_own_callback_is_called_but_changes_no_commands() -> None:
+    class Clocked(task_registry.get_task_class("qmini")):  # type: ignore[misc]
+        def _post_physics_step_callback(self) -> None:
+            self.phase = 0.1 * self.episode_length_buf
+            super()._post_physics_step_callback()
+
+        def compute_observations(self) -> None:
+            super().compute_observations()
+            self.seen = self.phase.clone()
+
+    env = evaluation_class(Clocked)(evaluation_config("qmini", Stand(), 2, on_plane=True))
+    env.commands[:] = torch.tensor([0.3, 0.0, 0.0])
+    for _ in range(3):
+        env.step(torch.zeros(2, 10))
+    assert env.seen.tolist() == pytest.approx([0.3, 0.3])  # type: ignore[attr-defined]
+    env.close()

@@ -211,6 +211,7 @@ class EvaluationTask(LeggedRobot):
 
     def _init_buffers(self) -> None:
         super()._init_buffers()
+        # A class's own callback is called for what else it does.
         self._callback_renews = self._callback_pushes = False
         cfg, n, device = self.cfg, self.num_envs, self.device
         self._commands = PlannedCommands(cfg, n, self.dt, device)

@@ -61,7 +61,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         unread_settings = warn_of_unread(cfg)
         self._overridden = overridden(type(self), LeggedRobot)
         self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback
-        self._callback_pushes = bool(self._overridden & TIMED)
+        self._calls_back = self._callback_pushes = bool(self._overridden & TIMED)
         keeps = [stores(type(self), LeggedRobot, name) for name in ("feet_air_time", "last_contacts")]
         self._keeps_air_time, self._keeps_contacts = keeps
         self._in_step, self._own_privileged = False, None
@@ -106,7 +106,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
         self._call("reset_idx", torch.ones_like(self.reset_buf))
-        if self._callback_pushes:
+        if self._calls_back:
             self._post_physics_step_callback()
         self._observe()
         return self._observations
@@ -230,7 +230,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def post_physics_step(self) -> None:
         """Look at what physics did: end episodes, reward, begin new ones, observe."""
         self._episode_length += 1
-        if self._callback_pushes:
+        if self._calls_back:
             self._call_back()
         self.check_termination()
         self._end_diverged()
