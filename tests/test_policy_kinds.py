@@ -11,6 +11,8 @@ import pytest
 import torch
 from conftest import PlainCfg
 from qmini_training import env_config, train_config
+from rsl_rl.modules import EmpiricalNormalization
+from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller, Sensors
@@ -33,10 +35,6 @@ KINDS: dict[str, tuple[bool, dict[str, Any]]] = {
     "estimator, curiosity": (True, {"rnd.weight": 0.5}),
 }
 """Whether there is an estimator, and what else is set."""
-
-
-class WalksBlind(Qmini):
-    """Qmini's task without an estimator's output."""
 
 
 class MeasuredCfg(PlainCfg):
@@ -119,6 +117,24 @@ def test_the_robots_controller_runs_them(kind: str, tmp_path: Path) -> None:
         with torch.inference_mode():
             expected = played(type(env.get_observations())(obs, batch_size=[1]))
         np.testing.assert_allclose(controller.action, expected[0], atol=1e-5)
+
+
+def test_normalisers_stay_where_recordings_look_for_them() -> None:
+    env, runner = build("estimator, normalised")
+    normalizer = runner.alg.actor.obs_normalizer
+    assert isinstance(normalizer, EmpiricalNormalization)
+    places = [buffer.data_ptr() for buffer in normalizer.buffers()]
+    before = normalizer.std
+    runner.learn(1)
+    assert not torch.equal(normalizer.std, before)
+    assert [buffer.data_ptr() for buffer in normalizer.buffers()] == places
+    env.close()
+
+
+def test_rsl_rls_own_runner_exports(tmp_path: Path) -> None:
+    env, _ = build("plain")
+    runner = RslRlRunner(env, rsl_rl_config(LeggedRobotCfgPPO()), None, "cpu")
+    assert set(export_policy(runner, env, tmp_path, steps=2)) == {"actor", "actor_jit", "metadata", "controller"}
 
 
 def test_a_recurrent_policy_is_a_word_in_the_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

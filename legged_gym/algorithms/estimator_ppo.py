@@ -328,7 +328,11 @@ class EstimatorPPO(PPO):
     def _update_normalizers(self) -> None:
         obs = self.storage.observations.flatten(0, 1)
         for model in (self.actor, self.critic):
+            deviation = getattr(model.obs_normalizer, "_std", None)
             model.update_normalization(obs)
+            if deviation is not None:
+                # rsl_rl binds it to a new tensor; recordings look for it where it was.
+                model.obs_normalizer._std = deviation.copy_(model.obs_normalizer._std)
 
     def _finish_update(self, figures: dict[str, float]) -> None:
         try:

@@ -36,7 +36,7 @@ from legged_gym.policies.contract import (
 from legged_gym.policies.controller_file import AXES, controller_yaml, start_noise
 from legged_gym.policies.finder import CONTROLLER_FILE
 from legged_gym.policies.networks import Memory, OnnxNet
-from legged_gym.runners.net_files import clipped, empty_memory, write_onnx, write_torchscript
+from legged_gym.runners.net_files import acting_nets, clipped, empty_memory, write_onnx, write_torchscript
 
 if TYPE_CHECKING:
     from tensordict import TensorDict
@@ -84,7 +84,7 @@ def export_policy(
         ExportError: The files differ from the nets by more than ``tolerance``.
         UserError: The folder can't be written, or ``merge_into`` does not fit.
     """
-    nets = runner.nets()
+    nets = acting_nets(runner.alg, env.cfg.normalization.clip_actions)
     controller = controller_yaml(env, merge_into, words(list(nets["actor"][0].obs_groups)))
     prefix = prefix or env.cfg.asset.name
     names = {net: f"{prefix}_{net}.onnx" for net in nets} | {f"{net}_jit": f"{prefix}_{net}.pt" for net in nets}
@@ -116,7 +116,7 @@ def policy_metadata(runner: OnPolicyRunner, env: LeggedRobot) -> dict[str, Any]:
 
 def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
     """Return what one must know to run the policy."""
-    cfg, nets = env.cfg, runner.nets()
+    cfg, nets = env.cfg, acting_nets(runner.alg, env.cfg.normalization.clip_actions)
     actor, clip = nets["actor"]
     estimator = nets["estimator"][0] if "estimator" in nets else None
     ranges = {axis: tuple(getattr(cfg.commands.ranges, axis)) for axis in AXES}

@@ -24,6 +24,17 @@ MAX_IR_VERSION = 10
 """Newest ONNX file version that the robot's ONNX Runtime 1.22 reads."""
 
 
+def acting_nets(alg: Any, clip: float) -> dict[str, tuple[MLPModel, float]]:
+    """Return each net that acts and the limit of its outputs; an estimator comes first.
+
+    Args:
+        alg: The algorithm that trains them.
+        clip: The task clips actions to ± this.
+    """
+    estimator = {"estimator": (alg.get_estimator(), math.inf)} if hasattr(alg, "get_estimator") else {}
+    return {**estimator, "actor": (alg.get_policy(), clip)}
+
+
 MEMORY_PORTS = (("h_in", "h_out"), ("c_in", "c_out"))
 """Names of what a recurrent net remembers, as input and output: the hidden state and, of an LSTM, the cell state."""
 

@@ -34,6 +34,7 @@ from legged_gym.runners.divergence import DivergenceWatch
 from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
+from legged_gym.runners.net_files import acting_nets, write_onnx, write_torchscript
 from legged_gym.runners.runs import RunLock, drop_old_checkpoints, list_checkpoints, remove_leftovers
 from legged_gym.runners.stages import Finish, Stages
 from legged_gym.runners.widening import widen_critic
@@ -305,9 +306,7 @@ class OnPolicyRunner(RslRlRunner):
 
     def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
         """Write each net as ``<stem>_<net>.pt``, TorchScript, the stem being ``filename``'s."""
-        from legged_gym.runners.net_files import write_torchscript
-
-        for name, (model, limit) in self.nets().items():
+        for name, (model, limit) in self._nets().items():
             write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt", limit)
 
     def export_policy_to_onnx(self, path: str, filename: str = "policy.onnx", verbose: bool = False) -> None:
@@ -316,15 +315,12 @@ class OnPolicyRunner(RslRlRunner):
         Each has one input ``input`` and one output ``output``, float32, shape (batch, n) with a free batch size, and a
         recurrent one what it remembers. Actions are clipped as in training.
         """
-        from legged_gym.runners.net_files import write_onnx
-
-        for name, (model, limit) in self.nets().items():
+        for name, (model, limit) in self._nets().items():
             write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
 
-    def nets(self) -> dict[str, tuple[MLPModel, float]]:
-        """Return each net that acts and the limit of its outputs: the task clips actions."""
+    def _nets(self) -> dict[str, tuple[MLPModel, float]]:
         clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
-        return {"actor": (self.alg.get_policy(), clip)}
+        return acting_nets(self.alg, clip)
 
     def _parts(self) -> Parts:
         """Return the nets and optimisers that a checkpoint is loaded into."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -68,10 +67,6 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         """Return what the estimator said before the step that was stored last, in the label's scale (N, label size)."""
         storage = self.alg.storage
         return storage.observations[ESTIMATE][storage.step - 1]
-
-    def nets(self) -> dict[str, tuple[MLPModel, float]]:
-        """Return each net that acts and the limit of its outputs; the estimator comes first."""
-        return {"estimator": (self.alg.get_estimator(), math.inf), **super().nets()}
 
     def _parts(self) -> Parts:
         """Add the estimator, which belongs to the actor that was trained on its output."""
