@@ -9,10 +9,12 @@ import pytest
 import torch
 from conftest import PlainCfg, QminiFactory, small_cfg
 from isaacgym_process import python_with
+from quadruped import urdf
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini
+from legged_gym.envs.base import legged_gym_config
 from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED, TIMED
 from legged_gym.envs.base.own_settings import LEGGED_GYM
 from legged_gym.envs.base.step_graph import StepGraph
@@ -481,4 +483,34 @@ def test_a_step_by_hand_is_observed(sim_name: str) -> None:
         torch.testing.assert_close(obs["policy"], torch.tensor([[0.02 * step, 100.0]]).expand(N, 2))
         if step == 3:
             assert extras["log"]["phase"] == pytest.approx(0.06) and "rew_action_rate" in extras["episode"]
+    env.close()
+
+
+def test_legged_gyms_defaults(tmp_path: Path) -> None:
+    (tmp_path / "quadruped.urdf").write_text(urdf())
+
+    class Cfg(legged_gym_config.LeggedRobotCfg):
+        class init_state(legged_gym_config.LeggedRobotCfg.init_state):
+            pos = [0.0, 0.0, 0.4]
+            default_joint_angles = {
+                f"{leg}_{j}": a for leg in ("fl", "fr", "rl", "rr") for j, a in (("hip", 0.6), ("knee", -1.2))
+            }
+
+        class control(legged_gym_config.LeggedRobotCfg.control):
+            stiffness = {"hip": 25.0, "knee": 25.0}
+            damping = {"hip": 0.6, "knee": 0.6}
+
+        class rewards(legged_gym_config.LeggedRobotCfg.rewards):
+            class scales(legged_gym_config.LeggedRobotCfg.rewards.scales):
+                feet_stumble = -0.1
+
+    cfg = Cfg()
+    cfg.asset.file, cfg.asset.terminate_after_contacts_on = str(tmp_path / "quadruped.urdf"), ["trunk"]
+    cfg.env.num_envs, cfg.env.num_observations, cfg.terrain.border_size = 2, 12 + 3 * 8 + 187, 5.0
+    cfg.terrain.num_rows, cfg.terrain.num_cols = 2, 5
+    env = LeggedRobot(cfg)
+    obs, *_ = env.step(torch.zeros(2, 8))
+    assert obs["policy"].shape == (2, 223) and env.commands.shape == (2, 4) and env.terrain.env_length == 8.0
+    assert "feet_stumble" in env.reward_names
+    legged_gym_config.LeggedRobotCfgPPO().check()
     env.close()

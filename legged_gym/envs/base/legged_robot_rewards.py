@@ -73,6 +73,9 @@ class LeggedRobotRewards(LeggedRobotState):
         forces = self.contact_forces[:, self.feet_indices]
         return (forces[..., :2].norm(dim=-1) > 5.0 * forces[..., 2].abs()).any(dim=1).float()
 
+    _reward_feet_stumble = _reward_stumble
+    """legged_gym's scale has this name."""
+
     def _reward_base_height(self) -> torch.Tensor:
         """Squared deviation from ``base_height_target``, m²."""
         return (self.base_height - self.cfg.rewards.base_height_target).square()

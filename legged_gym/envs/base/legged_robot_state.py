@@ -160,9 +160,10 @@ class LeggedRobotState(BaseTask):
         return mask.is_cuda or bool(mask.any())
 
     @property
-    def privileged_obs_buf(self) -> torch.Tensor:
-        """What only the critic sees, (N, P); :meth:`compute_observations` may set it."""
-        return self._observations["privileged"]
+    def privileged_obs_buf(self) -> torch.Tensor | None:
+        """What only the critic sees, (N, P), None at first; :meth:`compute_observations` may set it."""
+        observed = self.__dict__.get("_observations")
+        return None if observed is None else observed["privileged"]
 
     @privileged_obs_buf.setter
     def privileged_obs_buf(self, value: torch.Tensor | None) -> None:
@@ -176,4 +177,4 @@ class LeggedRobotState(BaseTask):
     @property
     def num_privileged_obs(self) -> int:
         """Size of what only the critic sees."""
-        return self.privileged_obs_buf.shape[1]
+        return self._observations["privileged"].shape[1]
