@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from playing import make_trained
+from qmini_training import make_env, make_runner
 
 from legged_gym.policies.trained import Trained
 from legged_gym.viewers.actions import ACTIONS
@@ -216,3 +217,21 @@ def test_robots_are_picked_around_the_end(trained: Trained) -> None:
     assert session.robot == 2
     session.next_robot()
     assert session.robot == 0
+
+
+def test_a_recurrent_policy_forgets_the_episodes_that_end(tmp_path: Path) -> None:
+    env = make_env(3)
+    runner = make_runner(
+        env, policy__class_name="ActorCriticRecurrent", policy__rnn_type="gru", symmetry__data_augmentation=False
+    )
+    session = PlaySession(Trained(env, runner, str(tmp_path / "model_0.pt"), str(tmp_path)))
+    session.select_robot(1)
+    advance(session, 3)
+    memory = runner.alg.get_policy().get_hidden_state()
+    assert isinstance(memory, torch.Tensor) and bool((memory != 0.0).any(dim=2).all())
+    session.reset()
+    session.carry_out_requests()
+    memory = runner.alg.get_policy().get_hidden_state()
+    assert isinstance(memory, torch.Tensor)
+    assert [bool(memory[:, robot].any()) for robot in range(3)] == [True, False, True]
+    env.close()

@@ -133,6 +133,7 @@ class PlaySession(Session):
         self._stopped = False
         self._next = time.monotonic()
         self._observations = self.env.reset()
+        self._policy.reset()
 
     @property
     def title(self) -> str:
@@ -201,7 +202,7 @@ class PlaySession(Session):
 
     def reset(self) -> None:
         """Start new episodes."""
-        self._request(lambda: self.env.reset_idx(self._meant()))
+        self._request(lambda: self._restart(self._meant()))
 
     def push(self, velocity: Sequence[float] = (0.0, 0.5)) -> None:
         """Kick the base.
@@ -292,6 +293,13 @@ class PlaySession(Session):
             return torch.arange(self.env.num_envs, device=self.env.device)
         return torch.tensor([self._robot], device=self.env.device)
 
+    def _restart(self, robots: torch.Tensor) -> None:
+        """Start new episodes of robots, indices (n,), of which a recurrent policy forgets the old ones."""
+        self.env.reset_idx(robots)
+        restarted = torch.zeros_like(self.env.reset_buf)
+        restarted[robots] = True
+        self._policy.reset(restarted.to(self.trained.runner.device))
+
     def _count_single_step(self) -> None:
         self._single_steps += 1
 
@@ -312,7 +320,7 @@ class PlaySession(Session):
         levels = env.ground.levels.clone()
         levels[robots] = min(max(level, 0), env.cfg.terrain.num_rows - 1)
         env.ground.set_levels(levels)
-        env.reset_idx(robots)
+        self._restart(robots)
 
     def _switch_checkpoint(self, number: int) -> None:
         path = os.path.join(self.trained.run, f"model_{number}.pt")
