@@ -5,6 +5,7 @@ TASK ?= qmini
 NUM_ENVS ?=
 ITERATIONS ?= 150
 ARGS ?=
+CASES ?= 20000
 
 BIN := $(VENV)/bin
 # Without a GPU its simulator is only needed to test it.
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test lint wheel docs web audit mutants
+.PHONY: help setup train play tensorboard speedrun warm test fuzz lint wheel docs web audit mutants
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -25,6 +26,7 @@ help:
 	@echo 'make warm         compile all that a training compiles, so that the first one begins at once'
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
+	@echo 'make fuzz        20000 random command lines, settings and files (CASES=20000)'
 	@echo 'make lint         ruff, mypy and the layers'
 	@echo 'make mutants      make some sixty faults, one at a time, and see whether the tests notice (ARGS="--only=reset")'
 	@echo 'make audit        compare the pinned packages with constraints.lock, and look for known holes in them'
@@ -58,6 +60,9 @@ test: $(VENV)/.installed-test
 	$(PYTHON_3_8)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: $(VENV)/.installed-test
+	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest tests/test_fuzz.py $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

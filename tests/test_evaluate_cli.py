@@ -152,7 +152,7 @@ CASES = {
     "shipped": (["shipped", "--task=qmini_published"], "no policy came with the project for the task"),
     "task": (["--task=gmini"], "unknown task 'gmini'"),
     "simulator": (["--scenarios=flat", "--quick", "--sim=mujocco"], "unknown simulator 'mujocco'"),
-    "trials": (["--trials=0"], "argument --trials: must be at least 1, got 0"),
+    "trials": (["--trials=0"], "argument --trials: takes an integer from 1 to 100000, got '0'"),
     "setting": (["--scenarios=flat", "--set=terrain.frictoin=1"], "did you mean 'terrain.friction'"),
     "training's setting": (["--scenarios=flat", "--set=algorithm.gamma=0.9"], "--set can only change the environment"),
     "video": (["--video=film.gif"], "videos are written as .mp4"),

@@ -154,7 +154,7 @@ def test_errors_say_what_is_wrong(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must hold one file \*_estimator\.onnx"):
         load(tmp_path / "half")
     (tmp_path / "half" / "qmini_estimator.onnx").write_bytes(b"no network")
-    with pytest.raises(UserError, match=r"can't load .*qmini_estimator\.onnx"):
+    with pytest.raises(UserError, match=r"qmini_estimator\.onnx: ONNX can't load it"):
         load(tmp_path / "half")
     shutil.copy(exported / "qmini_actor.onnx", tmp_path / "half" / "qmini_estimator.onnx")
     with pytest.raises(UserError, match="don't belong together"):

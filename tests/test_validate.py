@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import pytest
 from annotated_types import Ge, Gt, Le, Len, Lt
@@ -13,7 +14,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import dump_yaml
 from legged_gym.envs import QminiCfg, QminiCfgPPO, task_registry
 from legged_gym.envs.base.admissible import RISING, Activation, Name, describe
-from legged_gym.envs.base.base_config import BaseConfig, ConfigError
+from legged_gym.envs.base.base_config import BaseConfig, ConfigError, _declared
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.base.validate import validate
 
@@ -52,7 +53,10 @@ def bare(hint: Any) -> Any:
 def wrong_values(hint: Any) -> list[Any]:
     """Return values that a setting must not take, one for each thing that its annotation asks for."""
     kind = bare(hint)
-    wrong: list[Any] = [math.nan, math.inf, -math.inf, None, [[[]]], {"a": {"b": {}}}]
+    wrong: list[Any] = [math.nan, math.inf, -math.inf, [[[]]], {"a": {"b": {}}}]
+    if get_origin(kind) in (Union, UnionType):
+        return wrong
+    wrong += [None]
     wrong += [rule.ge - 1 for rule in rules(hint, Ge)] + [rule.gt for rule in rules(hint, Gt)]
     wrong += [rule.le * 2 + 1 for rule in rules(hint, Le)] + [rule.lt for rule in rules(hint, Lt)]
     wrong += ["x", True] if kind in (int, float) else []
@@ -77,6 +81,7 @@ def test_every_key_declares_what_it_takes_and_refuses_the_rest(task: str) -> Non
     for _, which, key in [row for row in all_keys() if row[0] == task]:
         section, name = place(configs[which], key)
         hint, value = section.annotation(name), getattr(section, name)
+        assert name in _declared(section.classes), f"{key} says nothing of what it takes"
         assert describe(hint) not in {"any value", "values"}, key
         text = value if isinstance(value, str) else dump_yaml(value, default_flow_style=True)
         configs[which].set(key, text)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import random
+import errno
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from legged_gym import __version__
+from legged_gym.cli import types
 from legged_gym.common import signals
 from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.processes import world
+from legged_gym.envs.base.admissible import shown
 from legged_gym.runners.distributed import is_first_to_say
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 
@@ -27,13 +29,19 @@ __all__ = [
     "get_args",
     "make_parser",
     "make_task_parser",
-    "positive",
     "run_main",
 ]
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and know near names."""
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Add an argument; its help ends with what its type takes."""
+        kind = options.get("type")
+        if kind is not None and "help" in options:
+            options["help"] += f" [{kind.__doc__}]"
+        return super().add_argument(*names, **options)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see --help)")
@@ -43,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
             name = unknown[0].split("=")[0]
-            raise UserError(f"unknown argument '{unknown[0]}': {near_names(name, flags)}")
+            raise UserError(f"unknown argument {shown(unknown[0])}: {near_names(name[:80], flags)}")
         return args
 
 
@@ -71,17 +79,17 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     add = parser.add_argument
     add(
         "--num_envs",
-        type=_whole_number,
+        type=types.setting("env.num_envs"),
         metavar="N",
         help="how many robots at once, under torchrun in each process (default: the task's, for a processor or a GPU)",
     )
-    add("--seed", type=_seed, metavar="N", help="seed of all random draws; -1 draws one")
+    add("--seed", type=types.seed, metavar="N", help="seed of all random draws")
     add("--headless", action="store_true", help="open no window and serve no page")
     add_sim_arguments(parser)
     add_run_arguments(parser)
     add(
         "--checkpoint",
-        type=_whole_number,
+        type=types.setting("runner.checkpoint"),
         metavar="N",
         help="number in model_N.pt (default: the newest)",
     )
@@ -151,7 +159,13 @@ def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str]
         metavar="ADDRESS",
         help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for everybody)",
     )
-    add("--port", type=_port, default=8080, metavar="N", help="of the page; if taken, one of the next (default: 8080)")
+    add(
+        "--port",
+        type=types.port,
+        default=8080,
+        metavar="N",
+        help="of the page; if taken, one of the next (default: 8080)",
+    )
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,23 +183,34 @@ def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) 
     """
     add = parser.add_argument
     if experiment:
-        add("--experiment_name", metavar="NAME", help="folder of the runs below the log root")
+        add(
+            "--experiment_name",
+            type=types.setting("runner.experiment_name"),
+            metavar="NAME",
+            help="folder of the runs below the log root",
+        )
     add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that only training has."""
     add = parser.add_argument
-    add("--max_iterations", type=_whole_number, metavar="N", help="train until the run has this many iterations in all")
-    add("--run_name", metavar="NAME", help="added to the time stamp that names the run")
+    add(
+        "--max_iterations",
+        type=types.setting("runner.max_iterations"),
+        metavar="N",
+        help="train until the run has this many iterations in all",
+    )
+    add("--run_name", type=types.name, metavar="NAME", help="added to the time stamp that names the run")
     add(
         "--logger",
+        type=types.setting("runner.logger"),
         metavar="NAME",
         help="where curves go: tensorboard, or wandb or neptune as well (default: tensorboard; on --resume the run's)",
     )
     add(
         "--video_interval",
-        type=positive,
+        type=types.positive,
         metavar="N",
         help="film some robots for 5 s every N iterations: in TensorBoard under Images, and films/ in the run's folder",
     )
@@ -211,32 +236,22 @@ def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser 
     return parser.parse_strictly(argv)
 
 
-def _seed(text: str) -> int:
-    """Read ``--seed``; -1 is drawn here, once, so that the run's configuration says what it became."""
-    seed = _whole_number(text)
-    return random.SystemRandom().randrange(10_000) if seed == -1 else seed
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+"""What a full, broken or locked disk says wherever something is written."""
 
 
-def positive(text: str) -> int:
-    """Read an argument that is a whole number of at least 1, as argparse's ``type``."""
-    number = _whole_number(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
+_LONGEST = 1000
+"""Characters of an error's line."""
 
 
-def _port(text: str) -> int:
-    number = _whole_number(text)
-    if not 0 < number < 65536:
-        raise argparse.ArgumentTypeError(f"must lie between 1 and 65535, got {number}")
-    return number
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, got '{text}'") from None
+def _say(message: str) -> int:
+    """Show an error in one line, and return its exit code."""
+    sys.stdout.flush()
+    message = " ".join(message.split())
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
+    if is_first_to_say(message):
+        print("error:", message, file=sys.stderr)
+    return 2
 
 
 def run_main(main: Callable[[], None]) -> int:
@@ -250,11 +265,13 @@ def run_main(main: Callable[[], None]) -> int:
     try:
         main()
     except UserError as error:
-        sys.stdout.flush()
-        message = " ".join(str(error).split())
-        if is_first_to_say(message):
-            print("error:", message, file=sys.stderr)
-        return 2
+        return _say(str(error))
+    except MemoryError:
+        return _say("there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less")
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        return _say(f"can't write{f' {error.filename!r}' if error.filename else ''}: {error.strerror}")
     except KeyboardInterrupt:
         if world().is_first:
             print(f"\nstopped by {signals.name()}", file=sys.stderr)

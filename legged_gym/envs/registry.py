@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.memory import require_memory
 from legged_gym.common.seeds import seed_of_rank, set_seed
 from legged_gym.envs import TASKS
 from legged_gym.envs.base.overrides import update_cfg_from_args
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 _BUILDER = "legged_gym.runners.build:build_runner"
 """What makes a runner. It is named, not imported, as classes of tasks are: runners stand above the tasks."""
+
+
+_ROBOT_BYTES, _OBSERVED, _COPIES = 20_000, 30, 4
+"""What a robot takes at least in any simulator; numbers of a step's observation; copies of the height field."""
 
 
 class TaskRegistry:
@@ -125,6 +131,7 @@ class TaskRegistry:
         Raises:
             UserError: No such task, simulator or device, or a robot that can't be loaded.
         """
+        _require_memory(env_cfg, sim_device)
         return self.get_task_class(name)(
             env_cfg,
             sim_name=sim,
@@ -182,6 +189,25 @@ class TaskRegistry:
         train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
         update_cfg_from_args(env_cfg, train_cfg, args or argparse.Namespace(overrides=[]))
         return env_cfg, train_cfg
+
+
+def _require_memory(cfg: LeggedRobotCfg, device: str) -> None:
+    """Refuse robots and a terrain that no machine like this could hold."""
+    observed = 2 * 4 * cfg.env.history_length * _OBSERVED
+    require_memory(
+        f"{cfg.env.num_envs} robots (env.num_envs, env.history_length)",
+        cfg.env.num_envs * (_ROBOT_BYTES + observed),
+        device,
+    )
+    if cfg.terrain.mesh_type != "plane":
+        sides = (
+            (number * length + 2 * cfg.terrain.border_size) / cfg.terrain.horizontal_scale
+            for number, length in (
+                (cfg.terrain.num_rows, cfg.terrain.terrain_length),
+                (cfg.terrain.num_cols, cfg.terrain.terrain_width),
+            )
+        )
+        require_memory("the tiles of the terrain (terrain.num_rows, …)", 4 * math.prod(sides) * _COPIES, "cpu")
 
 
 def _resolve(named: Any) -> Any:

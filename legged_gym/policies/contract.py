@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.common.yaml_text import read_yaml
 from legged_gym.policies.exported import BUILT_IN
 
 if TYPE_CHECKING:
@@ -268,8 +268,8 @@ def exported_contract(folder: Path, prefix: str) -> Settings:
     if not path.exists():
         return {}
     try:
-        return _of_controller(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
+        return _of_controller(read_yaml(path))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"can't read what the policy is tied to from '{path}': {error!r}") from error
 
 

@@ -16,6 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.yaml_text import read_yaml
 from legged_gym.envs.base.name_matching import joint_values
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
 
 def _read(path: Path) -> CommentedMap:
     try:
+        # Once within the limits that all files have; then so that comments and order are kept.
+        read_yaml(path)
         content = _yaml().load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error

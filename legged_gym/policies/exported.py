@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import yaml
+from annotated_types import Ge, Gt, Le, Len, MinLen
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.common.yaml_text import read_yaml
+from legged_gym.envs.base.admissible import RISING, ConfigError, NonNegative, Rule, check, describe, shown
 from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
 from legged_gym.policies.networks import OnnxNet, only_file
 
@@ -146,14 +149,11 @@ def read_controller_config(path: Path) -> ControllerConfig:
     Raises:
         UserError: A key is missing or its value does not fit; the message names file, key and what is valid.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     walk = _Section(path, content, "FSMState_Walk")
     stand = _Section(path, content, "FSMState_StandUp")
     keys = [f"{name}_range" for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
-    ranges = [walk.numbers(key, 2) for key in keys]
+    ranges = [np.array(walk.take(key, _CommandRange)) for key in keys]
     trained = {key: value.tolist() for key, value in zip(keys, ranges, strict=True)}
     policy = _Section(path, content, "Policy", {**BUILT_IN, **trained})
     if "torque_law" in policy:
@@ -161,32 +161,45 @@ def read_controller_config(path: Path) -> ControllerConfig:
     joints = policy.names("joint_names")
     count = len(joints)
     terms = policy.names("observation_terms")
+    clock = "gait_clock" in terms
     return ControllerConfig(
         joint_names=joints,
         foot_names=policy.names("foot_names"),
-        stand_angles=stand.numbers("joint_standup_q", count),
-        stand_kp=stand.numbers("joint_kp", count),
-        stand_kd=stand.numbers("joint_kd", count),
-        default_angles=walk.numbers("default_joint_angles", count),
-        kp=walk.numbers("joint_kp", count),
-        kd=walk.numbers("joint_kd", count),
-        gait_period=walk.positive("gait_period") if "gait_clock" in terms or "gait_period" in walk else None,
-        gait_offsets=walk.numbers("gait_offsets") if "gait_clock" in terms or "gait_offsets" in walk else np.zeros(0),
-        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3),
+        stand_angles=stand.numbers("joint_standup_q", count, _Angle),
+        stand_kp=stand.numbers("joint_kp", count, _Gain),
+        stand_kd=stand.numbers("joint_kd", count, _Gain),
+        default_angles=walk.numbers("default_joint_angles", count, _Angle),
+        kp=walk.numbers("joint_kp", count, _Gain),
+        kd=walk.numbers("joint_kd", count, _Gain),
+        gait_period=walk.positive("gait_period") if clock or "gait_period" in walk else None,
+        gait_offsets=walk.numbers("gait_offsets", kind=_Phase)
+        if "gait_clock" in terms or "gait_offsets" in walk
+        else np.zeros(0),
+        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3, NonNegative),
         command_ranges=np.stack(ranges),
-        trained_ranges=np.stack([policy.numbers(key, 2) for key in keys]),
+        trained_ranges=np.stack([np.array(policy.take(key, _CommandRange)) for key in keys]),
         control_dt=policy.positive("control_dt"),
         action_scale=policy.positive("action_scale"),
-        history_length=round(policy.positive("history_length")),
+        history_length=policy.take("history_length", Annotated[int, Ge(1), Le(1000)]),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
-        observation_noise=policy.get("observation_noise"),
+        observation_noise=policy.take("observation_noise", dict[str, NonNegative]),
         start_noise=policy.get("start_noise"),
         foot_contact_force=policy.positive("foot_contact_force"),
         contact_force_threshold=policy.positive("contact_force_threshold"),
         actor_input=policy.names("actor_input"),
         labels=policy.labels("labels"),
     )
+
+
+def _all_different(names: list[str]) -> bool:
+    return len(set(names)) == len(names)
+
+
+_Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
+_Gain = Annotated[float, Ge(0), Le(1e4)]
+_Phase = Annotated[float, Ge(-1), Le(1)]
+_CommandRange = Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(2, 2), RISING]
 
 
 class _Section:
@@ -201,26 +214,25 @@ class _Section:
         self._path, self._name = path, name
         self._values = {**(defaults or {}), **(values or {})}
 
-    def numbers(self, key: str, count: int | None = None) -> np.ndarray:
-        """Return a list of ``count`` numbers, any number of them without."""
-        values = self._get(key)
-        if not isinstance(values, list) or not all(map(_is_number, values)) or count not in (None, len(values)):
-            raise self._error(key, "a list of numbers" if count is None else f"a list of {count} numbers")
-        return np.array(values, float)
+    def numbers(self, key: str, count: int | None = None, kind: Any = float) -> np.ndarray:
+        """Return a list of ``count`` numbers, any number of them without, each as an annotation admits it."""
+        hint = list[kind] if count is None else Annotated[list[kind], Len(count, count)]
+        return np.array(self.take(key, hint), float)
+
+    def take(self, key: str, hint: Any) -> Any:
+        """Return a value that an annotation admits."""
+        try:
+            return check(key, hint, self._get(key))
+        except ConfigError:
+            raise self._error(key, describe(hint)) from None
 
     def positive(self, key: str) -> float:
         """Return a number above zero."""
-        value = self._get(key)
-        if not _is_number(value) or value <= 0:
-            raise self._error(key, "a number above 0")
-        return float(value)
+        return float(self.take(key, Annotated[float, Gt(0), Le(1e4)]))
 
     def names(self, key: str) -> list[str]:
         """Return a list of names."""
-        values = self._get(key)
-        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-            raise self._error(key, "a list of names")
-        return values
+        return self.take(key, Annotated[list[str], MinLen(1), Rule(_all_different, "all different")])
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -263,7 +275,7 @@ class _Section:
         return self._values[key]
 
     def _error(self, key: str, expected: str) -> UserError:
-        return UserError(f"{self._path}: '{self._name}.{key}' must be {expected}, got {self._values[key]!r}")
+        return UserError(f"{self._path}: '{self._name}.{key}' must be {expected}, got {shown(self._values[key])}")
 
 
 def _is_number(value: Any) -> bool:

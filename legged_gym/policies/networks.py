@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
 
 from legged_gym.common.errors import UserError
 
@@ -41,6 +43,7 @@ class OnnxNet:
         # Nets this small gain nothing from further threads, which would wait busily.
         options.intra_op_num_threads = 1
         self.path = path
+        _check_numbers(path)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -74,6 +77,23 @@ class OnnxNet:
                 f"{self.path}: must have one float {what} '{names[0]}' [batch, n], and those of a memory, has: {shown}"
             )
         return int(ports[0].shape[1])
+
+
+def _check_numbers(path: Path) -> None:
+    """Check that a file holds its own numbers and that they are finite: other files are none of its business."""
+    try:
+        graph = onnx.load_model(path, load_external_data=False).graph
+        stored = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute if a.HasField("t"))]
+        broken = [t.name for t in stored if t.data_location == onnx.TensorProto.EXTERNAL or not _finite(t)]
+    except (OSError, ValueError, TypeError, AttributeError, DecodeError) as error:
+        raise UserError(f"{path}: ONNX can't load it: {' '.join(str(error).split())}") from error
+    if broken:
+        raise UserError(f"{path}: '{broken[0]}' holds numbers that are in another file, infinite or not a number")
+
+
+def _finite(stored: onnx.TensorProto) -> bool:
+    values = onnx.numpy_helper.to_array(stored)
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def only_file(folder: Path, ending: str) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
+import math
 import os
 from typing import TYPE_CHECKING, Any, cast
 
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.memory import require_memory
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
@@ -80,6 +83,7 @@ def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir
     refuse_mistakes(train_cfg, (runner_class, algorithm))
     _check_own_settings(train_cfg, algorithm)
     _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
+    _require_memory(env, train_cfg, device)
     try:
         return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
     except ValueError as error:
@@ -108,6 +112,21 @@ def _checkpoint(log_root: str, settings: Any) -> str:
     if settings.checkpoint >= 0 or checkpoint_number(path) is None:
         return path
     return newest_whole_checkpoint(os.path.dirname(path))
+
+
+def _require_memory(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str) -> None:
+    """Refuse networks and rollouts that do not fit, before a folder is made for them."""
+    observed = sum(math.prod(group.shape[1:]) for group in env.get_observations().values())
+    steps = env.num_envs * train_cfg.runner.num_steps_per_env
+    require_memory(
+        "the steps of an iteration (env.num_envs * runner.num_steps_per_env)",
+        4 * steps * (observed + 4 * env.num_actions),
+        device,
+    )
+    for key, widths in (("actor", train_cfg.policy.actor_hidden_dims), ("critic", train_cfg.policy.critic_hidden_dims)):
+        weights = sum(a * b for a, b in itertools.pairwise(widths))
+        # Weights, gradients and two moments of each.
+        require_memory(f"the weights of the {key} (policy.{key}_hidden_dims)", 16 * weights, device)
 
 
 def _run_folder(

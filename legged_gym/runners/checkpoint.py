@@ -132,6 +132,7 @@ def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
             raise UserError(f"{path} is damaged: its entry '{key}' is missing or of the wrong type")
     if isinstance(checkpoint["iter"], bool) or checkpoint["iter"] < 0:
         raise UserError(f"{path} is damaged: its entry 'iter' is {checkpoint['iter']}, no number of iterations")
+    _check_plain(f"{path} is damaged", checkpoint)
     _check_finite(f"{path} is damaged", checkpoint)
 
 
@@ -203,9 +204,6 @@ def _check_finite(message: str, checkpoint: Mapping[str, Any]) -> None:
     tensors = {name: tensor for name, tensor in _tensors(states) if tensor.is_floating_point()}
     if not tensors:
         return
-    for name, tensor in tensors.items():
-        if tensor.layout is not torch.strided or tensor.is_meta:
-            raise UserError(f"{message}: '{name}' is no plain tensor")
     device = next(iter(tensors.values())).device
     # Asked for all at once: a GPU answers each question only after all that was asked of it before.
     finite = torch.stack([tensor.isfinite().all().to(device) for tensor in tensors.values()]).tolist()
@@ -214,12 +212,21 @@ def _check_finite(message: str, checkpoint: Mapping[str, Any]) -> None:
         raise NotFiniteError(f"{message}: '{broken[0]}' holds values that are infinite or not a number")
 
 
+def _check_plain(message: str, checkpoint: Mapping[str, Any]) -> None:
+    """Raise UserError, which begins with ``message``, unless all tensors are plain ones and as large as they say."""
+    for name, tensor in _tensors(checkpoint):
+        if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+            raise UserError(f"{message}: '{name}' is no plain tensor")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise UserError(f"{message}: '{name}' says that it is larger than what is there")
+
+
 def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     """Yield all tensors in nested states, with their names."""
     if isinstance(value, torch.Tensor):
         yield name, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
+    elif isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _tensors(item, f"{name}.{key}" if name else str(key))
 
 

@@ -11,11 +11,10 @@ import time
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
+from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -200,7 +199,7 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     train_cfg = train_cfg.copy()
     train_cfg.update(_FRESH_START)
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
-    write_text(os.path.join(folder, CONFIG_FILE), yaml.safe_dump(config, sort_keys=False))
+    write_text(os.path.join(folder, CONFIG_FILE), dump_yaml(config))
     history = os.path.join(folder, "git.txt")
     write_text(history, _read_if_there(history) + _git_report())
 
@@ -235,12 +234,7 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 
 def _read_config(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            saved = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a YAML file"
-        raise UserError(f"can't read the run's configuration '{path}': {reason}") from error
+    saved = read_yaml(path)
     if not isinstance(saved, dict) or not {"task", "sim", "env", "train"} <= saved.keys():
         raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'sim', 'env' and 'train'")
     for section in ("env", "train"):

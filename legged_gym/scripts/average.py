@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from legged_gym.cli import types
 from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.paths import relative
 
@@ -50,9 +51,21 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add("checkpoints", nargs="+", metavar="MODEL.pt", help="checkpoints of the same nets")
-    add("--weights", type=float, nargs="+", metavar="W", help="of each checkpoint (default: all the same)")
-    add("--estimator_weights", type=float, nargs="+", metavar="W", help="of each checkpoint's estimator, if others")
-    add("--run_name", default="average", metavar="NAME", help="added to the run's date (default: %(default)s)")
+    add("--weights", type=types.number, nargs="+", metavar="W", help="of each checkpoint (default: all the same)")
+    add(
+        "--estimator_weights",
+        type=types.number,
+        nargs="+",
+        metavar="W",
+        help="of each checkpoint's estimator, if others",
+    )
+    add(
+        "--run_name",
+        type=types.name,
+        default="average",
+        metavar="NAME",
+        help="added to the run's date (default: %(default)s)",
+    )
     add_log_arguments(parser)
     average(get_args(parser=parser))
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, positive, run_main
+from legged_gym.cli import types
+from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.backend import choose_backend
 
@@ -43,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--num_envs",
-        type=positive,
+        type=types.positive,
         nargs="+",
         metavar="N",
         dest="sizes",
@@ -51,8 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_sim_arguments(parser)
     add("--policy", metavar="MODEL.pt", help="checkpoint whose policy acts; without it robots soon fall")
-    add("--rounds", type=positive, default=10, metavar="N", help="rounds of measurements (default: %(default)s)")
-    add("--steps", type=positive, default=24, metavar="N", help="control steps in a round (default: %(default)s)")
+    add("--rounds", type=types.positive, default=10, metavar="N", help="rounds of measurements (default: %(default)s)")
+    add("--steps", type=types.positive, default=24, metavar="N", help="control steps in a round (default: %(default)s)")
     add("--rsl_rl", action="store_true", help="measure rsl_rl's own PPO update, too")
     add("--json", metavar="FILE", help="write all figures there")
     add("--markdown", action="store_true", help="print the tables as Markdown")

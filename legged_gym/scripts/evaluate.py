@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
     add_robot_argument,
@@ -14,7 +15,6 @@ from legged_gym.cli.arguments import (
     add_sim_arguments,
     get_args,
     make_task_parser,
-    positive,
     run_main,
 )
 from legged_gym.common.errors import UserError
@@ -207,12 +207,15 @@ def main() -> None:
     )
     add("--list", action="store_true", help="say what the scenarios are, and stop")
     add(
-        "--trials", type=positive, metavar="N", help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})"
+        "--trials",
+        type=types.trials,
+        metavar="N",
+        help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})",
     )
     add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, kind by kind")
     add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; fail if one surely shrank")
     add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
-    add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add("--seed", type=types.seed, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/evaluations)")
     add("--video", metavar="FILE.mp4", help="film a trial of each scenario, which takes some seconds a scenario")
     add_log_arguments(parser)

@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 
+from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
@@ -57,13 +58,19 @@ def main() -> None:
     """Read the command line and make the trajectory."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("--seconds", type=float, default=25.0, metavar="S", help="default: %(default)g")
-    add("--tilt", type=float, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="of the stand, degrees")
+    add("--seconds", type=types.seconds, default=25.0, metavar="S", help="default: %(default)g")
+    add("--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="degrees")
     add("--gentle", action="store_true", help="half as large, usual gains: a first motion, for check_log.py")
-    add("--seed", type=int, default=0, metavar="N", help="of the waves (default: %(default)s)")
+    add("--seed", type=types.seed, default=0, metavar="N", help="of the waves (default: %(default)s)")
     add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")
     add("--log", metavar="FILE", help="run it in simulation, too, and write this log")
-    add("--rate", type=float, default=500.0, metavar="HZ", help="rows of the log in a second (default: %(default)g)")
+    add(
+        "--rate",
+        type=types.rate,
+        default=500.0,
+        metavar="HZ",
+        help="rows of the log in a second (default: %(default)g)",
+    )
     add("--robot", metavar="FILE", help="the robot that is simulated (default: the task's nominal one)")
     excite(get_args(parser=parser))
 

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-from legged_gym.cli.arguments import get_args, make_task_parser, positive, run_main
+from legged_gym.cli import types
+from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 
 _DESCRIPTION = """\
@@ -57,7 +58,7 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     parser.add_argument("logs", nargs="+", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--workers", type=positive, metavar="N", help="threads (default: one per core)")
+    parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
     identify_robot(get_args(parser=parser))
 
 

@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, positive, run_main
+from legged_gym.cli import types
+from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, run_main
 from legged_gym.common import signals
 from legged_gym.common.paths import relative
 
@@ -196,13 +197,19 @@ def main() -> None:
     add_robot_argument(parser, "play on this one robot")
     add(
         "--steps",
-        type=positive,
+        type=types.positive,
         metavar="N",
         help=f"control steps (default: until the window is closed or Ctrl-C; without a viewer {_STEPS})",
     )
-    add("--command", type=float, nargs=3, metavar=("VX", "VY", "WZ"), help="one command for all, m/s, m/s, rad/s")
+    add(
+        "--command",
+        type=types.velocity,
+        nargs=3,
+        metavar=("VX", "VY", "WZ"),
+        help="one command for all, m/s, m/s, rad/s",
+    )
     add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
-    add("--video_robots", type=positive, default=4, metavar="N", help="robots in the film (default: %(default)s)")
+    add("--video_robots", type=types.few, default=4, metavar="N", help="robots in the film (default: %(default)s)")
     add("--replay", metavar="FILE", help="show the last second of a robot that diverged: <run>/diverged/….npz")
     add("--no_export", action="store_true", help="do not export the networks")
     add_viewer_arguments(

@@ -10,14 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym.cli.arguments import (
-    add_log_arguments,
-    add_robot_argument,
-    get_args,
-    make_task_parser,
-    positive,
-    run_main,
-)
+from legged_gym.cli import types
+from legged_gym.cli.arguments import add_log_arguments, add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 
@@ -52,7 +46,7 @@ class _Condition(NamedTuple):
     """From the argument's value to that of the suite's field."""
     metavar: str
     help: str
-    kind: Callable[[str], Any] = float
+    kind: Callable[[str], Any] = types.non_negative
 
 
 def _fixed(value: float) -> tuple[float, float]:
@@ -69,10 +63,10 @@ def _itself(value: float) -> float:
 
 _CONDITIONS = {
     "friction": _Condition("friction", _fixed, "F", "of the ground (default: 1)"),
-    "payload": _Condition("payload", _fixed, "KG", "mass added to the base"),
+    "payload": _Condition("payload", _fixed, "KG", "mass added to the base", types.number),
     "ground": _Condition("terrains", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
     "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction"),
-    "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)"),
+    "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)", types.seconds),
     "action_delay": _Condition("action_delay", _milliseconds, "MS", "motors hear of actions so much later"),
     "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "the sensors are so late"),
     "noise": _Condition("noise", _itself, "X", "sensor noise, as a multiple of training's (default: 0)"),
@@ -148,17 +142,8 @@ def _suites(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
         if name in given:
-            conditions[condition.suite_field] = condition.convert(_checked(name, getattr(args, name)))
+            conditions[condition.suite_field] = condition.convert(getattr(args, name))
     return (drive_suite(plan, seconds, **conditions),)
-
-
-def _checked(name: str, value: Any) -> Any:
-    """Return an argument's value if it can be one; payloads may be negative."""
-    if isinstance(value, float) and not (name == "payload" or 0.0 <= value < math.inf):
-        raise UserError(f"--{name} must be 0 or more, got {value:g}")
-    if name == "push_interval" and value == 0.0:
-        raise UserError("--push_interval must be above 0")
-    return value
 
 
 def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
@@ -201,19 +186,24 @@ def main() -> None:
     add(
         "--policy", metavar="DIR", help="exported files, a run's folder or name, or 'shipped' (default: the newest run)"
     )
-    add("--vx", type=float, metavar="M/S", help="forward velocity, instead of the usual drive")
-    add("--vy", type=float, metavar="M/S", help="velocity to the left")
-    add("--yaw", type=float, metavar="RAD/S", help="yaw rate, to the left")
-    add("--seconds", type=float, metavar="S", help="how long the drive lasts")
+    add("--vx", type=types.velocity, metavar="M/S", help="forward velocity, instead of the usual drive")
+    add("--vy", type=types.velocity, metavar="M/S", help="velocity to the left")
+    add("--yaw", type=types.velocity, metavar="RAD/S", help="yaw rate, to the left")
+    add("--seconds", type=types.non_negative, metavar="S", help="how long the drive lasts")
     add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
     add("--scenarios", "--suites", metavar="A,B", dest="suites", help="evaluate.py's instead of a drive, or 'all'")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
     add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")
     add("--steps_on_the_spot", action="store_true", help="the gait clock runs while the command is zero, too")
-    add("--trials", type=positive, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
-    add("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
-    add("--workers", type=positive, metavar="N", help="processes (default: one per core); results don't depend on it")
+    add("--trials", type=types.trials, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
+    add("--seed", type=types.seed, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add(
+        "--workers",
+        type=types.positive,
+        metavar="N",
+        help="processes (default: one per core); results don't depend on it",
+    )
     add_robot_argument(parser, "walk on this one robot")
     add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
     add("--urdf", metavar="FILE", help="another body for the robot")

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, positive, run_main
+from legged_gym.cli import types
+from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 
 _EXAMPLES = (
@@ -54,10 +55,16 @@ def main() -> None:
         _EXAMPLES,
     )
     add = parser.add_argument
-    add("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one training each (default: 1)")
-    add("--every", type=positive, default=25, metavar="N", help="iterations between evaluations (default: 25)")
-    add("--minutes", type=float, default=30.0, metavar="M", help="give up on a seed after this time (default: 30)")
-    add("--num_envs", type=positive, metavar="N", help="how many robots (default: the task's)")
+    add("--seeds", type=types.seed, nargs="+", default=[1], metavar="N", help="one training each (default: 1)")
+    add("--every", type=types.positive, default=25, metavar="N", help="iterations between evaluations (default: 25)")
+    add(
+        "--minutes",
+        type=types.non_negative,
+        default=30.0,
+        metavar="M",
+        help="give up on a seed after this time (default: 30)",
+    )
+    add("--num_envs", type=types.positive, metavar="N", help="how many robots (default: the task's)")
     add("--sim", metavar="NAME", help="simulator of the training (default: as train.py chooses)")
     add("--markdown", action="store_true", help="print the table as Markdown")
     add_set_argument(parser)

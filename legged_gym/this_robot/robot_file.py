@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -52,7 +51,7 @@ def write_robot(robot: ThisRobot, path: str) -> None:
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write("# One robot, as its logs show it: [lowest, likeliest, highest] of each value. SI units.\n")
-            yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+            file.write(dump_yaml(content, allow_unicode=True, default_flow_style=None, width=110))
     except OSError as error:
         raise UserError(f"{path}: can't be written: {error.strerror}") from error
 
@@ -63,11 +62,7 @@ def read_robot(path: str) -> ThisRobot:
     Raises:
         UserError: It can't be read, or a key or value makes no sense; the message names it.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
         raise UserError(f"{path}: no robot: it needs a section 'joints'")
     known = ("task", "made_from", "joints", "delay", "not_told")

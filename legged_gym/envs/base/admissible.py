@@ -140,6 +140,11 @@ def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
     return ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(given)}")
 
 
+def base_type(hint: Any) -> Any:
+    """Return an annotation's type without its bounds."""
+    return _bare(hint)
+
+
 def takes_text(hint: Any) -> bool:
     """Return whether a setting takes text as it is; any other takes what the text says in YAML."""
     bare = _bare(hint)
@@ -215,7 +220,9 @@ def _plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> bool:
-    """Return whether all numbers in a value are finite, and none is beyond what a float can hold."""
+    """Return whether all numbers in a value are finite, none is beyond what a float can hold, and no text is binary."""
+    if isinstance(value, str):
+        return "\0" not in value
     if isinstance(value, list):
         return all(map(_finite, value))
     if isinstance(value, dict):

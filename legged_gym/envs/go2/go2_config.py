@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from legged_gym.envs.base.admissible import NonNegative
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
@@ -97,23 +98,23 @@ class Go2Cfg(LeggedRobotCfg):
             base_height = -20.0
             torques = -1e-4
             dof_acc = -2.5e-7
-            dof_pos_limits = -5.0
+            dof_pos_limits: float = -5.0
             action_rate = -0.01
             collision = -1.0
             stand_still = -0.5
-            trot = 0.5
-            swing = 2.0
-            feet_clearance = -20.0
-            hip_deviation = -1.0
+            trot: float = 0.5
+            swing: float = 2.0
+            feet_clearance: float = -20.0
+            hip_deviation: float = -1.0
 
         soft_dof_pos_limit = 0.9
         tracking_sigma = 0.2
         base_height_target = 0.3
-        shortest_swing = 0.15
+        shortest_swing: NonNegative = 0.15
         """Shorter swings cost, s."""
-        swing_cap = 0.15
+        swing_cap: NonNegative = 0.15
         """Of a swing, no more than this beyond ``shortest_swing`` is rewarded, s."""
-        foot_clearance = 0.08
+        foot_clearance: NonNegative = 0.08
         """Wanted height of a moving foot's middle above the ground, m; it rests at 0.022."""
 
 
