@@ -54,12 +54,13 @@ class VelocityCommands:
         if self.cfg.lateral_share < 1.0:
             drawn[:, 1].mul_(torch.rand_like(drawn[:, 1]) < self.cfg.lateral_share)
         velocities = apply_dead_band(drawn[:, :3], self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
-        drawn = torch.cat((velocities, drawn[:, 3:]), dim=1)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.
         free = mask & ~self._held
-        present = self.values[:, : len(self._axes)]
-        present.copy_(torch.where(free.unsqueeze(1), drawn, present))
-        self._stands.copy_(torch.where(free, standing, self._stands))
+        present = self.values[:, :3]
+        present.copy_(torch.where(free.unsqueeze(1), velocities, present))
+        if self.cfg.heading_command:
+            self.values[:, 3] = torch.where(free, drawn[:, 3], self.values[:, 3])
+            self._stands.copy_(torch.where(free, standing, self._stands))
 
     def turn(self, quat: torch.Tensor) -> None:
         """Let yaw rates lead to the headings of robots that are free and don't stand: 0.5/s of what is missing.
