@@ -7,12 +7,21 @@ from typing import Any
 
 import torch
 
+from legged_gym.common.labels import Label, LabelLayout
 from legged_gym.envs import QminiCfgPPO, task_registry
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.runners import OnPolicyRunnerEE, rsl_rl_config
 
 NUM_STEPS = 24
+
+QMINI_LABELS = LabelLayout(
+    [
+        Label("base_lin_vel", "velocity", ("x", "y", "z"), 2.0, "m/s"),
+        Label("foot_contact", "contact", ("ankle_pitch_l", "ankle_pitch_r")),
+    ]
+)
+"""What Qmini's estimator says."""
 
 # With nets this small, threads only wait for each other.
 torch.set_num_threads(1)

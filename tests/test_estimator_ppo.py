@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from qmini_training import QMINI_LABELS
 from rsl_rl.algorithms import PPO
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 from legged_gym.algorithms import EstimatorPPO
-from legged_gym.common.labels import QMINI_LABELS
 
 NUM_ENVS, NUM_STEPS, NUM_OBS, NUM_ACTIONS = 4, 3, 6, 2
 

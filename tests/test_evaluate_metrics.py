@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qmini_training import QMINI_LABELS
 
-from legged_gym.common.labels import QMINI_LABELS
 from legged_gym.evaluation import metrics, motion
 from legged_gym.evaluation.metrics import METRIC, METRICS, measure
 from legged_gym.evaluation.rollout import Rollout

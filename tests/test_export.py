@@ -14,11 +14,10 @@ import onnxruntime
 import pytest
 import torch
 import yaml
-from qmini_training import make_env, make_runner
+from qmini_training import QMINI_LABELS, make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
-from legged_gym.common.labels import QMINI_LABELS
 from legged_gym.deploy.controller import Controller, Sensors
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.envs.qmini.qmini_config import QminiCfg

@@ -191,12 +191,3 @@ def _components(kind: Kind, size: int) -> tuple[str, ...]:
 def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
     return tuple(feet) if kind == "contact" and len(feet) == size else _components(kind, size)
-
-
-QMINI_LABELS = LabelLayout(
-    [
-        Label("base_lin_vel", "velocity", ("x", "y", "z"), 2.0, "m/s"),
-        Label("foot_contact", "contact", ("ankle_pitch_l", "ankle_pitch_r")),
-    ]
-)
-"""What Qmini's published estimator says; files that describe no estimate mean this one."""

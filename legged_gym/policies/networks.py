@@ -13,9 +13,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 
 from legged_gym.common.errors import UserError
-
-_MEMORY = (("h_in", "h_out"), ("c_in", "c_out"))
-"""Names of what a recurrent network remembers, as input and output."""
+from legged_gym.common.ports import PORTS
 
 Memory = list[np.ndarray]
 """What a recurrent network remembers of N robots, each (layers, N, size); nothing for a feed-forward one."""
@@ -50,8 +48,7 @@ class OnnxNet:
             # ONNX Runtime's errors share no base class of their own.
             raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
         ins, outs = self._session.get_inputs(), self._session.get_outputs()
-        names = list(zip(("input", *(name for name, _ in _MEMORY)), ("output", *(name for _, name in _MEMORY)),
-                         strict=True))[: len(ins)]  # fmt: skip
+        names = PORTS[: len(ins)]
         self.inputs = self._check(ins, [name for name, _ in names], "input")
         self.outputs = self._check(outs, [name for _, name in names], "output")
         self.memory = [(int(port.shape[0]), int(port.shape[2])) for port in ins[1:]]

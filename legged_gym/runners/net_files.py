@@ -17,6 +17,8 @@ import torch
 from rsl_rl.models import MLPModel
 from torch import nn
 
+from legged_gym.common.ports import PORTS
+
 OPSET = 18
 """ONNX operator set that is written. The robot's ONNX Runtime 1.22 reads up to 22."""
 
@@ -33,10 +35,6 @@ def acting_nets(alg: Any, clip: float) -> dict[str, tuple[MLPModel, float]]:
     """
     estimator = {"estimator": (alg.get_estimator(), math.inf)} if hasattr(alg, "get_estimator") else {}
     return {**estimator, "actor": (alg.get_policy(), clip)}
-
-
-MEMORY_PORTS = (("h_in", "h_out"), ("c_in", "c_out"))
-"""Names of what a recurrent net remembers, as input and output: the hidden state and, of an LSTM, the cell state."""
 
 
 def clipped(module: Any, limit: float) -> nn.Module:
@@ -77,15 +75,15 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
     module = clipped(model.as_onnx(verbose=verbose), limit).to("cpu").eval()
     # Two rows, because one row would be taken for a fixed batch size.
     memory, batch = empty_memory(module, 2), torch.export.Dim("batch")
-    ports = MEMORY_PORTS[: len(memory)]
+    ports = PORTS[: 1 + len(memory)]
     with contextlib.nullcontext() if verbose else _quiet_exporter():
         program = torch.onnx.export(
             module,
             (torch.zeros(2, model.obs_dim), *memory),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["input", *(name for name, _ in ports)],
-            output_names=["output", *(name for _, name in ports)],
+            input_names=[name for name, _ in ports],
+            output_names=[name for _, name in ports],
             dynamic_shapes=({0: batch}, *({1: batch} for _ in memory)),
             verbose=verbose,
         )

@@ -1,0 +1,6 @@
+"""Names of the inputs and outputs of exported networks, which are written in one place and read in another."""
+
+from __future__ import annotations
+
+PORTS = (("input", "output"), ("h_in", "h_out"), ("c_in", "c_out"))
+"""What a network reads and says; then what a recurrent one remembers: hidden state and, of an LSTM, cell state."""
