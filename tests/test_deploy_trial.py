@@ -41,8 +41,8 @@ def policy(folder: Path) -> PolicyFiles:
 
 def make_plan(policy: PolicyFiles, seconds: float = 0.3, **changes: object) -> TrialPlan:
     """Return a trial of one command without noise; changes are of the plan."""
-    suite = Scenario("test", "", (((0.0, (0.3, 0.0, 0.0)),),), seconds=seconds, noise=0.0)
-    (plan,) = draw_plans(suite, policy.config, 1, 1)
+    scenario = Scenario("test", "", (((0.0, (0.3, 0.0, 0.0)),),), seconds=seconds, noise=0.0)
+    (plan,) = draw_plans(scenario, policy.config, 1, 1)
     return dataclasses.replace(plan, **changes)
 
 
@@ -147,11 +147,13 @@ def test_noise_is_as_wide_as_in_training_and_leaves_the_physics_alone(policy: Po
     np.testing.assert_allclose(observed, projected_gravity(clean.quat) + reading.gravity_error, atol=1e-7)
 
 
-def test_kicks_come_after_the_observation_of_their_row(policy: PolicyFiles) -> None:
+def test_pushes_come_after_the_observation_of_their_row(policy: PolicyFiles) -> None:
     plan = make_plan(policy)
-    kicks = plan.kicks.copy()
-    kicks[3] = (0.5, 0.0)
-    calm, pushed = (Trial(policy, URDF, dataclasses.replace(plan, kicks=k)).run().record for k in (plan.kicks, kicks))
+    pushes = plan.pushes.copy()
+    pushes[3] = (0.5, 0.0)
+    calm, pushed = (
+        Trial(policy, URDF, dataclasses.replace(plan, pushes=k)).run().record for k in (plan.pushes, pushes)
+    )
     np.testing.assert_array_equal(calm.lin_vel[:4], pushed.lin_vel[:4])
     assert np.abs(calm.lin_vel[4] - pushed.lin_vel[4]).max() > 0.1
 
@@ -172,7 +174,7 @@ def test_robot_that_tilts_is_damped_and_its_trial_ends_there(policy: PolicyFiles
     assert trial._motors.kd.tolist() == [2.0] * 10 and not trial._motors.kp.any()
     assert trial.time == pytest.approx(result.damped + 1.0, abs=0.05)
     figures = measure(record)
-    assert (figures["falls"], figures["cut_out_trials"]) == (100.0, 100.0)
+    assert (figures["falls"], figures["protection_trials"]) == (100.0, 100.0)
 
 
 def test_record_is_what_happened(policy: PolicyFiles) -> None:
@@ -193,14 +195,14 @@ def test_record_is_what_happened(policy: PolicyFiles) -> None:
     assert record.mass.tolist() == pytest.approx([11.145], abs=1e-3)
 
 
-def test_plans_are_the_evaluations_trials(policy: PolicyFiles) -> None:
-    (suite,) = select_scenarios("mixed")
-    plans = draw_plans(suite, policy.config, 5, 7)
+def test_plans_are_those_of_an_evaluation(policy: PolicyFiles) -> None:
+    (scenario,) = select_scenarios("mixed")
+    plans = draw_plans(scenario, policy.config, 5, 7)
     joints = np.array([0.05, 0.05, 0.1, 0.1, 0.1] * 2, np.float32)
-    drawn = draw_trials(suite, 5, 7, 0.02, suite.seconds, StartNoise(joints, velocity=0.05, tilt=0.05))
+    drawn = draw_trials(scenario, 5, 7, 0.02, scenario.seconds, StartNoise(joints, velocity=0.05, tilt=0.05))
     for index, plan in enumerate(plans):
         np.testing.assert_array_equal(plan.commands, drawn.commands[:-1, index])
-        np.testing.assert_array_equal(plan.kicks, drawn.pushes[:, index])
+        np.testing.assert_array_equal(plan.pushes, drawn.pushes[:, index])
         np.testing.assert_array_equal(plan.zero_offset, drawn.zero_offset[index])
         np.testing.assert_array_equal(plan.dof_pos, drawn.dof_pos[index])
         assert (plan.ground, plan.friction) == (drawn.terrains[index], drawn.friction[index])
@@ -227,8 +229,10 @@ def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
 
 
 def test_results_do_not_depend_on_the_number_of_workers(folder: Path, policy: PolicyFiles) -> None:
-    (suite,) = select_scenarios("mixed")
-    plans = [dataclasses.replace(plan, commands=plan.commands[:12]) for plan in draw_plans(suite, policy.config, 3, 1)]
+    (scenario,) = select_scenarios("mixed")
+    plans = [
+        dataclasses.replace(plan, commands=plan.commands[:12]) for plan in draw_plans(scenario, policy.config, 3, 1)
+    ]
     alone, together = (list(run_trials(str(folder), URDF, plans, workers)) for workers in (1, 2))
     for one, other in zip(alone, together, strict=True):
         for field in dataclasses.fields(one.record):

@@ -53,8 +53,9 @@ def leaning(roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> list[flo
 
 def test_perfect_standing() -> None:
     figures = measure(rollout())
-    zero = ["falls", "cut_out_steps", "cut_out_trials", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "standing_steps",
-            "estimator_rmse", "torque", "power", "action_change", "joint_speed_peak", "foot_slip", "sway"]  # fmt: skip
+    zero = ["falls", "protection_steps", "protection_trials", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max",
+            "standing_steps", "estimator_rmse", "torque", "power", "action_change", "joint_speed_peak", "foot_slip",
+            "sway"]  # fmt: skip
     assert {name: figures[name] for name in zero} == dict.fromkeys(zero, 0.0)
     assert figures["contact_accuracy"] == 100.0
     # Nobody walks.
@@ -82,22 +83,22 @@ def test_a_fall_is_a_termination_or_a_tilt_past_sixty_degrees() -> None:
     assert metrics.falls(lying) == pytest.approx(2 / 3)
 
 
-def test_cut_out_counts_rows_before_a_fall_and_trials() -> None:
+def test_fall_protection_counts_rows_before_a_fall_and_trials() -> None:
     leant = rollout()
     leant.base_quat[10:30, 0] = leaning(pitch=math.radians(-21.0))
     leant.base_quat[10:30, 1] = leaning(roll=math.radians(19.0))
     leant.rows[2] = 100
     leant.base_quat[100:, 2] = leaning(roll=1.5)
-    assert metrics.cut_out_steps(leant) == pytest.approx(20 / 500)
+    assert metrics.protection_steps(leant) == pytest.approx(20 / 500)
     # The third fell without having been seen past the cut-out.
-    assert metrics.cut_out_trials(leant) == pytest.approx(2 / 3)
+    assert metrics.protection_trials(leant) == pytest.approx(2 / 3)
 
 
 def test_yaw_is_no_tilt() -> None:
     turned = rollout()
     turned.base_quat[:] = leaning(yaw=2.0)
     assert motion.tilt(turned).max() == pytest.approx(0.0, abs=1e-6)
-    assert metrics.cut_out_steps(turned) == 0.0
+    assert metrics.protection_steps(turned) == 0.0
 
 
 def test_a_second_after_start_and_new_command_does_not_count() -> None:

@@ -53,7 +53,7 @@ def test_published_results_are_read(tmp_path: Path, format_: str) -> None:
         values["suites"] = values.pop("scenarios")
     (tmp_path / "exam.json").write_text(json.dumps(values))
     (policy,) = load_policies(str(tmp_path / "exam.json"), SCENARIOS)
-    assert policy.name == "shipped" and list(policy.scenarios) == [scenario.name for scenario in SCENARIOS]
+    assert policy.name == "shipped" and policy.scenarios.keys() == values["policies"][0]["results"].keys()
     assert policy.scenarios["flat"].metrics["vx_rmse"] == values["policies"][0]["results"]["flat"]["metrics"]["vx_rmse"]
     assert policy.scenarios["flat"].plans[1].plan[0][1] == (-0.5, 0.0, 0.0)
 

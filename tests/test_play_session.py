@@ -110,7 +110,7 @@ def test_keys_change_the_command_within_its_range(session: PlaySession) -> None:
     assert session.held_command is None
 
 
-def test_a_push_kicks_the_shown_robot_in_its_own_directions(session: PlaySession) -> None:
+def test_a_push_moves_the_shown_robot_in_its_own_directions(session: PlaySession) -> None:
     env = session.env
     session.select_robot(2)
     half_turn = env.root_states.clone()

@@ -113,7 +113,7 @@ def test_drive_is_shown_command_by_command(
     assert list(results(tmp_path)["policies"][0]["results"]) == ["drive"]
 
 
-def test_suites_are_the_exams(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scenarios_are_those_of_an_evaluation(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call(monkeypatch, "--policy", policy, "--suites", "friction_0.2,slope", "--trials", 2, "--out", tmp_path)
     found = results(tmp_path)
     assert list(found["scenarios"]) == ["friction_0.2", "slope"]

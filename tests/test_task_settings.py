@@ -180,8 +180,8 @@ def test_one_push_speed_for_both_directions(make_qmini: QminiFactory) -> None:
     cfg = quiet(small_cfg(64))
     cfg.domain_rand.push_robots, cfg.domain_rand.max_push_vel_xy = True, 1.5
     cfg.domain_rand.max_push_vel_x = cfg.domain_rand.max_push_vel_y = 0.0
-    kicked = make_qmini(cfg)._pushes.kick(torch.zeros(64, 6))
-    assert (kicked[:, :2].abs().max(dim=0).values > 1.2).all() and kicked.abs().max() <= 1.5
+    pushed = make_qmini(cfg)._pushes.push(torch.zeros(64, 6))
+    assert (pushed[:, :2].abs().max(dim=0).values > 1.2).all() and pushed.abs().max() <= 1.5
     cfg.domain_rand.max_push_vel_x = 0.5
     with pytest.raises(UserError, match=r"'domain_rand\.max_push_vel_xy' is 1\.5 beside max_push_vel_x"):
         Qmini(cfg)

@@ -47,7 +47,7 @@ def commands(seconds: float) -> np.ndarray:
 def reference(ground: str, plan: np.ndarray) -> Any:
     zeros = np.zeros(10)
     trial = TrialPlan(
-        dt=DT, commands=plan, kicks=np.zeros((len(plan), 2)), ground=GROUNDS[ground], friction=1.0, payload=0.0,
+        dt=DT, commands=plan, pushes=np.zeros((len(plan), 2)), ground=GROUNDS[ground], friction=1.0, payload=0.0,
         p_gain=1.0, d_gain=1.0, zero_offset=zeros, action_delay=0.0, observation_delay=0.0, position=np.zeros(2),
         attitude=np.zeros(3), velocity=np.zeros(6), dof_pos=zeros, noise=0.0, seed=(1,),
     )  # fmt: skip

@@ -44,7 +44,7 @@ class Progress:
 
         Args:
             what: What goes on, a word or a few.
-            total: What is done in the end; None: nobody knows.
+            total: What is done in the end, an integer to show how many; None: nobody knows.
             stream: Where to; standard error by default.
             keep: Whether the line stays on the terminal in the end.
             start: What was done before.
@@ -125,7 +125,7 @@ class Progress:
     def _share(self) -> str:
         if self._total is None:
             return ""
-        counted = f"{self._done:g}/{self._total:g}" if float(self._total).is_integer() else ""
+        counted = f"{self._done:g}/{self._total}" if isinstance(self._total, int) else ""
         return f"{counted} {100.0 * self._done / max(self._total, 1e-9):3.0f}%".strip()
 
     def _time(self, now: float, rest: float | None) -> str:

@@ -24,7 +24,7 @@ class TrialPlan:
     """Control step."""
     commands: np.ndarray
     """What the robot is told at each control step: forward, lateral, yaw rate, (T, 3)."""
-    kicks: np.ndarray
+    pushes: np.ndarray
     """Change of the base's horizontal velocity after each observation, world frame, m/s, (T, 2)."""
     ground: str
     friction: float
@@ -69,24 +69,24 @@ class TrialPlan:
         return float(np.linalg.norm(self.commands[:, :2], axis=1).sum() * self.dt)
 
 
-def draw_plans(suite: Scenario, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
-    """Draw a suite's trials: the very ones that the exam draws for this suite, number of trials and seed.
+def draw_plans(scenario: Scenario, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
+    """Draw a scenario's trials: the very ones that an evaluation draws for this scenario, number of trials and seed.
 
     Args:
-        suite: The suite.
+        scenario: The scenario.
         config: Whose joints and time step count.
         count: Number of trials.
         seed: Of all that is random.
     """
-    drawn = draw_trials(suite, count, seed, config.control_dt, suite.seconds, _start_noise(config))
+    drawn = draw_trials(scenario, count, seed, config.control_dt, scenario.seconds, _start_noise(config))
     return [
         TrialPlan(
-            dt=config.control_dt, commands=drawn.commands[:-1, i], kicks=drawn.pushes[:, i], ground=drawn.terrains[i],
+            dt=config.control_dt, commands=drawn.commands[:-1, i], pushes=drawn.pushes[:, i], ground=drawn.terrains[i],
             friction=float(drawn.friction[i]), payload=float(drawn.payload[i]), p_gain=float(drawn.p_gain[i]),
             d_gain=float(drawn.d_gain[i]), zero_offset=drawn.zero_offset[i],
             action_delay=float(drawn.action_delay[i]), observation_delay=float(drawn.observation_delay[i]),
             position=drawn.position[i], attitude=drawn.attitude[i], velocity=drawn.velocity[i],
-            dof_pos=drawn.dof_pos[i], noise=suite.noise, seed=(seed, i),
+            dof_pos=drawn.dof_pos[i], noise=scenario.noise, seed=(seed, i),
         )
         for i in range(count)
     ]  # fmt: skip

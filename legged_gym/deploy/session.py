@@ -1,4 +1,4 @@
-"""All trials that a user asked for: run, judged like an exam, and written down."""
+"""All trials that a user asked for: run, judged like an evaluation, and written down."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from legged_gym.this_robot.robot_file import ThisRobot
 from legged_gym.this_robot.walking import log_of_trial, plan_for
 
 DRIVE = "drive"
-"""Name of the suite that a drive makes."""
+"""Name of the scenario that a drive makes."""
 
 _MOST_PARTS = 24
 """Commands of a drive that get figures of their own."""
@@ -39,7 +39,7 @@ SIMULATION = "plain MuJoCo at 1 ms, by the robot's controller, whose fall protec
 class End:
     """A trial that ended early."""
 
-    suite: str
+    scenario: str
     trial: int
     damped: float | None
     """When the controller changed to its damping state, s."""
@@ -65,31 +65,31 @@ class Session:
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
-    def run(self, suites: Sequence[Scenario]) -> None:
-        """Run suites, one after the other; Ctrl-C leaves what was finished.
+    def run(self, scenarios: Sequence[Scenario]) -> None:
+        """Run scenarios, one after the other; Ctrl-C leaves what was finished.
 
         Args:
-            suites: What is asked; those of ``result`` are the ones that were judged.
+            scenarios: What is asked; those of ``result`` are the ones that were judged.
 
         Raises:
             UserError: The policy, the robot and the settings don't fit each other.
         """
         config = load_policy(self.folder).config
-        plans = [self._draw(suite, config) for suite in suites]
+        plans = [self._draw(scenario, config) for scenario in scenarios]
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
         self.result.policies.append(policy)
         start = time.perf_counter()
         with Progress("trials", sum(map(len, plans)), keep=False) as bar:
-            for suite, drawn in zip(suites, plans, strict=True):
-                bar.update(detail=suite.name)
-                self._take(suite, drawn, policy, bar)
+            for scenario, drawn in zip(scenarios, plans, strict=True):
+                bar.update(detail=scenario.name)
+                self._take(scenario, drawn, policy, bar)
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True
 
-    def log(self, suite: Scenario) -> RobotLog:
-        """Run the first trial of a suite once more and return its log."""
+    def log(self, scenario: Scenario) -> RobotLog:
+        """Run the first trial of a scenario once more and return its log."""
         policy = load_policy(self.folder)
-        return log_of_trial(policy, self.urdf, self._draw(suite, policy.config)[0])
+        return log_of_trial(policy, self.urdf, self._draw(scenario, policy.config)[0])
 
     def describe_ends(self, most: int) -> list[str]:
         """Return a line for each of the first trials that ended early."""
@@ -97,18 +97,18 @@ class Session:
         for end in self.ends[:most]:
             damped = [] if end.damped is None else [f"damped at {end.damped:.2f} s"]
             fell = [] if end.fall is None else [f"on the ground at {end.fall:.2f} s"]
-            lines.append(f"{end.suite}, trial {end.trial}: {', '.join(damped + fell)}")
+            lines.append(f"{end.scenario}, trial {end.trial}: {', '.join(damped + fell)}")
         rest = len(self.ends) - most
         return lines + ([f"… and {rest} more trials"] if rest > 0 else [])
 
-    def _draw(self, suite: Scenario, config: ControllerConfig) -> list[TrialPlan]:
-        plans = draw_plans(suite, config, suite.trials(self.result.trials), self.result.seed)
+    def _draw(self, scenario: Scenario, config: ControllerConfig) -> list[TrialPlan]:
+        plans = draw_plans(scenario, config, scenario.trials(self.result.trials), self.result.seed)
         if self.robot is not None:
             plans = [plan_for(self.robot, plan, config.joint_names) for plan in plans]
         low_pass, on_the_spot = self.low_pass, self.steps_on_the_spot
         return [dataclasses.replace(plan, low_pass=low_pass, steps_on_the_spot=on_the_spot) for plan in plans]
 
-    def _take(self, suite: Scenario, plans: Sequence[TrialPlan], policy: PolicyResult, bar: Progress) -> None:
+    def _take(self, scenario: Scenario, plans: Sequence[TrialPlan], policy: PolicyResult, bar: Progress) -> None:
         results: list[TrialResult] = []
         try:
             for result in run_trials(self.folder, self.urdf, plans, self.workers):
@@ -117,23 +117,23 @@ class Session:
         finally:
             # After Ctrl-C, too: what was finished counts.
             if results:
-                self._judge(suite, plans, results, policy)
+                self._judge(scenario, plans, results, policy)
 
     def _judge(
-        self, suite: Scenario, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
+        self, scenario: Scenario, plans: Sequence[TrialPlan], results: Sequence[TrialResult], policy: PolicyResult
     ) -> None:
         record = Rollout.join([result.record for result in results])
-        parts = [(suite, record), *(drive_parts(suite, record) if suite.name == DRIVE else ())]
+        parts = [(scenario, record), *(drive_parts(scenario, record) if scenario.name == DRIVE else ())]
         for part, rows in parts:
             policy.scenarios[part.name] = judge(part, rows)
         self.result.scenarios += tuple(part for part, _ in parts)
         self.ends += [
-            End(suite.name, index, result.damped, result.fall)
+            End(scenario.name, index, result.damped, result.fall)
             for index, result in enumerate(results)
             if result.damped is not None or result.fall is not None
         ]
-        sample = choose_sample(suite, record, self._stage(plans[0]))
-        self.samples[suite.name] = dataclasses.replace(sample, stage=self._stage(plans[sample.trial]))
+        sample = choose_sample(scenario, record, self._stage(plans[0]))
+        self.samples[scenario.name] = dataclasses.replace(sample, stage=self._stage(plans[sample.trial]))
 
     def _stage(self, plan: TrialPlan) -> Stage:
         """Return what is needed to draw a trial."""
@@ -143,27 +143,27 @@ class Session:
         return Stage(world.cfg, world.terrain, config.joint_names)
 
 
-def drive_suite(plan: Plan, seconds: float, **conditions: Any) -> Scenario:
-    """Return a drive as a suite; the conditions are those of :class:`~legged_gym.evaluation.scenarios.Scenario`."""
+def drive_scenario(plan: Plan, seconds: float, **conditions: Any) -> Scenario:
+    """Return a drive as a scenario; the conditions are those of :class:`~legged_gym.evaluation.scenarios.Scenario`."""
     return Scenario(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
 
 
-def drive_parts(suite: Scenario, record: Rollout) -> Iterator[tuple[Scenario, Rollout]]:
-    """Yield each command of a drive as a suite and a record of its own, of the robots that were still up.
+def drive_parts(scenario: Scenario, record: Rollout) -> Iterator[tuple[Scenario, Rollout]]:
+    """Yield each command of a drive as a scenario and a record of its own, of the robots that were still up.
 
     A recorded stick, whose commands change all the time, has no parts.
     """
-    (plan,) = suite.plans
+    (plan,) = scenario.plans
     if len(plan) > _MOST_PARTS:
         return
-    ends = [*(time for time, _ in plan[1:]), suite.seconds]
+    ends = [*(time for time, _ in plan[1:]), scenario.seconds]
     for number, ((begin, command), end) in enumerate(zip(plan, ends, strict=True), start=1):
         first, last = round(begin / record.dt), round(end / record.dt)
         if len(plan) == 1 or not (record.rows > first).any():
             continue
         what = f"{number}: {' '.join(f'{value:g}' for value in command)}"
         title = f"second {begin:g} to {end:g} of the drive"
-        part = dataclasses.replace(suite, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
+        part = dataclasses.replace(scenario, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
         yield part, record.select(np.flatnonzero(record.rows > first)).cut(first, last)
 
 

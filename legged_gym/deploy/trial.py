@@ -106,7 +106,7 @@ class Trial:
         self.told = self.controller.update(self.sensed, self.plan.commands[row])
         self._sent.append((self.tick + self._action_ticks, self.told))
         self._note()
-        self.world.push(self.plan.kicks[row])
+        self.world.push(self.plan.pushes[row])
         for _ in range(self._control_ticks):
             if self.tick % self._motor_ticks == 0:
                 self._torques = self._drive_motors()

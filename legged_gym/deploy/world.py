@@ -266,7 +266,7 @@ class World:
 
 
 def _uneven_ground(settings: WorldSettings) -> Field:
-    """Make the exam's ground of that name, with the world's origin in its middle; it is always the same."""
+    """Make the evaluation's ground of that name, with the world's origin in its middle; it is always the same."""
     if settings.ground not in TERRAINS:
         raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *TERRAINS])}")
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)

@@ -57,19 +57,19 @@ def falls(rollout: Rollout) -> float:
     return _mean(motion.fell(rollout))
 
 
-def _past_cut_out(rollout: Rollout) -> motion.Mask:
+def _past_tilt_limit(rollout: Rollout) -> motion.Mask:
     roll, pitch, _ = motion.roll_pitch_yaw(rollout.base_quat)
     return np.maximum(np.abs(roll), np.abs(pitch)) > TILT_LIMIT
 
 
-def cut_out_steps(rollout: Rollout) -> float:
-    """Share of rows before a fall, the first second included, past the controller's cut-out."""
-    return _mean(_past_cut_out(rollout)[motion.up(rollout)])
+def protection_steps(rollout: Rollout) -> float:
+    """Share of rows before a fall, the first second included, past the tilt limit of fall protection."""
+    return _mean(_past_tilt_limit(rollout)[motion.up(rollout)])
 
 
-def cut_out_trials(rollout: Rollout) -> float:
-    """Share of trials that fell or were past the cut-out at least once."""
-    past = (_past_cut_out(rollout) & motion.up(rollout)).any(axis=0)
+def protection_trials(rollout: Rollout) -> float:
+    """Share of trials that fell or needed fall protection at least once."""
+    past = (_past_tilt_limit(rollout) & motion.up(rollout)).any(axis=0)
     return _mean(past | motion.fell(rollout))
 
 
@@ -251,9 +251,10 @@ def _trial_means(values: np.ndarray, rows: motion.Mask) -> Floats:
 METRICS: tuple[Metric, ...] = (
     Metric("falls", "falls", "%", "trials that ended in a fall: a forbidden contact, or a tilt past 60°", falls,
            100.0, 1),
-    Metric("cut_out_steps", ">20°", "%", "steps before a fall with more than 20° of roll or pitch, where the robot's "
-           "controller would go limp", cut_out_steps, 100.0, 2),
-    Metric("cut_out_trials", "limp", "%", "trials that fell or were past 20° at least once", cut_out_trials, 100.0, 1),
+    Metric("protection_steps", ">20°", "%", "steps before a fall with more than 20° of roll or pitch, where the "
+           "robot's controller goes into damping mode", protection_steps, 100.0, 2),
+    Metric("protection_trials", "damped", "%", "trials that fell or were past 20° at least once", protection_trials,
+           100.0, 1),
     Metric("vx_rmse", "vx", "m/s", "forward velocity, measured minus wanted: root mean square",
            lambda r: tracking_rmse(r, 0)),
     Metric("vy_rmse", "vy", "m/s", "the same of the lateral velocity", lambda r: tracking_rmse(r, 1)),

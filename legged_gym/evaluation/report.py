@@ -25,7 +25,7 @@ from legged_gym.evaluation.results import EvaluationResult, PolicyResult, versio
 from legged_gym.evaluation.samples import Sample
 from legged_gym.evaluation.scenarios import Scenario
 
-COLUMNS = ("falls", "cut_out_steps", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "estimator_rmse",
+COLUMNS = ("falls", "protection_steps", "vx_rmse", "vy_rmse", "yaw_rmse", "drift_max", "estimator_rmse",
            "contact_accuracy", "torque", "power", "cost_of_transport", "action_change", "foot_slip")  # fmt: skip
 """Metrics shown of a single policy."""
 
@@ -202,7 +202,7 @@ def _cells(policies: Sequence[PolicyResult], scenario: str, metric: Metric) -> l
 
 
 def _tone(name: str, value: float) -> str:
-    if name not in ("falls", "cut_out_trials") or np.isnan(value):
+    if name not in ("falls", "protection_trials") or np.isnan(value):
         return ""
     return "good" if value == 0.0 else "fair" if value <= 5.0 else "bad"
 

@@ -49,6 +49,7 @@ from legged_gym.evaluation.scenarios import Plan, Scenario
 
 FORMAT = "qmini_evaluation/2"
 _OLD_FORMAT = "qmini_exam/1"
+_OLD_METRICS = {"cut_out_steps": "protection_steps", "cut_out_trials": "protection_trials"}
 _PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "onnxruntime", "rsl-rl-lib")
 
 
@@ -178,7 +179,8 @@ def _loaded(values: dict[str, Any], scenarios: Sequence[Scenario]) -> PolicyResu
             continue
         found = values["results"][scenario.name]
         metrics = {metric.name: math.nan for metric in METRICS}
-        metrics |= {name: value for name, value in found["metrics"].items() if name in metrics and value is not None}
+        named = {_OLD_METRICS.get(name, name): value for name, value in found["metrics"].items()}
+        metrics |= {name: value for name, value in named.items() if name in metrics and value is not None}
         plans = [
             PlanResult(plan, entry["trials"], entry["falls"], (entry["vx"], entry["yaw"]) if "vx" in entry else None)
             for plan, entry in zip(scenario.plans, found["commands"], strict=True)

@@ -56,7 +56,7 @@ class PlannedPushes(Pushes):
         """Return who is pushed, (N,)."""
         return (self.next != 0.0).any(dim=1)
 
-    def kick(self, velocity: torch.Tensor) -> torch.Tensor:
+    def push(self, velocity: torch.Tensor) -> torch.Tensor:
         """Return base velocities, (N, 6), with the pushes."""
         return torch.cat((velocity[:, :2] + self.next, velocity[:, 2:]), dim=1)
 
@@ -224,12 +224,12 @@ class EvaluationTask(LeggedRobot):
         self._joint_offset = torch.zeros(n, self.num_dof, device=device)
         self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
 
-    def _reset(self, mask: torch.Tensor) -> None:
-        super()._reset(mask)
-        # In place of those that were just drawn.
+    def _place(self, mask: torch.Tensor) -> None:
+        # In place of those that were just drawn, and before anything is measured.
         self.rand.joint_offset.copy_(self._joint_offset)
         self.rand.action_delay.copy_(self._action_delay)
         self.rand.observation_delay.copy_(self._observation_delay)
+        super()._place(mask)
 
     def _prepare_observations(self) -> None:
         super()._prepare_observations()

@@ -33,7 +33,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/sim2sim.py --scenarios flat,push_0.6,action_delay",
 )
 
-_SUITE_TRIALS = 18
+_SCENARIO_TRIALS = 18
 _COMMANDS = ("vx", "vy", "yaw", "drive", "seconds")
 """Arguments that say what a drive is."""
 
@@ -41,9 +41,9 @@ _COMMANDS = ("vx", "vy", "yaw", "drive", "seconds")
 class _Condition(NamedTuple):
     """An argument that makes a drive harder."""
 
-    suite_field: str
+    scenario_field: str
     convert: Callable[[Any], Any]
-    """From the argument's value to that of the suite's field."""
+    """From the argument's value to that of the scenario's field."""
     metavar: str
     help: str
     kind: Callable[[str], Any] = types.non_negative
@@ -74,7 +74,7 @@ _CONDITIONS = {
     "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains"),
     "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros"),
 }  # fmt: skip
-"""A drive's; the exam's suites have their own."""
+"""A drive's; the scenarios of evaluate.py have their own."""
 
 
 def sim2sim(args: argparse.Namespace) -> None:
@@ -100,10 +100,10 @@ def sim2sim(args: argparse.Namespace) -> None:
 
     folder = find_exported(args.policy, args.task, args.log_root)
     print(f"policy     {relative(folder)}", flush=True)
-    suites = _suites(args, folder)
+    scenarios = _scenarios(args, folder)
     result = EvaluationResult(
         task=args.task, sim=SIMULATION, device="cpu", seed=args.seed,
-        trials=args.trials or (_SUITE_TRIALS if args.suites else 1), longest=None, overrides=[], scenarios=(),
+        trials=args.trials or (_SCENARIO_TRIALS if args.scenarios else 1), longest=None, overrides=[], scenarios=(),
     )  # fmt: skip
     session = Session(
         folder, args.urdf or find_urdf(folder), result, args.workers or available_cores(),
@@ -111,11 +111,11 @@ def sim2sim(args: argparse.Namespace) -> None:
         robot=read_robot(args.robot) if args.robot else None,
     )  # fmt: skip
     if args.log:
-        write_log(session.log(suites[0]), args.log)
+        write_log(session.log(scenarios[0]), args.log)
         print(f"log        {args.log}", flush=True)
     with output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
-            session.run(suites)
+            session.run(scenarios)
         except KeyboardInterrupt:
             print("\nstopped: keeping what was finished", file=sys.stderr)
         if result.scenarios:
@@ -124,26 +124,26 @@ def sim2sim(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
 
-def _suites(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
-    """Return what is asked for: a drive, or suites of the exam."""
+def _scenarios(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
+    """Return what is asked for: a drive, or scenarios of evaluate.py."""
     from legged_gym.deploy.drive import out_of_range
-    from legged_gym.deploy.session import drive_suite
+    from legged_gym.deploy.session import drive_scenario
     from legged_gym.evaluation.scenarios import select_scenarios
     from legged_gym.policies.exported import load_policy
 
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
-    if args.suites:
+    if args.scenarios:
         if given:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
-        return select_scenarios(None if args.suites == "all" else args.suites)
+        return select_scenarios(None if args.scenarios == "all" else args.scenarios)
     plan, seconds = _drive(args)
     for line in out_of_range(plan, load_policy(folder).config.trained_ranges):
         print(f"note       {line}")
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
         if name in given:
-            conditions[condition.suite_field] = condition.convert(getattr(args, name))
-    return (drive_suite(plan, seconds, **conditions),)
+            conditions[condition.scenario_field] = condition.convert(getattr(args, name))
+    return (drive_scenario(plan, seconds, **conditions),)
 
 
 def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
@@ -191,12 +191,17 @@ def main() -> None:
     add("--yaw", type=types.velocity, metavar="RAD/S", help="yaw rate, to the left")
     add("--seconds", type=types.non_negative, metavar="S", help="how long the drive lasts")
     add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
-    add("--scenarios", "--suites", metavar="A,B", dest="suites", help="evaluate.py's instead of a drive, or 'all'")
+    add("--scenarios", "--suites", metavar="A,B", help="evaluate.py's instead of a drive, or 'all'")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
     add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")
     add("--steps_on_the_spot", action="store_true", help="the gait clock runs while the command is zero, too")
-    add("--trials", type=types.trials, metavar="N", help=f"of the drive (default: 1), or of a suite ({_SUITE_TRIALS})")
+    add(
+        "--trials",
+        type=types.trials,
+        metavar="N",
+        help=f"of the drive (default: 1), or of a scenario ({_SCENARIO_TRIALS})",
+    )
     add("--seed", type=types.seed, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     add(
         "--workers",
@@ -207,7 +212,7 @@ def main() -> None:
     add_robot_argument(parser, "walk on this one robot")
     add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
     add("--urdf", metavar="FILE", help="another body for the robot")
-    add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each suite")
+    add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each scenario")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
     add_log_arguments(parser, experiment=False)
     sim2sim(get_args(parser=parser))

@@ -205,13 +205,13 @@ class PlaySession(Session):
         self._request(lambda: self._restart(self._meant()))
 
     def push(self, velocity: Sequence[float] = (0.0, 0.5)) -> None:
-        """Kick the base.
+        """Push the base.
 
         Args:
             velocity: Change of its velocity, m/s, to the front and to the left of the robot, (2,).
         """
-        kick = torch.tensor([*map(float, velocity), 0.0])
-        self._request(lambda: self._push(kick))
+        change = torch.tensor([*map(float, velocity), 0.0])
+        self._request(lambda: self._push(change))
 
     def set_terrain_level(self, level: int) -> None:
         """Start anew on tiles of this difficulty, from 0 to ``terrain.num_rows - 1``; a plane has none."""
@@ -303,10 +303,10 @@ class PlaySession(Session):
     def _count_single_step(self) -> None:
         self._single_steps += 1
 
-    def _push(self, kick: torch.Tensor) -> None:
+    def _push(self, change: torch.Tensor) -> None:
         env, robots = self.env, self._meant()
         velocity = env.root_states[:, 7:13].clone()
-        turned = quat_apply_yaw(env.root_states[robots, 3:7], kick.to(velocity).expand(len(robots), 3))
+        turned = quat_apply_yaw(env.root_states[robots, 3:7], change.to(velocity).expand(len(robots), 3))
         velocity[robots, :3] += turned
         mask = torch.zeros_like(env.reset_buf)
         mask[robots] = True

@@ -288,11 +288,11 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             return
         velocity = self.root_states[:, 7:13]
         if self._callback_pushes:
-            velocity.copy_(self._pushes.kick(velocity))
+            velocity.copy_(self._pushes.push(velocity))
             return
         due = self._pushes.due(self._episode_length)
         if self._any(due):
-            self.sim.set_root_velocity(due, self._pushes.kick(velocity))
+            self.sim.set_root_velocity(due, self._pushes.push(velocity))
 
     def _update_derived(self) -> None:
         """Express the base's state in its own frame."""

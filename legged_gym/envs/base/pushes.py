@@ -1,4 +1,4 @@
-"""Kicks against the base, each robot's at moments of its own."""
+"""Pushes against the base, each robot's at moments of its own."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Pushes:
         self._steps += 1
         return (self._steps % self._interval == 0).expand(len(episode_length))
 
-    def kick(self, velocity: torch.Tensor) -> torch.Tensor:
-        """Return base velocities, (N, 6), changed by random horizontal kicks, world frame."""
-        kicked = velocity.clone()
-        kicked[:, :2] += (2.0 * torch.rand_like(kicked[:, :2]) - 1.0) * self._strongest
-        return kicked
+    def push(self, velocity: torch.Tensor) -> torch.Tensor:
+        """Return base velocities, (N, 6), changed by random horizontal pushes, world frame."""
+        pushed = velocity.clone()
+        pushed[:, :2] += (2.0 * torch.rand_like(pushed[:, :2]) - 1.0) * self._strongest
+        return pushed
