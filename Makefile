@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test fuzz lint wheel docs web audit mutants
+.PHONY: help setup train play tensorboard speedrun warm test fuzz lint wheel docs web audit mutants soak
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -29,6 +29,7 @@ help:
 	@echo 'make fuzz        20000 random command lines, settings and files (CASES=20000)'
 	@echo 'make lint         ruff, mypy and the layers'
 	@echo 'make mutants      make some sixty faults, one at a time, and see whether the tests notice (ARGS="--only=reset")'
+	@echo 'make soak         random valid configurations, one after the other (ARGS="--runs=200 --robots=1000")'
 	@echo 'make audit        compare the pinned packages with constraints.lock, and look for known holes in them'
 	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make web          build the page that export.py --web fills, which needs Node'
@@ -88,6 +89,9 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	@echo 'installing the dependencies into $(VENV), which takes some minutes'
 	$(PIP) install -q -c constraints.txt -e '.$(if $(GPU),[warp])'
 	@touch $@
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python tests/soak.py $(ARGS)
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python tests/mutants.py $(ARGS)

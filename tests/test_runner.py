@@ -21,12 +21,12 @@ from test_checkpoint import assert_same, events
 
 from legged_gym.common import signals
 from legged_gym.common.errors import TrainingStoppedError, UserError
+from legged_gym.common.lock import RunLock
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.logger import custom_scalars_layout
-from legged_gym.runners.runs import RunLock
 
 
 def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.signals import SIGNALS
@@ -34,6 +36,7 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
         return
     # Not forked: MuJoCo and ONNX Runtime have threads, which a forked process would lack.
     context = multiprocessing.get_context("spawn")
+    _start_tracker()
     with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_signals_to_the_parent) as pool:
         try:
             yield from pool.map(run, plans)
@@ -51,6 +54,16 @@ def _run(folder: str, urdf: str, plan: TrialPlan) -> TrialResult:
 def _policy(folder: str) -> PolicyFiles:
     """Load a policy once in each process."""
     return load_policy(folder)
+
+
+def _start_tracker() -> None:
+    """Start what multiprocessing keeps its books with so that SIGHUP, too, is left to this process."""
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            signal.signal(signal.SIGHUP, handler)
 
 
 def _leave_signals_to_the_parent() -> None:

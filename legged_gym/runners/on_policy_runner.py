@@ -19,6 +19,7 @@ from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from legged_gym.algorithms.blow_up import LearningDivergedError
 from legged_gym.common import signals
 from legged_gym.common.errors import TrainingStoppedError
+from legged_gym.common.lock import RunLock
 from legged_gym.common.paths import relative
 from legged_gym.runners import distributed
 from legged_gym.runners.checkpoint import (
@@ -35,7 +36,7 @@ from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.net_files import acting_nets, write_onnx, write_torchscript
-from legged_gym.runners.runs import RunLock, drop_old_checkpoints, list_checkpoints, remove_leftovers
+from legged_gym.runners.runs import drop_old_checkpoints, list_checkpoints, remove_leftovers
 from legged_gym.runners.stages import Finish, Stages
 from legged_gym.runners.widening import widen_critic
 

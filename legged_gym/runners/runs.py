@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import os
 import re
-import socket
 import time
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ _FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
 """How a run was started is no part of what it is, and may be a path on somebody's machine."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
-_LOCK_FILE = ".lock"
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp$|config\.yaml\.tmp$|git\.txt\.tmp$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
 
@@ -293,51 +291,6 @@ def drop_old_checkpoints(folder: str, keep: int, others: Collection[int]) -> Non
     for number in list_checkpoints(folder)[:-keep]:
         if number not in others:
             os.unlink(os.path.join(folder, f"model_{number}.pt"))
-
-
-class RunLock:
-    """Lets one process at a time train in a run's folder; however that ends, the lock is free again."""
-
-    def __init__(self, folder: str) -> None:
-        """Prepare to lock this folder."""
-        self._folder, self._file = folder, -1
-
-    def acquire(self) -> bool:
-        """Take the lock; return False if another process has it, True where the file system knows no locks."""
-        import fcntl
-
-        if self._file < 0:
-            self._file = os.open(os.path.join(self._folder, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
-        return True
-
-    @contextlib.contextmanager
-    def held(self) -> Generator[None, None, None]:
-        """Have the lock inside the block.
-
-        Raises:
-            UserError: Another process has it, or the folder can't be written.
-        """
-        try:
-            os.makedirs(self._folder, exist_ok=True)
-            free = self.acquire()
-        except OSError as error:
-            raise UserError(f"cannot write to run folder {self._folder}: {error.strerror or error}") from error
-        try:
-            if not free:
-                owner = os.pread(self._file, 200, 0).decode(errors="replace") or "another process"
-                raise UserError(f"'{self._folder}' is being trained already, by {owner}")
-            yield
-        finally:
-            os.close(self._file)
-            self._file = -1
 
 
 def list_checkpoints(folder: str) -> list[int]:
