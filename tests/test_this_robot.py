@@ -17,6 +17,7 @@ from legged_gym.this_robot.excite import find_dangers, make_trajectory
 from legged_gym.this_robot.fit import Fit
 from legged_gym.this_robot.identify import identify
 from legged_gym.this_robot.log import SIGNALS, RobotLog, read_log, write_log
+from legged_gym.this_robot.replay import plot, simulated_pieces
 from legged_gym.this_robot.report import identified_page
 from legged_gym.this_robot.robot_file import ThisRobot, apply_robot, read_robot, write_robot
 from legged_gym.this_robot.stand import QUANTITIES, Stand, Truth, simulate
@@ -194,3 +195,17 @@ def test_quantities_and_signals_are_documented() -> None:
     note = (Path(__file__).parents[1] / "docs" / "robot_log.md").read_text(encoding="utf-8")
     assert all(f"| `{name}`" in note for name in SIGNALS)
     assert len(QUANTITIES) == 5
+
+
+def test_a_log_is_replayed_beside_a_simulation(
+    stand: Stand, hidden: Truth, logs: list[RobotLog], tmp_path: Path
+) -> None:
+    pieces = simulated_pieces(stand, logs[0], hidden)
+    assert sum(len(chunk.time) for chunk, _ in pieces) == len(logs[0].time)
+    errors = []
+    for robot in (hidden, stand.nominal()):
+        both = simulated_pieces(stand, logs[0], robot)
+        errors.append(max(float(np.sqrt(np.square(shown - chunk.position).mean())) for chunk, shown in both))
+    assert errors[0] < 0.004 < errors[1]
+    plot(stand, pieces, str(tmp_path / "replay.png"))
+    assert (tmp_path / "replay.png").stat().st_size > 50_000

@@ -27,7 +27,7 @@ def identify_robot(args: argparse.Namespace) -> None:
     from legged_gym.common.threads import available_cores
     from legged_gym.this_robot.identify import identify
     from legged_gym.this_robot.log import read_log
-    from legged_gym.this_robot.report import advice, identified_page
+    from legged_gym.this_robot.report import advice, identified_page, short
     from legged_gym.this_robot.robot_file import write_robot
     from legged_gym.this_robot.stand import Stand
 
@@ -44,7 +44,10 @@ def identify_robot(args: argparse.Namespace) -> None:
     names = sorted({name for values in robot.joints.values() for name in values})
     print(f"{'':16}" + "".join(f"{name:>26}" for name in names))
     for joint, values in robot.joints.items():
-        cells = [f"{v[1]:.4g} ({v[0]:.4g} … {v[2]:.4g})" if (v := values.get(name)) else "not told" for name in names]
+        cells = [
+            f"{short(v[1])} ({short(v[0])} … {short(v[2])})" if (v := values.get(name)) else "not told"
+            for name in names
+        ]
         print(f"{joint:16}" + "".join(f"{cell:>26}" for cell in cells))
     assert robot.delay is not None
     print("{:16}{:.1f} ms ({:.1f} … {:.1f})".format("delay", *(1e3 * robot.delay[i] for i in (1, 0, 2))))

@@ -45,7 +45,7 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
     """
     logs = [log.in_order(stand.joint_names) for log in logs]
     for log in logs:
-        _require_stand(log)
+        require_stand(log)
     found = fit(stand, logs, threads)
     robot = ThisRobot(stand.task, {name: {} for name in stand.joint_names}, made_from=[log.name for log in logs])
     robot.not_told.update(_NEVER)
@@ -66,7 +66,12 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
     return robot, found
 
 
-def _require_stand(log: RobotLog) -> None:
+def require_stand(log: RobotLog) -> None:
+    """Refuse a log of a robot whose base was free.
+
+    Raises:
+        UserError: Its base turned, or a policy moved it.
+    """
     turning = float(np.sqrt(np.square(log["gyro"]).sum(1).mean()))
     leaning = float(np.degrees(np.arccos(np.clip(log.gravity @ log.gravity.mean(0), -1.0, 1.0)).max()))
     if turning > _BASE_TURNS or ("action" in log and np.abs(np.nan_to_num(log["action"])).max() > 0.0):

@@ -26,7 +26,13 @@ def render(template: str, **values: object) -> str:
     """Fill in a template of this package."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(["j2"], default=True))
+    environment.filters["short"] = short
     return environment.get_template(template).render(**values)
+
+
+def short(value: float) -> str:
+    """Return a value with three digits, and 0 where it is nothing."""
+    return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
 
 def png(figure: Figure) -> str:

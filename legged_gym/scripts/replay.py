@@ -1,0 +1,66 @@
+"""Show a log beside a simulation with the same targets: ``python legged_gym/scripts/replay.py LOG``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
+
+_DESCRIPTION = """\
+Show a log of a robot in its stand beside a simulated robot that is given the same targets: a plot of all joints and,
+with --video, a film of both. What differs is what identify.py finds out; with --robot the simulated robot has it."""
+
+_EXAMPLES = (
+    "python legged_gym/scripts/replay.py upright.csv",
+    "python legged_gym/scripts/replay.py upright.csv --robot my_robot.yaml --video both.mp4",
+)
+
+
+def replay(args: argparse.Namespace) -> None:
+    """Simulate, plot and film.
+
+    Raises:
+        UserError: The log or the robot can't be read, or nothing can be written.
+    """
+    from legged_gym.render.video import prepare_offscreen
+
+    prepare_offscreen()
+    import numpy as np
+
+    from legged_gym.this_robot.identify import require_stand
+    from legged_gym.this_robot.log import read_log
+    from legged_gym.this_robot.replay import film, plot, simulated_pieces
+    from legged_gym.this_robot.robot_file import read_robot
+    from legged_gym.this_robot.stand import Stand
+
+    log, stand = read_log(args.log), Stand(args.task)
+    require_stand(log)
+    truth = stand.truth_of(read_robot(args.robot)) if args.robot else stand.nominal()
+    pieces = simulated_pieces(stand, log, truth)
+    print("RMS difference of angles, mrad")
+    error = np.concatenate([shown - chunk.position for chunk, shown in pieces])
+    for name, value in zip(stand.joint_names, 1e3 * np.sqrt(np.square(error).mean(0)), strict=True):
+        print(f"  {name:16}{value:8.1f}")
+    path = args.out or f"{os.path.splitext(args.log)[0]}_replay.png"
+    plot(stand, pieces, path)
+    print(f"plot       {path}")
+    if args.video:
+        film(stand, pieces, args.video)
+        print(f"video      {args.video}")
+
+
+def main() -> None:
+    """Read the command line and show the log."""
+    parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    add_robot_argument(parser, "the simulated robot (default: the task's nominal one)")
+    add("--out", metavar="FILE.png", help="the plot (default: beside the log)")
+    add("--video", metavar="FILE.mp4", help="film both, the log on the left")
+    replay(get_args(parser=parser))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
