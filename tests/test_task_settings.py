@@ -135,6 +135,7 @@ def test_headings_are_turned_to() -> None:
     cfg = PlainCfg()
     cfg.env.num_envs, cfg.commands.heading_command, cfg.commands.standing_share = 64, True, 0.3
     cfg.init_state.orientation_noise, cfg.asset.terminate_after_contacts_on = 0.5, []
+    cfg.asset.terminate_past_tilt = 0.0
     env = LeggedRobot(cfg)
     assert env.commands.shape == (64, 4)
     standing = ~env.commands[:, :3].any(dim=1)
