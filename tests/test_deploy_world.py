@@ -213,3 +213,11 @@ def test_settings_without_sense_are_one_clear_error(settings: dict[str, object],
 def test_feet_that_the_robot_lacks_are_named() -> None:
     with pytest.raises(UserError, match=r"no link 'paw' that can touch the ground: base_link, "):
         World(WorldSettings(URDF), BUILT_IN["joint_names"], ["paw"])
+
+
+def test_the_body_is_what_training_made_of_the_file() -> None:
+    cylinders = {**BUILT_IN["body"], "replace_cylinder_with_capsule": False}
+    kinds = [set(make_world(body=body).model.geom_type) for body in (BUILT_IN["body"], cylinders)]
+    capsule, cylinder = mujoco.mjtGeom.mjGEOM_CAPSULE.value, mujoco.mjtGeom.mjGEOM_CYLINDER.value
+    assert (capsule in kinds[0], cylinder in kinds[0]) == (True, False)
+    assert (capsule in kinds[1], cylinder in kinds[1]) == (False, True)

@@ -300,6 +300,13 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
             "observation_noise": {"base_ang_vel": 0.2, "projected_gravity": 0.05, "dof_pos": 0.01, "dof_vel": 1.5},
             "start_noise": {"dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1},
+            "body": {
+                "collapse_fixed_joints": True,
+                "replace_cylinder_with_capsule": True,
+                "balance_inertia": False,
+                "density": 0.001,
+                "armature": 0.0,
+            },
             "foot_contact_force": 2.0,
             "contact_force_threshold": 1.0,
             "actor_input": ["observation", "estimator output"],

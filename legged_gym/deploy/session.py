@@ -138,7 +138,7 @@ class Session:
     def _stage(self, plan: TrialPlan) -> Stage:
         """Return what is needed to draw a trial."""
         config = load_policy(self.folder).config
-        settings = WorldSettings(self.urdf, ground=plan.ground, reach=plan.reach)
+        settings = WorldSettings(self.urdf, config.body, ground=plan.ground, reach=plan.reach)
         world = World(settings, config.joint_names, config.foot_names)
         return Stage(world.cfg, world.terrain, config.joint_names)
 

@@ -54,6 +54,7 @@ class Trial:
         config = policy.config
         settings = WorldSettings(
             urdf,
+            config.body,
             friction=plan.friction,
             payload=plan.payload,
             ground=plan.ground,

@@ -75,7 +75,9 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
     """Return all that the page knows of a policy and its robot, as plain values; arguments as of :func:`write_page`."""
     config = policy.config
     worlds = {
-        name: World(WorldSettings(urdf, ground=ground, reach=_REACH), config.joint_names, config.foot_names)
+        name: World(
+            WorldSettings(urdf, config.body, ground=ground, reach=_REACH), config.joint_names, config.foot_names
+        )
         for name, ground in GROUNDS.items()
     }
     first = next(iter(worlds.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +15,7 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import Sensors
 from legged_gym.evaluation.scenarios import PLANE
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
+from legged_gym.policies.exported import BUILT_IN
 from legged_gym.simulators.mujoco_model import build_scene
 
 _STANCE = 0.2
@@ -33,6 +34,8 @@ class WorldSettings:
     """The robot's body and its ground."""
 
     urdf: str
+    body: dict[str, float] = field(default_factory=lambda: dict(BUILT_IN["body"]))
+    """What the robot's file becomes, as in training; see :class:`~legged_gym.policies.exported.ControllerConfig`."""
     dt: float = 0.001
     """Physics step, s."""
     friction: float = 1.0
@@ -283,11 +286,7 @@ def _scene_cfg(settings: WorldSettings, foot_names: list[str]) -> SimpleNamespac
             foot_name=tuple(foot_names),
             fix_base_link=False,
             self_collisions=1,
-            collapse_fixed_joints=True,
-            replace_cylinder_with_capsule=True,
-            balance_inertia=False,
-            density=0.001,
-            armature=0.0,
+            **settings.body,
         ),
         init_state=SimpleNamespace(pos=[0.0, 0.0, 0.0], rot=[0.0, 0.0, 0.0, 1.0]),
         sim=SimpleNamespace(

@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import read_yaml
 from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.simulators.mujoco_model import BODY_SETTINGS
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -98,6 +99,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         "observation_scales": [term["scale"] for term in terms],
         "observation_noise": {term["name"]: term["noise"] for term in terms if term["noise"]},
         "start_noise": start_noise(env),
+        "body": {name: getattr(cfg.asset, name) for name in BODY_SETTINGS},
         "foot_contact_force": cfg.rewards.foot_contact_force,
         "contact_force_threshold": cfg.rewards.contact_force_threshold,
         "actor_input": list(actor_input),

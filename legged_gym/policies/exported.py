@@ -37,6 +37,10 @@ BUILT_IN: dict[str, Any] = {
     "start_noise": {
         "dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1
     },
+    "body": {
+        "collapse_fixed_joints": True, "replace_cylinder_with_capsule": True, "balance_inertia": False,
+        "density": 0.001, "armature": 0.0,
+    },
     "foot_contact_force": 2.0,
     "contact_force_threshold": 1.0,
 }  # fmt: skip
@@ -50,6 +54,8 @@ class ControllerConfig:
     joint_names: list[str]
     foot_names: list[str]
     """Links that touch the ground, in the order of the estimator's contacts."""
+    body: dict[str, float]
+    """Settings of training's ``asset`` that decide what the robot's file becomes."""
     stand_angles: np.ndarray
     """Pose that the robot stands up into, (D,)."""
     stand_kp: np.ndarray
@@ -165,6 +171,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
     return ControllerConfig(
         joint_names=joints,
         foot_names=policy.names("foot_names"),
+        body={**BUILT_IN["body"], **policy.take("body", dict[str, bool | NonNegative])},
         stand_angles=stand.numbers("joint_standup_q", count, _Angle),
         stand_kp=stand.numbers("joint_kp", count, _Gain),
         stand_kd=stand.numbers("joint_kd", count, _Gain),

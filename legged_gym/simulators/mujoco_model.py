@@ -20,6 +20,9 @@ from legged_gym.simulators.robot.urdf import read_urdf
 GROUND = "legged_gym/ground"
 """Name of the terrain's geom, which no robot's file is likely to use."""
 
+BODY_SETTINGS = ("collapse_fixed_joints", "replace_cylinder_with_capsule", "balance_inertia", "density", "armature")
+"""Settings of ``asset`` that decide what a robot's file becomes."""
+
 _GROUND_BIT, _ROBOT_BIT = 1, 2
 
 
