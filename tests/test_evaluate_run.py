@@ -15,8 +15,13 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.evaluation import evaluator, motion
-from legged_gym.evaluation.evaluate import evaluate_policies
-from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_batch, evaluation_config, make_batches
+from legged_gym.evaluation.evaluator import (
+    EvaluationSettings,
+    evaluate_batch,
+    evaluate_policies,
+    evaluation_config,
+    make_batches,
+)
 from legged_gym.evaluation.results import EvaluationResult, as_dict, judge
 from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.samples import choose_sample
@@ -263,7 +268,7 @@ def test_ctrl_c_keeps_the_scenarios_that_were_finished(monkeypatch: pytest.Monke
             raise KeyboardInterrupt
         return original(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("legged_gym.evaluation.evaluate.evaluate_batch", stopped_at_the_second)
+    monkeypatch.setattr("legged_gym.evaluation.evaluator.evaluate_batch", stopped_at_the_second)
     result = EvaluationResult("qmini", "mujoco", "cpu", 1, 2, None, [], scenarios)
     samples = evaluate_policies([Stand()], scenarios, SETTINGS, result)
     assert not result.finished

@@ -149,7 +149,7 @@ def test_stopped_session_keeps_what_was_finished(
     found = results(tmp_path)
     assert not found["finished"]
     assert found["policies"][0]["results"]["drive"]["trials"] == 1
-    assert "stopped: keeping what was finished" in capsys.readouterr().err
+    assert "keeping what was finished" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

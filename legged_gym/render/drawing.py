@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -64,25 +65,7 @@ class Arrow:
     """RGB, 0 to 255 each."""
 
 
-class Drawing(Protocol):
-    """What a film shows: a scene that follows a simulation."""
-
-    model: mujoco.MjModel
-    data: mujoco.MjData
-    camera: mujoco.MjvCamera
-
-    def update(self) -> None:
-        """Take over the robot's present pose, and move the camera with it."""
-
-    def add_to(self, scene: mujoco.MjvScene) -> None:
-        """Add what is not part of the model: other robots and arrows."""
-
-    @property
-    def strayed(self) -> bool:
-        """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
-
-
-class SceneDrawing:
+class SceneDrawing(ABC):
     """Robots to be put into poses, and a camera that follows the first; simulates nothing."""
 
     def __init__(
@@ -123,6 +106,15 @@ class SceneDrawing:
         self._options = mujoco.MjvOption()
         self.arrows: Sequence[Arrow] = ()
         """What else :meth:`add_to` draws."""
+
+    @abstractmethod
+    def update(self) -> None:
+        """Take over the robots' present poses, and move the camera with them."""
+
+    @property
+    @abstractmethod
+    def strayed(self) -> bool:
+        """Whether the first robot came so close to the end of the drawn terrain that it needs another drawing."""
 
     def show(self, root: np.ndarray, dof_pos: np.ndarray) -> None:
         """Put the robot into a pose, and move the camera with it.

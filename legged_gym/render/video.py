@@ -15,7 +15,7 @@ import numpy as np
 from legged_gym.common.errors import UserError, VideoUnavailableError
 
 if TYPE_CHECKING:
-    from legged_gym.render.drawing import Drawing
+    from legged_gym.render.drawing import SceneDrawing
 
 
 def prepare_offscreen() -> None:
@@ -36,7 +36,7 @@ REACH = 12.0
 class OffscreenCamera:
     """Takes pictures of a drawing; a context manager."""
 
-    def __init__(self, make_drawing: Callable[[], Drawing], width: int = 960, height: int = 544) -> None:
+    def __init__(self, make_drawing: Callable[[], SceneDrawing], width: int = 960, height: int = 544) -> None:
         """Get ready to draw.
 
         Args:

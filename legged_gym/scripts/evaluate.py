@@ -67,8 +67,7 @@ def evaluate(args: argparse.Namespace) -> None:
     prepare_offscreen()
     choose_backend(args, few_robots=True)
     from legged_gym.common.devices import resolve_device
-    from legged_gym.evaluation.evaluate import evaluate_policies
-    from legged_gym.evaluation.evaluator import EvaluationSettings
+    from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_policies
     from legged_gym.evaluation.report import print_results
     from legged_gym.evaluation.results import EvaluationResult, load_policies
     from legged_gym.render.results import write_results

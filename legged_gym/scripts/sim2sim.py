@@ -117,7 +117,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         try:
             session.run(scenarios)
         except KeyboardInterrupt:
-            print("\nstopped: keeping what was finished", file=sys.stderr)
+            print("\nkeeping what was finished", file=sys.stderr)
         if result.scenarios:
             _report(session, out, args.video)
     if not result.finished:
