@@ -15,7 +15,7 @@ _BUDGETS = {
     "simulators": 5700,
     "envs": 6600,
     "algorithms": 1200,
-    "runners": 2850,
+    "runners": 2950,
     "policies": 1700,
     "evaluation": 3100,
     "render": 1150,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from qmini_training import make_env, make_runner
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs.qmini.qmini import Qmini
-from legged_gym.runners.stages import NetAverage
+from legged_gym.runners.stages import Finish, NetAverage
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +64,43 @@ def test_what_can_not_change_on_the_way_is_refused(env: Qmini, settings: dict[st
 
 def test_mean_of_a_net() -> None:
     net = torch.nn.Linear(2, 1)
-    average, seen = NetAverage(net), []
-    average.load()
-    for _ in range(3):
+    average, seen = NetAverage(net, 1, 4), []
+    for completed in range(1, 7):
         torch.nn.init.normal_(net.weight)
         seen.append(copy.deepcopy(net.weight.data))
-        average.add()
-    average.load()
-    torch.testing.assert_close(net.weight.data, torch.stack(seen).mean(0))
+        average.after(completed)
+        if completed == 4:
+            torch.testing.assert_close(net.weight.data, torch.stack(seen[1:4]).mean(0))
+    torch.testing.assert_close(net.weight.data, seen[-1])
+
+
+def test_averages_go_on_where_a_training_was_stopped(env: Qmini, tmp_path: Path) -> None:
+    settings = {"runner__averaged_iterations": 3, "runner__estimator_iterations": 2}
+    whole = make_runner(env, **settings)
+    whole._finish = Finish(whole.alg, 6, 3, 2)
+    for stop in (3, 5):
+        first = Finish(whole.alg, 6, 3, 2)
+        second = Finish(whole.alg, 6, 3, 2)
+        for completed in range(1, stop + 1):
+            first.after(completed)
+        second.begin(stop, first.state())
+        assert whole.alg.policy_learns == (stop < 4)
+        assert second.state().keys() == {"policy", "estimator"}
+        for name, state in first.state().items():
+            assert second.state()[name].get("seen") == state.get("seen")
+            torch.testing.assert_close(second.state()[name].get("mean", []), state.get("mean", []))
+    path = tmp_path / "model.pt"
+    for completed in range(1, 4):
+        whole._finish.after(completed)
+    whole.save(str(path))
+    assert torch.load(path, weights_only=True)["averages"]["policy"]["seen"] == 2
+    resumed = make_runner(env, **settings)
+    resumed.load(str(path))
+    assert resumed._averages["policy"]["begin"] == 1
 
 
 def test_training_ends_with_the_mean_policy_and_an_estimator_that_knows_it(env: Qmini) -> None:
-    runner = make_runner(env, runner__averaged_iterations=2, runner__estimator_iterations=2)
+    runner = make_runner(env, runner__stages={}, runner__averaged_iterations=2, runner__estimator_iterations=2)
     policies, estimators = [], []
     update = runner.alg.update
 
@@ -92,3 +118,13 @@ def test_training_ends_with_the_mean_policy_and_an_estimator_that_knows_it(env: 
     assert not torch.equal(estimators[3], estimators[2])
     torch.testing.assert_close(runner.alg.get_estimator().mlp[0].weight.data, (estimators[3] + estimators[4]) / 2.0)
     assert runner.alg.policy_learns
+
+
+def test_a_training_that_ends_before_its_last_stage_leaves_its_last_policy(env: Qmini) -> None:
+    stages = {3: {"rewards.scales.alive": 1.0}}
+    runner = make_runner(env, runner__stages=stages, runner__averaged_iterations=2, runner__estimator_iterations=1)
+    assert runner._stages.last == 3
+    for end, finishes in ((5, False), (6, True)):
+        finish = Finish(runner.alg, end, 2, 1, runner._stages.last)
+        finish.begin(end - 1, {})
+        assert runner.alg.policy_learns != finishes

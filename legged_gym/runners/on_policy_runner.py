@@ -90,6 +90,8 @@ class OnPolicyRunner(RslRlRunner):
         """Called after a checkpoint was written."""
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
         self._stages = Stages(self.cfg.get("stages", {}), env, self.alg)
+        self._finish: Finish | None = None
+        self._averages: dict[str, Any] = {}
         self.logger.after_iteration = self._after_iteration
         self._divergence: DivergenceWatch | None = None
         if log_dir is not None and hasattr(env, "divergence"):
@@ -119,8 +121,9 @@ class OnPolicyRunner(RslRlRunner):
         self._stages.apply(begin)
         self._finish = Finish(
             self.alg, begin + num_learning_iterations, self.cfg.get("averaged_iterations", 0),
-            self.cfg.get("estimator_iterations", 0),
+            self.cfg.get("estimator_iterations", 0), self._stages.last,
         )  # fmt: skip
+        self._finish.begin(begin, self._averages)
         with signals.deferred(), self._in_run_folder():
             try:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
@@ -237,6 +240,7 @@ class OnPolicyRunner(RslRlRunner):
             "infos": infos,
             "env": self.env.training_state(),
             "logger": self.logger.state_dict(),
+            "averages": self._averages if self._finish is None else self._finish.state(),
             "config": {"env": self._env_cfg(), "train": plain(self.cfg)},
         }
 
@@ -246,7 +250,8 @@ class OnPolicyRunner(RslRlRunner):
     def _after_iteration(self, iteration: int) -> None:
         """Change what the next iteration is to change, and look after what may keep the training from going on."""
         self._stages.apply(iteration + 1, after=iteration)
-        self._finish.after(iteration + 1)
+        if self._finish is not None:
+            self._finish.after(iteration + 1)
         if self._last_state is not None:
             self._last_state.keep(iteration, self._checkpoint)
         if self._divergence is not None:
@@ -300,6 +305,7 @@ class OnPolicyRunner(RslRlRunner):
         if load_env:
             self.env.load_training_state(checkpoint["env"])
         if load_cfg is None:
+            self._averages = checkpoint.get("averages", {})
             self.new_episodes = go_on(self, path, checkpoint, self._env_cfg())
             if self.new_episodes is not None:
                 self.env.reset()

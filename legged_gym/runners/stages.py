@@ -44,6 +44,11 @@ class Stages:
                         f"from the start): {near_names(key, known)}"
                     )
 
+    @property
+    def last(self) -> int:
+        """The iteration with which the last stage begins."""
+        return self._stages[-1][0] if self._stages else 0
+
     def apply(self, completed: int, after: int = -1) -> None:
         """Set what holds after ``completed`` iterations, of the stages that begin after iteration ``after``."""
         for begin, settings in self._stages:
@@ -64,23 +69,35 @@ class Stages:
 
 
 class NetAverage:
-    """The mean of a net's parameters over the iterations in which it was asked to look."""
+    """The mean of a net's parameters over some iterations."""
 
-    def __init__(self, net: nn.Module) -> None:
-        """Begin with nothing seen."""
+    def __init__(self, net: nn.Module, begin: int, end: int) -> None:
+        """Plan to look after each iteration from the ``begin``-th, not included, to the ``end``-th."""
+        self.begin, self.end = begin, end
         self._parameters = [parameter.data for parameter in net.parameters()]
         self._mean = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._seen = 0
 
-    def add(self) -> None:
-        """Take the present parameters into the mean."""
-        self._seen += 1
-        torch._foreach_lerp_(self._mean, self._parameters, 1.0 / self._seen)
+    def after(self, completed: int) -> None:
+        """Take the present parameters into the mean, if it is time; at the end give the net the mean."""
+        if self.begin < completed <= self.end:
+            self._seen += 1
+            torch._foreach_lerp_(self._mean, self._parameters, 1.0 / self._seen)
+            if completed == self.end:
+                torch._foreach_copy_(self._parameters, self._mean)
 
-    def load(self) -> None:
-        """Give the net the mean, if anything was seen."""
-        if self._seen:
-            torch._foreach_copy_(self._parameters, self._mean)
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of an average that has begun and not ended."""
+        begun = 0 < self._seen < self.end - self.begin
+        return {"begin": self.begin, "seen": self._seen, "mean": list(self._mean)} if begun else {}
+
+    def restore(self, state: Mapping[str, Any], completed: int) -> None:
+        """Go on with a mean of the same iterations."""
+        if state and state["begin"] == self.begin and state["seen"] == completed - self.begin:
+            self._seen = int(state["seen"])
+            torch._foreach_copy_(
+                self._mean, [mean.to(own) for mean, own in zip(state["mean"], self._mean, strict=True)]
+            )
 
 
 class Finish:
@@ -90,7 +107,7 @@ class Finish:
     https://arxiv.org/abs/2203.05482). The estimator then still has to get to know the gait of the mean.
     """
 
-    def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int) -> None:
+    def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0) -> None:
         """Plan it.
 
         Args:
@@ -98,29 +115,31 @@ class Finish:
             end: Iterations of the training in all.
             averaged: Iterations over which the policy is averaged; 0: it stays as it is.
             estimator_only: Iterations after that in which the estimator learns alone, and is averaged.
+            earliest: All this happens only if it begins after so many iterations: a short training has no mean yet.
         """
-        self._alg = alg
+        self._alg, self._end = alg, end
+        if end - averaged - estimator_only < earliest:
+            averaged = estimator_only = 0
         estimator = alg.get_estimator() if hasattr(alg, "get_estimator") else None
-        alone = min(estimator_only, end) if estimator is not None else 0
-        self._policy_ends = end - alone
-        self._policy_begins = max(self._policy_ends - averaged, 0) if averaged else end
-        self._end = end
-        self._policy = [NetAverage(alg.get_policy())]
-        self._estimator = NetAverage(estimator) if estimator is not None else None
-        if self._estimator is not None and not alone:
-            self._policy.append(self._estimator)
+        self._policy_ends = max(end - estimator_only, 0) if estimator is not None else end
+        begin = max(self._policy_ends - averaged, 0)
+        self._averages = {"policy": NetAverage(alg.get_policy(), begin, self._policy_ends)}
+        if estimator is not None:
+            alone = self._policy_ends < end
+            self._averages["estimator"] = NetAverage(estimator, self._policy_ends if alone else begin, end)
+
+    def begin(self, completed: int, averages: Mapping[str, Any]) -> None:
+        """Begin after so many iterations, with what a checkpoint kept (:meth:`state`)."""
+        for name, average in self._averages.items():
+            average.restore(averages.get(name, {}), completed)
+        self._alg.policy_learns = not self._policy_ends <= completed < self._end
 
     def after(self, completed: int) -> None:
         """Do what is due after so many iterations."""
-        if self._policy_begins < completed <= self._policy_ends:
-            for average in self._policy:
-                average.add()
-        if completed == self._policy_ends:
-            for average in self._policy:
-                average.load()
-            self._alg.policy_learns = self._policy_ends == self._end
-        elif completed > self._policy_ends and self._estimator is not None:
-            self._estimator.add()
-            if completed == self._end:
-                self._estimator.load()
-                self._alg.policy_learns = True
+        for average in self._averages.values():
+            average.after(completed)
+        self._alg.policy_learns = not self._policy_ends <= completed < self._end
+
+    def state(self) -> dict[str, Any]:
+        """Return the averages that have begun, for a checkpoint."""
+        return {name: average.state() for name, average in self._averages.items()}

@@ -88,8 +88,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         """What changes on the way: from the iteration that a stage begins with to scales of rewards and the entropy's
         coefficient, e.g. ``{1000: {"rewards.scales.torques": -1e-3, "algorithm.entropy_coef": 0.002}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
-        """A training that comes to its end leaves the mean of its policies after the last so many iterations; 0: the
-        last one."""
+        """A training that comes to its end leaves the mean of its policies after the last so many iterations, if its
+        last stage has begun before them; 0: the last one."""
         estimator_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """Iterations after that, the last ones, in which only the estimator learns, to know the mean's gait."""
         save_interval: Count = 100
