@@ -141,6 +141,8 @@ class LabelLayout:
 
     def _figures(self, label: Label) -> list[LabelFigure]:
         name, start = _SHORT.get(label.name, label.name), self.slices[label.name].start
+        if not label.components:
+            return []
         if label.kind == "contact":
             what = "contacts" if label.name in _SHORT else label.name.replace("_", " ")
             columns = self.slices[label.name]
