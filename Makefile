@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test fuzz lint wheel docs web audit mutants soak
+.PHONY: help setup train play tensorboard speedrun warm test fuzz reference lint wheel docs web audit mutants soak
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -26,7 +26,8 @@ help:
 	@echo 'make warm         compile all that a training compiles, so that the first one begins at once'
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
-	@echo 'make fuzz        20000 random command lines, settings and files (CASES=20000)'
+	@echo 'make fuzz         20000 random command lines, settings and files (CASES=20000)'
+	@echo 'make reference    write docs/configuration.md from the configuration classes'
 	@echo 'make lint         ruff, mypy and the layers'
 	@echo 'make mutants      make some sixty faults, one at a time, and see whether the tests notice (ARGS="--only=reset")'
 	@echo 'make soak         random valid configurations, one after the other (ARGS="--runs=200 --robots=1000")'
@@ -104,6 +105,9 @@ audit: $(VENV)/bin/python
 	build/audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
 
 # Links between pages are checked, and a warning is an error.
+reference: $(VENV)/.installed
+	$(BIN)/python -m legged_gym.cli.reference docs/configuration.md
+
 docs: $(VENV)/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 	@echo 'documentation: build/site/index.html'

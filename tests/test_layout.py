@@ -22,7 +22,7 @@ _BUDGETS = {
     "viewers": 2050,
     "deploy": 1650,
     "benchmarking": 465,
-    "cli": 550,
+    "cli": 650,
     "scripts": 1700,
     "this_robot": 2500,
     "utils": 200,

@@ -163,7 +163,8 @@ def describe(hint: Any, plural: bool = False) -> str:
     bare, rules = _bare(hint), getattr(hint, "__metadata__", ())
     arguments, origin = get_args(bare), get_origin(bare)
     if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in arguments)
+        choices = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in arguments]
+        return f"one of {', '.join(choices)}" if len(choices) > 1 else f"{choices[0]} only"
     if arguments and origin not in (list, dict):
         return " or ".join(describe(part) for part in arguments)
     length = next((rule for rule in rules if isinstance(rule, Len)), None)
@@ -174,7 +175,7 @@ def describe(hint: Any, plural: bool = False) -> str:
     elif origin is dict:
         words = f"{describe(arguments[1], plural=True)} by name"
     else:
-        words = "nothing" if bare is type(None) else _NOUNS.get(bare, ("any value", "values"))[plural]
+        words = "null" if bare is type(None) else _NOUNS.get(bare, ("any value", "values"))[plural]
     words += _bounds(rules)
     return ", ".join([words, *(rule.words for rule in rules if isinstance(rule, Rule))])
 

@@ -132,6 +132,7 @@ class LeggedRobotCfg(BaseConfig):
         file: str = ""
         """Path of the URDF, or of an MJCF file (``.xml``); ``{LEGGED_GYM_ROOT_DIR}`` stands for the checkout."""
         name: str = "legged_robot"
+        """Of the robot, for the simulator."""
         foot_name: str = "foot"
         """Part of the names of the feet's links."""
         penalize_contacts_on: list[str] = []
@@ -175,17 +176,21 @@ class LeggedRobotCfg(BaseConfig):
 
     class domain_rand:
         randomize_friction: bool = False
+        """Draw the ground's friction for each robot."""
         friction_range: NonNegativeRange = [0.5, 1.25]
         """Coulomb friction of the ground."""
         randomize_base_mass: bool = False
+        """Add a mass to the base of each robot."""
         added_mass_range: Range = [-1.0, 1.0]
         """kg, added to the base; its inertia grows in proportion."""
         randomize_base_com: bool = False
+        """Move the centre of mass of each robot's base."""
         added_com_range_x: Range = [0.0, 0.0]
         added_com_range_y: Range = [0.0, 0.0]
         added_com_range_z: Range = [0.0, 0.0]
         """m, added to the base's centre of mass."""
         randomize_joint_dynamics: bool = False
+        """Draw friction, damping and armature of the joints of each robot."""
         joint_friction_range: NonNegativeRange = [0.0, 0.0]
         """Dry friction of all joints, N·m."""
         joint_damping_range: NonNegativeRange = [0.0, 0.0]
@@ -193,11 +198,13 @@ class LeggedRobotCfg(BaseConfig):
         joint_armature_range: NonNegativeRange = [0.0, 0.0]
         """Reflected rotor inertia of all joints, kg·m²."""
         randomize_gains: bool = False
+        """Draw factors of gains and torques."""
         stiffness_multiplier_range: NonNegativeRange = [1.0, 1.0]
         damping_multiplier_range: NonNegativeRange = [1.0, 1.0]
         torque_multiplier_range: NonNegativeRange = [1.0, 1.0]
         """Each joint on its own."""
         randomize_joint_offset: bool = False
+        """Let the joints' zeros be wrong."""
         joint_offset_range: Range = [0.0, 0.0]
         """Error of each joint's zero, rad."""
         redraw_gains: bool = True
@@ -207,6 +214,7 @@ class LeggedRobotCfg(BaseConfig):
         observation_delay_range: NonNegativeRange = [0.0, 0.0]
         """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
         push_robots: bool = False
+        """Push the robots."""
         push_interval_s: Seconds = 5.0
         """Each robot is pushed once in this time."""
         push_together: bool = False
@@ -267,12 +275,15 @@ class LeggedRobotCfg(BaseConfig):
             dof_pos: float = 1.0
             dof_vel: float = 0.05
             height_measurements: float = 5.0
+            """Factors of what is observed in m/s, rad/s, rad, rad/s and m."""
 
         clip_observations: Positive = 100.0
         clip_actions: Positive = 100.0
+        """What is beyond ± this is cut off."""
 
     class noise:
         add_noise: bool = True
+        """Add noise to what the policy observes."""
         noise_level: NonNegative = 1.0
         """Multiplies all of the below."""
 
@@ -282,7 +293,9 @@ class LeggedRobotCfg(BaseConfig):
             gravity: NonNegative = 0.05
             dof_pos: NonNegative = 0.01
             dof_vel: NonNegative = 1.5
+            """Uniform ± noise: m/s, rad/s, of gravity's unit vector, rad, rad/s."""
             height_measurements: NonNegative = 0.1
+            """Uniform ± noise of sampled heights, m."""
 
     class sim:
         dt: Annotated[float, Gt(0), Le(0.05)] = 0.005

@@ -14,18 +14,23 @@ class LeggedRobotCfgPPO(BaseConfig):
     """Settings of the training."""
 
     seed: Annotated[int, Ge(-1), Lt(2**32)] = 42
+    """Of all random draws; -1 draws one."""
     runner_class_name: str = "legged_gym.runners:OnPolicyRunner"
+    """``module:Class`` of what collects, learns and saves."""
 
     class policy:
         init_noise_std: Annotated[float, Gt(0), Le(100)] = 1.0
         """Standard deviation of the first actions."""
         actor_hidden_dims: Layers = [512, 256, 128]
         critic_hidden_dims: Layers = [512, 256, 128]
+        """Widths of the hidden layers."""
         activation: Activation = "elu"
+        """Nonlinearity between the layers."""
         class_name: str = "ActorCritic"
         """``ActorCritic``: feed-forward nets; ``ActorCriticRecurrent``: with a memory before them; or the
         ``module:Class`` of a model in the manner of ``rsl_rl.models``."""
         rnn_type: Annotated[Literal["lstm", "gru"], AnyCase] = "lstm"
+        """Of recurrent nets."""
         rnn_hidden_size: Count = 256
         rnn_num_layers: Count = 1
         """Of recurrent nets."""
@@ -34,19 +39,31 @@ class LeggedRobotCfgPPO(BaseConfig):
 
     class algorithm:
         class_name: str = "rsl_rl.algorithms:PPO"
+        """``module:Class`` of what learns."""
         value_loss_coef: NonNegative = 1.0
+        """Weight of the critic's loss."""
         use_clipped_value_loss: bool = True
+        """Keep the critic's values near those of the collection, too."""
         clip_param: Annotated[float, Gt(0), Lt(1)] = 0.2
+        """How far the ratio of new and old probability of an action may be from 1 and still pay."""
         entropy_coef: NonNegative = 0.01
+        """Weight of the actions' entropy: higher explores more."""
         num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 5
+        """How often an update goes through its samples."""
         num_mini_batches: Count = 4
+        """Parts of the samples, each of which gives one step of the optimiser."""
         learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
+        """Of Adam; with ``adaptive`` the first one."""
         schedule: Literal["adaptive", "fixed"] = "adaptive"
         """``adaptive`` follows ``desired_kl``; ``fixed`` keeps the learning rate."""
         gamma: Annotated[float, Gt(0), Le(1)] = 0.99
+        """Discount of the reward of the next control step."""
         lam: Share = 0.95
+        """λ of generalised advantage estimation."""
         desired_kl: Positive = 0.01
+        """KL divergence of an update that ``adaptive`` aims at."""
         max_grad_norm: Positive = 1.0
+        """Gradients are scaled down to this norm."""
 
     class symmetry:
         """Left-right symmetry by rsl_rl's extension."""
@@ -64,16 +81,22 @@ class LeggedRobotCfgPPO(BaseConfig):
         weight: NonNegative = 0.0
         """Of that reward, per second; 0: none."""
         num_outputs: Count = 1
+        """Numbers that are predicted."""
         predictor_hidden_dims: Layers = [128, 128]
         target_hidden_dims: Layers = [128, 128]
+        """Widths of the hidden layers of what predicts and of what is predicted."""
         activation: Activation = "elu"
+        """Nonlinearity between the layers."""
         learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
+        """Of what predicts."""
         state_normalization: bool = True
         reward_normalization: bool = True
+        """Divide what is looked at, or the reward, by its standard deviation so far."""
 
     class obs_groups:
         actor: list[str] = ["policy"]
         critic: list[str] = ["policy", "privileged"]
+        """Observation groups that the net reads."""
         rnd_state: list[str] = ["policy"]
         """What curiosity looks at."""
 
@@ -97,15 +120,19 @@ class LeggedRobotCfgPPO(BaseConfig):
         keep_checkpoints: Annotated[int, Ge(0)] = 20
         """Checkpoints of a run that stay, besides the one with the highest mean reward; 0: all."""
         experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
+        """Folder of the runs below the log root."""
         policy_class_name: Literal["", "ActorCritic", "ActorCriticRecurrent"] = ""
         """legged_gym's place for ``policy.class_name``, which it replaces where it is given."""
         run_name: Name = ""
+        """Added to the time stamp that names the run."""
         resume: bool = False
+        """Go on with a run."""
         load_run: str | int = ""
         """Folder name of the run to load; empty: the newest."""
         checkpoint: Annotated[int, Ge(-1)] = -1
         """Number of the checkpoint to load; -1: the newest."""
         logger: Annotated[Literal["tensorboard", "wandb", "neptune"], AnyCase] = "tensorboard"
+        """Where curves go; the services get them beside TensorBoard."""
 
 
 class DistillationCfg(LeggedRobotCfgPPO):

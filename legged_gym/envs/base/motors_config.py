@@ -26,6 +26,7 @@ class MotorSettings:
     backlash: dict[str, NonNegativeRange] = {}
     """Play of the gear from end to end, rad. Inside it the motor turns alone; its encoder sees that."""
     stall_torque: dict[str, NonNegativeRange] = {}
+    """Torque at rest, N·m, with ``no_load_speed``."""
     no_load_speed: dict[str, PositiveRange] = {}
     """Torque at rest, N·m, and the speed at which none is left, rad/s; in between it falls in a line. The URDF's
     effort limit holds beside it."""

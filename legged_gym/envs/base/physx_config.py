@@ -19,6 +19,7 @@ class PhysxSettings:
     solver_type: Literal[0, 1] = 1
     """0: PGS; 1: TGS."""
     num_position_iterations: Annotated[int, Ge(1), Le(255)] = 4
+    """Of the solver, in each step."""
     num_velocity_iterations: Annotated[int, Ge(0), Le(255)] = 0
     """Of the solver, in each step."""
     contact_offset: NonNegative = 0.01
