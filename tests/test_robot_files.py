@@ -14,10 +14,13 @@ import torch
 import trimesh
 from isaacgym_process import python_with
 from quadruped import LEGS, LIMIT, QuadrupedCfg, inertial, joint, link, parts, shape, urdf
+from rsl_rl.runners import OnPolicyRunner
 from urdf_dynamics import mass_matrix
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.runners import rsl_rl_config
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
 from legged_gym.simulators.mujoco_model import Scene, build_scene
 
@@ -252,6 +255,20 @@ def test_isaac_gym_has_the_same_links_and_joints(tmp_path: Path, name: str, monk
         torch.testing.assert_close(
             theirs.rigid_body_states[..., :3], ours.rigid_body_states[..., :3], atol=5e-3, rtol=0
         )
+
+
+@pytest.mark.parametrize(("name", "sim"), [("slides", "mujoco"), ("MJCF", "warp"), ("footprint", "isaacgym")])
+def test_they_train(tmp_path: Path, name: str, sim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ISAACGYM_PYTHON, str(python_with(tmp_path)))
+    train_cfg = LeggedRobotCfgPPO()
+    train_cfg.policy.actor_hidden_dims = train_cfg.policy.critic_hidden_dims = [16]
+    with contextlib.closing(LeggedRobot(config(tmp_path, *ROBOTS[name]), sim, "cpu")) as env:
+        runner = OnPolicyRunner(env, rsl_rl_config(train_cfg), None, "cpu")
+        before = [parameter.clone() for parameter in runner.alg.actor.parameters()]
+        runner.learn(2)
+        after = list(runner.alg.actor.parameters())
+        assert all(torch.isfinite(parameter).all() for parameter in after)
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("name", ROBOTS)
