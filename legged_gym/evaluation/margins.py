@@ -236,6 +236,7 @@ def radar(found: Margins, path: str) -> None:
         f"{m.axis.name}\n{m.axis.show(m.value):.3g} {m.axis.unit if m.axis.unit != '1' else ''}" for m in found.margins
     ]
     axes.set_xticks(angles, labels, fontsize=9)
+    axes.tick_params(pad=18)
     axes.set_yticks([0.25, 0.5, 0.75, 1.0], [])
     axes.set_ylim(0.0, 1.0)
     axes.set_title(
