@@ -56,19 +56,6 @@ def test_film_moves_from_frame_to_frame_and_has_the_velocities_in_it(make_qmini:
     assert (drawn[0][12:150, 12:120] != drawn[5][12:150, 12:120]).any()
 
 
-def test_a_simulation_on_mujoco_warp_is_filmed_alike(tmp_path: Path) -> None:
-    pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
-    env = Qmini(quiet(small_cfg(2)), sim_name="warp", sim_device="cpu", seed=1)
-    try:
-        filmed(env, [0, 1], 8, tmp_path / "out.mp4")
-    finally:
-        env.close()
-    frames = read_film(tmp_path / "out.mp4")
-    moved = np.abs(np.diff(frames[:, 180:480, 300:660].astype(int), axis=0)).max(axis=(1, 2, 3))
-    assert len(moved) == 3
-    assert (moved > 60).all()
-
-
 def test_picture_has_every_robot_at_its_place(make_qmini: QminiFactory) -> None:
     env = make_qmini(quiet(small_cfg(3)))
     env.root_states[1, :2] = env.root_states[0, :2] + torch.tensor([0.0, 0.7])

@@ -34,13 +34,12 @@ def finish(runner: OnPolicyRunnerEE) -> None:
         films._process.wait()
 
 
-@pytest.mark.parametrize("plane", [True, False])
 def test_films_show_the_robots_of_the_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plane: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(training_films, "_SECONDS", 2 * NUM_STEPS * 0.02)
     monkeypatch.setattr(training_films, "_SHORTEST", 0.0)
-    runner = make_filmed_runner(tmp_path, 4, plane)
+    runner = make_filmed_runner(tmp_path, 4, plane=False)
     runner.logger.after_iteration = lambda iteration: finish(runner)
     runner.learn(5)
     output = capsys.readouterr().out
