@@ -122,6 +122,8 @@ def test_imu_is_old_on_its_own(make_qmini: QminiFactory) -> None:
     assert env._past_clean.shape[1] == 2, "an IMU's value can be older than a control step"
     prompt.commands.copy_(env.commands)
     prompt._lead_offset.copy_(env._lead_offset)
+    for name in ("_steps_on_the_spot", "_clock", "_last_clock"):
+        getattr(prompt, name).copy_(getattr(env, name))
     torch.manual_seed(5)
     ages, seen = [], [prompt.get_observations()["policy"][:, :43].clone()] * 3
     for _ in range(12):
