@@ -6,6 +6,7 @@ import copy
 import math
 import re
 import resource
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,35 @@ ROUGH = {
 }  # fmt: skip
 
 
-def test_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
-    """Episodes, noise, pushes, delays, curriculum, statistics, schedules: whatever is not saved shows here."""
-    straight = make_runner(make_env(**ROUGH), tmp_path / "straight")
-    straight.learn(6, init_at_random_ep_len=True)
-    make_runner(make_env(**ROUGH), tmp_path / "resumed").learn(3, init_at_random_ep_len=True)
+def stop_after(runner: OnPolicyRunnerEE, iterations: int) -> None:
+    """Send the process a signal in the last of so many iterations."""
 
-    resumed = make_runner(make_env(**ROUGH), tmp_path / "resumed")
+    def stop(iteration: int) -> dict[str, float]:
+        if iteration == iterations - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return {}
+
+    runner.logger.sources.append(stop)
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        {"runner__averaged_iterations": 0, "runner__estimator_iterations": 0},
+        {"runner__averaged_iterations": 3, "runner__estimator_iterations": 1},
+        {"runner__averaged_iterations": 2, "runner__estimator_iterations": 3},
+    ],
+)
+def test_resumed_training_equals_an_uninterrupted_one(finish: dict[str, int], tmp_path: Path) -> None:
+    """Episodes, noise, pushes, delays, curriculum, statistics, schedules: whatever is not saved shows here."""
+    straight = make_runner(make_env(**ROUGH), tmp_path / "straight", **finish)
+    straight.learn(6, init_at_random_ep_len=True)
+    stopped = make_runner(make_env(**ROUGH), tmp_path / "resumed", **finish)
+    stop_after(stopped, 3)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.learn(6, init_at_random_ep_len=True)
+
+    resumed = make_runner(make_env(**ROUGH), tmp_path / "resumed", **finish)
     torch.manual_seed(99)
     resumed.load(str(tmp_path / "resumed" / "model_2.pt"))
     assert resumed.new_episodes is None

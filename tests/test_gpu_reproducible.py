@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 import torch
 from qmini_training import env_config, train_config
-from test_checkpoint import assert_same
+from test_checkpoint import assert_same, stop_after
 
 from legged_gym.envs import Qmini
 from legged_gym.runners import OnPolicyRunnerEE, rsl_rl_config
@@ -19,23 +20,26 @@ _ROBOTS, _ITERATIONS = 1024, 20
 _NETS = ("actor_state_dict", "critic_state_dict", "estimator_state_dict", "optimizer_state_dict")
 
 
-def train(folder: Path, iterations: int, resumed: bool = False) -> None:
+def train(folder: Path, stop: bool = False, resumed: bool = False) -> None:
     """Train as users do: TF32, compiled and recorded, on rough ground, with all that is random."""
     cfg = env_config(_ROBOTS, terrain__mesh_type="heightfield", terrain__num_rows=4, terrain__num_cols=8)
     env = Qmini(cfg, "warp", "cuda:0", seed=3)
     runner = OnPolicyRunnerEE(env, rsl_rl_config(train_config(small=False)), str(folder), "cuda:0")
     if resumed:
-        runner.load(str(folder / f"model_{iterations - 1}.pt"))
+        runner.load(str(folder / f"model_{_ITERATIONS // 2 - 1}.pt"))
         assert runner.new_episodes is None
-    runner.learn(iterations, init_at_random_ep_len=True)
+    if stop:
+        stop_after(runner, _ITERATIONS // 2)
+    with pytest.raises(KeyboardInterrupt) if stop else contextlib.nullcontext():
+        runner.learn(_ITERATIONS - runner.completed_iterations, init_at_random_ep_len=True)
     env.close()
 
 
 def test_trainings_and_resumed_trainings_are_equal(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        train(tmp_path / name, _ITERATIONS)
-    for resumed in (False, True):
-        train(tmp_path / "resumed", _ITERATIONS // 2, resumed)
+        train(tmp_path / name)
+    train(tmp_path / "resumed", stop=True)
+    train(tmp_path / "resumed", resumed=True)
     one, *others = (
         read_checkpoint(tmp_path / name / f"model_{_ITERATIONS - 1}.pt", "cpu")
         for name in ("first", "second", "resumed")
