@@ -288,8 +288,7 @@ class OnPolicyRunner(RslRlRunner):
         """
         contents = distributed.bytes_from_first(lambda: read_file(path))
         checkpoint = read_checkpoint(path, map_location or self.device, contents)
-        if strict:
-            widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
+        self._widen(checkpoint, strict)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
                 for key, part in parts.items():
@@ -324,6 +323,11 @@ class OnPolicyRunner(RslRlRunner):
         """
         for name, (model, limit) in self._nets().items():
             write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
+
+    def _widen(self, checkpoint: dict[str, Any], strict: bool) -> None:
+        """Let a critic of a checkpoint that saw less fit the present one."""
+        if strict:
+            widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
 
     def _nets(self) -> dict[str, tuple[MLPModel, float]]:
         clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
