@@ -84,6 +84,14 @@ def test_observations_are_clamped_after_the_noise(make_qmini: QminiFactory) -> N
     assert obs["policy"].abs().max() == pytest.approx(0.3)
 
 
+def test_actions_are_clipped(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(2))
+    cfg.normalization.clip_actions = 0.5
+    env = make_qmini(cfg)
+    env.step(torch.tensor([[3.0], [-3.0]]).expand(2, 10))
+    assert env.actions.tolist() == [10 * [0.5], 10 * [-0.5]]
+
+
 def test_heights_are_those_of_the_nearest_point() -> None:
     cfg = small_cfg(1, plane=False)
     terrain = Terrain(cfg.terrain, seed=3)
