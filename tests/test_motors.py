@@ -132,7 +132,8 @@ def test_imu_is_old_on_its_own(make_qmini: QminiFactory) -> None:
         prompt.step(action)
         seen = [prompt.get_observations()["policy"][:, :43].clone(), *seen[:2]]
         late = env.get_observations()["policy"][:, :43]
-        torch.testing.assert_close(late[:, 6:], seen[0][:, 6:])
+        # All but the clock, which has draws of its own.
+        torch.testing.assert_close(late[:, 6:39], seen[0][:, 6:39])
         ages.append(
             (env.rand.latency._imu_phase / env.rand.latency.values["imu_rate"] + env.rand.latency.values["imu_age"])
             / 0.02
