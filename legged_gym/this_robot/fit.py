@@ -28,8 +28,8 @@ _SHARED_PRIORS = ((0.0, 0.04), (0.0, 0.001), (0.0, 0.002))
 """s. What the motors' loops lag is known to a tick of theirs: a held torque's angle is half a tick old, and so on."""
 _MASS_SPREAD = 0.05
 """Links weigh up to this share more or less than their description says."""
-_STRIBECK = 0.3
-"""By this share friction at rest is usually larger than in motion."""
+_STRIBECK = 0.5
+"""By up to about this share friction at rest is larger than in motion."""
 _NOISE = (2e-4, 1e-3)
 """Least and largest noise of an angle that a fit begins with, rad."""
 BACKLASH_DT = 0.006

@@ -16,6 +16,8 @@ _BASE_TURNS = 0.15
 """A base in a stand turns slower than this, RMS, rad/s."""
 _HARDLY = 0.02
 """A joint whose motion is smaller than this hardly moved, RMS, rad."""
+_DELAY_KNOWN = 1.5e-3
+"""Clocks that jitter and gears with play leave a delay unsure by so much, s, whatever the fit says."""
 _NEVER = {
     "link masses": "scaling all masses with all strengths gives the same motion: weigh the links",
     "action and observation delay apart": "only their sum shows in how a motion follows its targets",
@@ -62,7 +64,7 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
             else:
                 robot.joints[label][name] = _interval(values[joint], halves[joint], name != "zero_offset")
     delays, halves = found.of("delay")
-    robot.delay = _interval(delays[0], max(halves[0], 5e-4), True)
+    robot.delay = _interval(delays[0], max(halves[0], _DELAY_KNOWN), True)
     return robot, found
 
 
