@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
+
+import yaml
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import World, world
@@ -134,8 +135,9 @@ def from_first(produce: Callable[[], _T]) -> _T:
     _job.shared += 1
     key = f"shared/{_job.shared}"
     if _job.world.is_first:
-        _job.store.set(key, json.dumps(produce()))
-    return json.loads(_job.store.get(key))
+        # JSON would make texts of numbers that are keys.
+        _job.store.set(key, yaml.safe_dump(produce()))
+    return yaml.safe_load(_job.store.get(key))
 
 
 def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
