@@ -326,6 +326,13 @@ def test_any_bytes_of_a_network(contents: bytes, run: Path) -> None:
     run_network(contents, run / "x.onnx")
 
 
+def test_names_of_a_network_that_are_no_text(tmp_path: Path) -> None:
+    contents = network().SerializeToString().replace(b"batch", b"\x80atch")
+    run_network(contents, tmp_path / "x.onnx")
+    with pytest.raises(UserError):
+        OnnxNet(tmp_path / "x.onnx")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_numbers_of_a_network_that_are_none(value: float, tmp_path: Path) -> None:
     model = network()

@@ -32,7 +32,7 @@ _BUILDER = "legged_gym.runners.build:build_runner"
 """What makes a runner. It is named, not imported, as classes of tasks are: runners stand above the tasks."""
 
 
-_ROBOT_BYTES, _OBSERVED, _COPIES = 20_000, 30, 4
+_ROBOT_BYTES, _OBSERVED, _COPIES = 27_000, 30, 4
 """What a robot takes at least in any simulator; numbers of a step's observation; copies of the height field."""
 
 

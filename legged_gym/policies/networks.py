@@ -49,8 +49,11 @@ class OnnxNet:
             raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
         ins, outs = self._session.get_inputs(), self._session.get_outputs()
         names = PORTS[: len(ins)]
-        self.inputs = self._check(ins, [name for name, _ in names], "input")
-        self.outputs = self._check(outs, [name for _, name in names], "output")
+        try:
+            self.inputs = self._check(ins, [name for name, _ in names], "input")
+            self.outputs = self._check(outs, [name for _, name in names], "output")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: the names of its inputs or outputs are no text") from error
         self.memory = [(int(port.shape[0]), int(port.shape[2])) for port in ins[1:]]
         self._names = [port.name for port in ins]
 
