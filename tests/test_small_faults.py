@@ -84,6 +84,14 @@ def test_observations_are_clamped_after_the_noise(make_qmini: QminiFactory) -> N
     assert obs["policy"].abs().max() == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_as_many_stand_as_are_told_to(make_qmini: QminiFactory, share: float) -> None:
+    cfg = quiet(small_cfg(16))
+    cfg.commands.standing_share, cfg.commands.dead_band = share, [0.0, 0.0, 0.0]
+    standing = (make_qmini(cfg).commands == 0.0).all(dim=1)
+    assert standing.float().mean() == share
+
+
 def test_actions_are_clipped(make_qmini: QminiFactory) -> None:
     cfg = quiet(small_cfg(2))
     cfg.normalization.clip_actions = 0.5
