@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _train(job: Job, args: argparse.Namespace, here: World) -> None:
-    from legged_gym.runners.runs import save_run_config
+    from legged_gym.runners.runs import list_checkpoints, save_run_config
     from legged_gym.viewers.opening import show_training
 
     env = job.make_env()
@@ -70,14 +71,20 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
             print(f"the robots start new episodes: {runner.new_episodes}")
         if args.video_interval and here.is_first:
             _film(runner, env, args.video_interval)
-        page = show_training(runner, env, args) if here.is_first else None
+        page = None
         try:
+            page = show_training(runner, env, args) if here.is_first else None
             runner.learn(total - done, init_at_random_ep_len=True)
         except KeyboardInterrupt:
             print(f"\n{_next_steps(job.task, folder)}")
             raise
         except TrainingStoppedError:
             print(f"\n{_next_steps(job.task, folder)}")
+            raise
+        except UserError:
+            # What is refused only now leaves nothing behind.
+            if here.is_first and done == 0 and not list_checkpoints(folder):
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
             if page is not None:
