@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
         """Add an argument; its help ends with what its type takes."""
         kind = options.get("type")
-        if kind is not None and "help" in options:
+        if kind not in (None, str) and "help" in options:
             options["help"] += f" [{kind.__doc__}]"
         return super().add_argument(*names, **options)
 
@@ -81,7 +81,7 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
         "--num_envs",
         type=types.setting("env.num_envs"),
         metavar="N",
-        help="how many robots at once, under torchrun in each process (default: the task's, for a processor or a GPU)",
+        help="how many robots at once, under torchrun in each process (default: the task's, for a CPU or a GPU)",
     )
     add("--seed", type=types.seed, metavar="N", help="seed of all random draws")
     add("--headless", action="store_true", help="open no window and serve no page")
@@ -108,7 +108,7 @@ def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--sim",
         metavar="NAME",
-        help=f"simulator (default: to train, {GPU_SIM} where there are an NVIDIA GPU and MuJoCo Warp, otherwise "
+        help=f"simulator (default: to train, {GPU_SIM} if there are an NVIDIA GPU and MuJoCo Warp, otherwise "
         f"{DEFAULT_SIM}; on --resume the run's); {ISAACGYM_SIM} if you have it",
     )
     add(
@@ -120,7 +120,8 @@ def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--sim_device",
         metavar="DEVICE",
-        help=f"where it runs (default: {DEFAULT_GPU} for {GPU_SIM} and, if there is a GPU, {ISAACGYM_SIM}; else cpu)",
+        help=f"device of the simulator (default: {DEFAULT_GPU} for {GPU_SIM} and, if there is a GPU, {ISAACGYM_SIM}; "
+        "else cpu)",
     )
     add(
         "--rl_device",
@@ -144,7 +145,7 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str], default: str) -> None:
-    """Add the arguments that say how to look on.
+    """Add the arguments that choose a viewer.
 
     Args:
         parser: Where to add them.
@@ -152,19 +153,19 @@ def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str]
         default: What ``auto`` means, for the help.
     """
     add = parser.add_argument
-    add("--viewer", choices=viewers, default="auto", help=f"how to look on (default: {default})")
+    add("--viewer", choices=viewers, default="auto", help=f"how to watch the robots (default: {default})")
     add(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for everybody)",
+        help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for all)",
     )
     add(
         "--port",
         type=types.port,
         default=8080,
         metavar="N",
-        help="of the page; if taken, one of the next (default: 8080)",
+        help="port of the page; if it is taken, one of the next (default: 8080)",
     )
 
 
@@ -175,7 +176,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) -> None:
-    """Add the arguments that say where runs lie.
+    """Add the arguments that say where runs are.
 
     Args:
         parser: Where to add them.
@@ -187,9 +188,9 @@ def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) 
             "--experiment_name",
             type=types.setting("runner.experiment_name"),
             metavar="NAME",
-            help="folder of the runs below the log root",
+            help="folder of the runs, inside the log root",
         )
-    add("--log_root", metavar="DIR", help="where experiments lie (default: logs in the checkout)")
+    add("--log_root", metavar="DIR", help="folder of the experiments (default: logs in the checkout)")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -214,9 +215,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="film some robots for 5 s every N iterations: in TensorBoard under Images, and films/ in the run's folder",
     )
-    add(
-        "--resume", action="store_true", default=None, help="go on with a run, in its folder and with its configuration"
-    )
+    add("--resume", action="store_true", default=None, help="continue a run, in its folder and with its configuration")
 
 
 def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:

@@ -80,7 +80,7 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     chosen = _chosen(args, train_cfg)
     if chosen.resume:
-        raise UserError("config key 'runner.resume' is for train.py: what is played is not gone on with")
+        raise UserError("config key 'runner.resume' is for train.py: playing does not continue a training")
     root = experiment_root(chosen.experiment_name, args.log_root)
     shipped = _shipped(args, root)
     if shipped is not None:
@@ -173,7 +173,7 @@ def _refuse_starting_values(overrides: list[str]) -> None:
     for override in overrides:
         key = override.partition("=")[0].removeprefix("train.")
         if key in _STARTING_VALUES:
-            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint holds what became of it")
+            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
 
 
 def _shipped(args: argparse.Namespace, root: str) -> str | None:

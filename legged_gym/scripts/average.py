@@ -11,9 +11,9 @@ from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_pars
 from legged_gym.common.paths import relative
 
 _DESCRIPTION = """\
-Average the nets of several checkpoints of one training, or of trainings that began with the same checkpoint. What each
-of them does well, their mean often does as well; ask evaluate.py. The result is a new run, to be played, examined,
-exported or resumed like any other, with the configuration and the optimisers of the last checkpoint named."""
+Average the nets of several checkpoints of one training, or of trainings that began with the same checkpoint. The mean
+often does well what each of them does well; evaluate.py shows whether it does. The result is a new run with the
+configuration and the optimisers of the last checkpoint named. Play, evaluate, export or resume it like any other."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/average.py logs/qmini/RUN/model_3000.pt logs/qmini/RUN/model_4000.pt",
@@ -51,13 +51,13 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add("checkpoints", nargs="+", metavar="MODEL.pt", help="checkpoints of the same nets")
-    add("--weights", type=types.number, nargs="+", metavar="W", help="of each checkpoint (default: all the same)")
+    add("--weights", type=types.number, nargs="+", metavar="W", help="weight of each checkpoint (default: equal)")
     add(
         "--estimator_weights",
         type=types.number,
         nargs="+",
         metavar="W",
-        help="of each checkpoint's estimator, if others",
+        help="weight of each checkpoint's estimator, if different",
     )
     add(
         "--run_name",

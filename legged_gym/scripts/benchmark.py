@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Measure where the time of a training goes: physics alone, the environment's step, collection, learning and whole
-iterations, on the objects that train. Everything is measured round by round in one run, so that a busy machine slows
-all of it alike; compare ratios, not rates, between machines.
+iterations, with the task and the runner of train.py. All rows are measured in turns in one run, so that a busy machine
+slows all of them alike. Between machines, compare ratios, not rates.
 
   physics only       the simulator's physics steps of a control step, and nothing else
   env.step           all of the environment's step: physics, rewards, resets, observations
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from legged_gym.runners.config import default_num_envs
 
     if os.getenv("WORLD_SIZE", "1") != "1":
-        raise UserError("the benchmark measures one process: what train.py says under torchrun is the speed of several")
+        raise UserError("the benchmark measures one process: for several, train.py under torchrun prints the speed")
     choose_backend(args)
     sizes = args.sizes or [default_num_envs(task_registry.get_cfgs(args.task)[0], args.sim_device)]
     results: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Tell whether a robot is wired right: ``python legged_gym/scripts/check_log.py LOG``."""
+"""Check whether a robot is wired correctly: ``python legged_gym/scripts/check_log.py LOG``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
-Tell from a log of a new robot's first motion whether it is wired right: order, sign, scale and zero of the joints,
+Check from a log of a new robot's first motion whether it is wired correctly: order, sign, scale and zero of the joints,
 motors and encoders, the IMU's axes, sign, mount and units, times, delay, gains, saturation, stuck and weak motors, and
-what the policy is fed. Hang the robot up, send it the rows of excite.py --gentle, turn its base by hand for the first
-seconds, and log. The exit code is 1 if anything failed."""
+the policy's input. Hang the robot up, send it the rows of excite.py --gentle, turn its base by hand during the first
+seconds, and record a log. The exit code is 1 if anything failed."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/excite.py --gentle --out first.csv",
@@ -56,9 +56,9 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
-    add("--standing", action="store_true", help="the robot stood or walked; else it hung")
+    add("--standing", action="store_true", help="the robot stood or walked (default: it hung)")
     add("--tilted", action="store_true", help="the stand was tilted on purpose")
-    add("--policy", metavar="DIR", help="check what it was fed, too: an exported policy, a run, or 'shipped'")
+    add("--policy", metavar="DIR", help="check this policy's input, too: an exported policy, a run, or 'shipped'")
     if not check_log(get_args(parser=parser)):
         sys.exit(1)
 

@@ -19,14 +19,14 @@ All other options are passed on to TensorBoard; 'tensorboard --help' lists them.
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; what it does not know is TensorBoard's."""
+    """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
     parser = argparse.ArgumentParser(
         description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
     add("--logdir", metavar="DIR", default=log_folder(), help="folder with runs (default: %(default)s)")
-    add("--port", metavar="N", help="of the page (default: 6006, or if it is taken one of the next; 0: any free one)")
+    add("--port", metavar="N", help="port of the page (default: 6006 or, if taken, one of the next; 0: any free one)")
     add("--host", metavar="ADDRESS", help="where the page is served (default: for this computer only)")
     add("--bind_all", action="store_true", help="serve the page for every computer that reaches this one")
     return parser

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Evaluate policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
-A POLICY is a run's folder or name, a checkpoint, a folder with both exported networks, or 'shipped'; without one, the
-newest run, or the shipped policy if there is no run; an evaluation.json lays the results of an earlier evaluation
-beside. NAME=POLICY gives a policy a name in the tables. On a CPU the same policy, seed and number of trials give the
-same figures, whichever scenarios are chosen."""
+A POLICY is a run's folder or name, a checkpoint, a folder with both exported networks, or 'shipped'. The default is the
+newest run, or the shipped policy if there is no run. An evaluation.json adds the results of an earlier evaluation.
+NAME=POLICY gives a policy a name in the tables. On a CPU the same policy, seed and number of trials give the
+same results, whichever scenarios are chosen."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/evaluate.py                                              (the newest run)",
@@ -188,7 +188,7 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
         training = train_cfg.to_dict()
         update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides))
         if train_cfg.to_dict() != training:
-            raise UserError("--set can only change the environment here: how a policy was trained is past")
+            raise UserError("--set can only change the environment here, not the training")
 
     return adjust
 
@@ -197,24 +197,24 @@ def main() -> None:
     """Read the command line and evaluate."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("policies", nargs="*", metavar="POLICY", help="what is evaluated (default: the newest run)")
+    add("policies", nargs="*", metavar="POLICY", help="policies to evaluate (default: the newest run)")
     add(
         "--scenarios",
         "--suites",
         metavar="A,B",
         help=f"only these of: {', '.join(scenario.name for scenario in SCENARIOS)}",
     )
-    add("--list", action="store_true", help="say what the scenarios are, and stop")
+    add("--list", action="store_true", help="list the scenarios and stop")
     add(
         "--trials",
         type=types.trials,
         metavar="N",
         help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})",
     )
-    add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, kind by kind")
-    add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; fail if one surely shrank")
-    add("--quick", action="store_true", help=f"a first look: few trials of {_QUICK_SECONDS:g} s each")
-    add("--seed", type=types.seed, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, for each kind")
+    add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; fail if one clearly shrank")
+    add("--quick", action="store_true", help=f"quick check: few trials of {_QUICK_SECONDS:g} s each")
+    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random draws (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/evaluations)")
     add("--video", metavar="FILE.mp4", help="film a trial of each scenario, which takes some seconds a scenario")
     add_log_arguments(parser)

@@ -10,10 +10,10 @@ from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
-Make a trajectory for a robot in its stand, whose log tells identify.py what the robot is like. It is simulated on the
-nominal robot and on ones that are 50 % weaker, stronger, lighter and heavier, and made smaller until none of them comes
-within 0.05 rad of a stop, needs more than 60 % of its torque or moves at more than 50 % of its speed. Send its rows,
-with their gains, at 500 Hz, from the pose of its first row; log as docs/robot_log.md says."""
+Make a trajectory for a robot in its stand. identify.py finds the robot's parameters from a log of it. The trajectory is
+simulated on the nominal robot and on ones that are 50 % weaker, stronger, lighter and heavier. It is scaled down until
+none comes within 0.05 rad of a stop, needs more than 60 % of its torque or moves at more than 50 % of its speed. Send
+its rows and gains at 500 Hz, from the pose of the first row, and record a log as docs/robot_log.md says."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/excite.py --out excite.csv",
@@ -58,10 +58,10 @@ def main() -> None:
     """Read the command line and make the trajectory."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("--seconds", type=types.seconds, default=25.0, metavar="S", help="default: %(default)g")
+    add("--seconds", type=types.seconds, default=25.0, metavar="S", help="duration (default: %(default)g)")
     add("--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="degrees")
-    add("--gentle", action="store_true", help="half as large, usual gains: a first motion, for check_log.py")
-    add("--seed", type=types.seed, default=0, metavar="N", help="of the waves (default: %(default)s)")
+    add("--gentle", action="store_true", help="half the size, with the usual gains: a first motion for check_log.py")
+    add("--seed", type=types.seed, default=0, metavar="N", help="seed of the motion (default: %(default)s)")
     add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")
     add("--log", metavar="FILE", help="run it in simulation, too, and write this log")
     add(
@@ -69,7 +69,7 @@ def main() -> None:
         type=types.rate,
         default=500.0,
         metavar="HZ",
-        help="rows of the log in a second (default: %(default)g)",
+        help="rows of the log per second (default: %(default)g)",
     )
     add("--robot", metavar="FILE", help="the robot that is simulated (default: the task's nominal one)")
     excite(get_args(parser=parser))

@@ -79,19 +79,19 @@ def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
 def main() -> None:
     """Read the command line and export."""
     parser = make_parser("Export a trained policy as ONNX and TorchScript, with the controller's files.", _EXAMPLES)
-    parser.add_argument("--output", metavar="DIR", help="where to (default: exported in the run's folder)")
+    parser.add_argument("--output", metavar="DIR", help="folder for the files (default: exported in the run's folder)")
     parser.add_argument(
         "--controller_yaml",
         metavar="FILE",
-        help="the controller's file on the robot: the exported one is a copy with this policy's pose, gains and gait",
+        help="the robot's controller file: write a copy of it with this policy's pose, gains and gait",
     )
     parser.add_argument(
-        "--web", metavar="FILE.html", help="write a page, too, that walks in a browser without anything beside it"
+        "--web", metavar="FILE.html", help="also write one web page in which the policy walks; it needs no server"
     )
     parser.add_argument(
         "--with_checkpoint",
         action="store_true",
-        help="add the checkpoint and its configuration: the folder is then complete as resources/policies/<task>",
+        help="add the checkpoint and its configuration: the folder then has all files of resources/policies/<task>",
     )
     export(get_args(parser=parser))
 

@@ -1,4 +1,4 @@
-"""Find out what one robot is like: ``python legged_gym/scripts/identify.py LOG… [--out my_robot.yaml]``."""
+"""Identify one robot's parameters: ``python legged_gym/scripts/identify.py LOG… [--out my_robot.yaml]``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 
 _DESCRIPTION = """\
-Find out from logs of a robot in its stand what it is like, joint by joint: strength, armature, viscous and dry
-friction, zero offset and backlash; and the delay. Record them with the trajectory of excite.py, once upright and once
-tilted. Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report beside it."""
+Identify a robot's parameters from logs of it in its stand: strength, armature, viscous and dry friction, zero offset
+and backlash of each joint, and the delay. Record the logs with trajectories of excite.py, one upright and one tilted.
+Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report in the same folder."""
 
 _EXAMPLES = ("python legged_gym/scripts/identify.py upright.csv tilted.csv --out my_robot.yaml",)
 
@@ -60,7 +60,7 @@ def main() -> None:
     """Read the command line and identify."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     parser.add_argument("logs", nargs="+", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
-    parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
     identify_robot(get_args(parser=parser))
 

@@ -38,9 +38,9 @@ def main() -> None:
     """Read the command line and draw."""
     parser = make_task_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
     add_run_arguments(parser)
-    parser.add_argument("--output", metavar="FILE.png", help="where to (default: curves.png in the run's folder)")
-    parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three runs to draw beside it")
-    parser.add_argument("--title", default="", help="above the curves")
+    parser.add_argument("--output", metavar="FILE.png", help="the picture (default: curves.png in the run's folder)")
+    parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three runs to draw with it")
+    parser.add_argument("--title", default="", help="title of the picture")
     plot(get_args(parser=parser))
 
 

@@ -10,7 +10,7 @@ from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_par
 
 _DESCRIPTION = """\
 Show a log of a robot in its stand beside a simulated robot that is given the same targets: a plot of all joints and,
-with --video, a film of both. What differs is what identify.py finds out; with --robot the simulated robot has it."""
+with --video, a video of both. identify.py finds the parameters that differ; --robot puts them into the simulation."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/replay.py upright.csv",

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from legged_gym.evaluation.scenarios import Plan, Scenario
 
 _DESCRIPTION = """\
-Walk by an exported policy alone, as the robot would: ONNX Runtime at 50 Hz and motors at 500 Hz in plain MuJoCo at
-1 ms, by the rules of the robot's controller. No PyTorch, no training environment. The robot stands, walks forward,
-turns, walks backward and stops; or follows your commands; or meets the scenarios of evaluate.py, so that both sets of
-figures can be compared. The same policy, seed and number of trials give the same figures."""
+Run an exported policy as on the robot: ONNX Runtime at 50 Hz and motors at 500 Hz in plain MuJoCo at 1 ms, by the rules
+of the robot's controller, without PyTorch and without the training environment. By default the robot stands, walks
+forward, turns, walks backward and stops. It can also follow your commands, or run the scenarios of evaluate.py, so that
+you can compare both results. The same policy, seed and number of trials give the same results."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/sim2sim.py                    (the newest run's exported policy, else the shipped one)",
@@ -62,13 +62,13 @@ def _itself(value: float) -> float:
 
 
 _CONDITIONS = {
-    "friction": _Condition("friction", _fixed, "F", "of the ground (default: 1)"),
+    "friction": _Condition("friction", _fixed, "F", "friction of the ground (default: 1)"),
     "payload": _Condition("payload", _fixed, "KG", "mass added to the base", types.number),
     "ground": _Condition("terrains", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
     "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction"),
     "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)", types.seconds),
-    "action_delay": _Condition("action_delay", _milliseconds, "MS", "motors hear of actions so much later"),
-    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "the sensors are so late"),
+    "action_delay": _Condition("action_delay", _milliseconds, "MS", "delay of the actions"),
+    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "delay of the sensors"),
     "noise": _Condition("noise", _itself, "X", "sensor noise, as a multiple of training's (default: 0)"),
     "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains"),
     "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains"),
@@ -191,7 +191,7 @@ def main() -> None:
     add("--yaw", type=types.velocity, metavar="RAD/S", help="yaw rate, to the left")
     add("--seconds", type=types.non_negative, metavar="S", help="how long the drive lasts")
     add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
-    add("--scenarios", "--suites", metavar="A,B", help="evaluate.py's instead of a drive, or 'all'")
+    add("--scenarios", "--suites", metavar="A,B", help="scenarios of evaluate.py instead of a drive, or 'all'")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
     add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")
@@ -200,9 +200,9 @@ def main() -> None:
         "--trials",
         type=types.trials,
         metavar="N",
-        help=f"of the drive (default: 1), or of a scenario ({_SCENARIO_TRIALS})",
+        help=f"trials of the drive (default: 1), or of each scenario ({_SCENARIO_TRIALS})",
     )
-    add("--seed", type=types.seed, default=1, metavar="N", help="of all that is random (default: %(default)s)")
+    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random draws (default: %(default)s)")
     add(
         "--workers",
         type=types.positive,
@@ -211,7 +211,7 @@ def main() -> None:
     )
     add_robot_argument(parser, "walk on this one robot")
     add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
-    add("--urdf", metavar="FILE", help="another body for the robot")
+    add("--urdf", metavar="FILE", help="use this URDF for the robot")
     add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each scenario")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
     add_log_arguments(parser, experiment=False)

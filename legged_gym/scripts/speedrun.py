@@ -50,8 +50,8 @@ class Outcome:
 def main() -> None:
     """Read the command line, train and evaluate each seed, and print the table."""
     parser = make_task_parser(
-        "Measure how long a training takes to a policy that passes: no falls and small errors on flat ground, few "
-        "falls under pushes. Start, compilation and evaluation count.",
+        "Measure how long a training takes until its policy passes: no falls and small errors on flat ground,\n"
+        "few falls under pushes. The time includes start, compilation and evaluation.",
         _EXAMPLES,
     )
     add = parser.add_argument

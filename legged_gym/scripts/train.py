@@ -160,7 +160,7 @@ def _next_steps(task: str, folder: str) -> str:
 def main() -> None:
     """Read the command line and train."""
     distributed.tidy_output()
-    parser = make_parser("Train a policy, or go on training one.", _EXAMPLES)
+    parser = make_parser("Train a policy, or continue a training.", _EXAMPLES)
     add_train_arguments(parser)
     add_robot_argument(parser, "train for this one robot, drawn from its intervals")
     add_viewer_arguments(parser, ("auto", "web", "none"), "a page in the browser, unless --headless")
