@@ -124,8 +124,8 @@ def test_configuration_does_not_say_how_the_run_was_started(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "can't read the run's configuration '{path}': No such file"),
-        ("task: [", "can't read the run's configuration '{path}': it is not a YAML file"),
+        (None, "can't read '{path}': No such file"),
+        ("task: [", "can't read '{path}': it is not a YAML file"),
         ("just text", "'{path}' is not a run's configuration"),
         ("{task: other, sim: mujoco, env: {}, train: {}}", "is a run of the task 'other', not of 'qmini'"),
         ("{task: qmini, sim: mujoco, env: , train: {}}", "'{path}' is damaged: its section 'env' holds no settings"),

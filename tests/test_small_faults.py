@@ -12,6 +12,8 @@ from conftest import QminiFactory, quiet, small_cfg
 
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.mirror import mirror
+from legged_gym.envs.base.pushes import Pushes
+from legged_gym.envs.base.reward_sum import RewardSum
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.runners.checkpoint import write_tensors
@@ -143,3 +145,33 @@ def test_a_file_is_on_the_disk_before_it_takes_the_old_ones_place(
     write_tensors(tmp_path / "model_1.pt", {"values": torch.ones(100)})
     size = (tmp_path / "model_1.pt").stat().st_size
     assert done == [("sync", size), ("replace", "model_1.pt")]
+
+
+def test_pushes_stay_within_their_range_and_reach_its_ends() -> None:
+    cfg = small_cfg()
+    cfg.domain_rand.max_push_vel_x, cfg.domain_rand.max_push_vel_y = 0.4, 0.2
+    torch.manual_seed(0)
+    pushed = Pushes(cfg, 2000, 0.02, "cpu").push(torch.zeros(2000, 6))
+    torch.testing.assert_close(pushed.abs().amax(0)[:2], torch.tensor([0.4, 0.2]), atol=0.005, rtol=0.0)
+    assert (pushed[:, 2:] == 0.0).all()
+
+
+class _Paid:
+    num_envs, device = 2, "cpu"
+
+    def _reward_good(self) -> float:
+        return 1.0
+
+    def _reward_bad(self) -> float:
+        return 2.0
+
+    def _reward_termination(self) -> torch.Tensor:
+        return torch.tensor([0.0, 1.0])
+
+
+def test_rewards_are_rates_and_the_price_of_a_fall_outlasts_the_clipping() -> None:
+    scales = {"termination": -200.0, "good": 3.0, "bad": -1.0}
+    reward, _ = RewardSum(_Paid(), scales, 0.02, only_positive=True).compute()
+    torch.testing.assert_close(reward, torch.tensor([0.02, 0.02 - 4.0]))
+    reward, _ = RewardSum(_Paid(), {**scales, "bad": -5.0}, 0.02, only_positive=True).compute()
+    torch.testing.assert_close(reward, torch.tensor([0.0, -4.0]))
