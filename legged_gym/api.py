@@ -74,7 +74,7 @@ class RobotVectorEnv(VectorEnv):
             num_envs: Number of robots, N.
             sim: A simulator, as ``--sim`` takes it.
             device: Where it runs.
-            seed: Of the terrain and of all random draws; the task's if not given.
+            seed: Seed of the terrain and of all random draws; the task's if not given.
             settings: Changes of the task's configuration by dotted names: ``{"terrain.mesh_type": "plane"}``.
             render_mode: ``rgb_array`` or None.
 
@@ -107,8 +107,8 @@ class RobotVectorEnv(VectorEnv):
         """Start new episodes of all robots.
 
         Args:
-            seed: Of all random draws from now on: one number, as all robots share a generator.
-            options: Nothing can be chosen.
+            seed: Seed of all random draws from now on: one number, because all robots share a generator.
+            options: Must be None or empty.
 
         Raises:
             UserError: Several seeds, or options.
@@ -127,7 +127,7 @@ class RobotVectorEnv(VectorEnv):
         """Apply actions, (N, D), for one control step.
 
         Returns:
-            Observations (N, O); rewards (N,); which episodes ended by a fall, (N,); which by time, (N,); extras.
+            Observations (N, O); rewards (N,); episodes that ended in a fall, (N,), or by a time-out, (N,); extras.
         """
         given = torch.as_tensor(np.asarray(actions, dtype=np.float32), device=self.task.device)
         expected = (self.num_envs, self.task.num_actions)
@@ -145,7 +145,7 @@ class RobotVectorEnv(VectorEnv):
         return self._observe(obs), _array(rewards), terminated, truncated, info
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
-        """Return a picture of the first robot and those beside it, RGB, (544, 960, 3); None without a render mode.
+        """Return a picture of the first robot and its neighbours, RGB, (544, 960, 3); None without a render mode.
 
         Raises:
             UserError: Nothing can be drawn on this machine.
@@ -171,7 +171,7 @@ class RobotVectorEnv(VectorEnv):
 
 
 class RobotEnv(gymnasium.Env):
-    """One robot of a task as a Gymnasium environment; arguments and values as of :class:`RobotVectorEnv`, without N."""
+    """One robot of a task as a Gymnasium environment: :class:`RobotVectorEnv` without the dimension N."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (as Gymnasium declares it)
         "render_modes": ["rgb_array"],
@@ -208,14 +208,14 @@ class RobotEnv(gymnasium.Env):
 
 
 def make_env(task: str = "qmini", num_envs: int = 1, **kwargs: Any) -> RobotVectorEnv:
-    """Make robots of a task; arguments as of :class:`RobotVectorEnv`. No run folder is made."""
+    """Make robots of a task. Arguments are those of :class:`RobotVectorEnv`. No run folder is made."""
     return RobotVectorEnv(task, num_envs, **kwargs)
 
 
 class PolicyFunction:
     """A loaded policy: a function from observations, (N, O) or (O,), to actions, (N, D) or (D,).
 
-    A recurrent one remembers what it was asked, until :meth:`reset`.
+    A recurrent policy keeps its hidden state until :meth:`reset`.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -235,12 +235,12 @@ class PolicyFunction:
         return actions if np.ndim(observation) > 1 else actions[0]
 
     def reset(self, dones: ArrayLike | None = None) -> None:
-        """Let a recurrent policy forget robots whose episodes ended, bool, (N,), or all of them."""
+        """Clear a recurrent policy's hidden state for robots whose episodes ended, bool, (N,), or for all."""
         self._policy.reset(None if dones is None else torch.as_tensor(np.asarray(dones, dtype=bool)))
 
 
 def load_policy(policy: str | None = None, task: str = "qmini", device: str = "cpu") -> PolicyFunction:
-    """Load a policy, to be called with observations.
+    """Load a policy; call the result with observations.
 
     Args:
         policy: A run's folder or name, a checkpoint, a folder of exported networks, or ``shipped``; if not given, the

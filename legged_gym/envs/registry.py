@@ -37,7 +37,7 @@ _ROBOT_BYTES, _OBSERVED, _COPIES = 27_000, 30, 4
 
 
 class TaskRegistry:
-    """All tasks that were registered, with copies of their configurations for every caller."""
+    """All registered tasks. Every caller gets copies of their configurations."""
 
     def __init__(self, tasks: Mapping[str, tuple[str, str, str]] | None = None) -> None:
         """Register tasks by the ``module:Class`` of the task, its configuration and its training's."""
@@ -81,7 +81,7 @@ class TaskRegistry:
         return cast("type[LeggedRobot]", _resolve(self._entry(name)[0]))
 
     def get_cfgs(self, name: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-        """Return copies of a task's configurations, the caller's to change.
+        """Return copies of a task's configurations, which the caller may change.
 
         Raises:
             UserError: No such task.
@@ -101,9 +101,9 @@ class TaskRegistry:
         Args:
             name: The task.
             args: Command line; its values go into the configuration, last. Simulator and devices that it leaves open
-                are chosen and filled in; without it MuJoCo C on the processor is taken.
+                are chosen and filled in. Without it, MuJoCo C on the CPU is used.
             env_cfg: Configuration instead of the registered one; it is not changed.
-            train_cfg: Where the seed comes from, instead of the registered one; it is not changed.
+            train_cfg: Configuration that gives the seed, instead of the registered one; it is not changed.
 
         Returns:
             The environment and its configuration.
@@ -119,7 +119,7 @@ class TaskRegistry:
         return self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device), env_cfg
 
     def build_env(self, name: str, env_cfg: LeggedRobotCfg, seed: int, sim: str, sim_device: str) -> LeggedRobot:
-        """Build a task's environment of what was found out before, and change nothing of it.
+        """Build a task's environment from final settings, and don't change them.
 
         Args:
             name: The task.
@@ -149,7 +149,7 @@ class TaskRegistry:
     ) -> tuple[OnPolicyRunner, LeggedRobotCfgPPO]:
         """Make the runner that trains or plays, and load a checkpoint if ``runner.resume`` says so.
 
-        Under ``torchrun`` all processes have to call it. The first one's folder and checkpoint are everybody's.
+        Under ``torchrun`` all processes have to call it. All use the first one's folder and checkpoint.
 
         Args:
             env: The environment.
@@ -192,7 +192,7 @@ class TaskRegistry:
 
 
 def _require_memory(cfg: LeggedRobotCfg, device: str) -> None:
-    """Refuse robots and a terrain that no machine like this could hold."""
+    """Refuse robots and a terrain that don't fit into this machine's memory."""
     observed = 2 * 4 * cfg.env.history_length * _OBSERVED
     require_memory(
         f"{cfg.env.num_envs} robots (env.num_envs, env.history_length)",
@@ -225,4 +225,4 @@ def _instance(cfg: Any) -> Any:
 
 
 task_registry = TaskRegistry(TASKS)
-"""The one that the scripts use, with the tasks of ``legged_gym.envs`` in it."""
+"""The registry that the scripts use, with the tasks of ``legged_gym.envs``."""

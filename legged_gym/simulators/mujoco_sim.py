@@ -131,7 +131,7 @@ class MujocoSimulator(Simulator):
         return tensors | {name: torch.from_numpy(array.copy()) for name, array in own.items()}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on exactly; see :meth:`Simulator.load_state`."""
+        """Continue exactly; see :meth:`Simulator.load_state`."""
         self.batch.state[:] = state["integration"].numpy()
         self._drive_damping[:] = state["damping"].numpy()
         self.batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping

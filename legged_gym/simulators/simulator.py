@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class PhysicsParameters:
-    """Physical parameters of each robot: what the simulator runs is what the critic reads.
+    """Physical parameters of each robot. The simulator runs with them, and the critic observes them.
 
     All tensors have one row per robot.
     """
@@ -37,13 +37,13 @@ class PhysicsParameters:
 
 @dataclass(frozen=True)
 class Drive:
-    """A torque law that a simulator can follow by itself, because it needs nothing but joint angles and velocities.
+    """A torque law that a simulator can run by itself, because it only needs joint angles and velocities.
 
     In each physics step torques are ``stiffness * (target - dof_pos) - damping * dof_vel``, clipped to ± ``limits``.
     """
 
     targets: Sequence[torch.Tensor]
-    """For each physics step of the control step, the angles aimed at, rad, (N, D); often the same tensor."""
+    """Target angles for each physics step of the control step, rad, (N, D); often the same tensor."""
     stiffness: torch.Tensor
     """N·m/rad, (N, D)."""
     damping: torch.Tensor
@@ -55,7 +55,7 @@ class Drive:
 class Simulator(ABC):
     """N copies of one robot on one terrain.
 
-    A back-end knows physics and nothing of the task: torques come in, states come out. The state tensors are
+    A back-end only knows physics, not the task: it gets torques and gives states. The state tensors are
     allocated once and updated in place, so a task may keep references to them. World frame: x forward, y left,
     z up; quaternions are xyzw; velocities of bodies are those of the link's origin, in the world frame.
 
@@ -69,14 +69,14 @@ class Simulator(ABC):
     diverged           (N,)           int32: 0, or why the simulation of this robot diverged in this control step
     ================== ============== ==========================================================
 
-    After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them; with ``refresh`` all
-    tensors are, and of one instant. A robot whose state is not finite or passes a limit of ``sim.divergence`` is then
+    After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them. With ``refresh`` all
+    tensors are current. A robot whose state is not finite or passes a limit of ``sim.divergence`` is then
     put back to the start, at rest, so all tensors hold finite numbers; ``diverged`` names the cause, as one more than
     its index in :data:`~legged_gym.simulators.divergence.CAUSES`, until the next refresh.
     """
 
     STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "diverged")
-    """Names of the tensors in this table: all that a simulator changes."""
+    """Names of the tensors in this table. A simulator changes no others."""
 
     num_envs: int
     device: str
@@ -87,11 +87,11 @@ class Simulator(ABC):
     capturable = False
     """Whether a CUDA graph can record what is called in a step."""
     follows_drives = False
-    """Whether it has :meth:`follow`, as one whose every call is costly does."""
+    """Whether it has :meth:`follow`. A simulator has it if each call is expensive."""
     body_names: list[str]
-    """Links, the base first, parents before children; those rigidly fixed to another are part of it."""
+    """Links, the base first, parents before children. Links that are rigidly fixed to another are merged into it."""
     dof_names: list[str]
-    """Hinges and slides, in the order of their links; of slides, m stands for rad and N for N·m."""
+    """Hinges and slides, in the order of their links. For slides, units are m instead of rad and N instead of N·m."""
 
     dof_pos_limits: torch.Tensor
     """Lower and upper limit, rad, (D, 2); infinite where there is none."""
@@ -100,11 +100,11 @@ class Simulator(ABC):
     torque_limits: torch.Tensor
     """N·m, (D,)."""
     joint_friction: torch.Tensor
-    """Dry friction that the robot's file tells, N·m, (D,)."""
+    """Dry friction in the robot's file, N·m, (D,)."""
     joint_damping: torch.Tensor
-    """Viscous friction that it tells, N·m·s/rad, (D,)."""
+    """Viscous friction in the robot's file, N·m·s/rad, (D,)."""
     joint_armature: torch.Tensor
-    """Reflected rotor inertia that it tells, kg·m², (D,)."""
+    """Reflected rotor inertia in the robot's file, kg·m², (D,)."""
     base_mass: float
     """Mass of the base and all that is merged with it, kg, before randomisation."""
 
@@ -116,7 +116,7 @@ class Simulator(ABC):
     diverged: torch.Tensor
 
     def describe(self, scene: Scene) -> None:
-        """Take over from a compiled scene, for all back-ends alike, what joints and links there are."""
+        """Read joints and links from a compiled scene, in the same way for all back-ends."""
         model, joints = scene.model, scene.joint_ids
         dofs = model.jnt_dofadr[joints]
         limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
@@ -147,12 +147,12 @@ class Simulator(ABC):
 
         Args:
             torques: Joint torques, N·m, (N, D).
-            refresh: Bring all state tensors to the new instant, not only ``dof_pos`` and ``dof_vel``. It costs
-                about a quarter of a step, so ask for it where somebody looks: at the end of a control step.
+            refresh: Update all state tensors, not only ``dof_pos`` and ``dof_vel``. It costs about a quarter of a
+                step, so use it only when the tensors are read: at the end of a control step.
         """
 
     def follow(self, drive: Drive) -> torch.Tensor:
-        """Advance all robots by a control step in one call, and bring all state tensors to the new instant.
+        """Advance all robots by a control step in one call, and update all state tensors.
 
         Args:
             drive: The torque law, with a target for each of the physics steps.
@@ -167,10 +167,10 @@ class Simulator(ABC):
 
     @abstractmethod
     def set_drive_damping(self, damping: torch.Tensor) -> None:
-        """Tell how much of the torques of :meth:`step` is velocity feedback.
+        """Set how much of the torques of :meth:`step` is velocity feedback.
 
         A drive closes its loop at some kHz; a D gain held for a whole physics step makes a light foot with little
-        armature oscillate. So this part is integrated implicitly: the torque that acts is
+        armature oscillate. So this part is integrated implicitly: the applied torque is
         ``torques - damping * (dof_vel after the step - dof_vel before)``. It may exceed a limit to which the task
         clipped ``torques`` by that difference, for one physics step.
 
@@ -182,7 +182,7 @@ class Simulator(ABC):
     def set_state(
         self, mask: torch.Tensor, root_states: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor
     ) -> None:
-        """Put the robots in ``mask`` into given states; their rows of all state tensors are current afterwards.
+        """Put the robots in ``mask`` into the given states. Their rows of all state tensors are current afterwards.
 
         A mask instead of indices lets a GPU do this without asking the host how many there are.
 
@@ -195,7 +195,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
-        """Replace the base's velocity of the robots in ``mask``; state tensors follow at the next refresh.
+        """Replace the base's velocity of the robots in ``mask``. State tensors change at the next refresh.
 
         Args:
             mask: Which robots, bool, (N,).
@@ -204,14 +204,14 @@ class Simulator(ABC):
 
     @abstractmethod
     def set_parameters(self, parameters: PhysicsParameters) -> None:
-        """Give every robot its physical parameters, in place of the URDF's and of any set before."""
+        """Set the physical parameters of all robots. They replace those of the URDF and all earlier ones."""
 
     def state(self) -> dict[str, torch.Tensor] | None:
-        """Return copies of all that the next step depends on besides its arguments; None where that can't be had."""
+        """Return copies of everything that the next step depends on except its arguments; None if not available."""
         return None
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on exactly from what :meth:`state` of a simulator like this one returned.
+        """Continue exactly from a state that :meth:`state` of an equal simulator returned.
 
         Raises:
             NotImplementedError: This back-end's :meth:`state` returns None.
@@ -219,7 +219,7 @@ class Simulator(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no state that can be loaded")
 
     def check(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
-        """Look after what can go wrong unseen, without waiting for a device; called after every control step."""
+        """Check for errors that would go unnoticed, without waiting for a device. Called after every control step."""
 
     @abstractmethod
     def close(self) -> None:

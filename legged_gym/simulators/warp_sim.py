@@ -165,7 +165,7 @@ class WarpSimulator(Simulator):
         return {name: tensor.clone() for name, tensor in own.items()}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on exactly; see :meth:`Simulator.load_state`."""
+        """Continue exactly; see :meth:`Simulator.load_state`."""
         for name in _INTEGRATION:
             wp.to_torch(getattr(self._data, name)).copy_(state[name])
         self.set_drive_damping(state["drive_damping"].to(self.device))

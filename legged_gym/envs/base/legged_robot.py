@@ -100,7 +100,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     # --- what a runner calls ---------------------------------------------------------------------------------
 
     def get_observations(self) -> TensorDict:
-        """Return the observations of the present state: ``policy`` (N, H·O) and ``privileged`` (N, P), and more."""
+        """Return the observations of the current state: ``policy`` (N, H·O) and ``privileged`` (N, P), and more."""
         return self._observations
 
     def reset(self) -> TensorDict:
@@ -149,7 +149,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         return self._observations, self.rew_buf, self.reset_buf, self.extras
 
     def _step(self, actions: torch.Tensor) -> None:
-        """Do what a step does on the device; on a GPU this is recorded once and replayed."""
+        """Run the part of a step that runs on the device; on a GPU this is a CUDA graph."""
         clip = self.cfg.normalization.clip_actions
         self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel, self.last_root_vel = self.dof_vel.clone(), self.root_states[:, 7:13].clone()
@@ -176,20 +176,20 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self._collect()
 
     def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
-        """Let somebody drive robots, indices (n,), by one command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
+        """Give robots, indices (n,), one fixed command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
         self._commands.hold(robots, command)
 
     def release_command(self, robots: torch.Tensor) -> None:
-        """Let commands of robots, indices (n,), be drawn at random again."""
+        """Draw the commands of robots, indices (n,), at random again."""
         self._commands.release(robots)
 
     def full_state(self) -> dict[str, Any] | None:
-        """Return all that the next step depends on besides its actions; None where the simulator does not tell."""
+        """Return everything that the next step depends on except its actions; None if the simulator can't give it."""
         simulator = self.sim.state()
         return None if simulator is None else {"task": take_state(self), "simulator": simulator}
 
     def load_full_state(self, state: dict[str, Any]) -> bool:
-        """Go on exactly from what :meth:`full_state` of a task like this one returned.
+        """Continue exactly from a state that :meth:`full_state` of an equal task returned.
 
         Returns:
             Whether it fits; otherwise the robots are anywhere, and :meth:`reset` has to follow.
@@ -212,7 +212,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         return state | ({"command_ranges": self._commands.ranges()} if self.cfg.commands.curriculum else {})
 
     def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take over counters and curriculum, and start new episodes on the restored tiles."""
+        """Load counters and curriculum, and start new episodes on the restored tiles."""
         self.common_step_counter = int(state["common_step_counter"])
         self._device_steps.fill_(self.common_step_counter)
         self.command_ranges |= state.get("command_ranges", {})
@@ -222,13 +222,13 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.reset()
 
     def close(self) -> None:
-        """Free what the simulation holds."""
+        """Free the simulation's resources."""
         self.sim.close()
 
     # --- the parts of a step -----------------------------------------------------------------------------------
 
     def post_physics_step(self) -> None:
-        """Look at what physics did: end episodes, reward, begin new ones, observe."""
+        """Process the physics step: end episodes, compute rewards, start new episodes, observe."""
         self._episode_length += 1
         if self._calls_back:
             self._call_back()
