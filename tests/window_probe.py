@@ -26,6 +26,9 @@ class Policy:
     def estimate(self, obs: TensorDict) -> torch.Tensor:
         return obs["label"]
 
+    def reset(self, dones: torch.Tensor | None = None) -> None:
+        """Remember nothing."""
+
 
 def main(plane: bool) -> None:
     """Report until the window is closed."""
