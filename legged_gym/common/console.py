@@ -31,10 +31,10 @@ _FILE_WIDTH = 10_000
 
 
 class Progress:
-    """A line that tells how far something got, how fast, and how long it will still take; a context manager.
+    """A progress line with speed and remaining time; a context manager.
 
-    A terminal shows one line that changes, with a bar. Whatever its width, speed and time are seen in full; only what
-    ``detail`` says may be cut short. Elsewhere each update is a line of its own, one every ten seconds.
+    A terminal shows one changing line with a bar. At any width speed and time are shown in full; only ``detail`` may
+    be cut. In a file each update is a separate line, at most one every ten seconds.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Progress:
         """Show the start.
 
         Args:
-            what: What goes on, a word or a few.
-            total: What is done in the end, an integer to show how many; None: nobody knows.
-            stream: Where to; standard error by default.
-            keep: Whether the line stays on the terminal in the end.
+            what: The activity, in a few words.
+            total: The amount at the end; an integer is shown as a count. None if unknown.
+            stream: Where to write; standard error by default.
+            keep: Whether the line stays on the terminal at the end.
             start: What was done before.
         """
         self._what, self._total, self._done, self._first = what, total, start, start
@@ -59,13 +59,13 @@ class Progress:
     def update(
         self, done: float | None = None, speed: str = "", detail: str | None = None, rest: float | None = None
     ) -> None:
-        """Show how far it got.
+        """Update the progress.
 
         Args:
-            done: What is done by now, of ``total``; None: as much as before.
+            done: The amount done so far, of ``total``; None leaves it unchanged.
             speed: For example ``"1000 steps/s"``.
-            detail: Further figures, or what it is at; None: as before.
-            rest: Seconds still needed; by default as the work so far lets expect.
+            detail: Further values or the current item; None leaves it unchanged.
+            rest: Seconds still needed; by default estimated from the work so far.
         """
         self._done = self._done if done is None else done
         self._detail = self._detail if detail is None else detail
@@ -77,7 +77,7 @@ class Progress:
             self._show()
 
     def advance(self, amount: float = 1.0, detail: str | None = None) -> None:
-        """Tell that more is done."""
+        """Add to the amount done."""
         self.update(self._done + amount, detail=detail)
 
     @property
@@ -138,7 +138,7 @@ class Progress:
 
 
 def progress(items: Iterable[_Item], what: str, total: float | None) -> Iterator[_Item]:
-    """Yield items and show how far that got."""
+    """Yield items and show the progress."""
     with Progress(what, total) as line:
         for item in items:
             yield item
@@ -147,7 +147,7 @@ def progress(items: Iterable[_Item], what: str, total: float | None) -> Iterator
 
 @contextlib.contextmanager
 def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | None = None) -> Iterator[None]:
-    """Show what is going on if the block takes more than some seconds, and in the end how long it took.
+    """Show a message if the block takes more than some seconds, and at the end how long it took.
 
     Args:
         what: What the block does, without a full stop.

@@ -38,7 +38,7 @@ def resolve_device(device: str | None) -> str:
 
 
 def learning_device(sim_device: str) -> str:
-    """Return where the networks run by default: beside the simulation, or if that has no GPU, on any there is."""
+    """Return the default device of the networks: the simulator's or, if that is the CPU, a GPU if there is one."""
     import torch
 
     if sim_device.startswith("cuda") or not torch.cuda.is_available():
@@ -47,7 +47,7 @@ def learning_device(sim_device: str) -> str:
 
 
 def simulation_device(device: str) -> str:
-    """Return where a simulator is to run, and make it the place for what is created without naming one."""
+    """Return the device of a simulator. If it is a GPU, it becomes PyTorch's current one."""
     import torch
 
     device = resolve_device(device)

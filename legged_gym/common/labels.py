@@ -1,4 +1,4 @@
-"""What an estimator says, column by column: the one description that losses, curves, plots and files read."""
+"""The columns of an estimator's output. Losses, curves, plots and files all use this description."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelFigure:
-    """One number that tells how good an estimate is: a mean absolute error, or a share of right contacts."""
+    """One measure of an estimate's quality: a mean absolute error, or a share of correct contacts."""
 
     label: Label
     columns: slice
@@ -85,7 +85,7 @@ class LabelLayout:
 
     @classmethod
     def unnamed(cls, size: int) -> LabelLayout:
-        """Return the layout of a label that nobody describes."""
+        """Return the layout of a label without a description."""
         return cls([Label("label", "scalar", tuple(map(str, range(size))))])
 
     @classmethod
@@ -136,7 +136,7 @@ class LabelLayout:
         return None if columns is None else values[..., columns]
 
     def figures(self) -> list[LabelFigure]:
-        """Return all numbers that tell how good an estimate is."""
+        """Return all measures of an estimate's quality."""
         return [figure for label in self.labels for figure in self._figures(label)]
 
     def _figures(self, label: Label) -> list[LabelFigure]:
@@ -161,7 +161,7 @@ class LabelLayout:
         return " ".join(filter(None, (label.name.replace("_", " "), component)))
 
     def column_titles(self) -> list[str]:
-        """Return what each column is called, with its unit, for plots."""
+        """Return the name of each column, with its unit, for plots."""
         titles = []
         for label in self.labels:
             for component in label.components:

@@ -1,4 +1,4 @@
-"""Packages that import what they hand on when it is asked for."""
+"""Packages that import what they re-export only when it is used."""
 
 from __future__ import annotations
 

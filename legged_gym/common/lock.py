@@ -1,4 +1,4 @@
-"""A lock on a run's folder, which is free again however its owner ends."""
+"""A lock on a run's folder, which is released however its owner ends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LOCK_FILE = ".lock"
 
 
 class RunLock:
-    """Lets one process at a time train in a run's folder; however that ends, the lock is free again."""
+    """Lets one process at a time train in a run's folder. The lock is released however the process ends."""
 
     def __init__(self, folder: str) -> None:
         """Prepare to lock this folder."""
         self._folder, self._file = folder, -1
 
     def acquire(self) -> bool:
-        """Take the lock; return False if another process has it, True where the file system knows no locks."""
+        """Take the lock. Return False if another process has it, True if the file system has no locks."""
         import fcntl
 
         if self._file < 0:
@@ -37,7 +37,7 @@ class RunLock:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Have the lock inside the block.
+        """Hold the lock inside the block.
 
         Raises:
             UserError: Another process has it, or the folder can't be written.

@@ -1,4 +1,4 @@
-"""How much memory there is, asked before much of it is taken."""
+"""Checks that there is enough memory before it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def total_memory(device: str) -> int:
-    """Return the bytes that a process may have on a PyTorch device, others' included."""
+    """Return the bytes that a PyTorch device has for a process, including those that others use."""
     if device.startswith("cuda"):
         import torch
 
@@ -24,7 +24,7 @@ def total_memory(device: str) -> int:
 
 
 def require_memory(what: str, needed: float, device: str) -> None:
-    """Refuse what can't fit, before it is begun.
+    """Refuse what does not fit, before it starts.
 
     Args:
         what: What needs the memory, and the settings that say how much.

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 PORTS = (("input", "output"), ("h_in", "h_out"), ("c_in", "c_out"))
-"""What a network reads and says; then what a recurrent one remembers: hidden state and, of an LSTM, cell state."""
+"""A network's input and output, then a recurrent one's memory: hidden state and, of an LSTM, cell state."""

@@ -51,7 +51,7 @@ def take_signals() -> None:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Inside, a signal is only taken note of; :func:`check` then raises where it does no harm, at the latest the end.
+    """Only note signals inside the block. :func:`check` raises later, at a safe place or at the end of the block.
 
     Where :func:`take_signals` was not called, and in the main thread, the signals are taken for the block only.
 
@@ -73,7 +73,7 @@ def deferred() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Return whether a signal came that nobody has acted on."""
+    """Return whether a signal has come and has not been handled yet."""
     return _requests.number != 0 and not _requests.told
 
 
@@ -85,7 +85,7 @@ def check() -> None:
 
 
 def exit_code() -> int:
-    """Return what a process exits with that was ended by a signal: 128 and its number."""
+    """Return the exit code of a process that a signal ended: 128 plus its number."""
     return 128 + (_requests.number or signal.SIGINT)
 
 

@@ -1,4 +1,4 @@
-"""Who may use the processor's cores when."""
+"""How many CPU cores a process uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from legged_gym.common.processes import world
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use: fewer than the machine has if others train there with it."""
+    """Return how many cores this process may use. Processes of one training share the machine's cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // world().local_size)
 
