@@ -20,6 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEGGED_GYM_ROOT_DIR, os
 # Before the first import of MuJoCo, which then knows how to draw.
 prepare_offscreen()
 
+from legged_gym.common import signals  # noqa: E402
 from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, task_registry  # noqa: E402
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO  # noqa: E402
 
@@ -93,3 +94,13 @@ def make_qmini() -> Iterator[QminiFactory]:
     yield make
     for env in made:
         env.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_signals() -> Iterator[None]:
+    """Forget signals that a test had this process take, as every command begins in a process of its own."""
+    handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signals._requests.__init__()  # type: ignore[misc]

@@ -135,6 +135,8 @@ def start_training(folder: Path, ignored: tuple[int, ...] = ()) -> subprocess.Po
     )  # fmt: skip
     assert process.stdout is not None
     assert any(line.startswith("iteration 1/") for line in process.stdout)
+    # The next one has begun by then, so that there is something to finish.
+    time.sleep(1.0)
     return process
 
 

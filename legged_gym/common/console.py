@@ -76,6 +76,11 @@ class Progress:
             self._last_shown = now
             self._show()
 
+    def begin(self, item: str) -> None:
+        """Name the item that begins now, as ``detail``. It is shown at once."""
+        self._last_shown = -float("inf")
+        self.update(detail=item)
+
     def advance(self, amount: float = 1.0, detail: str | None = None) -> None:
         """Add to the amount done."""
         self.update(self._done + amount, detail=detail)

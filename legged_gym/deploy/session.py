@@ -81,7 +81,7 @@ class Session:
         start = time.perf_counter()
         with Progress("trials", sum(map(len, plans)), keep=False) as bar:
             for scenario, drawn in zip(scenarios, plans, strict=True):
-                bar.update(detail=scenario.name)
+                bar.begin(scenario.name)
                 self._take(scenario, drawn, policy, bar)
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True

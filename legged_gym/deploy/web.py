@@ -22,6 +22,7 @@ from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS, TILT_L
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
 from legged_gym.deploy.mjcf import write_mjcf
+from legged_gym.deploy.plan import armature
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.policies.exported import PolicyFiles, load_policy
 from legged_gym.simulators.mujoco_model import build_scene
@@ -76,7 +77,9 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
     config = policy.config
     worlds = {
         name: World(
-            WorldSettings(urdf, config.body, ground=ground, reach=_REACH), config.joint_names, config.foot_names
+            WorldSettings(urdf, config.body, ground=ground, reach=_REACH, joint_armature=armature(config.joint_names)),
+            config.joint_names,
+            config.foot_names,
         )
         for name, ground in GROUNDS.items()
     }

@@ -112,7 +112,7 @@ def _take(
 ) -> None:
     names = [scenario.name for scenario in batch.scenarios]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    bar.update(detail=f"{policy.name}: {', '.join(names[:2])}{more}")
+    bar.begin(f"{policy.name}: {', '.join(names[:2])}{more}")
     start = time.perf_counter()
     rollouts, stage = evaluate_batch(policy, batch, settings, bar.advance)
     for scenario, rollout in zip(batch.scenarios, rollouts, strict=True):
