@@ -180,7 +180,7 @@ def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) 
 
     Args:
         parser: Where to add them.
-        experiment: Whether the user can name the experiment, too.
+        experiment: Whether the user can also name the experiment.
     """
     add = parser.add_argument
     if experiment:

@@ -3,7 +3,8 @@
 A handler of ours takes the signals. It raises ``KeyboardInterrupt`` at once, or inside of :func:`deferred` only takes
 note, so that a loop can come to a good end: an exception would strike in the middle of anything, also of saving. The
 same signal often comes several times, from a terminal to a whole group of processes and from ``timeout`` to both. What
-comes within a second is one request; what comes later is somebody who can't wait, and ends the process there and then.
+comes within a second is one request; a later one means that the user does not want to wait: it ends
+the process at once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class _Requests:
         """The first signal; 0: none."""
         self.at = 0.0
         self.told = False
-        """Whether somebody has acted on it."""
+        """Whether it has been acted on."""
         self.depth = 0
         """How many blocks of :func:`deferred` there are around what runs."""
         self.taken = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
+from legged_gym.runners.runs import checkpoint_number, load_run_config
 
 _EXAMPLES = (
     "python legged_gym/scripts/speedrun.py --task=qmini                    (one seed)",
@@ -110,7 +110,9 @@ def _watch(
     """Evaluate each new checkpoint until one passes, time is up or the training ended."""
     evaluated, metrics, samples = 0, "nothing was evaluated", 0
     while time.perf_counter() - start < 60.0 * args.minutes:
-        checkpoints = {_number(path): path for path in Path(folder).glob("*/*/model_*.pt")}
+        # The number in a name is the index of the last iteration.
+        paths = map(str, Path(folder).glob("*/*/model_*.pt"))
+        checkpoints = {number + 1: path for path in paths if (number := checkpoint_number(path)) is not None}
         newest = max(checkpoints, default=0)
         if newest <= evaluated:
             if training.poll() is not None:
@@ -118,8 +120,8 @@ def _watch(
             time.sleep(_POLL)
             continue
         evaluated = newest
-        passed, metrics = _evaluate(args.task, str(checkpoints[newest]))
-        samples = _samples(checkpoints[newest].parent, newest)
+        passed, metrics = _evaluate(args.task, checkpoints[newest])
+        samples = _samples(args.task, os.path.dirname(checkpoints[newest]), newest)
         seconds = time.perf_counter() - start
         print(f"seed {seed}: {seconds:.1f} s, {newest} iterations: {metrics}", flush=True)
         if passed:
@@ -127,17 +129,11 @@ def _watch(
     return Outcome(seed, False, time.perf_counter() - start, evaluated, samples, metrics)
 
 
-def _number(path: Path) -> int:
-    match = re.fullmatch(r"model_(\d+)", path.stem)
-    return int(match.group(1)) + 1 if match else 0
-
-
-def _samples(run: Path, iterations: int) -> int:
+def _samples(task: str, run: str, iterations: int) -> int:
     from legged_gym.envs.registry import task_registry
-    from legged_gym.runners.runs import load_run_config
 
-    env_cfg, train_cfg = task_registry.get_cfgs(run.parent.name)
-    load_run_config(str(run), run.parent.name, env_cfg, train_cfg)
+    env_cfg, train_cfg = task_registry.get_cfgs(task)
+    load_run_config(run, task, env_cfg, train_cfg)
     return iterations * env_cfg.env.num_envs * train_cfg.runner.num_steps_per_env
 
 

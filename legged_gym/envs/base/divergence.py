@@ -72,7 +72,7 @@ class Replay:
 class DivergenceLog:
     """Counts ended episodes and diverged robots on the device, and remembers every robot's last second.
 
-    Nothing here waits for a device until somebody calls :meth:`counts` or :meth:`take`.
+    Nothing here waits for a device before a call of :meth:`counts` or :meth:`take`.
     """
 
     def __init__(self, num_envs: int, num_dof: int, num_actions: int, dt: float, device: str) -> None:

@@ -1,6 +1,6 @@
 """Settings that a configuration class adds: typing errors and legged_gym's are refused, unread ones are named.
 
-A setting is somebody's own if no class of this package has it and no annotation declares it.
+A setting is the user's own if no class of this package has it and no annotation declares it.
 """
 
 from __future__ import annotations
