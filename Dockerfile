@@ -5,7 +5,7 @@
 FROM python:3.12-slim
 
 # Drawing without a screen.
-RUN apt-get update && apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri git && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri git && rm -rf /var/lib/apt/lists/*
 ENV MUJOCO_GL=egl NVIDIA_DRIVER_CAPABILITIES=all
 
 ARG EXTRAS=

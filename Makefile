@@ -130,7 +130,7 @@ wheel: $(VENV)/.installed-test
 	&& venv/bin/qmini-sim2sim --vx=0.3 --seconds=2 --trials=1 && find . -path ./venv -prune -o -type f -print
 
 # What tests of films, page and window need beside Python; without it they say so and are skipped.
-PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver xvfb xdotool
+PACKAGES := libegl1 libopengl0 libgl1-mesa-dri chromium chromium-driver xvfb xdotool
 MISSING = $$(for package in $(PACKAGES); do \
   dpkg-query -Wf '$${db:Status-Status}' $$package 2>/dev/null | grep -q '^installed' || printf '%s ' $$package; done)
 

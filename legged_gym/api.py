@@ -33,10 +33,14 @@ from legged_gym.common.seeds import set_seed
 from legged_gym.envs.registry import task_registry
 from legged_gym.policies.finder import Policy, find_policy
 from legged_gym.policies.finder import load_policy as _load
-from legged_gym.render.drawing import RobotDrawing, at_distance
-from legged_gym.render.video import REACH, OffscreenCamera, VideoUnavailableError
+from legged_gym.render.video import REACH, OffscreenCamera, VideoUnavailableError, prepare_offscreen
 from legged_gym.runners.runs import experiment_root
 from legged_gym.simulators.backend import DEFAULT_SIM
+
+# Before the first import of MuJoCo, which then knows how to draw.
+prepare_offscreen()
+
+from legged_gym.render.drawing import RobotDrawing, at_distance  # noqa: E402
 
 _WIDTH, _HEIGHT = 960, 544
 _ALL_AT_A_GLANCE = 2.0

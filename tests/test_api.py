@@ -12,8 +12,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import legged_gym
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.api import RobotEnv, RobotVectorEnv
 from legged_gym.common.errors import UserError
+from legged_gym.render.video import has_egl
 
 PLANE = {"terrain.mesh_type": "plane"}
 
@@ -93,7 +95,12 @@ def test_actions_that_do_not_fit_are_refused(robots: RobotVectorEnv) -> None:
         robots.step(np.full((3, 10), np.nan))
 
 
-def test_nothing_is_written(tmp_path: Path) -> None:
-    code = "import legged_gym; env = legged_gym.make_env(num_envs=1); env.reset(); env.close()"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, check=True, timeout=120)
+@pytest.mark.skipif(not has_egl(), reason="EGL is missing (Debian, Ubuntu: apt install libegl1 libopengl0)")
+@pytest.mark.parametrize("readme", ["README.md", "README_zh.md"])
+def test_the_readme_s_lines_run_without_a_screen_and_write_nothing(readme: str, tmp_path: Path) -> None:
+    text = Path(LEGGED_GYM_ROOT_DIR, readme).read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0].replace("range(500)", "range(5)")
+    code += "assert picture.shape == (544, 960, 3) and picture.std() > 10.0"
+    env = {name: value for name, value in os.environ.items() if name not in ("MUJOCO_GL", "DISPLAY")}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, timeout=120)
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import os
@@ -22,6 +21,7 @@ import torch
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.render.video import has_egl
 
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts")
 SMALL = [
@@ -58,11 +58,7 @@ def starts(folder: Path) -> int:
 
 
 def can_draw() -> bool:
-    try:
-        ctypes.CDLL("libEGL.so.1")
-    except OSError:
-        return sys.platform == "darwin"
-    return True
+    return sys.platform == "darwin" or has_egl()
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +219,7 @@ def test_ctrl_c_ends_the_play_with_its_report(log_root: Path) -> None:
     assert "stopped" in output and "vx error" in output
 
 
-@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1)")
+@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1 libopengl0)")
 def test_play_records_a_video_without_a_screen(log_root: Path, tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
     done = run("play", f"--log_root={log_root}", "--rl_device=cpu", "--headless", "--no_export", "--num_envs=1",

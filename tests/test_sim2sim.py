@@ -121,7 +121,7 @@ def test_scenarios_are_those_of_an_evaluation(policy: Path, tmp_path: Path, monk
     assert found["policies"][0]["results"]["slope"]["trials"] == 2
 
 
-@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1)")
+@pytest.mark.skipif(not can_draw(), reason="libEGL is missing (Debian, Ubuntu: apt install libegl1 libopengl0)")
 def test_video_shows_the_drive(policy: Path, tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
     done = run("--policy", policy, "--vx", "0.2", "--seconds", "0.24", "--out", tmp_path, "--video", video)

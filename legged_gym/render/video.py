@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from ctypes.util import find_library
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,17 @@ def prepare_offscreen() -> None:
     """Choose EGL for drawing where there is no screen. Takes effect only before the first ``import mujoco``."""
     if not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("MUJOCO_GL"):
         return
-    try:
-        ctypes.CDLL("libEGL.so.1")
-    except OSError:
-        return  # MuJoCo told to use a library that is missing can't even be imported.
-    os.environ["MUJOCO_GL"] = "egl"
+    # MuJoCo told to use a library that is missing can't even be imported.
+    if has_egl():
+        os.environ["MUJOCO_GL"] = "egl"
 
 
+def has_egl() -> bool:
+    """Return whether the libraries are there that draw without a screen."""
+    return bool(find_library("EGL") and (find_library("OpenGL") or find_library("GL")))
+
+
+_HINT = "without a screen it needs EGL (apt install libegl1 libopengl0), and MUJOCO_GL=egl if you import mujoco first"
 REACH = 12.0
 """Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
 
@@ -93,7 +97,7 @@ class OffscreenCamera:
                 self._renderer = mujoco.Renderer(self._drawing.model, self.size[1], self.size[0])
         except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split()).split(",")[0]
-            raise VideoUnavailableError(f"can't draw, is libEGL missing (apt install libegl1)? {reason}") from error
+            raise VideoUnavailableError(f"can't draw ({reason}); {_HINT}") from error
 
 
 class VideoFile:
