@@ -351,3 +351,22 @@ def test_prices_on_lateral_errors_and_on_motion_while_standing(env: Qmini) -> No
     assert env._reward_lin_vel_y_error().tolist() == pytest.approx([0.09, 0.09])
     env.dof_vel[:] = 0.2
     assert env._reward_stand_motion().tolist() == pytest.approx([0.0, 0.4])
+
+
+def test_lasting_velocity_errors_cost_and_sway_within_a_period_does_not(env: Qmini) -> None:
+    env.mean_velocity_error[0] = torch.tensor([0.02, -0.1, 0.06])
+    assert env._reward_mean_velocity_error().tolist() == pytest.approx([0.15, 0.0])
+    wanted, share = env.mean_velocity_error.clone(), env.dt / env.cfg.gait.period
+    for _ in range(3):
+        env.step(torch.zeros(2, env.num_actions))
+        velocity = torch.cat((env.base_lin_vel[:, :2], env.base_ang_vel[:, 2:]), dim=1)
+        wanted += (env.commands[:, :3] - velocity - wanted) * share
+    torch.testing.assert_close(env.mean_velocity_error, wanted)
+    env.reset_idx(torch.tensor([1]))
+    assert env.mean_velocity_error[0].abs().sum() > 0.0 and not env.mean_velocity_error[1].any()
+
+
+def test_power_counts_what_joints_give_and_what_they_take(env: Qmini) -> None:
+    env.torques[:], env.dof_vel[:] = 2.0, 0.0
+    env.dof_vel[0, :2] = torch.tensor([1.5, -0.5])
+    assert env._reward_power().tolist() == pytest.approx([4.0, 0.0])

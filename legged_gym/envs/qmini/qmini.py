@@ -31,6 +31,9 @@ class Qmini(LeggedRobot):
     foot_contacts (N, 2)  bool: the foot touches now or did one step ago
     ============= ======= ===========================================================
 
+    ``mean_velocity_error``, (N, 3), is the error of forward and lateral velocity, m/s, and yaw rate, rad/s, without the
+    sway of single steps: a mean whose past fades within about ``gait.period``.
+
     Observation groups: ``policy`` (N, 215), ``privileged`` (N, 281), ``label`` (N, 5): base linear velocity in the
     base frame times 2, contact of left and right foot.
     """
@@ -47,6 +50,7 @@ class Qmini(LeggedRobot):
         self._clock = self._last_clock = torch.zeros(3, self.num_envs, device=self.device)
         self._lead_offset = torch.zeros(self.num_envs, device=self.device)
         self._steps_on_the_spot = torch.zeros_like(self.reset_buf)
+        self.mean_velocity_error = torch.zeros(self.num_envs, 3, device=self.device)
         self._swing_duration = (1.0 - self.cfg.gait.stance_ratio) * self.cfg.gait.period
         hips = [i for i, name in enumerate(self.dof_names) if "hip_yaw" in name or "hip_roll" in name]
         self._hip_joints = torch.tensor(hips, device=self.device)
@@ -56,6 +60,7 @@ class Qmini(LeggedRobot):
         self._lead_offset = torch.where(mask, self._draw_leads() * self.cfg.gait.offset, self._lead_offset)
         self._steps_on_the_spot = torch.where(mask, self._draw_steppers(), self._steps_on_the_spot)
         self._clock, self._last_clock = self._clock.masked_fill(mask, 0.0), self._last_clock.masked_fill(mask, 0.0)
+        self.mean_velocity_error = self.mean_velocity_error.masked_fill(mask.unsqueeze(1), 0.0)
         super()._reset(mask)
 
     def _draw_leads(self) -> torch.Tensor:
@@ -71,6 +76,9 @@ class Qmini(LeggedRobot):
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
         self._last_clock = self._clock
         self._update_clock()
+        velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
+        change = self.commands[:, :3] - velocity - self.mean_velocity_error
+        self.mean_velocity_error = self.mean_velocity_error + change * (self.dt / self.cfg.gait.period)
         super().post_physics_step()
 
     def _update_clock(self) -> None:
@@ -191,6 +199,15 @@ class Qmini(LeggedRobot):
     def _reward_lin_vel_y_error(self) -> torch.Tensor:
         """Squared error of the lateral velocity, sway included, (m/s)²."""
         return (self.commands[:, 1] - self.base_lin_vel[:, 1]).square()
+
+    def _reward_mean_velocity_error(self) -> torch.Tensor:
+        """Size of the lasting velocity error: |vx| + |vy|, m/s, and half of the yaw rate's, rad/s."""
+        error = self.mean_velocity_error.abs()
+        return error[:, 0] + error[:, 1] + 0.5 * error[:, 2]
+
+    def _reward_power(self) -> torch.Tensor:
+        """Sum of the size of the joints' mechanical power, W."""
+        return (self.torques * self.dof_vel).abs().sum(1)
 
     def _reward_stand_motion(self) -> torch.Tensor:
         """Sum of the squared joint velocities while the clock is held, (rad/s)²."""

@@ -180,7 +180,7 @@ class QminiCfg(QminiPublishedCfg):
 
     class commands(QminiPublishedCfg.commands):
         standing_share = 0.12
-        lateral_share = 0.3
+        lateral_share = 0.4
 
         class ranges(QminiPublishedCfg.commands.ranges):
             lin_vel_x = [-0.6, 0.7]
@@ -223,6 +223,8 @@ class QminiCfg(QminiPublishedCfg):
             contact_no_vel = -1.0
             base_pitch: float = -10.0
             lin_vel_y_error: float = -1.0
+            mean_velocity_error: float = -0.5
+            power: float = -1e-3
             stand_motion: float = -0.01
             action_rate = -0.1
             torques = -1e-4
@@ -304,6 +306,8 @@ class QminiCfgPPO(QminiPublishedCfgPPO):
                 "rewards.scales.tracking_lin_vel_x_fine": 2.0,
                 "rewards.scales.tracking_lin_vel_y": 1.2,
                 "rewards.scales.lin_vel_y_error": -2.0,
+                "rewards.scales.mean_velocity_error": -4.0,
+                "rewards.scales.power": -5e-3,
                 "rewards.scales.base_pitch": -20.0,
                 "rewards.scales.torques": -1e-3,
                 "rewards.scales.stand_motion": -0.03,
