@@ -110,9 +110,11 @@ def test_an_old_critic_keeps_its_values_when_it_is_told_more(robot: ThisRobot) -
     optimizers[1].step()
 
 
+@pytest.mark.parametrize("few", [False, True])
 def test_the_shipped_policy_goes_on_on_this_robot(
-    robot: ThisRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: bool, robot: ThisRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    """Its rewards stay as they were at the end of its training, and all of it learns unless hardly any time is left."""
     from legged_gym.cli.arguments import run_main
     from legged_gym.scripts import train
     from legged_gym.this_robot.robot_file import write_robot
@@ -122,8 +124,13 @@ def test_the_shipped_policy_goes_on_on_this_robot(
     shipped = read_checkpoint(Path(str(shipped_policy("qmini"))) / SHIPPED_CHECKPOINT, "cpu")
     call = ["train.py", "--resume", "--load_run=shipped", f"--robot={path}", "--headless", "--num_envs=4",
             f"--max_iterations={shipped['iter'] + 1}", f"--log_root={tmp_path}", "--set=terrain.mesh_type=plane",
-            "--set=algorithm.num_learning_epochs=1"]  # fmt: skip
+            "--set=algorithm.num_learning_epochs=1", "--set=algorithm.num_mini_batches=1",
+            f"--set=runner.estimator_iterations={20 if few else 0}"]  # fmt: skip
     monkeypatch.setattr("sys.argv", call)
     assert run_main(train.main) == 0
     (config,) = tmp_path.rglob("config.yaml")
-    assert "hip_yaw_l" in config.read_text(encoding="utf-8")
+    settings = config.read_text(encoding="utf-8")
+    assert "hip_yaw_l" in settings and "stages: {}" in settings and "averaged_iterations: 40" in settings
+    newest = read_checkpoint(next(tmp_path.rglob("model_*.pt")), "cpu")
+    same = torch.equal(newest["actor_state_dict"]["mlp.0.weight"], shipped["actor_state_dict"]["mlp.0.weight"])
+    assert same == few == ("only the estimator learns" in capsys.readouterr().out)

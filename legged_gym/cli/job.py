@@ -33,6 +33,14 @@ PLAYED_ROBOTS = 16
 """Robots that play a policy if nobody says how many."""
 _STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
 """Settings that a training only starts from; a checkpoint holds what became of them."""
+_ADAPTATION = {
+    "runner.stages": {},
+    "runner.averaged_iterations": 40,
+    "runner.estimator_iterations": 20,
+    "algorithm.desired_kl": 0.003,
+}
+"""Settings of a training that starts from the shipped policy: its rewards stay what they were at the end, it takes
+small steps, because it may learn from few robots, and it ends as a mean of its last iterations, which are few."""
 _CHOICES = ("resume", "load_run", "checkpoint", "experiment_name")
 """Settings of the section ``runner`` that say which run is meant, before its configuration is read."""
 
@@ -124,6 +132,8 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     if shipped is not None:
         # It was trained on another machine.
         _suit_device(given, env_cfg, train_cfg, *task_cfgs)
+        for key, value in _ADAPTATION.items():
+            train_cfg.set(key, value)
     _become_robot(given, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, given)
     train_cfg.runner.resume, train_cfg.runner.load_run = True, run
