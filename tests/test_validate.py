@@ -42,7 +42,7 @@ def place(cfg: BaseConfig, key: str) -> tuple[BaseConfig, str]:
     return cfg, name
 
 
-def rules(hint: Any, kind: type) -> list[Any]:
+def rules(hint: Any, kind: type | tuple[type, ...]) -> list[Any]:
     return [rule for rule in getattr(hint, "__metadata__", ()) if isinstance(rule, kind)]
 
 
@@ -104,12 +104,12 @@ def test_every_key_declares_what_it_takes_and_refuses_the_rest(task: str) -> Non
         (
             "commands.ranges.lin_vel_x",
             [0.5, 0.4],
-            "2 numbers from -1e6 to 1e6, [lowest, highest], got [0.5, 0.4]",
+            "2 numbers from -100 to 100, [lowest, highest], got [0.5, 0.4]",
         ),
         ("sim.physx.solver_type", 2, "takes one of 0, 1, got 2"),
         ("sim.physx.velocities_of", "LINK", "can't be 'LINK': valid: com, link"),
         ("init_state.rot", [0.0, 0.0, 0.0, 0.0], "takes 4 numbers, of length 1, got [0.0, 0.0, 0.0, 0.0]"),
-        ("control.stiffness", {"hip": -1.0}, "hip' takes a number from 0 to 1e9, got -1.0"),
+        ("control.stiffness", {"hip": -1.0}, "hip' takes a number from 0 to 100000, got -1.0"),
         ("commands.standing_share", 2.0, "takes a number from 0 to 1, got 2.0"),
         ("domain_rand.action_delay_range", [0.0, 0.03], "takes delays up to a control step, 0.02 s, got 0.03 s"),
     ],
@@ -145,6 +145,72 @@ def test_trainings_that_cannot_be(key: str, value: object, message: str) -> None
         validate(QminiCfg(), cfg)
     assert str(error.value).startswith(f"config key '{key}")
     assert str(error.value).endswith(message)
+
+
+def numbers(hint: Any) -> list[Any]:
+    """Return the annotations of the fractions that a setting's annotation has in it."""
+    kind = bare(hint)
+    if kind is float:
+        return [hint]
+    return [found for part in get_args(kind) for found in numbers(part)]
+
+
+def test_every_number_with_a_fraction_has_bounds_that_make_sense() -> None:
+    # Quaternions have a length. A limit on forces may be far above any force.
+    loose = {"init_state.rot", "sim.divergence.max_contact_force"}
+    for task, which, key in all_keys():
+        section, name = place(task_registry.get_cfgs(task)[which], key)
+        for hint in numbers(section.annotation(name)):
+            highest = [rule.le for rule in rules(hint, Le)] + [rule.lt for rule in rules(hint, Lt)]
+            assert key in loose or (highest and highest[0] <= 1e6 and rules(hint, (Ge, Gt))), key
+
+
+def test_a_robot_of_half_a_tonne_is_no_mistake() -> None:
+    class BigCfg(LeggedRobotCfg):
+        class init_state(LeggedRobotCfg.init_state):
+            pos = [0.0, 0.0, 2.5]
+
+        class control(LeggedRobotCfg.control):
+            stiffness, damping = {"hip": 6e4, "knee": 4e4}, {"hip": 3e3, "knee": 2e3}
+
+        class domain_rand(LeggedRobotCfg.domain_rand):
+            added_mass_range, added_com_range_x = [-100.0, 400.0], [-0.5, 0.5]
+            joint_armature_range, joint_friction_range = [5.0, 40.0], [10.0, 300.0]
+
+        class motors(LeggedRobotCfg.motors):
+            stall_torque, no_load_speed = {"": [2e4, 5e4]}, {"": [3.0, 20.0]}
+
+        class rewards(LeggedRobotCfg.rewards):
+            base_height_target, max_contact_force = 2.2, 3e4
+
+    validate(BigCfg(), LeggedRobotCfgPPO())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("control.stiffness", {"hip": 1e9}),
+        ("control.damping", {"hip": 1e9}),
+        ("control.action_scale", 0.0),
+        ("control.action_scale", -0.25),
+        ("domain_rand.friction_range", [0.5, 1e3]),
+        ("domain_rand.added_mass_range", [0.0, 1e6]),
+        ("domain_rand.added_com_range_x", [-1e3, 1e3]),
+        ("domain_rand.max_push_vel_x", 1e4),
+        ("motors.armature", {"hip": [0.0, 1e4]}),
+        ("motors.backlash", {"hip": [0.0, 10.0]}),
+        ("latency.imu_age_range", [0.0, 60.0]),
+        ("commands.ranges.lin_vel_x", [-1e6, 1e6]),
+        ("init_state.orientation_noise", 1e3),
+        ("asset.mirrored_joints", {"hip": 0.5}),
+        ("rewards.scales.alive", 1e9),
+        ("sim.divergence.max_linear_velocity", 1e9),
+        ("sim.gravity", [0.0, 0.0, -1e4]),
+    ],
+)
+def test_what_no_robot_has_is_refused(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"^config key '{key}[^']*' takes [^\n]*$"):
+        QminiCfg().set(key, value)
 
 
 def test_a_subclass_that_only_writes_a_value_inherits_what_it_may_be() -> None:

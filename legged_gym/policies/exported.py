@@ -11,10 +11,24 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.labels import LabelLayout
 from legged_gym.common.yaml_text import read_yaml
-from legged_gym.envs.base.admissible import RISING, ConfigError, NonNegative, Rule, check, describe, shown
+from legged_gym.envs.base.admissible import (
+    AngleNoise,
+    ConfigError,
+    Damping,
+    Factor,
+    Force,
+    Rule,
+    Speed,
+    SpeedRange,
+    Stiffness,
+    check,
+    describe,
+    shown,
+)
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
 from legged_gym.policies.networks import OnnxNet, only_file
 
@@ -159,11 +173,12 @@ def read_controller_config(path: Path) -> ControllerConfig:
     walk = _Section(path, content, "FSMState_Walk")
     stand = _Section(path, content, "FSMState_StandUp")
     keys = [f"{name}_range" for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
-    ranges = [np.array(walk.take(key, _CommandRange)) for key in keys]
+    ranges = [np.array(walk.take(key, SpeedRange)) for key in keys]
     trained = {key: value.tolist() for key, value in zip(keys, ranges, strict=True)}
     policy = _Section(path, content, "Policy", {**BUILT_IN, **trained})
     if "torque_law" in policy:
         raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only aims at angles with gains")
+    asset: Any = LeggedRobotCfg().asset
     joints = policy.names("joint_names")
     count = len(joints)
     terms = policy.names("observation_terms")
@@ -171,29 +186,34 @@ def read_controller_config(path: Path) -> ControllerConfig:
     return ControllerConfig(
         joint_names=joints,
         foot_names=policy.names("foot_names"),
-        body={**BUILT_IN["body"], **policy.take("body", dict[str, bool | NonNegative])},
+        body=policy.part("body", {name: asset.annotation(name) for name in BUILT_IN["body"]}),
         stand_angles=stand.numbers("joint_standup_q", count, _Angle),
-        stand_kp=stand.numbers("joint_kp", count, _Gain),
-        stand_kd=stand.numbers("joint_kd", count, _Gain),
+        stand_kp=stand.numbers("joint_kp", count, Stiffness),
+        stand_kd=stand.numbers("joint_kd", count, Damping),
         default_angles=walk.numbers("default_joint_angles", count, _Angle),
-        kp=walk.numbers("joint_kp", count, _Gain),
-        kd=walk.numbers("joint_kd", count, _Gain),
-        gait_period=walk.positive("gait_period") if clock or "gait_period" in walk else None,
+        kp=walk.numbers("joint_kp", count, Stiffness),
+        kd=walk.numbers("joint_kd", count, Damping),
+        gait_period=walk.positive("gait_period", 100) if clock or "gait_period" in walk else None,
         gait_offsets=walk.numbers("gait_offsets", kind=_Phase)
         if "gait_clock" in terms or "gait_offsets" in walk
         else np.zeros(0),
-        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3, NonNegative),
+        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3, Speed),
         command_ranges=np.stack(ranges),
-        trained_ranges=np.stack([np.array(policy.take(key, _CommandRange)) for key in keys]),
-        control_dt=policy.positive("control_dt"),
+        trained_ranges=np.stack([np.array(policy.take(key, SpeedRange)) for key in keys]),
+        control_dt=policy.positive("control_dt", 1),
         action_scale=policy.positive("action_scale"),
         history_length=policy.take("history_length", Annotated[int, Ge(1), Le(1000)]),
         observation_terms=terms,
         observation_scales=policy.scales("observation_scales", len(terms)),
-        observation_noise=policy.take("observation_noise", dict[str, NonNegative]),
-        start_noise=policy.get("start_noise"),
-        foot_contact_force=policy.positive("foot_contact_force"),
-        contact_force_threshold=policy.positive("contact_force_threshold"),
+        observation_noise=policy.part(
+            "observation_noise", dict.fromkeys([*BUILT_IN["observation_noise"], *terms], Speed), built_in={}
+        ),
+        start_noise=policy.part(
+            "start_noise",
+            {"dof_pos": Annotated[list[AngleNoise], Len(count, count)], "velocity": Speed, "orientation": AngleNoise},
+        ),
+        foot_contact_force=policy.take("foot_contact_force", Force),
+        contact_force_threshold=policy.take("contact_force_threshold", Force),
         actor_input=policy.names("actor_input"),
         labels=policy.labels("labels"),
     )
@@ -203,10 +223,9 @@ def _all_different(names: list[str]) -> bool:
     return len(set(names)) == len(names)
 
 
+_SENSORS = tuple(BUILT_IN["observation_noise"])
 _Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
-_Gain = Annotated[float, Ge(0), Le(1e4)]
 _Phase = Annotated[float, Ge(-1), Le(1)]
-_CommandRange = Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(2, 2), RISING]
 
 
 class _Section:
@@ -233,9 +252,9 @@ class _Section:
         except ConfigError:
             raise self._error(key, describe(hint)) from None
 
-    def positive(self, key: str) -> float:
+    def positive(self, key: str, highest: float = 1e4) -> float:
         """Return a number above zero."""
-        return float(self.take(key, Annotated[float, Gt(0), Le(1e4)]))
+        return float(self.take(key, Annotated[float, Gt(0), Le(highest)]))
 
     def names(self, key: str) -> list[str]:
         """Return a list of names."""
@@ -244,12 +263,16 @@ class _Section:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def get(self, key: str) -> Any:
-        """Return a section's part as it is."""
+    def part(self, key: str, hints: dict[str, Any], built_in: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return a part of the section: names of ``hints``, each with what it admits; the others are built in."""
         value = self._get(key)
         if not isinstance(value, dict):
             raise self._error(key, "a section")
-        return value
+        for name in value:
+            if name not in hints:
+                raise UserError(f"{self._path}: unknown key '{self._name}.{key}.{name}': {near_names(name, hints)}")
+        inner = _Section(self._path, {f"{self._name}.{key}": value}, f"{self._name}.{key}")
+        return {**(BUILT_IN[key] if built_in is None else built_in), **{n: inner.take(n, hints[n]) for n in value}}
 
     def labels(self, key: str) -> LabelLayout | None:
         """Return what the estimator says, None for an empty list; published: base velocity and the feet's contacts."""
@@ -272,8 +295,10 @@ class _Section:
         if not isinstance(values, list) or len(values) != count:
             raise self._error(key, f"a list of {count} scales")
         for value in values:
-            if not all(map(_is_number, value if isinstance(value, list) else [value])):
-                raise self._error(key, "a list of numbers and lists of numbers")
+            try:
+                check(key, list[Factor], value if isinstance(value, list) else [value])
+            except ConfigError:
+                raise self._error(key, f"a list of numbers and {describe(list[Factor])}") from None
         return [np.array(value, np.float32) for value in values]
 
     def _get(self, key: str) -> Any:
@@ -283,7 +308,3 @@ class _Section:
 
     def _error(self, key: str, expected: str) -> UserError:
         return UserError(f"{self._path}: '{self._name}.{key}' must be {expected}, got {shown(self._values[key])}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

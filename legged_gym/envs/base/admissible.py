@@ -31,6 +31,10 @@ def _rising(values: list[float]) -> bool:
     return all(low <= high for low, high in itertools.pairwise(values))
 
 
+def _sign(value: float) -> bool:
+    return abs(value) == 1.0
+
+
 def _unit_length(values: list[float]) -> bool:
     return abs(math.hypot(*values) - 1.0) < 1e-2
 
@@ -44,17 +48,55 @@ def _lower(value: Any) -> Any:
 
 
 Count = Annotated[int, Ge(1), Le(10**9)]
-Positive = Annotated[float, Gt(0), Le(1e9)]
-NonNegative = Annotated[float, Ge(0), Le(1e9)]
+Positive = Annotated[float, Gt(0), Le(1e6)]
+NonNegative = Annotated[float, Ge(0), Le(1e6)]
+"""For what has no better type below: float32 still tells numbers this large apart from their neighbours."""
+Factor = Annotated[float, Ge(-1e6), Le(1e6)]
+"""What ``float`` alone stands for, as in scales of rewards."""
 Share = Annotated[float, Ge(0), Le(1)]
+Sign = Annotated[float, Ge(-1), Le(1), Rule(_sign, "1 or -1")]
 Seconds = Annotated[float, Gt(0), Le(1e6)]
-Vector = Annotated[list[Annotated[float, Ge(-1e6), Le(1e6)]], Len(3, 3)]
+Vector = Annotated[list[Annotated[float, Ge(-1e4), Le(1e4)]], Len(3, 3)]
 Quaternion = Annotated[list[float], Len(4, 4), Rule(_unit_length, "of length 1")]
 RISING = Rule(_rising, "[lowest, highest]")
-Range = Annotated[list[Annotated[float, Ge(-1e6), Le(1e6)]], Len(2, 2), RISING]
-NonNegativeRange = Annotated[list[NonNegative], Len(2, 2), RISING]
-PositiveRange = Annotated[list[Positive], Len(2, 2), RISING]
 ShareRange = Annotated[list[Share], Len(2, 2), RISING]
+
+# Physical quantities. The bounds fit a robot of 500 kg whose legs are 2 m long: it weighs 5 kN, holding that at a leg's
+# length takes 1e4 N·m, and landing on it ten times as much. What is beyond is a slip or another unit.
+Torque = Annotated[float, Ge(0), Le(1e5)]
+"""N·m."""
+Stiffness = Annotated[float, Ge(0), Le(1e5)]
+"""N·m/rad: all that torque for a radian. The same for a velocity's P gain, N·m·s/rad."""
+Damping = Annotated[float, Ge(0), Le(1e4)]
+"""N·m·s/rad: a tenth of that."""
+Inertia = Annotated[float, Ge(0), Le(100)]
+"""kg·m²: a rotor of 0.01 behind gears of 100:1."""
+Force = Annotated[float, Ge(0), Le(1e6)]
+"""N: 200 times the weight."""
+Friction = Annotated[float, Ge(0), Le(10)]
+"""Coulomb's: rubber on concrete has 1."""
+Speed = Annotated[float, Ge(0), Le(100)]
+"""m/s, and of turning bodies rad/s: no robot on legs comes near."""
+Length = Annotated[float, Ge(0), Le(100)]
+"""m, of terrain and poses."""
+Angle = Annotated[float, Ge(-100), Le(100)]
+"""rad, also several turns; m for sliding joints."""
+AngleNoise = Annotated[float, Ge(0), Le(2 * math.pi)]
+"""± rad: a whole turn is any angle."""
+Delay = Annotated[float, Ge(0), Le(1)]
+"""s: whoever hears of things a second late can't walk."""
+Multiplier = Annotated[float, Ge(0), Le(100)]
+"""Over the nominal value."""
+ComRange = Annotated[list[Annotated[float, Ge(-10), Le(10)]], Len(2, 2), RISING]
+"""m, of a centre of mass."""
+SpeedRange = Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(2, 2), RISING]
+AngleRange = Annotated[list[Angle], Len(2, 2), RISING]
+TorqueRange = Annotated[list[Torque], Len(2, 2), RISING]
+DampingRange = Annotated[list[Damping], Len(2, 2), RISING]
+InertiaRange = Annotated[list[Inertia], Len(2, 2), RISING]
+FrictionRange = Annotated[list[Friction], Len(2, 2), RISING]
+DelayRange = Annotated[list[Delay], Len(2, 2), RISING]
+MultiplierRange = Annotated[list[Multiplier], Len(2, 2), RISING]
 Name = Annotated[str, MaxLen(100), Rule(_name, "which can be part of a file's name")]
 AnyCase = BeforeValidator(_lower)
 """In front of choices: capitals are taken for small letters."""

@@ -18,7 +18,7 @@ import yaml
 
 from legged_gym.common.errors import near_names
 from legged_gym.common.yaml_text import parse_yaml
-from legged_gym.envs.base.admissible import ConfigError, check, derive, entry, shown, takes_text
+from legged_gym.envs.base.admissible import ConfigError, Factor, check, derive, entry, shown, takes_text
 
 _Self = TypeVar("_Self", bound="BaseConfig")
 
@@ -109,7 +109,8 @@ class BaseConfig:
     def annotation(self, name: str) -> Any:
         """Return which values a setting may have: what is declared beside it, or what follows from its default."""
         declared = _declared(self.classes).get(name)
-        return derive(self.key(name), getattr(type(self), name)) if declared is None else declared
+        hint = derive(self.key(name), getattr(type(self), name)) if declared is None else declared
+        return Factor if hint is float else hint
 
     def check(self) -> None:
         """Check all values in here against the annotations of their settings.

@@ -10,14 +10,31 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len
 
 from legged_gym.envs.base.admissible import (
+    RISING,
+    Angle,
+    AngleNoise,
+    AngleRange,
+    ComRange,
     Count,
-    NonNegative,
-    NonNegativeRange,
+    Damping,
+    DampingRange,
+    DelayRange,
+    Force,
+    FrictionRange,
+    Inertia,
+    InertiaRange,
+    Length,
+    Multiplier,
+    MultiplierRange,
     Positive,
     Quaternion,
-    Range,
     Seconds,
     Share,
+    Sign,
+    Speed,
+    SpeedRange,
+    Stiffness,
+    TorqueRange,
     Vector,
 )
 from legged_gym.envs.base.base_config import BaseConfig
@@ -37,7 +54,7 @@ class LeggedRobotCfg(BaseConfig):
         """Robots simulated at once."""
         num_envs_gpu: Annotated[int, Ge(1), Le(10**6)] = 4096
         """Robots of a new training on a GPU, unless the command line says how many."""
-        env_spacing: NonNegative = 3.0
+        env_spacing: Length = 3.0
         """Distance between robots on a plane, m."""
         episode_length_s: Seconds = 20.0
         """An episode ends as a time-out after this many seconds."""
@@ -59,7 +76,7 @@ class LeggedRobotCfg(BaseConfig):
     class commands:
         resampling_time: Seconds = 5.0
         """Seconds between new commands."""
-        dead_band: Annotated[list[NonNegative], Len(3, 3)] = [0.0, 0.0, 0.0]
+        dead_band: Annotated[list[Speed], Len(3, 3)] = [0.0, 0.0, 0.0]
         """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
         num_commands: Annotated[int, Ge(3), Le(100)] = 3
         """Columns of ``commands``: the three velocities, a heading, and those that a task adds."""
@@ -67,23 +84,23 @@ class LeggedRobotCfg(BaseConfig):
         """Draw a heading, rad, world frame, into a fourth column; the yaw rate leads there within its range."""
         curriculum: bool = False
         """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
-        max_curriculum: NonNegative = 1.0
+        max_curriculum: Speed = 1.0
         """Largest forward speed that the curriculum goes to, m/s."""
         standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
         lateral_share: Share = 1.0
         """Share of the others that have a lateral part."""
-        first_ranges: dict[str, Range] = {}
+        first_ranges: dict[str, SpeedRange] = {}
         """What an exported controller lets its user command at first, by the names of ``ranges``; default: these."""
 
         class ranges:
-            lin_vel_x: Range = [-1.0, 1.0]
+            lin_vel_x: SpeedRange = [-1.0, 1.0]
             """m/s."""
-            lin_vel_y: Range = [-1.0, 1.0]
+            lin_vel_y: SpeedRange = [-1.0, 1.0]
             """m/s."""
-            ang_vel_yaw: Range = [-1.0, 1.0]
+            ang_vel_yaw: SpeedRange = [-1.0, 1.0]
             """rad/s."""
-            heading: Range = [-3.14, 3.14]
+            heading: AngleRange = [-3.14, 3.14]
             """rad, for ``heading_command``."""
 
     class init_state:
@@ -95,19 +112,19 @@ class LeggedRobotCfg(BaseConfig):
         """m/s, world frame."""
         ang_vel: Vector = [0.0, 0.0, 0.0]
         """rad/s, world frame."""
-        default_joint_angles: dict[str, float] = {}
+        default_joint_angles: dict[str, Angle] = {}
         """Joint angles at action zero, rad, by joint name."""
-        stand_up_joint_angles: dict[str, float] = {}
+        stand_up_joint_angles: dict[str, Angle] = {}
         """Joint angles that the robot's controller stands up into, rad, by joint name; empty: the default ones."""
         stand_up_share: Share = 0.0
         """Episodes start up to this far from the default pose on the way to that one."""
-        joint_noise: dict[str, NonNegative] = {}
+        joint_noise: dict[str, AngleNoise] = {}
         """Uniform ± noise of the start angles, rad, by a part of the joint's name."""
-        velocity_noise: NonNegative = 0.0
+        velocity_noise: Speed = 0.0
         """Uniform ± noise of the base's linear (m/s) and angular (rad/s) start velocity."""
-        orientation_noise: NonNegative = 0.0
+        orientation_noise: AngleNoise = 0.0
         """Uniform ± noise of the start's roll, pitch and yaw, rad."""
-        position_noise: NonNegative = 1.0
+        position_noise: Length = 1.0
         """Uniform ± noise of the start's x and y on a height field, m."""
 
     class control:
@@ -116,14 +133,15 @@ class LeggedRobotCfg(BaseConfig):
         actuator_network: str = ""
         """A TorchScript file that makes torques of errors of angles and of velocities, in place of the gains: an MLP
         that sees the last physics steps, or an LSTM with its state. See docs/legged_gym.md."""
-        stiffness: dict[str, NonNegative] = {}
+        stiffness: dict[str, Stiffness] = {}
         """P gain by a part of the joint's name, N·m/rad."""
-        damping: dict[str, NonNegative] = {}
+        damping: dict[str, Damping] = {}
         """D gain by a part of the joint's name, N·m·s/rad."""
-        stand_up_stiffness: dict[str, NonNegative] = {}
-        stand_up_damping: dict[str, NonNegative] = {}
+        stand_up_stiffness: dict[str, Stiffness] = {}
         """The same while the robot's controller stands up; empty: as above."""
-        action_scale: float = 0.25
+        stand_up_damping: dict[str, Damping] = {}
+        """The same while the robot's controller stands up; empty: as above."""
+        action_scale: Annotated[float, Gt(0), Le(1e4)] = 0.25
         """Target angle = default angle + action_scale · action."""
         decimation: Annotated[int, Ge(1), Le(1000)] = 4
         """Physics steps per control step."""
@@ -139,7 +157,7 @@ class LeggedRobotCfg(BaseConfig):
         """Parts of the names of links whose contacts are counted by ``_reward_collision``."""
         terminate_after_contacts_on: list[str] = []
         """Parts of the names of links whose contact ends the episode."""
-        mirrored_joints: dict[str, float] = {}
+        mirrored_joints: dict[str, Sign] = {}
         """Sign of each joint's angle when left and right are exchanged, by a part of the joint's name; ``symmetry``
         needs it. It is 1 where the axes point the same way across the robot on both sides, -1 for rolls and yaws."""
         terminate_past_tilt: Annotated[float, Ge(0), Le(180)] = 0.0
@@ -159,59 +177,59 @@ class LeggedRobotCfg(BaseConfig):
         """Meshes are drawn as the URDF says, never turned from y-up to z-up."""
         balance_inertia: bool = False
         """Let a link whose inertia no body can have turn equally hard about all axes."""
-        density: NonNegative = 0.001
+        density: Annotated[float, Ge(0), Le(25000)] = 0.001
         """Of collision shapes of links whose mass the URDF does not say, kg/m³."""
-        armature: NonNegative = 0.0
+        armature: Inertia = 0.0
         """Reflected rotor inertia added to all joints, kg·m²."""
-        thickness: NonNegative = 0.01
+        thickness: Annotated[float, Ge(0), Le(1)] = 0.01
         """Isaac Gym: distance that it keeps between collision shapes, m."""
-        linear_damping: NonNegative = 0.0
+        linear_damping: Annotated[float, Ge(0), Le(1000)] = 0.0
         """Isaac Gym: share of a link's velocity that it loses, 1/s."""
-        angular_damping: NonNegative = 0.0
+        angular_damping: Annotated[float, Ge(0), Le(1000)] = 0.0
         """Isaac Gym: share of a link's angular velocity that it loses, 1/s."""
-        max_linear_velocity: Positive = 1000.0
+        max_linear_velocity: Annotated[float, Gt(0), Le(1e4)] = 1000.0
         """Isaac Gym: m/s."""
-        max_angular_velocity: Positive = 1000.0
+        max_angular_velocity: Annotated[float, Gt(0), Le(1e4)] = 1000.0
         """Isaac Gym: rad/s."""
 
     class domain_rand:
         randomize_friction: bool = False
         """Draw the ground's friction for each robot."""
-        friction_range: NonNegativeRange = [0.5, 1.25]
+        friction_range: FrictionRange = [0.5, 1.25]
         """Coulomb friction of the ground."""
         randomize_base_mass: bool = False
         """Add a mass to the base of each robot."""
-        added_mass_range: Range = [-1.0, 1.0]
+        added_mass_range: Annotated[list[Annotated[float, Ge(-1000), Le(1000)]], Len(2, 2), RISING] = [-1.0, 1.0]
         """kg, added to the base; its inertia grows in proportion."""
         randomize_base_com: bool = False
         """Move the centre of mass of each robot's base."""
-        added_com_range_x: Range = [0.0, 0.0]
-        added_com_range_y: Range = [0.0, 0.0]
-        added_com_range_z: Range = [0.0, 0.0]
+        added_com_range_x: ComRange = [0.0, 0.0]
+        added_com_range_y: ComRange = [0.0, 0.0]
+        added_com_range_z: ComRange = [0.0, 0.0]
         """m, added to the base's centre of mass."""
         randomize_joint_dynamics: bool = False
         """Draw friction, damping and armature of the joints of each robot."""
-        joint_friction_range: NonNegativeRange = [0.0, 0.0]
+        joint_friction_range: TorqueRange = [0.0, 0.0]
         """Dry friction of all joints, N·m."""
-        joint_damping_range: NonNegativeRange = [0.0, 0.0]
+        joint_damping_range: DampingRange = [0.0, 0.0]
         """Viscous friction of all joints, N·m·s/rad."""
-        joint_armature_range: NonNegativeRange = [0.0, 0.0]
+        joint_armature_range: InertiaRange = [0.0, 0.0]
         """Reflected rotor inertia of all joints, kg·m²."""
         randomize_gains: bool = False
         """Draw factors of gains and torques."""
-        stiffness_multiplier_range: NonNegativeRange = [1.0, 1.0]
-        damping_multiplier_range: NonNegativeRange = [1.0, 1.0]
-        torque_multiplier_range: NonNegativeRange = [1.0, 1.0]
+        stiffness_multiplier_range: MultiplierRange = [1.0, 1.0]
+        damping_multiplier_range: MultiplierRange = [1.0, 1.0]
+        torque_multiplier_range: MultiplierRange = [1.0, 1.0]
         """Each joint on its own."""
         randomize_joint_offset: bool = False
         """Let the joints' zeros be wrong."""
-        joint_offset_range: Range = [0.0, 0.0]
+        joint_offset_range: AngleRange = [0.0, 0.0]
         """Error of each joint's zero, rad."""
         redraw_gains: bool = True
         """Draw gains and errors of zeros anew at every reset; otherwise each robot keeps its first ones."""
-        action_delay_range: NonNegativeRange = [0.0, 0.0]
+        action_delay_range: DelayRange = [0.0, 0.0]
         """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
-        observation_delay_range: NonNegativeRange = [0.0, 0.0]
+        observation_delay_range: DelayRange = [0.0, 0.0]
         """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
         push_robots: bool = False
         """Push the robots."""
@@ -219,10 +237,10 @@ class LeggedRobotCfg(BaseConfig):
         """Each robot is pushed once in this time."""
         push_together: bool = False
         """Push all robots at once, as legged_gym does; otherwise each one at a moment of its own."""
-        max_push_vel_x: NonNegative = 0.0
-        max_push_vel_y: NonNegative = 0.0
+        max_push_vel_x: Speed = 0.0
+        max_push_vel_y: Speed = 0.0
         """± m/s added to the base's velocity, world frame."""
-        max_push_vel_xy: NonNegative = 0.0
+        max_push_vel_xy: Speed = 0.0
         """legged_gym's way to give both at once."""
 
     class motors(MotorSettings):
@@ -252,20 +270,20 @@ class LeggedRobotCfg(BaseConfig):
         """Clip the total at zero."""
         tracking_sigma: Positive = 0.25
         """Tracking reward = exp(-error² / sigma)."""
-        base_height_target: float = 1.0
+        base_height_target: Length = 1.0
         """m above the ground."""
         soft_dof_pos_limit: Share = 1.0
         soft_dof_vel_limit: Share = 1.0
         soft_torque_limit: Share = 1.0
         """Shares of a joint's limits beyond which the rewards ``dof_pos_limits``, … count."""
         _renamed = {"soft_limit": ("soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit")}
-        max_contact_force: NonNegative = 100.0
+        max_contact_force: Force = 100.0
         """Forces above are penalised, N."""
-        foot_contact_force: NonNegative = 2.0
+        foot_contact_force: Force = 2.0
         """A foot touches when its net contact force is above this, N."""
-        contact_force_threshold: NonNegative = 1.0
+        contact_force_threshold: Force = 1.0
         """A link other than a foot touches above this, N."""
-        collision_force_threshold: NonNegative = 1.0
+        collision_force_threshold: Force = 1.0
         """Contacts of penalised links count above this, N."""
 
     class normalization:
@@ -284,23 +302,23 @@ class LeggedRobotCfg(BaseConfig):
     class noise:
         add_noise: bool = True
         """Add noise to what the policy observes."""
-        noise_level: NonNegative = 1.0
+        noise_level: Multiplier = 1.0
         """Multiplies all of the below."""
 
         class noise_scales:
-            lin_vel: NonNegative = 0.1
-            ang_vel: NonNegative = 0.2
-            gravity: NonNegative = 0.05
-            dof_pos: NonNegative = 0.01
-            dof_vel: NonNegative = 1.5
+            lin_vel: Speed = 0.1
+            ang_vel: Speed = 0.2
+            gravity: Speed = 0.05
+            dof_pos: Speed = 0.01
+            dof_vel: Speed = 1.5
             """Uniform ± noise: m/s, rad/s, of gravity's unit vector, rad, rad/s."""
-            height_measurements: NonNegative = 0.1
+            height_measurements: Length = 0.1
             """Uniform ± noise of sampled heights, m."""
 
     class sim:
         dt: Annotated[float, Gt(0), Le(0.05)] = 0.005
         """Physics step, s."""
-        gravity: Vector = [0.0, 0.0, -9.81]
+        gravity: Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(3, 3)] = [0.0, 0.0, -9.81]
         """m/s²."""
         solver_iterations: Annotated[int, Ge(1), Le(10000)] = 20
         """Most iterations of MuJoCo's constraint solver in a step."""
@@ -326,13 +344,13 @@ class LeggedRobotCfg(BaseConfig):
             as a fall nor for rewards, statistics and curriculum. One robot's last second is kept in the run's folder.
             """
 
-            max_linear_velocity: Positive = 30.0
+            max_linear_velocity: Annotated[float, Gt(0), Le(1000)] = 30.0
             """Of every link, m/s."""
-            max_angular_velocity: Positive = 100.0
+            max_angular_velocity: Annotated[float, Gt(0), Le(1000)] = 100.0
             """Of the base, rad/s."""
-            max_joint_velocity: Positive = 300.0
+            max_joint_velocity: Annotated[float, Gt(0), Le(1e4)] = 300.0
             """Of each joint, rad/s."""
-            max_contact_force: Positive = 1e5
+            max_contact_force: Annotated[float, Gt(0), Le(1e8)] = 1e5
             """Net force on each link, N."""
             max_share: Share = 0.2
             """Share of the episodes that may end so; a training with more of them is stopped."""
@@ -341,7 +359,7 @@ class LeggedRobotCfg(BaseConfig):
             """Isaac Gym's own settings, under legged_gym's names; see docs/isaacgym.md."""
 
     class viewer:
-        ref_env: Annotated[int, Ge(0)] = 0
+        ref_env: Annotated[int, Ge(0), Le(10**6)] = 0
         """The robot that cameras follow."""
         pos: Vector = [0.9, -1.2, 0.35]
         """Camera position relative to the robot, m."""

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from legged_gym.envs.base.admissible import Activation, AnyCase, Count, Layers, Name, NonNegative, Positive, Share
+from legged_gym.envs.base.admissible import (
+    Activation,
+    AnyCase,
+    Count,
+    Factor,
+    Layers,
+    Multiplier,
+    Name,
+    Positive,
+    Share,
+)
 from legged_gym.envs.base.base_config import BaseConfig
 
 
@@ -31,22 +41,23 @@ class LeggedRobotCfgPPO(BaseConfig):
         ``module:Class`` of a model in the manner of ``rsl_rl.models``."""
         rnn_type: Annotated[Literal["lstm", "gru"], AnyCase] = "lstm"
         """Of recurrent nets."""
-        rnn_hidden_size: Count = 256
-        rnn_num_layers: Count = 1
-        """Of recurrent nets."""
+        rnn_hidden_size: Annotated[int, Ge(1), Le(65536)] = 256
+        """Numbers that each of their layers remembers."""
+        rnn_num_layers: Annotated[int, Ge(1), Le(20)] = 1
+        """Layers of recurrent nets."""
         empirical_normalization: bool = False
         """Let actor and critic see observations less their mean, divided by their standard deviation so far."""
 
     class algorithm:
         class_name: str = "rsl_rl.algorithms:PPO"
         """``module:Class`` of what learns."""
-        value_loss_coef: NonNegative = 1.0
+        value_loss_coef: Multiplier = 1.0
         """Weight of the critic's loss."""
         use_clipped_value_loss: bool = True
         """Keep the critic's values near those of the collection, too."""
         clip_param: Annotated[float, Gt(0), Lt(1)] = 0.2
         """How far the ratio of new and old probability of an action may be from 1 and still pay."""
-        entropy_coef: NonNegative = 0.01
+        entropy_coef: Multiplier = 0.01
         """Weight of the actions' entropy: higher explores more."""
         num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 5
         """How often an update goes through its samples."""
@@ -60,7 +71,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Discount of the reward of the next control step."""
         lam: Share = 0.95
         """λ of generalised advantage estimation."""
-        desired_kl: Positive = 0.01
+        desired_kl: Annotated[float, Gt(0), Le(10)] = 0.01
         """KL divergence of an update that ``adaptive`` aims at."""
         max_grad_norm: Positive = 1.0
         """Gradients are scaled down to this norm."""
@@ -72,15 +83,15 @@ class LeggedRobotCfgPPO(BaseConfig):
         """``module:function`` that appends mirrored samples: ``f(env, obs, actions) -> (obs, actions)``."""
         data_augmentation: bool = False
         """Learn from mirrored samples, too."""
-        mirror_loss_coeff: NonNegative = 0.0
+        mirror_loss_coeff: Multiplier = 0.0
         """Weight of a loss that asks for mirrored actions in mirrored situations; 0: none."""
 
     class rnd:
         """Curiosity: a reward for what a net can't predict yet, by rsl_rl's extension."""
 
-        weight: NonNegative = 0.0
+        weight: Multiplier = 0.0
         """Of that reward, per second; 0: none."""
-        num_outputs: Count = 1
+        num_outputs: Annotated[int, Ge(1), Le(65536)] = 1
         """Numbers that are predicted."""
         predictor_hidden_dims: Layers = [128, 128]
         target_hidden_dims: Layers = [128, 128]
@@ -107,7 +118,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Iterations in all; a resumed run goes on until it has that many."""
         num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
-        stages: dict[int, dict[str, float]] = {}
+        stages: dict[int, dict[str, Factor]] = {}
         """What changes on the way: from the iteration that a stage begins with to scales of rewards and the entropy's
         coefficient, e.g. ``{1000: {"rewards.scales.torques": -1e-3, "algorithm.entropy_coef": 0.002}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
@@ -117,7 +128,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Iterations after that, the last ones, in which only the estimator learns, to know the mean's gait."""
         save_interval: Count = 100
         """Iterations between checkpoints."""
-        keep_checkpoints: Annotated[int, Ge(0)] = 20
+        keep_checkpoints: Annotated[int, Ge(0), Le(10**9)] = 20
         """Checkpoints of a run that stay, besides the one with the highest mean reward; 0: all."""
         experiment_name: Annotated[Name, MinLen(1)] = "legged_robot"
         """Folder of the runs below the log root."""
@@ -129,7 +140,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Go on with a run."""
         load_run: str | int = ""
         """Folder name of the run to load; empty: the newest."""
-        checkpoint: Annotated[int, Ge(-1)] = -1
+        checkpoint: Annotated[int, Ge(-1), Le(10**9)] = -1
         """Number of the checkpoint to load; -1: the newest."""
         logger: Annotated[Literal["tensorboard", "wandb", "neptune"], AnyCase] = "tensorboard"
         """Where curves go; the services get them beside TensorBoard."""
@@ -145,7 +156,7 @@ class DistillationCfg(LeggedRobotCfgPPO):
 
         class_name: str = "legged_gym.algorithms.distillation:StudentDistillation"
         num_learning_epochs: Annotated[int, Ge(1), Le(1000)] = 1
-        gradient_length: Count = 12
+        gradient_length: Annotated[int, Ge(1), Le(100000)] = 12
         """Control steps over which a recurrent student's errors are followed back."""
         learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3
         loss_type: Literal["mse", "huber"] = "mse"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
-from legged_gym.envs.base.admissible import NonNegative, Positive, Seconds
+from legged_gym.envs.base.admissible import Seconds, Speed
 
 
 class PhysxSettings:
@@ -22,17 +22,17 @@ class PhysxSettings:
     """Of the solver, in each step."""
     num_velocity_iterations: Annotated[int, Ge(0), Le(255)] = 0
     """Of the solver, in each step."""
-    contact_offset: NonNegative = 0.01
+    contact_offset: Annotated[float, Ge(0), Le(1)] = 0.01
     """Shapes nearer than this to each other get contacts, m."""
-    rest_offset: float = 0.0
+    rest_offset: Annotated[float, Ge(-1), Le(1)] = 0.0
     """Distance at which shapes come to rest, m."""
-    bounce_threshold_velocity: NonNegative = 0.5
+    bounce_threshold_velocity: Speed = 0.5
     """Slower impacts do not bounce, m/s."""
-    max_depenetration_velocity: Positive = 1.0
+    max_depenetration_velocity: Annotated[float, Gt(0), Le(1e4)] = 1.0
     """Shapes that are inside each other are parted this fast at most, m/s."""
     max_gpu_contact_pairs: Annotated[int, Ge(1), Lt(2**31)] = 2**23
     """Room for contacts on the GPU, all robots together: 2**24 for 8000 robots and more."""
-    default_buffer_size_multiplier: Positive = 5.0
+    default_buffer_size_multiplier: Annotated[float, Gt(0), Le(1000)] = 5.0
     """Makes PhysX's other buffers larger."""
     contact_collection: Literal[0, 1, 2] = 2
     """Contact forces are those of 0: no, 1: the last, 2: all of the substeps."""

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, Len, MinLen
 
-from legged_gym.envs.base.admissible import (
-    NonNegative,
-    Points,
-    Positive,
-    PositiveRange,
-    Share,
-)
+from legged_gym.envs.base.admissible import RISING, Friction, Length, Points, Share
 
 
 class TerrainSettings:
@@ -26,7 +20,7 @@ class TerrainSettings:
     """Flat border around the tiles, m."""
     curriculum: bool = True
     """Difficulty grows with the row and robots are promoted; otherwise each tile's difficulty is random."""
-    friction: Annotated[float, Ge(0), Le(10)] = 1.0
+    friction: Friction = 1.0
     """Ground friction where it is not randomised."""
     measure_heights: bool = False
     """Sample the terrain around the base for the critic."""
@@ -35,7 +29,7 @@ class TerrainSettings:
     measured_points_x: Points = [round(0.1 * i - 0.8, 1) for i in range(17)]
     measured_points_y: Points = [round(0.1 * i - 0.5, 1) for i in range(11)]
     """Where heights are sampled, m, in the base's yaw frame."""
-    height_offset: float = 0.5
+    height_offset: Annotated[float, Ge(-100), Le(100)] = 0.5
     """Sampled heights are seen as ``clip(base z - height_offset - height, ±1)``, m."""
     terrain_length: Annotated[float, Gt(0), Le(1000)] = 5.0
     terrain_width: Annotated[float, Gt(0), Le(1000)] = 5.0
@@ -53,7 +47,7 @@ class TerrainSettings:
     }
     """Shares of kinds of tiles, by their names in ``terrain_tiles.py``; a list gives them in legged_gym's order: these
     five, then stepping_stones, gaps, pits."""
-    platform_size: NonNegative = 3.0
+    platform_size: Length = 3.0
     """Flat square in the middle of a tile, m."""
     slope_max: Annotated[float, Ge(0), Le(10)] = 0.1
     """Rise over run at the top level."""
@@ -61,27 +55,27 @@ class TerrainSettings:
     """Largest deviation of rough ground at the top level, ± m."""
     step_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
     """Height of a stair at the top level, m."""
-    step_width: Positive = 0.31
+    step_width: Annotated[float, Gt(0), Le(100)] = 0.31
     """Depth of a stair, m."""
     obstacle_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
     """Height of discrete obstacles at the top level, m."""
-    obstacle_width: PositiveRange = [1.0, 2.0]
+    obstacle_width: Annotated[list[Annotated[float, Gt(0), Le(100)]], Len(2, 2), RISING] = [1.0, 2.0]
     """Smallest and largest side of an obstacle, m."""
     hole_depth: Annotated[float, Ge(0), Le(10)] = 0.5
     """Depth of gaps, between stepping stones and beside beams, m."""
-    stone_size: Positive = 0.4
+    stone_size: Annotated[float, Gt(0), Le(100)] = 0.4
     """Side of a stepping stone, m."""
-    stone_distance_max: NonNegative = 0.2
+    stone_distance_max: Length = 0.2
     """Width between stepping stones at the top level, m."""
-    gap_width_max: NonNegative = 0.4
+    gap_width_max: Length = 0.4
     """Width of a gap at the top level, m."""
     pit_depth_max: Annotated[float, Ge(0), Le(10)] = 0.1
     """Depth of a pit at the top level, m."""
     wave_height_max: Annotated[float, Ge(0), Le(10)] = 0.1
     """Height and depth of waves at the top level, m."""
-    block_size: Positive = 0.4
+    block_size: Annotated[float, Gt(0), Le(100)] = 0.4
     """Side of a random block, m; blocks are as high and deep as obstacles."""
-    beam_width_min: Positive = 0.3
+    beam_width_min: Annotated[float, Gt(0), Le(100)] = 0.3
     """Width of a beam at the top level, m; it begins as wide as the platform."""
     max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
     """Robots start at a random level up to this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from legged_gym.envs.base.admissible import NonNegative
+from legged_gym.envs.base.admissible import Delay, Length
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
@@ -110,11 +110,11 @@ class Go2Cfg(LeggedRobotCfg):
         soft_dof_pos_limit = 0.9
         tracking_sigma = 0.2
         base_height_target = 0.3
-        shortest_swing: NonNegative = 0.15
+        shortest_swing: Delay = 0.15
         """Shorter swings cost, s."""
-        swing_cap: NonNegative = 0.15
+        swing_cap: Delay = 0.15
         """Of a swing, no more than this beyond ``shortest_swing`` is rewarded, s."""
-        foot_clearance: NonNegative = 0.08
+        foot_clearance: Length = 0.08
         """Wanted height of a moving foot's middle above the ground, m; it rests at 0.022."""
 
 

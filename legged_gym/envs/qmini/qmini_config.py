@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from legged_gym.envs.base.admissible import Activation, Count, Layers, NonNegative, Positive, Share
+from legged_gym.envs.base.admissible import Activation, Count, Layers, Length, Positive, Share, Speed
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
@@ -136,7 +136,7 @@ class QminiPublishedCfg(LeggedRobotCfg):
 
         lin_vel_sigma: Positive = 0.04
         """Velocity tracking = exp(-error² / this), (m/s)²."""
-        lin_vel_y_tolerance: NonNegative = 0.2
+        lin_vel_y_tolerance: Speed = 0.2
         """Lateral sway that costs nothing, m/s."""
         ang_vel_sigma: Positive = 0.16
         """Yaw rate tracking = exp(-error² / this), (rad/s)²."""
@@ -146,11 +146,11 @@ class QminiPublishedCfg(LeggedRobotCfg):
         base_height_target = 0.41
         base_pitch_target: Annotated[float, Ge(-1.5), Le(1.5)] = 0.05
         """Wanted lean of the base, rad."""
-        foot_height: NonNegative = 0.095
+        foot_height: Length = 0.095
         """Height of the foot frame above the sole, m."""
-        swing_height: NonNegative = 0.05
+        swing_height: Length = 0.05
         """Wanted height of the sole in swing, m."""
-        air_time_cap: Positive = 1.2
+        air_time_cap: Annotated[float, Gt(0), Le(100)] = 1.2
         """Longest rewarded swing, in swing times of the clock."""
         max_contact_force = 140.0
         collision_force_threshold = 0.1
