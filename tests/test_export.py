@@ -260,6 +260,14 @@ def test_files_that_can_not_be_merged_are_one_clear_error(
         controller_yaml(env, path)
 
 
+def test_former_module_names_hand_on_the_same(files: dict[str, Path], runner: OnPolicyRunnerEE, env: Qmini) -> None:
+    from legged_gym.utils import export, policy_contract
+
+    assert export.controller_yaml(runner, env) == files["controller"].read_text()
+    contract = policy_contract.exported_contract(files["metadata"].parent, "qmini")
+    assert contract["control"]["action_scale"] == export.policy_metadata(runner, env)["control"]["action_scale"]
+
+
 def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path]) -> None:
     text = files["controller"].read_text()
     assert "&" not in text, "the controller's parser should not need YAML aliases"

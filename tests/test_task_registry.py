@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,12 @@ def test_legged_gyms_import_gives_the_registry() -> None:
 
     assert isinstance(imported, TaskRegistry)
     assert imported.names == ["go2", "qmini", "qmini_published", "qmini_student", "qmini_teacher"]
+
+
+def test_legged_gyms_own_list_of_tasks_can_stand_in_the_package_of_tasks() -> None:
+    """``envs/__init__.py`` is imported by the command line: the registry must not need that in its turn."""
+    code = "import sys, legged_gym.utils.task_registry; print(*(m for m in sys.modules if m.startswith('legged_gym.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "legged_gym.envs.registry" in loaded
+    assert not [name for name in loaded if name.split(".")[1] in ("cli", "runners", "policies")]

@@ -85,7 +85,7 @@ def export_policy(
         UserError: The folder can't be written, or ``merge_into`` does not fit.
     """
     nets = acting_nets(runner.alg, env.cfg.normalization.clip_actions)
-    controller = controller_yaml(env, merge_into, words(list(nets["actor"][0].obs_groups)))
+    controller = policy_controller_yaml(runner, env, merge_into)
     prefix = prefix or env.cfg.asset.name
     names = {net: f"{prefix}_{net}.onnx" for net in nets} | {f"{net}_jit": f"{prefix}_{net}.pt" for net in nets}
     names |= {"metadata": f"{prefix}{METADATA_FILE}", "controller": f"{prefix}{CONTROLLER_FILE}"}
@@ -104,6 +104,14 @@ def export_policy(
         )
         (staging / names["controller"]).write_text(controller, encoding="utf-8")
     return {key: Path(folder) / name for key, name in names.items()}
+
+
+def policy_controller_yaml(
+    runner: OnPolicyRunner, env: LeggedRobot, merge_into: str | os.PathLike[str] | None = None
+) -> str:
+    """Return the controller's configuration with a policy's sections, or merged into the robot's own file."""
+    actor, _ = acting_nets(runner.alg, env.cfg.normalization.clip_actions)["actor"]
+    return controller_yaml(env, merge_into, words(list(actor.obs_groups)))
 
 
 def policy_metadata(runner: OnPolicyRunner, env: LeggedRobot) -> dict[str, Any]:

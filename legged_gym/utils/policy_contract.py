@@ -1,0 +1,5 @@
+"""What a policy is tied to, under its former module name. It lives in :mod:`legged_gym.policies.contract`."""
+
+from legged_gym.policies.contract import apply_contract, exported_contract, trained_contract
+
+__all__ = ["apply_contract", "exported_contract", "trained_contract"]
