@@ -16,7 +16,7 @@ _BUDGETS = {
     "envs": 6600,
     "algorithms": 1200,
     "runners": 2950,
-    "policies": 1700,
+    "policies": 1710,
     "evaluation": 3060,
     "render": 1050,
     "viewers": 2000,
