@@ -235,3 +235,14 @@ def test_robot_stands_up_on_a_straight_way_by_the_gains_of_the_file(tmp_path: Pa
         np.testing.assert_allclose(command.target, share * np.array(pose))
     torques = command.torques(np.array(pose) - 2.0, np.full(10, 3.0))
     np.testing.assert_allclose(torques, 2.0 * np.array(gains["joint_kp"]) - 3.0 * np.array(gains["joint_kd"]))
+
+
+def test_the_fall_protection_angle_is_the_policys(tmp_path: Path) -> None:
+    published = make_controller(tmp_path / "published")
+    published.update(sensors(turned(roll=math.radians(19.0))), WALK)
+    careful = make_controller(tmp_path / "careful", Policy__fall_protection_tilt=0.2)
+    careful.update(sensors(turned(roll=math.radians(11.0))), WALK)
+    assert not published.damping and not careful.damping
+    published.update(sensors(turned(roll=math.radians(21.0))), WALK)
+    careful.update(sensors(turned(roll=math.radians(12.0))), WALK)
+    assert published.damping and careful.damping

@@ -317,6 +317,7 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
             },
             "foot_contact_force": 2.0,
             "contact_force_threshold": 1.0,
+            "fall_protection_tilt": 0.349066,
             "actor_input": ["observation", "estimator output"],
             "labels": QMINI_LABELS.to_list(),
             **{f"{axis}_range": getattr(QminiCfg.commands.ranges, axis) for axis in AXES},

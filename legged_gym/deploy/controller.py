@@ -13,7 +13,6 @@ from legged_gym.common.controller_rules import (
     DAMPING_KD,
     LOW_PASS,
     STAND_UP_SECONDS,
-    TILT_LIMIT,
     advance_clock,
     apply_dead_band,
 )
@@ -64,7 +63,8 @@ class Controller:
     * The gait clock runs while the robot walks, and after a stop until its period is over; it is then held at 0. While
       ``steps_on_the_spot`` is set, it runs on.
     * The history is filled with the first step; nothing is clipped; there are no joint or torque limits.
-    * Past 20° of roll or pitch, looked at after each step, all joints are damped until :meth:`start`.
+    * Past ``config.fall_protection_tilt`` of roll or pitch (on Qmini 20°), looked at after each step, all joints are
+      damped until :meth:`start`.
     """
 
     def __init__(self, policy: PolicyFiles, low_pass: bool = False) -> None:
@@ -125,7 +125,7 @@ class Controller:
             observation = np.concatenate((observation, said), axis=1)
         actions, self._memory = self._actor(observation, self._memory)
         self.action = actions[0]
-        self.damping = tilt(sensors.quat) > TILT_LIMIT
+        self.damping = tilt(sensors.quat) > self.config.fall_protection_tilt
         target = self.config.default_angles + self.config.action_scale * self.action
         return MotorCommand(target, self.config.kp, self.config.kd)
 

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS, TILT_LIMIT
+from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
 from legged_gym.deploy.mjcf import write_mjcf
@@ -88,7 +88,11 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
         "title": title,
         "policy": {
             "config": _config(policy),
-            "rules": {"tilt_limit": TILT_LIMIT, "damping_kd": DAMPING_KD, "period_begins": PERIOD_BEGINS},
+            "rules": {
+                "tilt_limit": config.fall_protection_tilt,
+                "damping_kd": DAMPING_KD,
+                "period_begins": PERIOD_BEGINS,
+            },
             "estimator": [] if policy.estimator is None else _layers(policy, "estimator"),
             "actor": _layers(policy, "actor"),
         },

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import read_yaml
 from legged_gym.envs.base.name_matching import joint_values
@@ -102,6 +103,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         "body": {name: getattr(cfg.asset, name) for name in BODY_SETTINGS},
         "foot_contact_force": cfg.rewards.foot_contact_force,
         "contact_force_threshold": cfg.rewards.contact_force_threshold,
+        "fall_protection_tilt": round(TILT_LIMIT, _DIGITS),
         "actor_input": list(actor_input),
         "labels": env.label_layout.to_list() if ACTOR_INPUT[1] in actor_input else [],
         **{f"{axis}_range": limits for axis, limits in trained.items()},

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
+from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.labels import LabelLayout
 from legged_gym.common.yaml_text import read_yaml
@@ -57,6 +58,7 @@ BUILT_IN: dict[str, Any] = {
     },
     "foot_contact_force": 2.0,
     "contact_force_threshold": 1.0,
+    "fall_protection_tilt": TILT_LIMIT,
 }  # fmt: skip
 """What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
 
@@ -109,6 +111,8 @@ class ControllerConfig:
     """A foot touches when its contact force is above this, N."""
     contact_force_threshold: float
     """A link other than a foot touches above this, N."""
+    fall_protection_tilt: float
+    """Roll or pitch past which all joints are damped, rad."""
     actor_input: list[str]
     """What the actor reads: the observation and, perhaps, the estimator's output."""
     labels: LabelLayout | None
@@ -214,6 +218,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
         ),
         foot_contact_force=policy.take("foot_contact_force", Force),
         contact_force_threshold=policy.take("contact_force_threshold", Force),
+        fall_protection_tilt=policy.positive("fall_protection_tilt", math.pi),
         actor_input=policy.names("actor_input"),
         labels=policy.labels("labels"),
     )
