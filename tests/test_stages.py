@@ -46,6 +46,20 @@ def test_stages_change_scales_and_coefficients_when_they_begin(env: Qmini) -> No
     assert float(resumed.alg.entropy_coef) == 0.25
 
 
+def test_stages_push_harder_where_robots_are_pushed(env: Qmini) -> None:
+    runner = make_runner(env, runner__stages={1: {"domain_rand.max_push_vel_y": 3.0}})
+    before = env.cfg.domain_rand.max_push_vel_x, env.cfg.domain_rand.max_push_vel_y
+    runner.learn(2)
+    still = torch.zeros(5000, 6)
+    strongest = env._pushes.push(still).abs().max(dim=0).values
+    assert strongest[0] == pytest.approx(before[0], rel=0.01) and strongest[1] == pytest.approx(3.0, rel=0.01)
+    env.push_velocities["max_push_vel_y"].fill_(before[1])
+    env.cfg.domain_rand.push_robots = False
+    with pytest.raises(UserError, match=r"'domain_rand.max_push_vel_y' can't change on the way"):
+        make_runner(env, runner__stages={1: {"domain_rand.max_push_vel_y": 3.0}})
+    env.cfg.domain_rand.push_robots = True
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

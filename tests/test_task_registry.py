@@ -97,7 +97,7 @@ def test_legged_gyms_import_gives_the_registry() -> None:
     from legged_gym.envs import task_registry as imported
 
     assert isinstance(imported, TaskRegistry)
-    assert imported.names == ["go2", "qmini", "qmini_published", "qmini_student", "qmini_teacher"]
+    assert imported.names == ["go2", "qmini", "qmini_fast", "qmini_published", "qmini_student", "qmini_teacher"]
 
 
 def test_legged_gyms_own_list_of_tasks_can_stand_in_the_package_of_tasks() -> None:

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 _GO2, _GO2_CFG = "legged_gym.envs.go2.go2", "legged_gym.envs.go2.go2_config"
 _QMINI, _QMINI_CFG = "legged_gym.envs.qmini.qmini", "legged_gym.envs.qmini.qmini_config"
+_FAST_CFG = "legged_gym.envs.qmini.qmini_fast_config"
 _STAIRS_CFG = "legged_gym.envs.qmini.qmini_stairs_config"
 
 TASKS = {
     "go2": (f"{_GO2}:Go2", f"{_GO2_CFG}:Go2Cfg", f"{_GO2_CFG}:Go2CfgPPO"),
     "qmini": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiCfg", f"{_QMINI_CFG}:QminiCfgPPO"),
+    "qmini_fast": (f"{_QMINI}:Qmini", f"{_FAST_CFG}:QminiFastCfg", f"{_FAST_CFG}:QminiFastCfgPPO"),
     "qmini_student": (f"{_QMINI}:Qmini", f"{_STAIRS_CFG}:QminiStairsCfg", f"{_STAIRS_CFG}:QminiStudentCfg"),
     "qmini_teacher": (f"{_QMINI}:Qmini", f"{_STAIRS_CFG}:QminiStairsCfg", f"{_STAIRS_CFG}:QminiTeacherCfgPPO"),
     "qmini_published": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiPublishedCfg", f"{_QMINI_CFG}:QminiPublishedCfgPPO"),

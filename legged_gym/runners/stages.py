@@ -11,6 +11,7 @@ from torch import nn
 from legged_gym.common.errors import UserError, near_names
 
 _SCALES = "rewards.scales."
+_PUSHES = "domain_rand."
 _COEFFICIENTS = ("algorithm.entropy_coef",)
 
 
@@ -26,7 +27,7 @@ class Stages:
         Args:
             stages: From the iteration that a stage begins with to its settings, by their dotted names. They stay until
                 a later stage changes them.
-            env: The task, with ``reward_scales``.
+            env: The task, with ``reward_scales`` and, if its robots are pushed, ``push_velocities``.
             alg: The algorithm.
 
         Raises:
@@ -34,8 +35,10 @@ class Stages:
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self._env, self._alg = env, alg
+        self._pushes = {f"{_PUSHES}{name}": value for name, value in getattr(env, "push_velocities", {}).items()}
         known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
         known += [key for key in _COEFFICIENTS if hasattr(alg, key.rpartition(".")[2])]
+        known += self._pushes
         for begin, settings in self._stages:
             for key in settings:
                 if key not in known:
@@ -59,6 +62,9 @@ class Stages:
     def _set(self, key: str, value: float) -> None:
         if key.startswith(_SCALES):
             self._env.reward_scales[key.removeprefix(_SCALES)] = value * self._env.dt
+            return
+        if key in self._pushes:
+            self._pushes[key].fill_(value)
             return
         name = key.rpartition(".")[2]
         present = getattr(self._alg, name)

@@ -60,6 +60,8 @@ class MujocoSimulator(Simulator):
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
         self._limits = cfg.sim.divergence
         self.describe(build_scene(cfg, terrain))
+        # One robot is one island: looking for it changes no bit and takes a twentieth of a step.
+        self.scene.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND.value
         threads = cfg.sim.num_threads or available_cores()
         self.batch = Batch(self.scene.model, num_envs, nthread=threads)
         self._bind()

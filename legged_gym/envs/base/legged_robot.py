@@ -221,6 +221,11 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self.ground.restore_levels(state["terrain_levels"])
         self.reset()
 
+    @property
+    def push_velocities(self) -> dict[str, torch.Tensor]:
+        """The strongest pushes, m/s, 0-d, by their settings in ``domain_rand``: change them in place."""
+        return self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
+
     def close(self) -> None:
         """Free the simulation's resources."""
         self.sim.close()

@@ -119,8 +119,9 @@ class LeggedRobotCfgPPO(BaseConfig):
         num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
         stages: dict[int, dict[str, Factor]] = {}
-        """What changes on the way: from the iteration that a stage begins with to scales of rewards and the entropy's
-        coefficient, e.g. ``{1000: {"rewards.scales.torques": -1e-3, "algorithm.entropy_coef": 0.002}}``."""
+        """What changes on the way: from the iteration that a stage begins with to scales of rewards, the entropy's
+        coefficient and the velocities of pushes, e.g. ``{1000: {"rewards.scales.torques": -1e-3,
+        "algorithm.entropy_coef": 0.002, "domain_rand.max_push_vel_x": 0.8}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """A training that comes to its end leaves the mean of its policies after the last so many iterations, if its
         last stage has begun before them; 0: the last one."""

@@ -36,6 +36,8 @@ class Pushes:
                 )
             strongest = [rand.max_push_vel_xy] * 2
         self._strongest = torch.tensor(strongest, device=device)
+        self.by_setting = {f"max_push_vel_{axis}": self._strongest[i] for i, axis in enumerate("xy")}
+        """Velocities of the strongest pushes, m/s, 0-d, by their settings; a training may change them in place."""
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
         """Return who is pushed after this many steps, (N,) → bool, (N,)."""

@@ -1,0 +1,91 @@
+"""Qmini on a processor: what a training needs to walk within minutes on two cores."""
+
+from __future__ import annotations
+
+from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO
+
+
+class QminiFastCfg(QminiCfg):
+    """Qmini's task made cheap and easy to begin with: a plane, nothing late, and pushes once it walks.
+
+    What the policy observes and does is the same as in Qmini's task.
+    """
+
+    class terrain(QminiCfg.terrain):
+        mesh_type = "plane"  # type: ignore[assignment]
+        measure_heights = False
+
+    class sim(QminiCfg.sim):
+        dt = 0.01
+
+    class control(QminiCfg.control):
+        decimation = 2
+
+    class commands(QminiCfg.commands):
+        standing_share = 0.05
+        lateral_share = 0.0
+
+    class init_state(QminiCfg.init_state):
+        stand_up_share = 0.0
+
+    class domain_rand(QminiCfg.domain_rand):
+        friction_range = [0.5, 1.25]
+        randomize_joint_offset = False
+        action_delay_range = [0.0, 0.0]
+        observation_delay_range = [0.0, 0.0]
+        push_interval_s = 2.0
+        # Stages of the training raise these.
+        max_push_vel_x = 0.0
+        max_push_vel_y = 0.0
+
+    class rewards(QminiCfg.rewards):
+        class scales(QminiCfg.rewards.scales):
+            # A fall costs little and a step earns much: otherwise standing is learned first, and nothing after it.
+            termination = -50.0
+            gait_match = 3.0
+            gait_feet_swing_profile = -800.0
+            gait_feet_air_time = 10.0
+            action_rate = -0.03
+            tracking_ang_vel = 2.0
+            tracking_lin_vel_x_fine = 1.5
+
+        # Wide enough that the first half step in the right direction pays.
+        lin_vel_sigma = 0.1
+        lin_vel_sigma_fine = 0.01
+        ang_vel_sigma = 0.5
+        ang_vel_sigma_fine = 0.1
+
+
+class QminiFastCfgPPO(QminiCfgPPO):
+    """Small nets and small rollouts: most of an iteration is physics, and each sample teaches more."""
+
+    class policy(QminiCfgPPO.policy):
+        init_noise_std = 0.6
+        actor_hidden_dims = [128, 64, 32]
+        critic_hidden_dims = [128, 64, 32]
+
+    class algorithm(QminiCfgPPO.algorithm):
+        desired_kl = 0.015
+
+    class estimator(QminiCfgPPO.estimator):
+        hidden_dims = [128, 64, 32]
+
+    class runner(QminiCfgPPO.runner):
+        experiment_name = "qmini_fast"
+        max_iterations = 2000
+        stages = {
+            200: {"rewards.scales.tracking_lin_vel_x": 3.0, "rewards.scales.tracking_lin_vel_x_fine": 2.0},
+            400: {
+                "algorithm.entropy_coef": 0.003,
+                "domain_rand.max_push_vel_x": 0.4,
+                "domain_rand.max_push_vel_y": 0.4,
+                "rewards.scales.termination": -100.0,
+            },
+            600: {
+                "algorithm.entropy_coef": 0.002,
+                "domain_rand.max_push_vel_x": 0.8,
+                "domain_rand.max_push_vel_y": 0.8,
+                "rewards.scales.termination": -200.0,
+                "rewards.scales.lin_vel_y_error": -2.0,
+            },
+        }
