@@ -1,1 +1,14 @@
 """Measuring how fast simulation and learning are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.benchmarking import machine, measure, report
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["machine", "measure", "report"]

@@ -1,1 +1,14 @@
 """The command line: arguments, and what they mean for a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.cli import job
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["job"]

@@ -1,4 +1,4 @@
-"""Packages that import what they re-export only when it is used."""
+"""Packages that import their modules, and what they re-export, only when it is used."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def lazy_attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a package's ``__getattr__``, so that importing a light module of it loads none of the heavy ones.
+def lazy_attributes(package: str, homes: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """Return a package's ``__getattr__``, so that importing it or a light module of it loads none of the heavy ones.
+
+    The package's modules are its attributes: after ``from legged_gym import evaluation``, the first use of
+    ``evaluation.margins`` imports that module. Scripts import packages in this way, so that their ``--help`` is quick.
 
     Args:
         package: The package's ``__name__``.
@@ -16,8 +19,14 @@ def lazy_attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], A
     """
 
     def get(name: str) -> Any:
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(homes[name]), name)
+        if homes is not None and name in homes:
+            return getattr(importlib.import_module(homes[name]), name)
+        module = f"{package}.{name}"
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return get

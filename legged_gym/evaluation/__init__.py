@@ -1,4 +1,17 @@
 """The evaluation: what is asked of a policy, how it is measured, and how the answers are shown.
 
-Nothing is imported here: rollouts, metrics and reports need NumPy only and no simulator.
+Modules are imported when they are used: rollouts, metrics and reports need NumPy only and no simulator.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.evaluation import curves, evaluator, margins, plots, recorder, report, results, scenarios, tally
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["curves", "evaluator", "margins", "plots", "recorder", "report", "results", "scenarios", "tally"]

@@ -55,10 +55,10 @@ class Recorder:
         self,
         env: LeggedRobot,
         fields: Sequence[str] = (),
-        robots: torch.Tensor | slice = slice(None),
+        robots: torch.Tensor | slice | list[int] = slice(None),
         longest: int | None = None,
     ) -> None:
-        """Rollout nothing yet.
+        """Record nothing yet.
 
         Args:
             env: The task.

@@ -1,1 +1,14 @@
 """Policies: which one is meant, what it is tied to, how it is loaded, run and exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.policies import export, exported, finder, trained
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["export", "exported", "finder", "trained"]

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from legged_gym import envs, runners
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.paths import relative
@@ -28,21 +29,17 @@ def average(args: argparse.Namespace) -> None:
         UserError: A checkpoint can't be read or doesn't fit the others, the last one's run is another task's or has no
             configuration, or nothing can be written there.
     """
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.runners.averaging import average_checkpoints
-    from legged_gym.runners.checkpoint import write_checkpoint
-    from legged_gym.runners.runs import experiment_root, load_run_config, new_run_folder, save_run_config
-
     weights = args.weights or [1.0] * len(args.checkpoints)
-    checkpoint = average_checkpoints(args.checkpoints, weights, args.estimator_weights)
-    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
-    sim = load_run_config(os.path.dirname(args.checkpoints[-1]) or os.curdir, args.task, env_cfg, train_cfg)
-    with new_run_folder(root, args.run_name) as folder:
-        save_run_config(folder, args.task, env_cfg, train_cfg, sim)
+    checkpoint = runners.averaging.average_checkpoints(args.checkpoints, weights, args.estimator_weights)
+    env_cfg, train_cfg = envs.task_registry.get_cfgs(args.task)
+    root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    sim = runners.runs.load_run_config(
+        os.path.dirname(args.checkpoints[-1]) or os.curdir, args.task, env_cfg, train_cfg
+    )
+    with runners.runs.new_run_folder(root, args.run_name) as folder:
+        runners.runs.save_run_config(folder, args.task, env_cfg, train_cfg, sim)
         path = os.path.join(folder, f"model_{max(checkpoint['iter'] - 1, 0)}.pt")
-        write_checkpoint(path, checkpoint)
+        runners.checkpoint.write_checkpoint(path, checkpoint)
     print(f"checkpoint {relative(path)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
+import concurrent.futures.process
 import json
 import multiprocessing
 import os
@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from legged_gym import benchmarking, cli, envs, runners
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
+from legged_gym.common.paths import write_text
 from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
@@ -64,62 +66,50 @@ def make_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Measure and print a table for each number of robots; write everything to a file, too, if that is wanted."""
     started = time.perf_counter()
-    from legged_gym.benchmarking.report import as_values, print_measurement
-    from legged_gym.envs import task_registry
-    from legged_gym.runners.config import default_num_envs
 
     if os.getenv("WORLD_SIZE", "1") != "1":
         raise UserError("the benchmark measures one process: for several, train.py under torchrun prints the speed")
     choose_backend(args)
-    sizes = args.sizes or [default_num_envs(task_registry.get_cfgs(args.task)[0], args.sim_device)]
+    sizes = args.sizes or [runners.config.default_num_envs(envs.task_registry.get_cfgs(args.task)[0], args.sim_device)]
     results: list[dict[str, Any]] = []
     # Before the measurements, so that a mistyped path is found in time.
     _write_json(args, results)
     print(f"{args.task}, {f'walking by {args.policy}' if args.policy else 'falling soon, for want of --policy'}")
     for measurement in _measurements(args, sizes, started):
         print()
-        print_measurement(measurement, args.markdown)
-        results.append(as_values(measurement))
+        benchmarking.report.print_measurement(measurement, args.markdown)
+        results.append(benchmarking.report.as_values(measurement))
         _write_json(args, results)
 
 
 def _write_json(args: argparse.Namespace, results: list[dict[str, Any]]) -> None:
-    from legged_gym.common.paths import write_text
-
     if args.json is not None:
         write_text(args.json, json.dumps({"arguments": vars(args), "results": results}, indent=2) + "\n")
 
 
 def _measurements(args: argparse.Namespace, sizes: list[int], started: float) -> Iterator[Measurement]:
     """Measure each number of robots; several of them in a process each, which frees all memory and starts anew."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    from legged_gym.benchmarking.measure import measure
-
     if len(sizes) == 1:
-        yield measure(training_of(args, sizes[0]), args, started)
+        yield benchmarking.measure.measure(training_of(args, sizes[0]), args, started)
         return
     context = multiprocessing.get_context("spawn")
     for size in sizes:
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             try:
                 yield pool.submit(_measure_in_new_process, args, size).result()
-            except BrokenProcessPool as error:
+            except concurrent.futures.process.BrokenProcessPool as error:
                 raise UserError(f"measuring {size} robots ended without a result: is there enough memory?") from error
 
 
 def _measure_in_new_process(args: argparse.Namespace, num_envs: int) -> Measurement:
     started = time.perf_counter()
-    from legged_gym.benchmarking.measure import measure
 
-    return measure(training_of(args, num_envs), args, started)
+    return benchmarking.measure.measure(training_of(args, num_envs), args, started)
 
 
 def training_of(args: argparse.Namespace, num_envs: int) -> Job:
     """Return a new training of this many robots."""
-    from legged_gym.cli.job import resolve
-
-    return resolve(argparse.Namespace(**{**vars(args), "num_envs": num_envs}))
+    return cli.job.resolve(argparse.Namespace(**{**vars(args), "num_envs": num_envs}))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from legged_gym import policies, this_robot
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
@@ -30,18 +31,12 @@ def check_log(args: argparse.Namespace) -> bool:
     Raises:
         UserError: The log or the policy can't be read.
     """
-    from legged_gym.this_robot.checks import check
-    from legged_gym.this_robot.log import read_log
-    from legged_gym.this_robot.stand import Stand
-
-    stand, log = Stand(args.task), read_log(args.log)
-    found = check(log, stand, args.standing, args.tilted)
+    stand, log = this_robot.stand.Stand(args.task), this_robot.log.read_log(args.log)
+    found = this_robot.checks.check(log, stand, args.standing, args.tilted)
     if args.policy:
-        from legged_gym.policies.exported import load_policy
-        from legged_gym.policies.finder import find_exported
-        from legged_gym.this_robot.policy_checks import check_policy
-
-        found += check_policy(log, load_policy(find_exported(args.policy, args.task)))
+        found += this_robot.policy_checks.check_policy(
+            log, policies.exported.load_policy(policies.finder.find_exported(args.policy, args.task))
+        )
     print(f"{log.name}: {len(log.time)} rows, {log.seconds:.1f} s")
     for finding in found:
         print(f"{_MARKS[finding.passed]:7} {finding.topic:22} {finding.text}")

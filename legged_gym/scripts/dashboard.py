@@ -7,6 +7,10 @@ import glob
 import os
 import sys
 
+from tensorboard import default, program
+from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+from tensorboard.plugins.image.images_plugin import ImagesPlugin
+
 from legged_gym.common.paths import log_folder
 
 _DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends it."
@@ -35,10 +39,6 @@ def make_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Serve TensorBoard's pages until Ctrl-C."""
     args, others = make_parser().parse_known_args()
-    # After the help, which needs none of this.
-    from tensorboard import default, program
-    from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
-    from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
     if not glob.glob(os.path.join(glob.escape(args.logdir), "**", "events.out.tfevents*"), recursive=True):
         print("no training has begun yet: the page fills some seconds after one has", flush=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from legged_gym import envs, evaluation, policies, render, runners, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
@@ -17,14 +19,14 @@ from legged_gym.cli.arguments import (
     make_task_parser,
     run_main,
 )
+from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
+from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.evaluation.scenarios import GRID, SCENARIOS, Scenario, select_scenarios
 from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
     from legged_gym.evaluation.evaluator import EvaluationSettings
     from legged_gym.policies.finder import Policy
@@ -60,25 +62,18 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.list:
         print("\n".join(f"{scenario.name:<18} {scenario.title}" for scenario in scenarios))
         return
-    from legged_gym.render.video import check_video_path, prepare_offscreen
 
     if args.video:
-        check_video_path(args.video)
-    prepare_offscreen()
+        render.video.check_video_path(args.video)
+    render.video.prepare_offscreen()
     choose_backend(args, few_robots=True)
-    from legged_gym.common.devices import resolve_device
-    from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_policies
-    from legged_gym.evaluation.report import print_results
-    from legged_gym.evaluation.results import EvaluationResult, load_policies
-    from legged_gym.render.results import write_results
-    from legged_gym.runners.runs import output_folder
 
-    with output_folder(args.out, "evaluations", args.log_root) as folder:
+    with runners.runs.output_folder(args.out, "evaluations", args.log_root) as folder:
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
         for path in earlier:
-            load_policies(path, scenarios)
-        policies = _load_policies(args)
-        settings = EvaluationSettings(
+            evaluation.results.load_policies(path, scenarios)
+        loaded = _load_policies(args)
+        settings = evaluation.evaluator.EvaluationSettings(
             task=args.task,
             sim=args.sim,
             sim_device=resolve_device(args.sim_device),
@@ -87,7 +82,7 @@ def evaluate(args: argparse.Namespace) -> None:
             longest=_QUICK_SECONDS if args.quick else float("inf"),
             adjust=_overrides(args),
         )
-        result = EvaluationResult(
+        result = evaluation.results.EvaluationResult(
             task=args.task,
             sim=settings.sim,
             device=settings.sim_device,
@@ -98,34 +93,33 @@ def evaluate(args: argparse.Namespace) -> None:
             scenarios=scenarios,
         )
         if args.margins:
-            _margins(policies, settings, args.baseline, folder)
+            _margins(loaded, settings, args.baseline, folder)
             return
-        samples = evaluate_policies(policies, scenarios, settings, result)
+        samples = evaluation.evaluator.evaluate_policies(loaded, scenarios, settings, result)
         for path in earlier:
-            result.policies += load_policies(path, scenarios)
+            result.policies += evaluation.results.load_policies(path, scenarios)
             samples += [{} for _ in result.policies[len(samples) :]]
         if any(policy.scenarios for policy in result.policies):
             print(flush=True)
-            print_results(result)
+            evaluation.report.print_results(result)
             print(flush=True)
-            write_results(result, samples, os.path.join(folder, "evaluation.json"), args.video)
+            render.results.write_results(result, samples, os.path.join(folder, "evaluation.json"), args.video)
     if not result.finished:
         raise KeyboardInterrupt
 
 
-def _margins(policies: list[Policy], settings: EvaluationSettings, baseline: str | None, folder: str) -> None:
+def _margins(loaded: list[Policy], settings: EvaluationSettings, baseline: str | None, folder: str) -> None:
     """Find what each policy bears, write it, and compare it with an earlier one's."""
-    from legged_gym.evaluation.margins import find_margins, radar, save, shrunk, table
-
+    margins = evaluation.margins
     worse: list[str] = []
-    for number, policy in enumerate(policies):
-        found = find_margins(policy, settings, None, lambda line: print(line, flush=True))
-        print(f"\n{policy.name}\n{table(found)}\n", flush=True)
-        stem = os.path.join(folder, "margins" if len(policies) == 1 else f"margins_{number + 1}")
-        save(found, f"{stem}.json")
-        radar(found, f"{stem}.png")
+    for number, policy in enumerate(loaded):
+        found = margins.find_margins(policy, settings, None, lambda line: print(line, flush=True))
+        print(f"\n{policy.name}\n{margins.table(found)}\n", flush=True)
+        stem = os.path.join(folder, "margins" if len(loaded) == 1 else f"margins_{number + 1}")
+        margins.save(found, f"{stem}.json")
+        margins.radar(found, f"{stem}.png")
         print(f"margins    {relative(stem)}.json\nplot       {relative(stem)}.png")
-        worse += shrunk(found, baseline) if baseline else []
+        worse += margins.shrunk(found, baseline) if baseline else []
     if worse:
         raise UserError(f"margins shrank beyond their intervals ('{baseline}'): {'; '.join(worse)}")
 
@@ -134,13 +128,10 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
     """Return what is asked for; with ``--robot`` all of it on that robot, and first the robot as it is."""
     if args.robot is None:
         return select_scenarios(args.scenarios)
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.this_robot.robot_file import read_robot, simulated_delay
 
-    robot, late = read_robot(args.robot), (0.0, 0.0)
+    robot, late = this_robot.robot_file.read_robot(args.robot), (0.0, 0.0)
     if robot.delay is not None:
-        late = simulated_delay(robot, task_registry.get_cfgs(args.task)[0])
+        late = this_robot.robot_file.simulated_delay(robot, envs.task_registry.get_cfgs(args.task)[0])
     this = tuple(
         Scenario(name, f"this robot and its delay{what}", GRID, action_delay=late, push=push)
         for name, what, push in (("this_robot", "", 0.0), ("this_robot_pushed", ", pushed by 0.6 m/s every 2 s", 0.6))
@@ -152,39 +143,29 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
 
 
 def _load_policies(args: argparse.Namespace) -> list[Policy]:
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.common.devices import resolve_device
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.policies.finder import find_policy, load_policy
-    from legged_gym.runners.runs import experiment_root
-
     if len(args.policies) > _MOST_POLICIES:
         raise UserError(f"at most {_MOST_POLICIES} policies at once, got {len(args.policies)}")
-    _, train_cfg = task_registry.get_cfgs(args.task)
-    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    _, train_cfg = envs.task_registry.get_cfgs(args.task)
+    root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
     specs: list[str | None] = [spec for spec in args.policies if not spec.endswith(".json")]
-    sources = [find_policy(spec, args.task, root) for spec in specs or [None]]
+    sources = [policies.finder.find_policy(spec, args.task, root) for spec in specs or [None]]
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
-    policies = [load_policy(source, resolve_device(args.rl_device)) for source in sources]
-    for policy in policies:
+    loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
+    for policy in loaded:
         if not policy.contract:
             print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
-    return policies
+    return loaded
 
 
 def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
     """Return what makes the changes of ``--set``."""
-    from legged_gym.envs.base.overrides import update_cfg_from_args
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.this_robot.robot_file import apply_robot, read_robot
-
-    robot = read_robot(args.robot) if args.robot else None
+    robot = this_robot.robot_file.read_robot(args.robot) if args.robot else None
 
     def adjust(cfg: LeggedRobotCfg) -> None:
         if robot is not None:
-            apply_robot(robot, cfg, likeliest=True)
-        _, train_cfg = task_registry.get_cfgs(args.task)
+            this_robot.robot_file.apply_robot(robot, cfg, likeliest=True)
+        _, train_cfg = envs.task_registry.get_cfgs(args.task)
         training = train_cfg.to_dict()
         update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides))
         if train_cfg.to_dict() != training:

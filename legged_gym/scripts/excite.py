@@ -6,6 +6,9 @@ import argparse
 import math
 import sys
 
+import numpy as np
+
+from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
 
@@ -29,28 +32,23 @@ def excite(args: argparse.Namespace) -> None:
     Raises:
         UserError: It can't be made safe, a file can't be read or written, or a setting makes no sense.
     """
-    import numpy as np
-
-    from legged_gym.this_robot.excite import make_trajectory, run_simulated
-    from legged_gym.this_robot.log import write_log
-    from legged_gym.this_robot.robot_file import read_robot
-    from legged_gym.this_robot.stand import Stand
-
-    stand = Stand(args.task)
-    trajectory = make_trajectory(
+    stand = this_robot.stand.Stand(args.task)
+    trajectory = this_robot.excite.make_trajectory(
         stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle
     )
     reach = np.ptp(trajectory.target, axis=0)
     print(f"trajectory      {args.seconds:g} s, safe; its joints move over")
     for name, span, low in zip(stand.joint_names, reach, trajectory.target.min(0), strict=True):
         print(f"  {name:14}{span:.2f} rad, from {low:+.2f} rad")
-    write_log(trajectory.as_log(stand.joint_names), args.out)
+    this_robot.log.write_log(trajectory.as_log(stand.joint_names), args.out)
     print(f"written         {args.out}")
     if args.log:
-        truth = stand.truth_of(read_robot(args.robot)) if args.robot else stand.nominal()
+        truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
         truth.position_noise, truth.velocity_noise = 5e-4, 0.05
         truth.gyro_noise, truth.gravity_noise, truth.imu_rate = 0.01, 0.002, 100.0
-        write_log(run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log)
+        this_robot.log.write_log(
+            this_robot.excite.run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log
+        )
         print(f"simulated log   {args.log}")
 
 

@@ -7,9 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from legged_gym import cli, evaluation, policies, render, viewers
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, run_main
 from legged_gym.common import signals
+from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
@@ -40,27 +42,21 @@ def play(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
-    from legged_gym.render.video import check_video_path, prepare_offscreen
-
     if args.video:
-        check_video_path(args.video)
-        prepare_offscreen()
-    from legged_gym.cli.job import resolve_policy
-    from legged_gym.evaluation.tally import Tally
-    from legged_gym.policies.trained import load_trained
-    from legged_gym.viewers.session import PlaySession
+        render.video.check_video_path(args.video)
+        render.video.prepare_offscreen()
 
     if args.replay:
         _replay(args)
         return
-    trained = load_trained(resolve_policy(args))
+    trained = policies.trained.load_trained(cli.job.resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         robots = _film_robots(trained, args)
-        session = PlaySession(trained)
+        session = viewers.session.PlaySession(trained)
         if args.command is not None:
             session.drive_everyone(args.command)
-        tally = Tally(trained.env)
+        tally = evaluation.tally.Tally(trained.env)
         recorder = _run(session, args, robots, _STEPS, tally)
         _report(trained, tally, recorder)
         _film(session, args, recorder)
@@ -72,13 +68,10 @@ def play(args: argparse.Namespace) -> None:
 
 def _replay(args: argparse.Namespace) -> None:
     """Show the last second of a robot that diverged."""
-    from legged_gym.cli.job import resolve_policy
-    from legged_gym.viewers.replay import describe, open_replay, run_of_replay
-
-    args.load_run = args.load_run or run_of_replay(args.replay)
-    session = open_replay(args.replay, resolve_policy(args, on_its_ground=True))
+    args.load_run = args.load_run or viewers.replay.run_of_replay(args.replay)
+    session = viewers.replay.open_replay(args.replay, cli.job.resolve_policy(args, on_its_ground=True))
     try:
-        print("\n".join(describe(session.replay, session.env.dof_names)))
+        print("\n".join(viewers.replay.describe(session.replay, session.env.dof_names)))
         # Where nobody looks on, once is enough.
         recorder = _run(session, args, [session.robot], len(session.replay.actions))
         _film(session, args, recorder)
@@ -88,10 +81,10 @@ def _replay(args: argparse.Namespace) -> None:
 
 def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
     """Return the robots that are recorded, the followed one first; those of a film start together."""
-    from legged_gym.render.drawing import followed_robot, nearest_robots
-
     env = trained.env
-    robots = nearest_robots(env, followed_robot(env), args.video_robots if args.video else 1)
+    robots = render.drawing.nearest_robots(
+        env, render.drawing.followed_robot(env), args.video_robots if args.video else 1
+    )
     if args.video:
         env.ground.share_tile(robots)
     return robots
@@ -109,14 +102,8 @@ def _run(
         unwatched: Control steps without a viewer, unless the command line says how many.
         tally: Takes every step.
     """
-    import torch
-
-    from legged_gym.evaluation.recorder import Recorder
-    from legged_gym.viewers.opening import open_viewer
-
-    chosen = torch.tensor(robots, device=session.env.device)
-    recorder = Recorder(session.env, _PLOTTED, chosen, None if args.video else _PLOTTED_STEPS)
-    viewer = open_viewer(session, args)
+    recorder = evaluation.recorder.Recorder(session.env, _PLOTTED, robots, None if args.video else _PLOTTED_STEPS)
+    viewer = viewers.opening.open_viewer(session, args)
     limit = args.steps or (unwatched if viewer is None else None)
     ending, steps = "all steps are done", 0
     try:
@@ -149,16 +136,14 @@ def _take(step: Step, recorder: Recorder, tally: Tally | None) -> None:
 
 def _film(session: PlaySession, args: argparse.Namespace, recorder: Recorder) -> None:
     """Draw the film of what was recorded, if one is wanted."""
-    from legged_gym.common.errors import VideoUnavailableError
-    from legged_gym.evaluation.recorder import stage_of
-    from legged_gym.render.film import PLAY, Scene, write_film
-
     if not args.video:
         return
     run, checkpoint = os.path.split(session.trained.checkpoint)
-    scene = Scene(f"{os.path.basename(run)}, {checkpoint}", recorder.rollout(), stage_of(session.env))
+    scene = render.film.Scene(
+        f"{os.path.basename(run)}, {checkpoint}", recorder.rollout(), evaluation.recorder.stage_of(session.env)
+    )
     try:
-        write_film([scene], args.video, PLAY)
+        render.film.write_film([scene], args.video, render.film.PLAY)
         print(f"video      {relative(args.video)}")
     except VideoUnavailableError as error:
         print(f"no video: {error}")
@@ -166,14 +151,14 @@ def _film(session: PlaySession, args: argparse.Namespace, recorder: Recorder) ->
 
 def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
     """Print the metrics and draw the plots into the run's folder."""
-    from legged_gym.evaluation.plots import plot_rollout
-
     env = trained.env
     print(f"{env.num_envs} robots for {tally.seconds:.1f} s each; velocity errors are root mean squares:")
     for name, value in tally.metrics().items():
         print(f"  {name:<32} {value:8.3f}")
     feet = [env.body_names[i] for i in env.feet_indices.tolist()]
-    for path in plot_rollout(recorder.rollout(), env.dof_names, feet, os.path.join(trained.results, "play")):
+    for path in evaluation.plots.plot_rollout(
+        recorder.rollout(), env.dof_names, feet, os.path.join(trained.results, "play")
+    ):
         print(f"plot       {relative(path)}")
 
 
@@ -184,9 +169,9 @@ def _export(trained: Trained, args: argparse.Namespace) -> None:
     elif args.overrides:
         print("not exported, because --set changed what the run was trained with: use export.py")
     else:
-        from legged_gym.policies.export import export_policy
-
-        for path in export_policy(trained.runner, trained.env, os.path.join(trained.run, "exported")).values():
+        for path in policies.export.export_policy(
+            trained.runner, trained.env, os.path.join(trained.run, "exported")
+        ).values():
             print(f"exported   {relative(str(path))}")
 
 

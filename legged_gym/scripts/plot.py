@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from legged_gym import envs, evaluation, runners
 from legged_gym.cli.arguments import add_run_arguments, get_args, make_task_parser, run_main
 
 _EXAMPLES = (
@@ -21,16 +22,11 @@ def plot(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run, or a picture that can't be written.
     """
-    import legged_gym.envs  # noqa: F401 (registers the tasks)
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.evaluation.curves import plot_curves
-    from legged_gym.runners.runs import experiment_root, find_run
-
-    _, train_cfg = task_registry.get_cfgs(args.task)
-    root = experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
-    run = find_run(root, args.load_run or "")
+    _, train_cfg = envs.task_registry.get_cfgs(args.task)
+    root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    run = runners.runs.find_run(root, args.load_run or "")
     path = args.output or os.path.join(run, "curves.png")
-    plot_curves(run, path, args.title, [find_run(root, other) for other in args.compare])
+    evaluation.curves.plot_curves(run, path, args.title, [runners.runs.find_run(root, other) for other in args.compare])
     print(f"plot       {path}")
 
 

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from legged_gym import deploy, evaluation, policies, render, runners, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_log_arguments, add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
+from legged_gym.common.threads import available_cores
 
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
@@ -84,36 +86,27 @@ def sim2sim(args: argparse.Namespace) -> None:
         UserError: No such policy, a setting that makes no sense, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
-    from legged_gym.render.video import check_video_path, prepare_offscreen
-
     if args.video:
-        check_video_path(args.video)
+        render.video.check_video_path(args.video)
     # Before MuJoCo is imported.
-    prepare_offscreen()
-    from legged_gym.common.threads import available_cores
-    from legged_gym.deploy.session import SIMULATION, Session
-    from legged_gym.evaluation.results import EvaluationResult
-    from legged_gym.policies.finder import find_exported, find_urdf
-    from legged_gym.runners.runs import output_folder
-    from legged_gym.this_robot.log import write_log
-    from legged_gym.this_robot.robot_file import read_robot
+    render.video.prepare_offscreen()
 
-    folder = find_exported(args.policy, args.task, args.log_root)
+    folder = policies.finder.find_exported(args.policy, args.task, args.log_root)
     print(f"policy     {relative(folder)}", flush=True)
     scenarios = _scenarios(args, folder)
-    result = EvaluationResult(
-        task=args.task, sim=SIMULATION, device="cpu", seed=args.seed,
+    result = evaluation.results.EvaluationResult(
+        task=args.task, sim=deploy.session.SIMULATION, device="cpu", seed=args.seed,
         trials=args.trials or (_SCENARIO_TRIALS if args.scenarios else 1), longest=None, overrides=[], scenarios=(),
     )  # fmt: skip
-    session = Session(
-        folder, args.urdf or find_urdf(folder), result, args.workers or available_cores(),
+    session = deploy.session.Session(
+        folder, args.urdf or policies.finder.find_urdf(folder), result, args.workers or available_cores(),
         low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
-        robot=read_robot(args.robot) if args.robot else None,
+        robot=this_robot.robot_file.read_robot(args.robot) if args.robot else None,
     )  # fmt: skip
     if args.log:
-        write_log(session.log(scenarios[0]), args.log)
+        this_robot.log.write_log(session.log(scenarios[0]), args.log)
         print(f"log        {args.log}", flush=True)
-    with output_folder(args.out, "sim2sim", args.log_root) as out:
+    with runners.runs.output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(scenarios)
         except KeyboardInterrupt:
@@ -126,57 +119,46 @@ def sim2sim(args: argparse.Namespace) -> None:
 
 def _scenarios(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
     """Return what is asked for: a drive, or scenarios of evaluate.py."""
-    from legged_gym.deploy.drive import out_of_range
-    from legged_gym.deploy.session import drive_scenario
-    from legged_gym.evaluation.scenarios import select_scenarios
-    from legged_gym.policies.exported import load_policy
-
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.scenarios:
         if given:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
-        return select_scenarios(None if args.scenarios == "all" else args.scenarios)
+        return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios)
     plan, seconds = _drive(args)
-    for line in out_of_range(plan, load_policy(folder).config.trained_ranges):
+    for line in deploy.drive.out_of_range(plan, policies.exported.load_policy(folder).config.trained_ranges):
         print(f"note       {line}")
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
         if name in given:
             conditions[condition.scenario_field] = condition.convert(getattr(args, name))
-    return (drive_scenario(plan, seconds, **conditions),)
+    return (deploy.session.drive_scenario(plan, seconds, **conditions),)
 
 
 def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
     """Return the drive and how long it lasts, s."""
-    from legged_gym.deploy.drive import DEFAULT_DRIVE, drive_seconds, read_drive, steady_drive
-
     command = (args.vx, args.vy, args.yaw)
     if args.drive and command != (None, None, None):
         raise UserError("give either --drive or --vx, --vy and --yaw")
     if args.drive:
-        plan = read_drive(args.drive)
+        plan = deploy.drive.read_drive(args.drive)
     elif command != (None, None, None):
-        plan = steady_drive((args.vx or 0.0, args.vy or 0.0, args.yaw or 0.0))
+        plan = deploy.drive.steady_drive((args.vx or 0.0, args.vy or 0.0, args.yaw or 0.0))
     else:
-        plan = DEFAULT_DRIVE
-    seconds = drive_seconds(plan) if args.seconds is None else args.seconds
+        plan = deploy.drive.DEFAULT_DRIVE
+    seconds = deploy.drive.drive_seconds(plan) if args.seconds is None else args.seconds
     if not plan[-1][0] < seconds < math.inf:
         raise UserError(f"--seconds must be more than {plan[-1][0]:g}, when the last command begins, got {seconds:g}")
     return plan, seconds
 
 
 def _report(session: Session, folder: str, video: str | None) -> None:
-    from legged_gym.deploy.session import DRIVE
-    from legged_gym.evaluation.report import print_results
-    from legged_gym.render.results import write_results
-
     print()
-    print_results(session.result)
+    evaluation.report.print_results(session.result)
     print()
     print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or was damped\n")
-    path, longest = os.path.join(folder, "sim2sim.json"), math.inf if DRIVE in session.samples else 4.0
+    path, longest = os.path.join(folder, "sim2sim.json"), math.inf if deploy.session.DRIVE in session.samples else 4.0
     ends = [dataclasses.asdict(end) for end in session.ends]
-    write_results(session.result, [session.samples], path, video, longest, ends=ends)
+    render.results.write_results(session.result, [session.samples], path, video, longest, ends=ends)
 
 
 def main() -> None:

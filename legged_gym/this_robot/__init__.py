@@ -1,1 +1,14 @@
 """From the simulation to one robot: its logs, what they show of it, and the simulated robot that is like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.this_robot import checks, excite, identify, log, policy_checks, replay, report, robot_file, stand
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["checks", "excite", "identify", "log", "policy_checks", "replay", "report", "robot_file", "stand"]

@@ -6,7 +6,12 @@ tensors, so each works with every simulator.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from legged_gym.common.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from legged_gym.viewers import opening, replay, session
 
 
 class Viewer(Protocol):
@@ -21,3 +26,8 @@ class Viewer(Protocol):
 
     def close(self) -> None:
         """Take the viewer away; it may be called twice."""
+
+
+__getattr__ = lazy_attributes(__name__)
+
+__all__ = ["Viewer", "opening", "replay", "session"]
