@@ -223,7 +223,9 @@ def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
     assert planning._start_noise(policy.config).tilt == 0.5 * init.orientation_noise
     rand, body = cfg.domain_rand, WorldSettings(URDF)
     # The rotors' inertia at the joints, and the hip roll's behind its further gear.
-    assert planning.armature(policy.config.joint_names)[:3] == pytest.approx([0.0045, 0.0405, 0.0045])
+    armature = {part: sum(bounds) / 2.0 for part, bounds in cfg.motors.armature.items()}
+    expected = joint_values("motors.armature", armature, policy.config.joint_names)
+    assert policy.config.joint_dynamics == {"joint_armature": tuple(expected)}
     for name in ("joint_damping", "joint_friction"):
         assert getattr(body, name) == pytest.approx(sum(getattr(rand, f"{name}_range")) / 2.0)
 

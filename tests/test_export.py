@@ -315,6 +315,11 @@ def test_controller_file_holds_this_policys_pose_and_gains(files: dict[str, Path
                 "density": 0.001,
                 "armature": 0.0,
             },
+            "joint_dynamics": {
+                "joint_armature": [0.0045, 0.0405, 0.0045, 0.0045, 0.0045] * 2,
+                "joint_damping": [0.0055] * 10,
+                "joint_friction": [0.00505] * 10,
+            },
             "foot_contact_force": 2.0,
             "contact_force_threshold": 1.0,
             "fall_protection_tilt": 0.349066,

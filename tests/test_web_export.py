@@ -20,6 +20,7 @@ from legged_gym.deploy.trial import Trial
 from legged_gym.deploy.web import GROUNDS, check_page_path, page_data, write_page
 from legged_gym.policies.exported import load_policy
 from legged_gym.runners.runs import shipped_policy
+from legged_gym.scripts import export, train
 
 WEB = Path(LEGGED_GYM_ROOT_DIR, "web")
 URDF = str(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/qmini/urdf/qmini.urdf"))
@@ -44,14 +45,15 @@ def commands(seconds: float) -> np.ndarray:
     return np.array([[command for at, command in DRIVE if at <= step * DT + 1e-9][-1] for step in steps], float)
 
 
-def reference(ground: str, plan: np.ndarray) -> Any:
-    zeros = np.zeros(10)
+def reference(ground: str, plan: np.ndarray, folder: str = FOLDER, urdf: str = URDF) -> Any:
+    policy = load_policy(folder)
+    zeros = np.zeros(len(policy.config.joint_names))
     trial = TrialPlan(
         dt=DT, commands=plan, pushes=np.zeros((len(plan), 2)), ground=GROUNDS[ground], friction=1.0, payload=0.0,
         p_gain=1.0, d_gain=1.0, zero_offset=zeros, action_delay=0.0, observation_delay=0.0, position=np.zeros(2),
         attitude=np.zeros(3), velocity=np.zeros(6), dof_pos=zeros, noise=0.0, seed=(1,),
     )  # fmt: skip
-    return Trial(load_policy(FOLDER), URDF, trial).run()
+    return Trial(policy, urdf, trial).run()
 
 
 def drive_page(data: Path, ground: str, plan: np.ndarray) -> list[dict[str, Any]]:
@@ -112,6 +114,57 @@ def test_a_browser_opens_the_file_from_disk_drives_pushes_and_changes_the_ground
         assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+def test_on_a_phone_the_panel_is_folded_and_stick_and_gamepad_drive(tmp_path: Path) -> None:
+    path = tmp_path / "qmini.html"
+    write_page(FOLDER, URDF, str(path), "Qmini walks")
+    browser.skip_without_browser()
+    with browser.open_browser() as page:
+        screen = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        page.get(path.as_uri())
+        browser.wait_for(lambda: "stick" in page.find_element("id", "message").text)
+        assert page.execute_script("return document.documentElement.scrollWidth") == 390
+        assert page.find_element("tag name", "aside").size["height"] < 844 / 4
+        x, y = page.execute_script(
+            "const b = document.getElementById('stick').getBoundingClientRect(); return [b.x + b.width / 2, b.y]"
+        )
+        for kind, points in (("Start", [(x, y + 56)]), ("Move", [(x, y + 4)])):
+            _touch(page, f"touch{kind}", points)
+        browser.wait_for(lambda: _numbers(page, "asked")[0] > 0.6 and _numbers(page, "walks")[0] > 0.4)
+        _touch(page, "touchEnd", [])
+        browser.wait_for(lambda: _numbers(page, "asked") == [0.0, 0.0, 0.0])
+        # Sticks up are negative, as browsers tell them.
+        page.execute_script(
+            "navigator.getGamepads = () => [null, {axes: [0.05, -1, -0.5, 0]}];"
+            "dispatchEvent(new Event('gamepadconnected'))"
+        )
+        browser.wait_for(lambda: _numbers(page, "asked") == [0.7, 0.0, 0.4])
+        assert page.find_element("id", "message").text.startswith("gamepad: left stick walks")
+        page.find_element("id", "fold").click()
+        browser.wait_for(lambda: page.find_element("id", "payload").is_displayed())
+        assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@needs_node
+def test_another_robot_s_policy_moves_on_the_page_as_in_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Go2 has twelve joints, four feet and no estimator."""
+    where = ["--task=go2", "--sim=mujoco", "--rl_device=cpu", f"--log_root={tmp_path}"]
+    small = ["--headless", "--num_envs=2", "--max_iterations=1", "--set=terrain.mesh_type=plane"]
+    exported, data = tmp_path / "exported", tmp_path / "data.json"
+    for script, further in ((train, small), (export, [f"--output={exported}", f"--web={tmp_path / 'go2.html'}"])):
+        monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *where, *further])
+        script.main()
+    urdf = str(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/go2/urdf/go2.urdf"))
+    data.write_text(json.dumps(page_data(load_policy(exported), urdf, "Go2")))
+    plan = np.tile([0.3, 0.0, 0.0], (100, 1))
+    expected = reference("flat", plan, str(exported), urdf).record.base_pos[:, 0]
+    rows = drive_page(data, "flat", plan)
+    np.testing.assert_allclose([row["position"] for row in rows][: len(expected)], expected, atol=1e-3)
+
+
 def test_what_is_no_page_s_name_is_refused() -> None:
     with pytest.raises(UserError, match=r"--web takes the name of an .html file"):
         check_page_path("qmini.txt")
@@ -120,4 +173,9 @@ def test_what_is_no_page_s_name_is_refused() -> None:
 
 
 def _numbers(page: Any, name: str) -> list[float]:
-    return [float(text) for text in page.find_element("id", name).text.split()]
+    return [float(text) for text in page.find_element("id", name).get_attribute("textContent").split()]
+
+
+def _touch(page: Any, kind: str, points: list[tuple[float, float]]) -> None:
+    touches = [{"x": x, "y": y} for x, y in points]
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})

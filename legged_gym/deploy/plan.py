@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from legged_gym.envs.base.name_matching import joint_values
-from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import ControllerConfig
@@ -99,9 +97,3 @@ def _start_noise(config: ControllerConfig) -> StartNoise:
         velocity=_START_SHARE * noise["velocity"],
         tilt=_START_SHARE * noise["orientation"],
     )
-
-
-def armature(joint_names: list[str]) -> tuple[float, ...]:
-    """Return the middle of what training draws for the reflected inertia of each joint's rotor, kg·m²."""
-    middle = {part: sum(bounds) / 2.0 for part, bounds in QminiCfg.motors.armature.items()}
-    return tuple(joint_values("motors.armature", middle, joint_names))

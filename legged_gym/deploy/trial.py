@@ -11,7 +11,7 @@ import numpy as np
 from legged_gym.common.controller_rules import STAND_UP_SECONDS
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT, Controller, MotorCommand, Sensors, stand_up_command
-from legged_gym.deploy.plan import TrialPlan, armature
+from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.evaluation.rollout import Rollout
 from legged_gym.policies.exported import PolicyFiles
@@ -60,7 +60,7 @@ class Trial:
             ground=plan.ground,
             reach=plan.reach,
             contact_force=config.contact_force_threshold,
-            **{"joint_armature": armature(config.joint_names), **plan.joints},  # type: ignore[arg-type]
+            **{**config.joint_dynamics, **plan.joints},  # type: ignore[arg-type]
         )
         self.world = World(settings, config.joint_names, config.foot_names)
         self._motor_ticks = _multiple("the motors' step", MOTOR_DT, settings.dt)

@@ -22,7 +22,6 @@ from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
 from legged_gym.deploy.mjcf import write_mjcf
-from legged_gym.deploy.plan import armature
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.policies.exported import PolicyFiles, load_policy
 from legged_gym.simulators.mujoco_model import build_scene
@@ -77,7 +76,7 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
     config = policy.config
     worlds = {
         name: World(
-            WorldSettings(urdf, config.body, ground=ground, reach=_REACH, joint_armature=armature(config.joint_names)),
+            WorldSettings(urdf, config.body, ground=ground, reach=_REACH, **config.joint_dynamics),  # type: ignore[arg-type]
             config.joint_names,
             config.foot_names,
         )

@@ -101,6 +101,9 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         "observation_noise": {term["name"]: term["noise"] for term in terms if term["noise"]},
         "start_noise": start_noise(env),
         "body": {name: getattr(cfg.asset, name) for name in BODY_SETTINGS},
+        "joint_dynamics": _map(
+            {name: _numbers(values) for name, values in env.rand.typical_joints(cfg, env.sim).items()}
+        ),
         "foot_contact_force": cfg.rewards.foot_contact_force,
         "contact_force_threshold": cfg.rewards.contact_force_threshold,
         "fall_protection_tilt": round(TILT_LIMIT, _DIGITS),

@@ -21,10 +21,12 @@ from legged_gym.envs.base.admissible import (
     Damping,
     Factor,
     Force,
+    Inertia,
     Rule,
     Speed,
     SpeedRange,
     Stiffness,
+    Torque,
     check,
     describe,
     shown,
@@ -56,6 +58,7 @@ BUILT_IN: dict[str, Any] = {
         "collapse_fixed_joints": True, "replace_cylinder_with_capsule": True, "balance_inertia": False,
         "density": 0.001, "armature": 0.0,
     },
+    "joint_dynamics": {},
     "foot_contact_force": 2.0,
     "contact_force_threshold": 1.0,
     "fall_protection_tilt": TILT_LIMIT,
@@ -72,6 +75,9 @@ class ControllerConfig:
     """Links that touch the ground, in the order of the estimator's contacts."""
     body: dict[str, float]
     """Settings of training's ``asset`` that decide what the robot's file becomes."""
+    joint_dynamics: dict[str, tuple[float, ...]]
+    """Middle of what training draws for ``joint_armature``, kg·m², ``joint_damping``, N·m·s/rad, and
+    ``joint_friction``, N·m, each (D,); what is missing is as in :class:`~legged_gym.deploy.world.WorldSettings`."""
     stand_angles: np.ndarray
     """Pose that the robot stands up into, (D,)."""
     stand_kp: np.ndarray
@@ -187,10 +193,16 @@ def read_controller_config(path: Path) -> ControllerConfig:
     count = len(joints)
     terms = policy.names("observation_terms")
     clock = "gait_clock" in terms
+    dynamics = policy.part(
+        "joint_dynamics",
+        {f"joint_{name}": _list_of(kind, count) for name, kind in _DYNAMICS.items()},
+        built_in=_ROTORS if joints == BUILT_IN["joint_names"] else {},
+    )
     return ControllerConfig(
         joint_names=joints,
         foot_names=policy.names("foot_names"),
         body=policy.part("body", {name: asset.annotation(name) for name in BUILT_IN["body"]}),
+        joint_dynamics={name: tuple(values) for name, values in dynamics.items()},
         stand_angles=stand.numbers("joint_standup_q", count, _Angle),
         stand_kp=stand.numbers("joint_kp", count, Stiffness),
         stand_kd=stand.numbers("joint_kd", count, Damping),
@@ -214,7 +226,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
         ),
         start_noise=policy.part(
             "start_noise",
-            {"dof_pos": Annotated[list[AngleNoise], Len(count, count)], "velocity": Speed, "orientation": AngleNoise},
+            {"dof_pos": _list_of(AngleNoise, count), "velocity": Speed, "orientation": AngleNoise},
         ),
         foot_contact_force=policy.take("foot_contact_force", Force),
         contact_force_threshold=policy.take("contact_force_threshold", Force),
@@ -229,6 +241,15 @@ def _all_different(names: list[str]) -> bool:
 
 
 _SENSORS = tuple(BUILT_IN["observation_noise"])
+
+
+def _list_of(kind: Any, count: int) -> Any:
+    return Annotated[list[kind], Len(count, count)]
+
+
+_ROTORS = {"joint_armature": [0.0045, 0.0405, 0.0045, 0.0045, 0.0045] * 2}
+"""Qmini's, for files that were written before they told it."""
+_DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
 _Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
 _Phase = Annotated[float, Ge(-1), Le(1)]
 
@@ -247,8 +268,7 @@ class _Section:
 
     def numbers(self, key: str, count: int | None = None, kind: Any = float) -> np.ndarray:
         """Return a list of ``count`` numbers, any number of them without, each as an annotation admits it."""
-        hint = list[kind] if count is None else Annotated[list[kind], Len(count, count)]
-        return np.array(self.take(key, hint), float)
+        return np.array(self.take(key, list[kind] if count is None else _list_of(kind, count)), float)
 
     def take(self, key: str, hint: Any) -> Any:
         """Return a value that an annotation admits."""

@@ -54,7 +54,8 @@ def export(args: argparse.Namespace) -> None:
                 )
             if args.web:
                 urdf = asset_path(trained.env.cfg.asset.file)
-                write_page(folder, urdf, args.web, f"{args.task}: {os.path.basename(trained.run)}")
+                policy = "the shipped policy" if trained.shipped else os.path.basename(trained.run)
+                write_page(folder, urdf, args.web, f"{args.task}: {policy}")
                 print(f"page       {relative(args.web)}: open it in a browser")
             if args.with_checkpoint:
                 for name in _copy_checkpoint(trained, folder):

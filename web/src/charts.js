@@ -2,14 +2,16 @@
 
 const SECONDS = 8;
 const LINES = [
-  { title: "forward velocity, m/s", range: 0.9, values: (s) => [s.command[0], s.velocity[0], s.estimate[0]] },
-  { title: "yaw rate, rad/s", range: 1.1, values: (s) => [s.command[2], s.yawRate] },
+  { title: "forward velocity, m/s", command: 0, values: (s) => [s.command[0], s.velocity[0], s.estimate[0]] },
+  { title: "yaw rate, rad/s", command: 2, values: (s) => [s.command[2], s.yawRate] },
 ];
 const COLOURS = ["#868e96", "#1c7ed6", "#e8590c"];
 
 export class Charts {
-  constructor(canvas) {
+  /** @param canvas Where to draw; @param ranges Least and greatest command of each component. */
+  constructor(canvas, ranges) {
     this.canvas = canvas;
+    this.largest = LINES.map(({ command }) => 1.3 * Math.max(0.1, ...ranges[command].map(Math.abs)));
     this.rows = [];
   }
 
@@ -34,7 +36,7 @@ export class Charts {
     context.font = "11px sans-serif";
     const part = height / LINES.length;
     const now = rows.at(-1).time;
-    LINES.forEach(({ title, range }, line) => {
+    LINES.forEach(({ title }, line) => {
       const middle = part * (line + 0.56);
       context.fillStyle = "#495057";
       context.fillText(title, 4, part * line + 11);
@@ -50,7 +52,7 @@ export class Charts {
         context.beginPath();
         for (const { time, values } of rows) {
           const x = width * (1 - (now - time) / SECONDS);
-          const y = middle - (values[line][which] / range) * part * 0.4;
+          const y = middle - (values[line][which] / this.largest[line]) * part * 0.4;
           context.lineTo(x, Math.min(part * (line + 1), Math.max(part * line + 13, y)));
         }
         context.stroke();

@@ -31,7 +31,18 @@ export class Drive {
   }
 
   hint() {
-    return "W S walk, A D turn, or the stick; drag the robot to push it, drag beside it to look around";
+    const [least, most] = this.ranges[1];
+    const sideways = least < 0 || most > 0;
+    const how = this.pad()
+      ? `gamepad: left stick walks${sideways ? " and goes sideways" : ""}, right stick turns`
+      : matchMedia("(pointer: coarse)").matches
+        ? "the stick walks and turns"
+        : `W S walk, A D turn${sideways ? ", Q E go sideways" : ""}, or the stick`;
+    return `${how}; drag the robot to push it, drag beside it to look around`;
+  }
+
+  pad() {
+    return [...(navigator.getGamepads?.() ?? [])].find(Boolean);
   }
 
   watchStick(stick) {
@@ -60,7 +71,7 @@ export class Drive {
   command() {
     const wanted = [this.stick[0], 0, this.stick[1]];
     for (const key of this.keys) KEYS[key].forEach((value, i) => (wanted[i] += value));
-    const pad = [...(navigator.getGamepads?.() ?? [])].find(Boolean);
+    const pad = this.pad();
     if (pad) {
       const axis = (i) => (Math.abs(pad.axes[i] ?? 0) > DEAD_ZONE ? pad.axes[i] : 0);
       wanted[0] -= axis(1);

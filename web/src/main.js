@@ -28,7 +28,7 @@ async function main() {
   const worker = new Worker(URL.createObjectURL(new Blob([find("worker").textContent], { type: "text/javascript" })));
   const view = new View(find("scene"), page);
   const drive = new Drive(find("stick"), page.policy.config.trained_ranges);
-  const charts = new Charts(find("curves"));
+  const charts = new Charts(find("curves"), page.policy.config.trained_ranges);
   let newest = null;
   worker.onmessage = ({ data }) => {
     if (data.error) say(data.error, true);
@@ -43,9 +43,15 @@ async function main() {
   makeGrounds(page, worker, view);
   makeSliders(worker);
   makePushes(view, worker);
+  makeTable(page.policy.config);
   find("restart").onclick = () => worker.postMessage({ restart: true });
-  document.body.classList.toggle("folded", innerWidth <= 700);
-  find("fold").onclick = () => document.body.classList.toggle("folded");
+  const fold = (folded) => {
+    document.body.classList.toggle("folded", folded);
+    find("fold").textContent = folded ? "▸" : "▾";
+  };
+  fold(innerWidth <= 700);
+  find("fold").onclick = () => fold(!document.body.classList.contains("folded"));
+  addEventListener("gamepadconnected", () => say(drive.hint()));
   const frame = () => {
     view.draw();
     if (newest) report(newest, drive);
@@ -69,6 +75,15 @@ function report(state, drive) {
   state.contacts.forEach((touches, foot) => find(`foot${foot}`)?.classList.toggle("touches", touches));
   if (state.fallen) say("fallen: it starts again in a moment");
   else if (/^(fallen|loading)/.test(find("message").textContent)) say(drive.hint());
+}
+
+function makeTable({ foot_names: feet, num_estimates: estimates }) {
+  find("estimates").parentElement.hidden = !estimates;
+  const names = feet.length === 2 ? ["left", "right"] : feet;
+  for (const [i, name] of names.entries()) {
+    const dot = Object.assign(document.createElement("span"), { className: "dot foot", id: `foot${i}` });
+    find("feet").append(dot, `${name} `);
+  }
 }
 
 function makeGrounds(page, worker, view) {

@@ -131,7 +131,7 @@ export class View {
       this.camera.updateProjectionMatrix();
     }
     // Narrow screens need more distance for the same width of the scene.
-    const distance = this.distance * Math.max(1, 0.9 / this.camera.aspect);
+    const distance = this.distance * Math.max(1, 0.65 / this.camera.aspect);
     const { x, y, z } = this.target;
     this.camera.position.set(
       x + distance * Math.cos(this.turn),

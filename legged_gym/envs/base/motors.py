@@ -50,6 +50,10 @@ class JointRanges:
         drawn = self._low + (self._high - self._low) * torch.rand_like(otherwise)
         return torch.where(self._named, drawn, otherwise)
 
+    def middle(self, otherwise: torch.Tensor) -> torch.Tensor:
+        """Return the middle of what is drawn for each joint, (D,): of joints that are not named, ``otherwise``'s."""
+        return torch.where(self._named, 0.5 * (self._low + self._high), otherwise)
+
 
 class Motors:
     """The settings of ``motors``, what was drawn from them, and how they bend the torque law.
