@@ -42,7 +42,8 @@ def some_robot(stand: Stand, seed: int, real: bool = True) -> Truth:
     if not real:
         return robot
     return dataclasses.replace(
-        robot, backlash=rng.uniform(0.0, 0.005, count), stribeck=0.3, clock_jitter=2e-4,
+        robot, backlash=rng.uniform(0.0, 0.005, count), clock_jitter=2e-4,
+        stribeck=rng.uniform(0.0, 0.5, count), stribeck_speed=float(rng.uniform(0.06, 0.15)),
         link_mass=rng.uniform(0.95, 1.05, len(stand.scene.body_ids)), imu_rate=float(rng.uniform(70.0, 100.0)),
     )  # fmt: skip
 

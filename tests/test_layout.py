@@ -23,8 +23,8 @@ _BUDGETS = {
     "deploy": 1625,
     "benchmarking": 475,
     "cli": 660,
-    "scripts": 1690,
-    "this_robot": 2500,
+    "scripts": 1715,
+    "this_robot": 2680,
     "utils": 200,
 }
 _CORE_BUDGET = 12500

@@ -54,8 +54,8 @@ def test_a_hidden_robot_is_found(stand: Stand, hidden: Truth, found: tuple[ThisR
         errors = np.abs(values - getattr(hidden, name))
         assert errors.max() < largest and np.median(errors) < 0.4 * largest, (name, errors)
         covered += (errors <= halves).tolist()
-    assert np.mean(covered) >= 0.8
-    assert robot.delay is not None and abs(robot.delay[1] - hidden.delay) < 1e-3
+    assert np.mean(covered) >= 0.9
+    assert robot.delay is not None and abs(robot.delay[1] - hidden.delay) < 4e-4
     assert set(robot.joints) == set(stand.joint_names)
     assert all("strength" in values for values in robot.joints.values())
 

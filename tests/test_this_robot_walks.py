@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import small_cfg
 
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.plan import draw_plans
 from legged_gym.envs import Qmini, task_registry
 from legged_gym.evaluation.scenarios import Scenario
@@ -20,8 +21,9 @@ from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
 from legged_gym.runners.widening import widen_critic
 from legged_gym.this_robot.checks import Finding, check
 from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.payload import find_payload
 from legged_gym.this_robot.policy_checks import check_policy
-from legged_gym.this_robot.robot_file import ThisRobot, apply_robot
+from legged_gym.this_robot.robot_file import ThisRobot, apply_robot, read_robot, write_robot
 from legged_gym.this_robot.stand import Stand
 from legged_gym.this_robot.walking import log_of_trial, plan_for
 
@@ -51,6 +53,25 @@ def walk(robot: ThisRobot, policy: PolicyFiles) -> RobotLog:
     assert plan.joints["joint_armature"] == (0.0045,) * 10 and plan.action_delay == 0.004
     assert plan.p_gain == pytest.approx(np.full(10, 0.9))
     return log_of_trial(policy, find_urdf(policy.folder), plan)
+
+
+@pytest.mark.parametrize("payload", [0.0, 1.5])
+def test_a_payload_is_found_from_a_walk(payload: float, robot: ThisRobot, policy: PolicyFiles, tmp_path: Path) -> None:
+    scenario = Scenario("walk", "", (((0.0, (0.3, 0.0, 0.2)),),), seconds=5.0, payload=(payload, payload))
+    plan = plan_for(robot, draw_plans(scenario, policy.config, 1, 1)[0], policy.config.joint_names)
+    log = log_of_trial(policy, find_urdf(policy.folder), plan, of_motors=True)
+    assert len(log.time) == 2500 and log.dt == pytest.approx(0.002)
+    low, value, high = find_payload(Stand(), robot, log)
+    assert abs(value - payload) < 0.2 and low < payload < high < low + 2.0
+    loaded = dataclasses.replace(robot, payload=(low, value, high))
+    write_robot(loaded, str(tmp_path / "loaded.yaml"))
+    cfg = small_cfg(2)
+    apply_robot(read_robot(str(tmp_path / "loaded.yaml")), cfg)
+    assert cfg.domain_rand.added_mass_range == pytest.approx([low, high], rel=1e-4)
+    with pytest.raises(UserError, match="strength of knee_pitch_l is not known"):
+        find_payload(Stand(), dataclasses.replace(robot, joints={**robot.joints, "knee_pitch_l": {}}), log)
+    with pytest.raises(UserError, match="250 rows a second"):
+        find_payload(Stand(), robot, log.rows(0, 500))
 
 
 def failed(found: list[Finding]) -> list[Finding]:
@@ -117,7 +138,6 @@ def test_the_shipped_policy_goes_on_on_this_robot(
     """Its rewards stay as they were at the end of its training, and all of it learns unless hardly any time is left."""
     from legged_gym.cli.arguments import run_main
     from legged_gym.scripts import train
-    from legged_gym.this_robot.robot_file import write_robot
 
     path = str(tmp_path / "my_robot.yaml")
     write_robot(robot, path)

@@ -86,10 +86,10 @@ class Session:
                 policy.seconds = time.perf_counter() - start
         self.result.finished = True
 
-    def log(self, scenario: Scenario) -> RobotLog:
-        """Run the first trial of a scenario once more and return its log."""
+    def log(self, scenario: Scenario, of_motors: bool) -> RobotLog:
+        """Run the first trial of a scenario once more and return its log, of the policy's steps or the motors'."""
         policy = load_policy(self.folder)
-        return log_of_trial(policy, self.urdf, self._draw(scenario, policy.config)[0])
+        return log_of_trial(policy, self.urdf, self._draw(scenario, policy.config)[0], of_motors)
 
     def describe_ends(self, most: int) -> list[str]:
         """Return a line for each of the first trials that ended early."""

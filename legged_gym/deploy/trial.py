@@ -77,18 +77,23 @@ class Trial:
         self._motors = stand_up_command(config, config.stand_angles, STAND_UP_SECONDS)
         self._torques = np.zeros(len(config.joint_names))
         self._rows: list[dict[str, np.ndarray]] = []
+        self._watch_motors: Callable[[Trial], None] | None = None
 
     @property
     def time(self) -> float:
         """Seconds since the start."""
         return round(self.tick * self.world.settings.dt, 9)
 
-    def run(self, watch: Callable[[Trial], None] | None = None) -> TrialResult:
+    def run(
+        self, watch: Callable[[Trial], None] | None = None, watch_motors: Callable[[Trial], None] | None = None
+    ) -> TrialResult:
         """Let the robot go its way to the end, or until a second after it fell.
 
         Args:
             watch: Called after each control step, for films.
+            watch_motors: Called whenever the motors look and act.
         """
+        self._watch_motors = watch_motors
         end = np.inf
         while len(self._rows) < self.plan.steps and self.time < end:
             self.control_step()
@@ -111,6 +116,8 @@ class Trial:
         for _ in range(self._control_ticks):
             if self.tick % self._motor_ticks == 0:
                 self._torques = self._drive_motors()
+                if self._watch_motors is not None:
+                    self._watch_motors(self)
             self.world.step(self._torques)
             self.tick += 1
             if self._readings.maxlen != 1:

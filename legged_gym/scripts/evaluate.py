@@ -132,8 +132,9 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
     robot, late = this_robot.robot_file.read_robot(args.robot), (0.0, 0.0)
     if robot.delay is not None:
         late = this_robot.robot_file.simulated_delay(robot, envs.task_registry.get_cfgs(args.task)[0])
+    load = (robot.payload[1],) * 2 if robot.payload is not None else (0.0, 0.0)
     this = tuple(
-        Scenario(name, f"this robot and its delay{what}", GRID, action_delay=late, push=push)
+        Scenario(name, f"this robot and its delay{what}", GRID, action_delay=late, push=push, payload=load)
         for name, what, push in (("this_robot", "", 0.0), ("this_robot_pushed", ", pushed by 0.6 m/s every 2 s", 0.6))
     )
     names = None if args.scenarios is None else args.scenarios.split(",")

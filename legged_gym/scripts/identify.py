@@ -5,17 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from legged_gym.cli import types
-from legged_gym.cli.arguments import get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
+
+if TYPE_CHECKING:
+    from legged_gym.this_robot.log import RobotLog
+    from legged_gym.this_robot.stand import Stand
 
 _DESCRIPTION = """\
 Identify a robot's parameters from logs of it in its stand: strength, armature, viscous and dry friction, zero offset
 and backlash of each joint, and the delay. Record the logs with trajectories of excite.py, one upright and one tilted.
-Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report in the same folder."""
+Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report in the same folder.
+With --robot, find the payload of that robot from a log of its walk with 500 rows a second, and write it with it."""
 
-_EXAMPLES = ("python legged_gym/scripts/identify.py upright.csv tilted.csv --out my_robot.yaml",)
+_EXAMPLES = (
+    "python legged_gym/scripts/identify.py upright.csv tilted.csv --out my_robot.yaml",
+    "python legged_gym/scripts/identify.py walk.npz --robot my_robot.yaml --out loaded.yaml      (its payload)",
+)
 
 
 def identify_robot(args: argparse.Namespace) -> None:
@@ -33,6 +42,9 @@ def identify_robot(args: argparse.Namespace) -> None:
 
     logs = [read_log(path) for path in args.logs]
     stand = Stand(args.task)
+    if args.robot:
+        _payload(args, stand, logs)
+        return
     robot, found = identify(stand, logs, args.workers or available_cores())
     write_robot(robot, args.out)
     report = os.path.splitext(args.out)[0] + ".html"
@@ -42,13 +54,13 @@ def identify_robot(args: argparse.Namespace) -> None:
     except OSError as error:
         raise UserError(f"{report}: can't be written: {error.strerror}") from error
     names = sorted({name for values in robot.joints.values() for name in values})
-    print(f"{'':16}" + "".join(f"{name:>26}" for name in names))
+    print(f"{'':16}" + "".join(f"{name:>28}" for name in names))
     for joint, values in robot.joints.items():
         cells = [
             f"{short(v[1])} ({short(v[0])} … {short(v[2])})" if (v := values.get(name)) else "not told"
             for name in names
         ]
-        print(f"{joint:16}" + "".join(f"{cell:>26}" for cell in cells))
+        print(f"{joint:16}" + "".join(f"{cell:>28}" for cell in cells))
     assert robot.delay is not None
     print("{:16}{:.1f} ms ({:.1f} … {:.1f})".format("delay", *(1e3 * robot.delay[i] for i in (1, 0, 2))))
     for line in advice(robot, found):
@@ -56,11 +68,28 @@ def identify_robot(args: argparse.Namespace) -> None:
     print(f"robot           {args.out}\nreport          {report}")
 
 
+def _payload(args: argparse.Namespace, stand: Stand, logs: list[RobotLog]) -> None:
+    """Find the payload of a robot whose joints are known."""
+    from legged_gym.this_robot.payload import find_payload
+    from legged_gym.this_robot.robot_file import read_robot, write_robot
+
+    if len(logs) != 1:
+        raise UserError(f"a payload is found from one log of a walk, got {len(logs)}")
+    robot = read_robot(args.robot)
+    robot.payload = find_payload(stand, robot, logs[0])
+    robot.not_told.pop("payload", None)
+    robot.made_from.append(logs[0].name)
+    write_robot(robot, args.out)
+    low, value, high = robot.payload
+    print(f"payload         {value:.2f} kg ({low:.2f} … {high:.2f})\nrobot           {args.out}")
+
+
 def main() -> None:
     """Read the command line and identify."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     parser.add_argument("logs", nargs="+", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
+    add_robot_argument(parser, "its joints are known; find the payload from a walk")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
     identify_robot(get_args(parser=parser))
 

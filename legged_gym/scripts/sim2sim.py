@@ -104,7 +104,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         robot=this_robot.robot_file.read_robot(args.robot) if args.robot else None,
     )  # fmt: skip
     if args.log:
-        this_robot.log.write_log(session.log(scenarios[0]), args.log)
+        this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
         print(f"log        {args.log}", flush=True)
     with runners.runs.output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
@@ -193,6 +193,9 @@ def main() -> None:
     )
     add_robot_argument(parser, "walk on this one robot")
     add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
+    add(
+        "--log_motors", action="store_true", help="log all of the motors' 500 ticks a second, without the policy's data"
+    )
     add("--urdf", metavar="FILE", help="use this URDF for the robot")
     add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each scenario")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")

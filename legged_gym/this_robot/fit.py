@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
+from legged_gym.deploy.controller import MOTOR_DT
+from legged_gym.this_robot.inverse_dynamics import gravity_leverage, regress
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, filled_in, predict
 from legged_gym.this_robot.stand import QUANTITIES, Stand
@@ -18,29 +19,36 @@ from legged_gym.this_robot.stand import QUANTITIES, Stand
 FITTED = (*QUANTITIES, "backlash")
 """What is fitted of each joint, in the order of the parameters."""
 
+_JOINTS = (*FITTED, "stribeck")
+"""With what is only fitted because the others depend on it."""
 _SHARED = ("delay", "position_lag", "velocity_lag")
 _PRIORS = {
     "strength": (0.5, 1.5), "viscous_friction": (0.0, 0.6), "dry_friction": (0.0, 1.0), "zero_offset": (-0.1, 0.1),
-    "backlash": (0.0, 0.02),
+    "backlash": (0.0, 0.02), "stribeck": (0.0, 0.7),
 }  # fmt: skip
 """Lowest and highest value that is expected at all, (low, high); armature: 0 to five times the nominal one."""
 _SHARED_PRIORS = ((0.0, 0.04), (0.0, 0.001), (0.0, 0.002))
 """s. What the motors' loops lag is known to a tick of theirs: a held torque's angle is half a tick old, and so on."""
 _MASS_SPREAD = 0.05
 """Links weigh up to this share more or less than their description says."""
-_STRIBECK = 0.5
-"""By up to about this share friction at rest is larger than in motion."""
 _NOISE = (2e-4, 1e-3)
 """Least and largest noise of an angle that a fit begins with, rad."""
 BACKLASH_DT = 0.006
 """Rows further apart than this, s, do not show when a motor crosses its gear's play."""
+_LAG_KNOWN = 5e-5
+"""A motor's loop lags by so much more or less than a fit says, s."""
+_COVERING = 2.6
+"""Standard deviations in a half interval. Errors of a model are no noise: 2 cover 82 to 99 % of what is hidden."""
+_LEVERAGE = 0.1
+"""A zero shows only if gravity's torques change by more than this with the angle, N·m/rad."""
 _DELAYS = np.arange(0.0, 0.0301, 0.002)
 """Tried at the start, s."""
 _SETTLE = 0.4
 """Seconds after which a prediction has forgotten its first state."""
 _BLOCK = 0.5
 """Errors of the model are alike for so long, s."""
-_STEPS = {"strength": 0.01, "viscous_friction": 0.01, "dry_friction": 0.01, "zero_offset": 0.002, "backlash": 0.002}
+_STEPS = {"strength": 0.01, "viscous_friction": 0.01, "dry_friction": 0.01, "zero_offset": 0.002, "backlash": 0.002,
+          "stribeck": 0.1}  # fmt: skip
 """For differences; armature: a twentieth of the nominal one."""
 
 
@@ -67,7 +75,7 @@ class Fit:
     def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return a quantity's values and the half widths of their 95 % intervals, both (D,), or (1,) if shared."""
         where = _where(name, self.stand.num_dof)
-        return self.values[where], 2.0 * np.sqrt(np.diag(self.covariance)[where])
+        return self.values[where], _COVERING * np.sqrt(np.diag(self.covariance)[where])
 
     def prior_of(self, name: str) -> np.ndarray:
         """Return lowest and highest value expected of a quantity, (D, 2) or (1, 2)."""
@@ -91,7 +99,9 @@ def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
     problem = _Problem(stand, seen, threads)
     bounds = _bounds(stand)
     if max(log.dt for log in logs) > BACKLASH_DT:
-        bounds[1][_where("backlash", stand.num_dof)] = 2e-6
+        for bound, end in zip(bounds, (-1e-6, 3e-6), strict=True):
+            bound[_where("backlash", stand.num_dof)] = end
+    if max(log.dt for log in logs) > 1.5 * MOTOR_DT:
         whole = [c for log, cut in zip(logs, cuts, strict=True) for c in filled_in(log, chunks(log.rows(0, cut)))]
         problem.consider(whole, bounds)
     found = least_squares(
@@ -106,7 +116,7 @@ def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
     # What the fit leaves is the better measure of how far to trust each joint.
     problem.noise = np.maximum(_NOISE[0], problem.rms(found.x))
     found = least_squares(
-        problem.residuals, found.x, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=4, ftol=1e-4
+        problem.residuals, found.x, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=3, ftol=1e-4
     )
     unseen = []
     for log, cut in zip(logs, cuts, strict=True):
@@ -115,7 +125,7 @@ def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
         ]
         unseen += filled_in(log, pieces) if problem.fills_in else pieces
     moved = np.sqrt(np.mean([np.var(c.position, axis=0) for c in seen], axis=0))
-    return Fit(stand, found.x, problem.covariance(found.x), problem.prior, problem.noise, problem.rms(found.x),
+    return Fit(stand, found.x, problem.covariance(found), problem.prior, problem.noise, problem.rms(found.x),
                _Problem(stand, unseen, threads).rms(found.x), moved)  # fmt: skip
 
 
@@ -134,6 +144,8 @@ class _Problem:
         # Motion between rows that are far apart looks like noise, so it is only a first guess.
         self.noise = np.clip(np.min(noises, axis=0), *_NOISE)
         self._moves, self._branches = _moves(stand)
+        self._shown = np.ones(len(self.middle))
+        self._shown[_where("zero_offset", stand.num_dof)] = gravity_leverage(stand, seen) > _LEVERAGE
 
     def start(self, bounds: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Return a first guess: torques by regression at the delay that fits best."""
@@ -144,7 +156,7 @@ class _Problem:
         low, high = bounds
         # Accelerations need rows that are close together; without them the nominal robot is the start.
         if self.chunks[0].time[1] <= BACKLASH_DT:
-            regressed = np.mean([_regress(self.stand, chunk, delay) for chunk in self.chunks], axis=0)
+            regressed = np.mean([regress(self.stand, chunk, delay) for chunk in self.chunks], axis=0)
             values[: 4 * self.stand.num_dof] = regressed.ravel()
         return np.clip(values, low + 1e-6, high - 1e-6)
 
@@ -189,15 +201,15 @@ class _Problem:
                 for parameter in np.flatnonzero(move):
                     affected = self._branches[parameter]
                     rows[:, affected, parameter] = change[:, affected] / move[parameter]
-            parts.append(self._weighted(rows, chunk).reshape(-1, len(values)))
+            parts.append(self._weighted(rows * self._shown, chunk).reshape(-1, len(values)))
         return np.vstack([*parts, np.diag(1.0 / self.spread)])
 
-    def covariance(self, values: np.ndarray) -> np.ndarray:
+    def covariance(self, found: OptimizeResult) -> np.ndarray:
         """Return the parameters' covariance, (P, P), robust against errors that are alike for a while.
 
         It is wider by what refits to other robots would find. The motors' loops are in the fit itself.
         """
-        jacobian, residuals = self.jacobian(values), self.residuals(values)
+        values, jacobian, residuals = found.x, found.jac, found.fun
         inverse = np.linalg.inv(jacobian.T @ jacobian)
         meat, first = np.diag(1.0 / self.spread**2), 0
         for chunk in self.chunks:
@@ -213,26 +225,33 @@ class _Problem:
         # Never less than what noise alone leaves.
         widest = np.maximum(np.diag(robust), np.diag(inverse))
         scale = np.sqrt(widest / np.maximum(np.diag(robust), 1e-30))
-        return robust * np.outer(scale, scale) + self._of_others(values, jacobian, residuals, inverse)
+        total = robust * np.outer(scale, scale) + self._of_others(values, jacobian, residuals, inverse)
+        # All joints' P gains times an unsure lag look like damping.
+        strength, damping = (_where(name, self.stand.num_dof) for name in ("strength", "viscous_friction"))
+        unsure = _LAG_KNOWN * values[strength] * np.max([chunk.kp for chunk in self.chunks], axis=0)
+        total[damping, damping] += np.diag(unsure**2)
+        return total
 
     def _of_others(
         self, values: np.ndarray, jacobian: np.ndarray, residuals: np.ndarray, inverse: np.ndarray
     ) -> np.ndarray:
-        """Return the covariance that comes from what is not fitted, (P, P): links' masses and friction at rest.
+        """Return the covariance that comes from what is not fitted, (P, P): masses, how joints stick, and play.
 
         A refit to another robot is one step of Gauss and Newton from here.
         """
         found = _candidate(self.stand, values)
         total = np.zeros_like(inverse)
         others = [dataclasses.replace(found, link_mass=masses) for masses in _other_masses(self.stand)]
-        for robot in [*others, dataclasses.replace(found, stribeck=_STRIBECK)]:
+        others += [dataclasses.replace(found, lean=3.0 * found.lean)]
+        others += [dataclasses.replace(found, stribeck_speed=factor * found.stribeck_speed) for factor in (0.5, 2.0)]
+        for robot in others:
             parts = [
                 self._weighted(predict(self.stand, c, [robot], self.threads)[0] - c.position, c) for c in self.chunks
             ]
             changed = np.concatenate([*(part.ravel() for part in parts), residuals[-len(values) :]]) - residuals
             shift = inverse @ (jacobian.T @ changed)
-            # Masses are spread evenly, so the variance is a third of the square of the largest change.
-            total += np.outer(shift, shift) / (1.0 if robot.stribeck else 3.0)
+            # What is spread evenly has a variance of a third of the square of the largest change.
+            total += np.outer(shift, shift) / 3.0
         return total
 
     def rms(self, values: np.ndarray) -> np.ndarray:
@@ -251,7 +270,7 @@ class _Problem:
 
 def _priors(stand: Stand) -> np.ndarray:
     count, parts = stand.num_dof, []
-    for name in FITTED:
+    for name in _JOINTS:
         if name == "armature":
             parts.append(np.stack((np.zeros(count), np.maximum(5.0 * stand.nominal().armature, 0.08)), axis=1))
         else:
@@ -262,32 +281,30 @@ def _priors(stand: Stand) -> np.ndarray:
 def _nominal(stand: Stand) -> np.ndarray:
     truth = stand.nominal()
     shared = np.mean(_SHARED_PRIORS, axis=1)
-    backlash = np.broadcast_to(truth.backlash, stand.num_dof)
-    return np.concatenate([*(getattr(truth, name) for name in QUANTITIES), backlash, shared])
+    rest = np.zeros(len(_JOINTS[len(QUANTITIES) :]) * stand.num_dof)
+    return np.concatenate([*(getattr(truth, name) for name in QUANTITIES), rest, shared])
 
 
 def _bounds(stand: Stand) -> tuple[np.ndarray, np.ndarray]:
-    low = np.full(len(_nominal(stand)), -np.inf)
-    for name in ("strength", "armature", "viscous_friction", "dry_friction", "backlash", *_SHARED):
+    # What is near nothing may be fitted as a little less than that: bounds would hold up the search, and bias it.
+    low, high = np.full((2, len(_nominal(stand))), [[-np.inf], [np.inf]])
+    for name in QUANTITIES[:4]:
         low[_where(name, stand.num_dof)] = 0.1 if name == "strength" else 0.0
-    high = np.full_like(low, np.inf)
-    for name, (_, highest) in zip(_SHARED[1:], _SHARED_PRIORS[1:], strict=True):
-        high[_where(name, stand.num_dof)] = 1.5 * highest
     return low, high
 
 
 def _where(name: str, count: int) -> slice:
     """Return where a quantity's values are among the parameters."""
-    if name in FITTED:
-        first = FITTED.index(name) * count
+    if name in _JOINTS:
+        first = _JOINTS.index(name) * count
         return slice(first, first + count)
-    first = len(FITTED) * count + _SHARED.index(name)
+    first = len(_JOINTS) * count + _SHARED.index(name)
     return slice(first, first + 1)
 
 
 def _candidate(stand: Stand, values: np.ndarray) -> Candidate:
     count = stand.num_dof
-    joints = {name: values[_where(name, count)] for name in FITTED}
+    joints = {name: values[_where(name, count)] for name in _JOINTS}
     shared = {name: float(values[_where(name, count)][0]) for name in _SHARED}
     return Candidate(**joints, **shared)  # type: ignore[arg-type]
 
@@ -302,7 +319,7 @@ def _moves(stand: Stand) -> tuple[np.ndarray, list[np.ndarray]]:
     branch = np.array(stand.branch)
     affected: list[np.ndarray] = []
     moves = []
-    for name in FITTED:
+    for name in _JOINTS:
         size = np.maximum(0.05 * stand.nominal().armature, 2e-4) if name == "armature" else np.full(count, _STEPS[name])
         for place in range(max(np.bincount(branch))):
             move = np.zeros(total)
@@ -314,7 +331,7 @@ def _moves(stand: Stand) -> tuple[np.ndarray, list[np.ndarray]]:
         affected += [np.flatnonzero(branch == b) for b in branch]
     for i, seconds in enumerate((5e-4, 2e-4, 2e-4)):
         moves.append(np.zeros(total))
-        moves[-1][len(FITTED) * count + i] = seconds
+        moves[-1][len(_JOINTS) * count + i] = seconds
         affected.append(np.arange(count))
     return np.stack(moves), affected
 
@@ -331,36 +348,3 @@ def _other_masses(stand: Stand) -> list[np.ndarray]:
                 factors[links[joint]] += _MASS_SPREAD
         found.append(factors)
     return found
-
-
-def _regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
-    """Return strength, armature, viscous and dry friction of each joint, (4, D), by regression on inverse dynamics."""
-    dt = float(np.median(np.diff(chunk.time)))
-    width = max(3, round(0.02 / dt)) | 1
-    kernel = np.hanning(width + 2)[1:-1] / np.hanning(width + 2).sum()
-    smooth = np.stack([np.convolve(column, kernel, "same") for column in chunk.position.T], axis=1)
-    speed, target = np.gradient(smooth, dt, axis=0), np.empty_like(chunk.target)
-    force = np.gradient(speed, dt, axis=0)
-    for joint in range(stand.num_dof):
-        target[:, joint] = np.convolve(
-            np.interp(chunk.time - delay, chunk.time, chunk.target[:, joint]), kernel, "same"
-        )
-    drive = chunk.kp * (target - smooth) - chunk.kd * speed
-    bare = dataclasses.replace(stand.nominal(), **dict.fromkeys(QUANTITIES[1:4], np.zeros(stand.num_dof)))  # type: ignore[arg-type]
-    model = stand.model_of(bare)
-    model.opt.gravity[:] = 9.81 * chunk.down
-    data, rows = mujoco.MjData(model), np.arange(2 * width, len(chunk.time) - 2 * width, max(1, len(chunk.time) // 800))
-    needed = np.empty((len(rows), stand.num_dof))
-    for i, row in enumerate(rows):
-        data.qpos[:], data.qvel[:], data.qacc[:] = smooth[row], speed[row], force[row]
-        mujoco.mj_inverse(model, data)
-        needed[i] = data.qfrc_inverse
-    nominal = np.stack([getattr(stand.nominal(), name) for name in QUANTITIES[:4]])
-    found = np.empty((4, stand.num_dof))
-    for joint in range(stand.num_dof):
-        columns = [drive[rows, joint], -force[rows, joint], -speed[rows, joint], -np.tanh(speed[rows, joint] / 0.05)]
-        # A weak pull to the nominal robot keeps what the motion does not show.
-        table = np.vstack([np.stack(columns, axis=1), np.diag([0.3, 3.0, 0.3, 0.3])])
-        wanted = np.concatenate((needed[:, joint], np.diag([0.3, 3.0, 0.3, 0.3]) @ nominal[:, joint]))
-        found[:, joint] = np.linalg.lstsq(table, wanted, rcond=None)[0]
-    return np.clip(found, [[0.5], [1e-3], [0.0], [0.0]], [[1.5], [0.1], [0.5], [0.5]])

@@ -16,8 +16,8 @@ _BASE_TURNS = 0.15
 """A base in a stand turns slower than this, RMS, rad/s."""
 _HARDLY = 0.02
 """A joint whose motion is smaller than this hardly moved, RMS, rad."""
-_DELAY_KNOWN = 1.5e-3
-"""Clocks that jitter and gears with play leave a delay unsure by so much, s, whatever the fit says."""
+_DELAY_KNOWN = 5e-4
+"""Clocks that jitter leave a delay unsure by so much, s, whatever the fit says."""
 _NEVER = {
     "link masses": "scaling all masses with all strengths gives the same motion: weigh the links",
     "action and observation delay apart": "only their sum shows in how a motion follows its targets",
@@ -57,6 +57,9 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
             robot.not_told[name] = f"rows more than {1e3 * BACKLASH_DT:g} ms apart don't show it: log at 500 Hz"
             continue
         values, halves = found.of(name)
+        if name == "backlash":
+            # A motor that crosses less play than its encoder's noise does not show.
+            halves = np.maximum(halves, found.noise)
         for joint, label in enumerate(stand.joint_names):
             reason = _reason(name, found.moved[joint], 2.0 * halves[joint], float(np.ptp(found.prior_of(name)[joint])))
             if reason:
@@ -93,5 +96,6 @@ def _reason(name: str, moved: float, width: float, prior: float) -> str:
 
 
 def _interval(value: float, half: float, positive: bool) -> Interval:
-    low = max(0.0, value - half) if positive else value - half
-    return (float(low), float(value), float(value + half))
+    least = 0.0 if positive else -np.inf
+    low, middle, high = (max(least, float(end)) for end in (value - half, value, value + half))
+    return low, middle, high

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,15 +14,13 @@ from scipy.signal import resample
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.stand import STRIBECK_SPEED, Stand, Truth
+from legged_gym.this_robot.stand import Stand, Truth
 
 STEP = 0.002
 """Physics step of predictions, s. What it does to inertia and timing is taken out again to first order."""
 SIMULATED_STEP = 0.001
 """A force of a step acts half a step before it in a simulation; delays are meant as those of one with this step."""
 _GRAVITY = 9.81
-_LEAN = 0.002
-"""An error of the angle past which a motor surely leans to one side of its gear's play, rad."""
 
 
 @dataclass
@@ -33,6 +31,8 @@ class Candidate(Truth):
     """Age of the angle in the P term, s."""
     velocity_lag: float = 0.0
     """Age of the velocity in the D term, s."""
+    lean: float = 5e-4
+    """An error of the angle past which a motor surely leans to one side of its gear's play, rad."""
 
 
 @dataclass
@@ -98,18 +98,17 @@ def predict(stand: Stand, chunk: Chunk, robots: Sequence[Candidate], threads: in
     The D gain and most of the drive live in the model itself: stiffness and damping of its joints.
     """
     steps = int(np.ceil(chunk.time[-1] / STEP)) + 1
-    grid = STEP * np.arange(steps)
     models, states, forces = [], [], np.empty((len(robots), steps, stand.num_dof))
+    # Most robots do not differ in what these depend on.
+    side, excess, arriving = (functools.cache(functools.partial(f, chunk)) for f in (_side, _excess, _arriving))
     for i, robot in enumerate(robots):
-        model = _driven_model(stand, chunk, robot)
-        start = chunk.position[0] - robot.zero_offset
-        states.append(np.concatenate(([0.0], start, chunk.first_velocity)))
-        target = _arriving(chunk, grid, robot.delay) - robot.zero_offset
+        models.append(_driven_model(stand, chunk, robot))
+        states.append(np.concatenate(([0.0], chunk.position[0] - robot.zero_offset, chunk.first_velocity)))
         half = 0.5 * np.broadcast_to(robot.backlash, stand.num_dof)
-        forces[i] = robot.strength * chunk.kp * (target - half * _side(chunk, grid, robot.delay))
-        if robot.stribeck:
-            forces[i] -= robot.stribeck * robot.dry_friction * _excess(chunk, grid)
-        models.append(model)
+        target = arriving(steps, robot.delay) - robot.zero_offset
+        forces[i] = robot.strength * chunk.kp * (target - half * side(steps, robot.delay, robot.lean))
+        if np.any(robot.stribeck):
+            forces[i] -= robot.stribeck * robot.dry_friction * excess(steps, robot.stribeck_speed)
     data = [mujoco.MjData(models[0]) for _ in range(threads)]
     with mujoco.rollout.Rollout(nthread=threads if threads > 1 else 0) as runner:
         states_out, _ = runner.rollout(
@@ -120,7 +119,7 @@ def predict(stand: Stand, chunk: Chunk, robots: Sequence[Candidate], threads: in
     )
     qvel = np.concatenate((np.stack(states)[:, None, 1 + stand.num_dof :], states_out[:, :-1, 1 + stand.num_dof :]), 1)
     shown = _between(qpos, qvel, chunk.time / STEP)
-    plays = [0.5 * np.broadcast_to(r.backlash, stand.num_dof) * _side(chunk, chunk.time, r.delay) for r in robots]
+    plays = [0.5 * np.broadcast_to(r.backlash, stand.num_dof) * side(0, r.delay, r.lean) for r in robots]
     return shown + np.stack([robot.zero_offset for robot in robots])[:, None] + np.stack(plays)
 
 
@@ -135,7 +134,8 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     inertia = np.maximum(
         robot.armature - kd * robot.velocity_lag + 0.5 * kp * robot.position_lag**2 - 0.5 * STEP * damping, -5e-4
     )
-    model = stand.model_of(dataclasses.replace(robot, armature=np.zeros(stand.num_dof)))
+    # How friction creeps follows from the robot's own armature.
+    model = stand.model_of(robot)
     model.opt.timestep = STEP
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
     model.opt.gravity[:] = _GRAVITY * chunk.down
@@ -146,28 +146,41 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     return model
 
 
-def _side(chunk: Chunk, time: np.ndarray, delay: float) -> np.ndarray:
-    """Return to which side of its gear's play each motor leans at some times, -1 to 1, (n, D): that of its torque."""
+def running_mean(values: np.ndarray, seconds: float, dt: float) -> np.ndarray:
+    """Return the running mean of rows, (T, n), over about so long."""
+    window = np.hanning(max(3, round(seconds / dt)) + 2)
+    return np.stack([np.convolve(column, window / window.sum(), "same") for column in values.T], axis=1)
+
+
+def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
+    """Return to which side of its gear's play each motor leans, -1 to 1: that of its torque.
+
+    At so many steps, (S, D), or if that is 0 at the chunk's times, (T, D).
+    """
     error, (sent, targets) = np.empty_like(chunk.position), chunk.sent or (chunk.time, chunk.target)
     for joint, target in enumerate(targets.T):
         error[:, joint] = np.interp(chunk.time - delay, sent, target) - chunk.position[:, joint]
-    lean = np.tanh(error / _LEAN)
-    return np.stack([np.interp(time, chunk.time, column) for column in lean.T], axis=1)
+    sides = np.tanh(running_mean(error, 0.02, float(np.median(np.diff(chunk.time)))) / lean)
+    return _at_steps(chunk, sides, steps) if steps else sides
 
 
-def _excess(chunk: Chunk, time: np.ndarray) -> np.ndarray:
-    """Return the excess of slow joints' friction at some times, in the direction of motion, 0 to 1, (n, D)."""
+def _at_steps(chunk: Chunk, values: np.ndarray, steps: int) -> np.ndarray:
+    """Return a chunk's joint values at steps of a simulation, (S, D)."""
+    time = STEP * np.arange(steps)
+    return np.stack([np.interp(time, chunk.time, column) for column in values.T], axis=1)
+
+
+def _excess(chunk: Chunk, steps: int, fading: float) -> np.ndarray:
+    """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (n, D)."""
     dt = float(np.median(np.diff(chunk.time)))
-    window = np.hanning(max(3, round(0.03 / dt)) + 2)
-    smooth = np.stack([np.convolve(column, window / window.sum(), "same") for column in chunk.position.T], axis=1)
-    speed = np.gradient(smooth, chunk.time, axis=0)
-    excess = np.tanh(speed / 0.02) * np.exp(-((speed / STRIBECK_SPEED) ** 2))
-    return np.stack([np.interp(time, chunk.time, column) for column in excess.T], axis=1)
+    speed = np.gradient(running_mean(chunk.position, 0.03, dt), chunk.time, axis=0)
+    excess = np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2))
+    return _at_steps(chunk, excess, steps)
 
 
-def _arriving(chunk: Chunk, grid: np.ndarray, delay: float) -> np.ndarray:
+def _arriving(chunk: Chunk, steps: int, delay: float) -> np.ndarray:
     """Return the mean of the targets that the motors hold around each step, rad, (S, D): smooth in the delay."""
-    edges = np.append(grid - 0.5 * STEP, grid[-1] + 0.5 * STEP) - delay + 0.5 * SIMULATED_STEP
+    edges = STEP * (np.arange(steps + 1) - 0.5) - delay + 0.5 * SIMULATED_STEP
     time, target = chunk.sent or (chunk.time, chunk.target)
     # Each is held until the next; before the first one its target has been there for long.
     time, target = np.concatenate(([time[0] - 1.0], time, [time[-1] + 1.0])), np.vstack((target[:1], target))

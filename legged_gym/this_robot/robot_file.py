@@ -28,6 +28,8 @@ class ThisRobot:
     """By joint and quantity; what the logs don't tell is left out."""
     delay: Interval | None = None
     """From a target to when it acts, s."""
+    payload: Interval | None = None
+    """On the base, kg."""
     made_from: list[str] = field(default_factory=list)
     not_told: dict[str, str] = field(default_factory=dict)
     """What the logs don't tell, and why."""
@@ -45,8 +47,10 @@ def write_robot(robot: ThisRobot, path: str) -> None:
         for joint, values in robot.joints.items()
     }
     content: dict[str, Any] = {"task": robot.task, "made_from": robot.made_from, "joints": rounded}
-    if robot.delay is not None:
-        content["delay"] = [float(f"{x:.5g}") for x in robot.delay]
+    for name in ("delay", "payload"):
+        interval = getattr(robot, name)
+        if interval is not None:
+            content[name] = [float(f"{x:.5g}") for x in interval]
     content["not_told"] = robot.not_told
     try:
         with open(path, "w", encoding="utf-8") as file:
@@ -65,7 +69,7 @@ def read_robot(path: str) -> ThisRobot:
     content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
         raise UserError(f"{path}: no robot: it needs a section 'joints'")
-    known = ("task", "made_from", "joints", "delay", "not_told")
+    known = ("task", "made_from", "joints", "delay", "payload", "not_told")
     for key in content:
         if key not in known:
             raise UserError(f"{path}: unknown key '{key}': {near_names(str(key), known)}")
@@ -79,10 +83,11 @@ def read_robot(path: str) -> ThisRobot:
         joints[str(joint)] = {
             n: _interval(path, f"joints.{joint}.{n}", v, n != "zero_offset") for n, v in values.items()
         }
-    delay = content.get("delay")
+    delay, payload = content.get("delay"), content.get("payload")
     return ThisRobot(
         task=str(content.get("task", "")), joints=joints, made_from=list(content.get("made_from") or []),
         delay=None if delay is None else _interval(path, "delay", delay, True),
+        payload=None if payload is None else _interval(path, "payload", payload, False),
         not_told=dict(content.get("not_told") or {}), path=path,
     )  # fmt: skip
 
@@ -108,6 +113,8 @@ def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) 
     if all("strength" in values for values in robot.joints.values()):
         # Gains are numbers that its motors are sent; what differs from them is the strength.
         rand.stiffness_multiplier_range = rand.damping_multiplier_range = [1.0, 1.0]
+    if robot.payload is not None:
+        rand.randomize_base_mass, rand.added_mass_range = True, [robot.payload[0], robot.payload[2]]
     if robot.delay is not None:
         rand.action_delay_range = list(simulated_delay(robot, cfg))
 

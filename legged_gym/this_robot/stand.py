@@ -19,8 +19,6 @@ from legged_gym.this_robot.robot_file import ThisRobot
 _DT = 0.001
 """Physics step, s."""
 _GRAVITY = 9.81
-STRIBECK_SPEED = 0.1
-"""Speed at which a third of the excess of friction at rest is left, rad/s."""
 
 QUANTITIES = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset")
 """What is known of each joint; settings of ``motors`` have the same names and units."""
@@ -44,8 +42,10 @@ class Truth:
     """From a target to when the motor has it, s."""
     backlash: np.ndarray | float = 0.0
     """rad, from end to end."""
-    stribeck: float = 0.0
+    stribeck: np.ndarray | float = 0.0
     """Share by which friction at rest is larger."""
+    stribeck_speed: float = 0.1
+    """Speed at which a third of that is left, rad/s."""
     link_mass: np.ndarray | float = 1.0
     """Factor of each link's mass and inertia, (B,)."""
     position_noise: float = 0.0
@@ -184,23 +184,31 @@ def simulate(stand: Stand, trajectory: Trajectory, truth: Truth, seed: int = 0, 
     down = gravity_in_base(np.broadcast_to(trajectory.attitude, (len(trajectory.time), 3)))
     data.qpos[:] = trajectory.target[0] - truth.zero_offset
     half, rows = 0.5 * np.broadcast_to(truth.backlash, stand.num_dof), []
-    late, held = truth.delay / MOTOR_DT, -1
+
+    def drive(sent: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row's torque and where the motors are in their gears' play."""
+        target = trajectory.target[sent] - truth.zero_offset
+        play = np.clip(target - data.qpos, -half, half)
+        wanted = trajectory.kp[sent] * (target - data.qpos - play) - trajectory.kd[sent] * data.qvel
+        return np.clip(truth.strength * wanted, -stand.torque_limits, stand.torque_limits), play
+
     for tick in range(len(trajectory.time)):
         model.opt.gravity[:] = _GRAVITY * down[tick]
         for step in range(ticks):
-            # The motors' own tick is where a delayed target comes in, in whole physics steps.
-            sent = max(0, int(np.floor(tick + (step + 0.5) / ticks - late)))
-            if step == 0 or sent != held:
-                held, target = sent, trajectory.target[sent] - truth.zero_offset
-                play = np.clip(target - data.qpos, -half, half)
-                wanted = trajectory.kp[sent] * (target - data.qpos - play) - trajectory.kd[sent] * data.qvel
-                torque = np.clip(truth.strength * wanted, -stand.torque_limits, stand.torque_limits)
-            if step == 0 and tick % every == 0:
-                rows.append((tick, data.qpos + play + truth.zero_offset, data.qvel.copy()))
-            if truth.stribeck:
-                excess = truth.stribeck * np.exp(-((data.qvel / STRIBECK_SPEED) ** 2))
-                model.dof_frictionloss[:] = truth.dry_friction * (1.0 + excess)
+            begin = tick + step / ticks - truth.delay / MOTOR_DT
+            sent, later = (max(0, int(np.floor(when))) for when in (begin + 1e-9, begin + 1.0 / ticks - 1e-9))
+            if step == 0:
+                torque, play = drive(sent)
+                if tick % every == 0:
+                    rows.append((tick, data.qpos + play + truth.zero_offset, data.qvel.copy()))
             data.qfrc_applied[:] = torque
+            if later != sent:
+                # The next target comes in during this step, which gets the mean.
+                torque, _ = drive(later)
+                data.qfrc_applied[:] += (1.0 - (later - begin) * ticks) * (torque - data.qfrc_applied)
+            if np.any(truth.stribeck):
+                excess = truth.stribeck * np.exp(-((data.qvel / truth.stribeck_speed) ** 2))
+                model.dof_frictionloss[:] = truth.dry_friction * (1.0 + excess)
             mujoco.mj_step(model, data)
     return _log(stand, trajectory, truth, rows, down, rng)
 

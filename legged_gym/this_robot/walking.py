@@ -43,11 +43,19 @@ def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> Trial
         plan, p_gain=plan.p_gain * strength, d_gain=plan.d_gain * strength,
         zero_offset=plan.zero_offset + told("zero_offset", 0.0), joints=joints,
         action_delay=plan.action_delay + (robot.delay[1] if robot.delay else 0.0),
+        payload=plan.payload + (robot.payload[1] if robot.payload else 0.0),
     )  # fmt: skip
 
 
-def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan) -> RobotLog:
-    """Run a trial and return its log, with a row for each control step.
+def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan, of_motors: bool = False) -> RobotLog:
+    """Run a trial and return its log.
+
+    Args:
+        policy: Who walks.
+        urdf: The robot.
+        plan: The trial.
+        of_motors: Log a row for each of the motors' ticks, with the encoders' own noise and nothing of the policy;
+            else a row for each control step, with what the policy was given.
 
     Raises:
         UserError: The policy, the robot and the plan don't fit each other.
@@ -64,6 +72,18 @@ def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan) -> RobotLog:
             "action": controller.action, "estimate": controller.estimate, "observation": controller.observation,
         })  # fmt: skip
 
-    Trial(policy, urdf, plan).run(note)
+    rng = np.random.default_rng(plan.seed)
+
+    def note_motors(trial: Trial) -> None:
+        sensed, told, time = trial.world.sense(), trial.told, np.array(trial.time)
+        rows.append({
+            "time": time, "command": trial.controller.command, "target": told.target, "kp": told.kp, "kd": told.kd,
+            "position": sensed.dof_pos + plan.zero_offset + 5e-4 * rng.standard_normal(len(told.kp)),
+            "velocity": sensed.dof_vel + 0.05 * rng.standard_normal(len(told.kp)),
+            "gyro": sensed.gyro + 0.01 * rng.standard_normal(3),
+            "gravity": projected_gravity(sensed.quat) + 0.002 * rng.standard_normal(3), "imu_time": time,
+        })  # fmt: skip
+
+    Trial(policy, urdf, plan).run(*((None, note_motors) if of_motors else (note,)))
     values = {name: np.stack([np.asarray(row[name], float) for row in rows]) for name in rows[0]}
     return RobotLog(list(policy.config.joint_names), values, "sim2sim")
