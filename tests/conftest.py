@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -75,10 +76,17 @@ class PlainCfg(LeggedRobotCfg):
         pass
 
 
+class PlainRobot(LeggedRobot):
+    """A class with the constructor that the docs recommend to those who had legged_gym's."""
+
+    def __init__(self, cfg: LeggedRobotCfg, **kwargs: Any) -> None:
+        super().__init__(cfg, **kwargs)
+
+
 @pytest.fixture
 def plain_task(monkeypatch: pytest.MonkeyPatch) -> str:
     """Register a task of the base classes for this test, and return its name."""
-    monkeypatch.setitem(task_registry._tasks, "plain", (LeggedRobot, PlainCfg(), LeggedRobotCfgPPO()))
+    monkeypatch.setitem(task_registry._tasks, "plain", (PlainRobot, PlainCfg(), LeggedRobotCfgPPO()))
     return "plain"
 
 

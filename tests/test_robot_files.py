@@ -192,6 +192,15 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
     "namespace": ({"robot.xml": urdf().replace("<robot", "<robot xmlns='http://drake.mit.edu'")}, NONE),
     "turned": ({"robot.urdf": urdf(**turned())}, NONE),
     "MJCF": ({"robot.xml": mjcf()}, NONE),
+    "MJCF in a scene": (
+        {"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'><geom size='1'/></body>")},
+        NONE,
+    ),
+    "rounded": (
+        {"robot.urdf": urdf().replace("'0.002' ixy='0'", "'0.002' ixy='1e-20'", 1)
+                             .replace("ixx='0.002' iyy='0.002' izz='0.002'", "ixx='-5e-20' iyy='0' izz='0'", 1)},
+        setting("asset", balance_inertia=True),
+    ),
 }  # fmt: skip
 
 
@@ -281,6 +290,7 @@ def test_mass_and_its_place_are_those_of_the_file(tmp_path: Path, name: str) -> 
         "antenna": 0.5,
         "no inertial": 4e-6,
         "MJCF": 0.5,
+        "MJCF in a scene": 0.5,
     }
     model = scene(tmp_path, name).model
     guards = 4 * 4 / 3 * np.pi * 0.02**3 * 1e-3 if name == "fixed feet" else 0.0
@@ -463,7 +473,10 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "huge": ({"robot.urdf": urdf(**{f"l{i}": link(f"l{i}") for i in range(2000)})}, "2009 links, more than 1000"),
     "ball": ({"robot.xml": mjcf().replace("<joint name='fl_knee'", "<joint type='ball' name='fl_knee'")}, "'fl_knee'"),
     "no robot": ({"robot.xml": "<mujoco/>"}, "0 bodies hang on the world"),
-    "two robots": ({"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'/>")}, "'box', 'trunk'"),
+    "two robots": (
+        {"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'><freejoint/><geom size='1'/></body>")},
+        "'box', 'trunk'",
+    ),
 }
 
 

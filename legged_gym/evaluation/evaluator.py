@@ -222,7 +222,7 @@ def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> Ev
     cfg = evaluation_config(settings.task, policy, num_envs, batch.on_plane)
     settings.adjust(cfg)
     task = evaluation_class(task_registry.get_task_class(settings.task))
-    env = task(cfg, settings.sim, settings.sim_device, settings.seed)
+    env = task(cfg, sim_name=settings.sim, sim_device=settings.sim_device, seed=settings.seed)
     observed = env.get_observations()
     for group in policy.groups:
         if group not in set(observed.keys()):

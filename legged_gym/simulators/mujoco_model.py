@@ -226,13 +226,22 @@ def _balance_inertias(robot: RobotFile) -> None:
     # Beside it, because it leaves alone what has a moment of zero or less.
     robot.spec.compiler.balanceinertia = True
     for body in robot.spec.bodies:
-        xx, yy, zz, xy, xz, yz = body.fullinertia
-        if np.isnan(xx) or body.mass == 0.0:
-            continue
+        xx, yy, zz, xy, xz, yz = moments = _moments(body)
         small, middle, large = np.linalg.eigvalsh([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        if small < 1e-9 * large or small + middle < large:
-            mean = robot.balanced[body.name] = float(xx + yy + zz) / 3.0
-            body.fullinertia = [mean] * 3 + [0.0] * 3
+        if body.mass > 0.0 and np.abs(moments).max() < 1e-12:
+            # A mass without extent, which can't be turned: it gets what a ball of water of this mass has.
+            mean = 0.4 * body.mass * float(body.mass / 4189.0) ** (2.0 / 3.0)
+        elif body.mass > 0.0 and xx + yy + zz > 0.0 and (small < 1e-9 * large or small + middle < large):
+            mean = float(xx + yy + zz) / 3.0
+        else:
+            continue
+        robot.balanced[body.name] = mean
+        body.fullinertia, body.iquat = [mean] * 3 + [0.0] * 3, [1.0, 0.0, 0.0, 0.0]
+
+
+def _moments(body: mujoco.MjsBody) -> np.ndarray:
+    """Return xx, yy, zz, xy, xz and yz of a link's inertia in the file, kg·m²."""
+    return np.array([*body.inertia, 0.0, 0.0, 0.0] if np.isnan(body.fullinertia[0]) else body.fullinertia)
 
 
 def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> None:
@@ -334,12 +343,13 @@ def _explain(error: ValueError, spec: mujoco.MjSpec) -> str:
     text = one_line(error)
     name = text.rpartition("Element name '")[2].partition("'")[0]
     body = spec.body(name) if "Element name" in text else None
-    if body is not None and ("balanceinertia" in text or "eigenvalues" in text):
-        inertia = ", ".join(f"{value:g}" for value in (body.fullinertia if body.fullinertia[0] > 0 else body.inertia))
+    weightless = "moving bodies" in text
+    if body is not None and ("balanceinertia" in text or "eigenvalues" in text or (weightless and body.mass > 0.0)):
+        inertia = ", ".join(f"{value:g}" for value in _moments(body))
         return (
             f"link '{name}': no body has the inertia {inertia} kg·m², whose main moments must be above 0 and each "
             "below the sum of the others; correct it, or set config key 'asset.balance_inertia' to true"
         )
-    if body is not None and "moving bodies" in text:
+    if body is not None and weightless:
         return f"link '{name}' moves but has no mass: it needs an <inertial> or shapes (config key 'asset.density')"
     return text

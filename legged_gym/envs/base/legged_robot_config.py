@@ -176,7 +176,7 @@ class LeggedRobotCfg(BaseConfig):
         flip_visual_attachments: Literal[False] = False
         """Meshes are drawn as the URDF says, never turned from y-up to z-up."""
         balance_inertia: bool = False
-        """Let a link whose inertia no body can have turn equally hard about all axes."""
+        """Let a link whose inertia no body can have turn equally hard about all axes; one without any, as a ball."""
         density: Annotated[float, Ge(0), Le(25000)] = 0.001
         """Of collision shapes of links whose mass the URDF does not say, kg/m³."""
         armature: Inertia = 0.0

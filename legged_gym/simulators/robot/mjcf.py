@@ -40,6 +40,13 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     """
     spec, model, undrawn = _load(path, visuals)
     bases = list(spec.worldbody.bodies)
+    moving = [body for body in bases if body.joints or any(child.joints for child in body.find_all("body"))]
+    if len(moving) == 1:
+        # The others stand still: they belong to the scene.
+        for body in bases:
+            if body is not moving[0]:
+                spec.delete(body)
+        bases = moving
     if len(bases) != 1:
         names = ", ".join(f"'{body.name}'" for body in bases)
         raise refuse(path, f"{len(bases)} bodies hang on the world, a robot has one{': ' if names else ''}{names}")

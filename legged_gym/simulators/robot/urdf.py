@@ -223,8 +223,7 @@ class _Urdf:
             self.fail(f"{where}: mass {mass.get('value')} kg")
         _copy(mass, copy, "value")
         for key in _MOMENTS[:3]:
-            if self._numbers(where, inertia, key, 1)[0] < 0.0:
-                self.fail(f"{where}: {key} {inertia.get(key)} kg·m²")
+            self._numbers(where, inertia, key, 1)
         for key in _MOMENTS[3:]:
             self._numbers(where, inertia, key, 1, [0.0])
             inertia.set(key, inertia.get(key, "0"))
