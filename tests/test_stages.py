@@ -11,6 +11,7 @@ from qmini_training import make_env, make_runner
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.stages import Finish, NetAverage
 
 
@@ -46,18 +47,24 @@ def test_stages_change_scales_and_coefficients_when_they_begin(env: Qmini) -> No
     assert float(resumed.alg.entropy_coef) == 0.25
 
 
-def test_stages_push_harder_where_robots_are_pushed(env: Qmini) -> None:
-    runner = make_runner(env, runner__stages={1: {"domain_rand.max_push_vel_y": 3.0}})
-    before = env.cfg.domain_rand.max_push_vel_x, env.cfg.domain_rand.max_push_vel_y
+def test_stages_change_pushes_and_widths_of_rewards(tmp_path: Path) -> None:
+    env = make_env()
+    before = env.cfg.domain_rand.max_push_vel_x
+    later = {"domain_rand.max_push_vel_y": 3.0, "rewards.ang_vel_sigma": 0.7}
+    runner = make_runner(env, tmp_path, runner__stages={1: later})
     runner.learn(2)
-    still = torch.zeros(5000, 6)
-    strongest = env._pushes.push(still).abs().max(dim=0).values
-    assert strongest[0] == pytest.approx(before[0], rel=0.01) and strongest[1] == pytest.approx(3.0, rel=0.01)
-    env.push_velocities["max_push_vel_y"].fill_(before[1])
+    strongest = env._pushes.push(torch.zeros(5000, 6)).abs().max(dim=0).values
+    assert strongest[0] == pytest.approx(before, rel=0.01) and strongest[1] == pytest.approx(3.0, rel=0.01)
+    error = env.commands[:, 2] - env.base_ang_vel[:, 2]
+    torch.testing.assert_close(env._reward_tracking_ang_vel(), torch.exp(-error.square() / 0.7))
+    # The run's own settings are those that it began with: a resumed training has the same.
+    saved = read_checkpoint(tmp_path / "model_1.pt")["config"]["env"]["rewards"]["ang_vel_sigma"]
+    assert saved == make_env().cfg.rewards.ang_vel_sigma != 0.7
+    with pytest.raises(UserError, match=r"'rewards.ang_vel_sigma' .*-1"):
+        make_runner(env, runner__stages={1: {"rewards.ang_vel_sigma": -1.0}})
     env.cfg.domain_rand.push_robots = False
     with pytest.raises(UserError, match=r"'domain_rand.max_push_vel_y' can't change on the way"):
-        make_runner(env, runner__stages={1: {"domain_rand.max_push_vel_y": 3.0}})
-    env.cfg.domain_rand.push_robots = True
+        make_runner(env, runner__stages={1: later})
 
 
 @pytest.mark.parametrize(

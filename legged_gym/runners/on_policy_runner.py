@@ -89,6 +89,8 @@ class OnPolicyRunner(RslRlRunner):
         self.after_save: list[Callable[[], None]] = []
         """Called after a checkpoint was written."""
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
+        # As the run began, whatever its stages change.
+        self._env_config = plain(env.cfg.to_dict() if hasattr(env.cfg, "to_dict") else env.cfg)
         self._stages = Stages(self.cfg.get("stages", {}), env, self.alg)
         self._finish: Finish | None = None
         self._averages: dict[str, Any] = {}
@@ -243,11 +245,8 @@ class OnPolicyRunner(RslRlRunner):
             "env": self.env.training_state(),
             "logger": self.logger.state_dict(),
             "averages": self._averages if self._finish is None else self._finish.state(),
-            "config": {"env": self._env_cfg(), "train": plain(self.cfg)},
+            "config": {"env": self._env_config, "train": plain(self.cfg)},
         }
-
-    def _env_cfg(self) -> Any:
-        return plain(self.env.cfg.to_dict() if hasattr(self.env.cfg, "to_dict") else self.env.cfg)
 
     def _after_iteration(self, iteration: int) -> None:
         """Change what the next iteration is to change, and look after what may keep the training from going on."""
@@ -307,7 +306,7 @@ class OnPolicyRunner(RslRlRunner):
             self.env.load_training_state(checkpoint["env"])
         if load_cfg is None:
             self._averages = checkpoint.get("averages", {})
-            self.new_episodes = go_on(self, path, checkpoint, self._env_cfg())
+            self.new_episodes = go_on(self, path, checkpoint, self._env_config)
             if self.new_episodes is not None:
                 self.env.reset()
         return checkpoint.get("infos")

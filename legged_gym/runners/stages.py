@@ -11,7 +11,6 @@ from torch import nn
 from legged_gym.common.errors import UserError, near_names
 
 _SCALES = "rewards.scales."
-_PUSHES = "domain_rand."
 _COEFFICIENTS = ("algorithm.entropy_coef",)
 
 
@@ -27,25 +26,29 @@ class Stages:
         Args:
             stages: From the iteration that a stage begins with to its settings, by their dotted names. They stay until
                 a later stage changes them.
-            env: The task, with ``reward_scales`` and, if its robots are pushed, ``push_velocities``.
+            env: The task, with ``reward_scales`` and what else is ``changeable``.
             alg: The algorithm.
 
         Raises:
-            UserError: A setting that can't change on the way.
+            UserError: A setting that can't change on the way, or a value that does not fit.
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self._env, self._alg = env, alg
-        self._pushes = {f"{_PUSHES}{name}": value for name, value in getattr(env, "push_velocities", {}).items()}
+        self._setters = getattr(env, "changeable", {})
         known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
         known += [key for key in _COEFFICIENTS if hasattr(alg, key.rpartition(".")[2])]
-        known += self._pushes
+        known += self._setters
         for begin, settings in self._stages:
-            for key in settings:
+            for key, value in settings.items():
                 if key not in known:
                     raise UserError(
                         f"config key 'runner.stages.{begin}': '{key}' can't change on the way (a reward needs a scale "
                         f"from the start): {near_names(key, known)}"
                     )
+                if key in self._setters:
+                    trial = env.cfg.copy()
+                    trial.set(key, value)
+                    trial.check()
 
     @property
     def last(self) -> int:
@@ -63,8 +66,8 @@ class Stages:
         if key.startswith(_SCALES):
             self._env.reward_scales[key.removeprefix(_SCALES)] = value * self._env.dt
             return
-        if key in self._pushes:
-            self._pushes[key].fill_(value)
+        if key in self._setters:
+            self._setters[key](value)
             return
         name = key.rpartition(".")[2]
         present = getattr(self._alg, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -222,9 +224,17 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.reset()
 
     @property
-    def push_velocities(self) -> dict[str, torch.Tensor]:
-        """The strongest pushes, m/s, 0-d, by their settings in ``domain_rand``: change them in place."""
-        return self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
+    def changeable(self) -> dict[str, Callable[[float], Any]]:
+        """What a training may change on the way besides scales of rewards: by setting, what sets it.
+
+        These are pushes, and the widths of rewards unless steps are recorded, which holds them as constants.
+        """
+        pushes = self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
+        widths = [name for name in self.cfg.to_dict()["rewards"] if "_sigma" in name] if self._graph is None else []
+        setters: dict[str, Callable[[float], Any]] = {
+            f"domain_rand.{name}": strongest.fill_ for name, strongest in pushes.items()
+        }
+        return setters | {f"rewards.{name}": partial(self.cfg.set, f"rewards.{name}") for name in widths}
 
     def close(self) -> None:
         """Free the simulation's resources."""

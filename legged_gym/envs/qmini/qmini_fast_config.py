@@ -46,14 +46,12 @@ class QminiFastCfg(QminiCfg):
             gait_feet_swing_profile = -800.0
             gait_feet_air_time = 10.0
             action_rate = -0.03
-            tracking_ang_vel = 2.0
-            tracking_lin_vel_x_fine = 1.5
 
         # Wide enough that the first half step in the right direction pays.
         lin_vel_sigma = 0.1
         lin_vel_sigma_fine = 0.01
-        ang_vel_sigma = 0.5
-        ang_vel_sigma_fine = 0.1
+        ang_vel_sigma = 0.2
+        ang_vel_sigma_fine = 0.05
 
 
 class QminiFastCfgPPO(QminiCfgPPO):
@@ -73,19 +71,23 @@ class QminiFastCfgPPO(QminiCfgPPO):
     class runner(QminiCfgPPO.runner):
         experiment_name = "qmini_fast"
         max_iterations = 2000
+        averaged_iterations = 0
+        estimator_iterations = 0
+        # First it learns to walk forwards, then to turn, then to be pushed.
         stages = {
-            200: {"rewards.scales.tracking_lin_vel_x": 3.0, "rewards.scales.tracking_lin_vel_x_fine": 2.0},
-            400: {
-                "algorithm.entropy_coef": 0.003,
-                "domain_rand.max_push_vel_x": 0.4,
-                "domain_rand.max_push_vel_y": 0.4,
-                "rewards.scales.termination": -100.0,
-            },
-            600: {
+            480: {
                 "algorithm.entropy_coef": 0.002,
+                "rewards.ang_vel_sigma": 0.5,
+                "rewards.ang_vel_sigma_fine": 0.1,
+                "rewards.scales.tracking_ang_vel": 2.0,
+                "domain_rand.max_push_vel_x": 0.5,
+                "domain_rand.max_push_vel_y": 0.5,
+            },
+            800: {
+                "algorithm.entropy_coef": 0.001,
+                "rewards.scales.tracking_lin_vel_x_fine": 2.0,
+                "rewards.scales.termination": -150.0,
                 "domain_rand.max_push_vel_x": 0.8,
                 "domain_rand.max_push_vel_y": 0.8,
-                "rewards.scales.termination": -200.0,
-                "rewards.scales.lin_vel_y_error": -2.0,
             },
         }
