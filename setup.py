@@ -72,6 +72,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "pytest-cov>=7",
             "hypothesis>=6.100",
             "ipykernel>=6.29",
             "nbclient>=0.10",

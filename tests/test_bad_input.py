@@ -8,13 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.cli.arguments import run_main
+from legged_gym.common.errors import UserError
+from legged_gym.common.labels import LabelLayout
+from legged_gym.deploy.drive import read_drive
 from legged_gym.envs import task_registry
 from legged_gym.runners.runs import save_run_config
+from legged_gym.this_robot.log import read_log
+from legged_gym.this_robot.robot_file import read_robot
 
 PLANE = "--set=terrain.mesh_type=plane"
 
@@ -172,6 +178,18 @@ def test_one_line_and_nothing_left_behind(
     assert contents(workplace) == before
 
 
+def test_films_that_rsl_rls_own_runner_can_not_make_leave_no_run(
+    plain_task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ["--set=runner_class_name=rsl_rl.runners:OnPolicyRunner", "--video_interval=1"]
+    monkeypatch.setattr(
+        sys, "argv", ["train.py", f"--task={plain_task}", "--num_envs=2", PLANE, f"--log_root={tmp_path}/logs", *own]
+    )
+    assert run_main(importlib.import_module("legged_gym.scripts.train").main) == 2
+    assert capsys.readouterr().err.startswith("error: --video_interval needs one of this project's runners")
+    assert not contents(tmp_path)
+
+
 @pytest.mark.parametrize("case", ["task", "damaged URDF", "play truncated"])
 def test_the_real_commands_say_it_too(case: str, workplace: Path) -> None:
     (script, *arguments), message = filled(case, workplace)
@@ -189,3 +207,110 @@ def test_the_real_commands_say_it_too(case: str, workplace: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
     assert contents(workplace) == before
+
+
+ROBOTS = {
+    "made_from: 5\njoints: {}": "key 'made_from' takes a list of texts, got 5",
+    "not_told: 5\njoints: {}": "key 'not_told' takes texts by name, got 5",
+    "task: [1]\njoints: {}": "key 'task' takes text, got [1]",
+    "joints: {hip_yaw_l: {strength: [1, 1, 1%s]}}" % ("0" * 400): "key 'joints.hip_yaw_l.strength' takes 3 numbers",
+    "joints: {hip_yaw_l: {strength: [true, true, true]}}": "key 'joints.hip_yaw_l.strength' takes 3 numbers",
+    "joints: {hip_yaw_l: {strength: [1, 1, .inf]}}": "key 'joints.hip_yaw_l.strength' takes 3 numbers",
+    "joints: {hip_yaw_l: {armature: [0, 5, 1000]}}": "key 'joints.hip_yaw_l.armature' takes 3 numbers from 0 to 100",
+    "joints: {hip_yaw_l: {backlash: [0.2, 0.1, 0.3]}}": "[lowest, likeliest, highest], got [0.2, 0.1, 0.3]",
+    "joints: {}\ndelay: [0, 0.1, 5]": "key 'delay' takes 3 numbers from 0 to 1",
+}
+
+
+@pytest.mark.parametrize("text", ROBOTS, ids=range(len(ROBOTS)))
+def test_robot_files_that_make_no_sense(text: str, tmp_path: Path) -> None:
+    (tmp_path / "my_robot.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        read_robot(str(tmp_path / "my_robot.yaml"))
+    assert ROBOTS[text] in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("row", ["0,1e30,0,0", "0,0,0,200", "1e9,0,0,0"])
+def test_drives_that_make_no_sense(row: str, tmp_path: Path) -> None:
+    (tmp_path / "drive.csv").write_text(row)
+    with pytest.raises(UserError, match="row 1: takes times up to 1e\\+06 s and velocities up to 100"):
+        read_drive(tmp_path / "drive.csv")
+    (tmp_path / "drive.yaml").write_text("- [0, true, 0, 0]")
+    with pytest.raises(UserError, match="row 1: must be four numbers"):
+        read_drive(tmp_path / "drive.yaml")
+
+
+def whole_log() -> dict[str, np.ndarray]:
+    """Return the signals of a log that can be read, of two joints."""
+    zeros = np.zeros((20, 2))
+    signals = dict.fromkeys(("target", "position", "velocity", "kp", "kd"), zeros)
+    gravity = np.tile([0.0, 0.0, -1.0], (20, 1))
+    return {"time": 0.02 * np.arange(20), **signals, "gyro": np.zeros((20, 3)), "gravity": gravity}
+
+
+LOGS = {
+    "time": (np.array(1.0), "'time' is a single number, not one for each row"),
+    "kp": (np.full((20, 2), -5.0), "'kp' has gains below 0"),
+    "position": (np.full((20, 2), 1e300), "'position' has 40 values beyond 1e+06"),
+    "gravity": (np.zeros((20, 3)), "'gravity' has rows without a direction"),
+    "joint_names": (np.array(["hip", "hip"]), "names a joint twice: hip, hip"),
+}
+
+
+@pytest.mark.parametrize("signal", LOGS)
+def test_logs_that_make_no_sense(signal: str, tmp_path: Path) -> None:
+    values: dict[str, np.ndarray] = {"joint_names": np.array(["hip", "knee"]), **whole_log()}
+    np.savez(tmp_path / "log.npz", **values)  # type: ignore[arg-type]
+    read_log(str(tmp_path / "log.npz"))
+    values[signal] = LOGS[signal][0]
+    np.savez(tmp_path / "log.npz", **values)  # type: ignore[arg-type]
+    with pytest.raises(UserError) as error:
+        read_log(str(tmp_path / "log.npz"))
+    assert LOGS[signal][1] in str(error.value)
+
+
+def test_damaged_logs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "log.npz", joint_names=np.array(["hip", "knee"]), **whole_log())  # type: ignore[arg-type]
+    whole = (tmp_path / "log.npz").read_bytes()
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    damaged = {"a.npz": whole[:500], "b.npz": b"", "c.npz": (tmp_path / "one.npy").read_bytes(), "d.csv": b"time\n",
+               "e.csv": b"time,\0\n1,2\n", "f.mcap": b"", "g.mcap": b"\x89MCAP0\r\n"}  # fmt: skip
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=f"{name}: (can't be read|bags need|column)"):
+            read_log(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [({"size": 10**9, "scale": 1.0}, "1000000000 columns"), ({"size": 3, "scale": float("nan")}, "nan")],
+)
+def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        LabelLayout.from_list([{"name": "base_lin_vel", **entry}])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sim2sim", "--vx=0", "--payload=1e6"], "--payload: takes a number from -1000 to 1000, got '1e6'"),
+        (["sim2sim", "--vx=0", "--kp=1e6"], "--kp: takes a number from 0 to 100, got '1e6'"),
+        (["sim2sim", "--vx=0", "--friction=50"], "--friction: takes a number from 0 to 10, got '50'"),
+        (["excite", "--rate=1e6"], "--rate: takes a number from 10 to 10000, got '1e6'"),
+        (["evaluate", "=shipped"], "a policy's name is text that can be part of a file's name, got '=shipped'"),
+        (["evaluate", "a/b=shipped"], "a policy's name is text that can be part of a file's name, got 'a/b=shipped'"),
+        (
+            ["train", "--sim=mujoco", "--set=init_state.pos=[0,0,-5]"],
+            "last of which is not below 0, got [0, 0, -5]",
+        ),
+        (["train", "--sim=mujoco", "--set=env.episode_length_s=1e-9"], "takes a control step, 0.02 s, or more, got"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_command_lines_that_make_no_sense(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{arguments[0]}.py", *arguments[1:]])
+    assert run_main(importlib.import_module(f"legged_gym.scripts.{arguments[0]}").main) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and errors.count("\n") == 1 and message in errors

@@ -13,7 +13,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1500,
     "simulators": 5700,
-    "envs": 6700,
+    "envs": 6715,
     "algorithms": 1200,
     "runners": 2950,
     "policies": 1750,
@@ -22,9 +22,9 @@ _BUDGETS = {
     "viewers": 2000,
     "deploy": 1625,
     "benchmarking": 475,
-    "cli": 660,
-    "scripts": 1720,
-    "this_robot": 2700,
+    "cli": 665,
+    "scripts": 1730,
+    "this_robot": 2765,
     "utils": 200,
 }
 _CORE_BUDGET = 12500

@@ -105,7 +105,7 @@ def test_a_robot_is_written_read_and_becomes_the_task(found: tuple[ThisRobot, Fi
     ("text", "said"),
     [
         ("joints: {knee: {strengt: [1, 1, 1]}}", "unknown key 'joints.knee.strengt': did you mean 'strength'"),
-        ("joints: {knee: {strength: [2, 1, 1]}}", "key 'joints.knee.strength' must be"),
+        ("joints: {knee: {strength: [2, 1, 1]}}", "key 'joints.knee.strength' takes 3 numbers"),
         ("joints: {}\ndelays: 1", "unknown key 'delays'"),
         ("[1]", "needs a section 'joints'"),
     ],

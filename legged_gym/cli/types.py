@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, Lt
 
 from legged_gym.common.errors import UserError
-from legged_gym.envs.base.admissible import Count, Name, Positive, Seconds, base_type, check, describe, shown
+from legged_gym.envs.base import admissible
+from legged_gym.envs.base.admissible import base_type, check, describe, shown
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 
@@ -48,14 +49,19 @@ _seed = takes(Annotated[int, Ge(-1), Lt(2**32)])
 seed.__doc__ = f"{_seed.__doc__}; -1 draws one"
 
 
-positive = takes(Count)
-seconds = takes(Seconds)
+positive = takes(admissible.Count)
+seconds = takes(admissible.Seconds)
 velocity = takes(Annotated[float, Ge(-100), Le(100)])
-rate = takes(Positive)
+rate = takes(Annotated[float, Ge(10), Le(10_000)])
 angle = takes(Annotated[float, Ge(-180), Le(180)])
 non_negative = takes(Annotated[float, Ge(0), Le(1e6)])
 number = takes(Annotated[float, Ge(-1e6), Le(1e6)])
+mass = takes(Annotated[float, Ge(-1000), Le(1000)])
+multiplier = takes(admissible.Multiplier)
+friction = takes(admissible.Friction)
+speed = takes(admissible.Speed)
 few = takes(Annotated[int, Ge(1), Le(1024)])
 trials = takes(Annotated[int, Ge(1), Le(100_000)])
 port = takes(Annotated[int, Ge(1), Le(65535)])
-name = takes(Name)
+any_port = takes(Annotated[int, Ge(0), Le(65535)])
+name = takes(admissible.Name)

@@ -16,6 +16,8 @@ Kind = Literal["velocity", "contact", "scalar"]
 CONTACT_THRESHOLD = 0.5
 """A foot is taken to touch when the estimate is above this."""
 
+_MOST_COLUMNS = 65536
+"""Of one term."""
 _SHORT = {"base_lin_vel": "vel", "foot_contact": "contact"}
 """Names of curves that are shorter than the labels' names."""
 _AXES = {"x": "forward", "y": "lateral", "z": "vertical"}
@@ -94,7 +96,7 @@ class LabelLayout:
 
         Raises:
             UserError: An entry is of no known kind.
-            LookupError, TypeError: An entry is damaged.
+            LookupError, TypeError, ValueError: An entry is damaged.
         """
         labels = []
         for entry in entries:
@@ -102,8 +104,12 @@ class LabelLayout:
             kind = entry.get("kind", "contact" if is_contact else "velocity")
             if kind not in get_args(Kind):
                 raise UserError(f"label '{entry['name']}' is of kind '{kind}'; known: {', '.join(get_args(Kind))}")
+            if int(entry.get("size", 1)) > _MOST_COLUMNS:
+                raise ValueError(f"label '{entry['name']}' has {entry['size']} columns")
             components = entry.get("components") or entry.get("feet") or _components(kind, int(entry["size"]))
             scale = float(entry.get("scale", 1.0))
+            if not 0.0 < abs(scale) <= 1e6:
+                raise ValueError(f"label '{entry['name']}' has the scale {scale}")
             labels.append(Label(str(entry["name"]), kind, tuple(components), scale, str(entry.get("unit", ""))))
         return cls(labels)
 

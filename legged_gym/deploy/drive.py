@@ -25,6 +25,10 @@ DEFAULT_DRIVE: Plan = (
 
 DEFAULT_SECONDS = 18.0
 
+_FASTEST = 100.0
+"""m/s and rad/s, as for commands of the command line."""
+_LONGEST = 1e6
+"""s."""
 _COLUMNS = ("time", "vx", "vy", "yaw")
 
 
@@ -101,9 +105,13 @@ def _row(where: str, row: Any) -> tuple[float, Command]:
     if not isinstance(row, Sequence) or isinstance(row, str) or len(row) != len(_COLUMNS):
         raise UserError(f"{where}: must be four numbers, {', '.join(_COLUMNS)}, got {row!r}")
     try:
+        if any(isinstance(value, bool) for value in row):
+            raise TypeError
         time, vx, vy, yaw = map(float, row)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise UserError(f"{where}: must be four numbers, {', '.join(_COLUMNS)}, got {row!r}") from None
     if not np.isfinite([time, vx, vy, yaw]).all():
         raise UserError(f"{where}: every time and velocity must be finite, got {row!r}")
+    if max(map(abs, (vx, vy, yaw))) > _FASTEST or time > _LONGEST:
+        raise UserError(f"{where}: takes times up to {_LONGEST:g} s and velocities up to {_FASTEST:g}, got {row!r}")
     return time, (vx, vy, yaw)

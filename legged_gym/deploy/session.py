@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from legged_gym.common.console import Progress
+from legged_gym.deploy.controller import Controller
 from legged_gym.deploy.plan import TrialPlan, draw_plans
 from legged_gym.deploy.pool import run_trials
 from legged_gym.deploy.trial import TrialResult
@@ -75,6 +76,9 @@ class Session:
             UserError: The policy, the robot and the settings don't fit each other.
         """
         config = load_policy(self.folder).config
+        # What does not fit is told before anything runs.
+        Controller(load_policy(self.folder))
+        World(WorldSettings(self.urdf, config.body), config.joint_names, config.foot_names)
         plans = [self._draw(scenario, config) for scenario in scenarios]
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
         self.result.policies.append(policy)

@@ -163,6 +163,8 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     unknown = [name for name in config.actor_input if name not in BUILT_IN["actor_input"]]
     if unknown:
         raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")
+    if (BUILT_IN["actor_input"][1] in config.actor_input) != (config.labels is not None):
+        raise UserError(f"'{path}': Policy.actor_input and Policy.labels don't agree on whether there is an estimator")
     estimator = OnnxNet(only_file(path, ESTIMATOR_FILE)) if config.labels is not None else None
     return PolicyFiles(str(path), config, estimator, OnnxNet(only_file(path, ACTOR_FILE)))
 

@@ -95,6 +95,8 @@ def find_policy(spec: str | None, task: str, root: str, checkpoint: int = -1) ->
     label = ""
     if spec is not None and "=" in spec and not os.path.exists(spec):
         label, _, spec = spec.partition("=")
+        if not label.strip() or not label.isprintable() or os.sep in label:
+            raise UserError(f"a policy's name is text that can be part of a file's name, got '{label}={spec}'")
     source = _find(spec, task, root, checkpoint)
     return PolicySource(label, source.path, source.note) if label else source
 

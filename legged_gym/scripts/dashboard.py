@@ -11,6 +11,7 @@ from tensorboard import default, program
 from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
 from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
+from legged_gym.cli import types
 from legged_gym.common.paths import log_folder
 
 _DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends it."
@@ -30,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add = parser.add_argument
     add("--logdir", metavar="DIR", default=log_folder(), help="folder with runs (default: %(default)s)")
-    add("--port", metavar="N", help="port of the page (default: 6006 or, if taken, one of the next; 0: any free one)")
+    add("--port", type=types.any_port, metavar="N", help="port of the page (default: 6006 or a free one; 0: any)")
     add("--host", metavar="ADDRESS", help="where the page is served (default: for this computer only)")
     add("--bind_all", action="store_true", help="serve the page for every computer that reaches this one")
     return parser
@@ -47,7 +48,7 @@ def main() -> None:
     plugins = [plugin for plugin in default.get_plugins() if plugin not in first]
     server = program.TensorBoard([*plugins[:1], *first, *plugins[1:]])
     served = ["--bind_all"] if args.bind_all else [f"--host={args.host}"] if args.host else []
-    served += [f"--port={args.port}"] if args.port else []
+    served += [f"--port={args.port}"] if args.port is not None else []
     server.configure(["tensorboard", f"--logdir={args.logdir}", *served, *others])
     try:
         status = server.main()

@@ -64,16 +64,17 @@ def _itself(value: float) -> float:
 
 
 _CONDITIONS = {
-    "friction": _Condition("friction", _fixed, "F", "friction of the ground (default: 1)"),
-    "payload": _Condition("payload", _fixed, "KG", "mass added to the base", types.number),
+    "friction": _Condition("friction", _fixed, "F", "friction of the ground (default: 1)", types.friction),
+    "payload": _Condition("payload", _fixed, "KG", "mass added to the base", types.mass),
     "ground": _Condition("terrains", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
-    "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction"),
+    "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction",
+                       types.speed),
     "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)", types.seconds),
     "action_delay": _Condition("action_delay", _milliseconds, "MS", "delay of the actions"),
     "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "delay of the sensors"),
-    "noise": _Condition("noise", _itself, "X", "sensor noise, as a multiple of training's (default: 0)"),
-    "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains"),
-    "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains"),
+    "noise": _Condition("noise", _itself, "X", "sensor noise, times training's (default: 0)", types.multiplier),
+    "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains", types.multiplier),
+    "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains", types.multiplier),
     "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros"),
 }  # fmt: skip
 """A drive's; the scenarios of evaluate.py have their own."""

@@ -56,29 +56,28 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     from legged_gym.runners.runs import list_checkpoints, save_run_config
     from legged_gym.viewers.opening import show_training
 
+    if args.video_interval:
+        _require_films(job.train_cfg.runner_class_name)
     env = job.make_env()
     try:
         runner = job.make_runner(env, job.root)
         # rsl_rl's own runner counts the iteration it is in, ours those that are done.
         done = getattr(runner, "completed_iterations", runner.current_learning_iteration)
         total, folder = job.train_cfg.runner.max_iterations, str(runner.logger.log_dir)
-        if done >= total:
-            raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for more with --max_iterations")
-        if here.is_first:
-            _write_config(runner, lambda: save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim))
-        print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
-        if done > 0 and getattr(runner, "new_episodes", None):
-            print(f"the robots start new episodes: {runner.new_episodes}")
-        if args.video_interval and here.is_first:
-            _film(runner, env, args.video_interval)
         page = None
         try:
+            if done >= total:
+                raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for --max_iterations=MORE")
+            if here.is_first:
+                _write_config(runner, lambda: save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim))
+            if args.video_interval and here.is_first:
+                _film(runner, env, args.video_interval)
+            print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
+            if done > 0 and getattr(runner, "new_episodes", None):
+                print(f"the robots start new episodes: {runner.new_episodes}")
             page = show_training(runner, env, args) if here.is_first else None
             runner.learn(total - done, init_at_random_ep_len=True)
-        except KeyboardInterrupt:
-            print(f"\n{_next_steps(job.task, folder)}")
-            raise
-        except TrainingStoppedError:
+        except (KeyboardInterrupt, TrainingStoppedError):
             print(f"\n{_next_steps(job.task, folder)}")
             raise
         except UserError:
@@ -112,13 +111,19 @@ def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
     runner.after_save.append(write_once)
 
 
+def _require_films(runner_class_name: str) -> None:
+    """Refuse films of a runner that tells nobody of its iterations."""
+    from legged_gym.runners import OnPolicyRunner
+    from legged_gym.runners.kinds import find_class
+
+    if not issubclass(find_class("runner_class_name", runner_class_name), OnPolicyRunner):
+        raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
+
+
 def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
     """Film some robots every so many iterations."""
     from legged_gym.render.training_films import TrainingFilms
-    from legged_gym.runners import OnPolicyRunner
 
-    if not isinstance(runner, OnPolicyRunner):
-        raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
     runner.logger.observers.append(TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None)))
 
 

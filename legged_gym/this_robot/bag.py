@@ -31,9 +31,20 @@ def read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
         from rosbags.typesys import Stores, get_typestore
     except ImportError as error:
         raise UserError(f"{path}: bags need an extra ({error}): pip install -e '.[bag]'") from error
+    try:
+        return _read(AnyReader([Path(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)), path)
+    except UserError:
+        raise
+    # The reader meets damaged files with errors of all kinds.
+    except Exception as error:
+        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+
+
+def _read(bag: Any, path: str) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Read an open bag's messages."""
     joints: list[str] = []
     series: dict[str, list[tuple[float, np.ndarray]]] = {}
-    with AnyReader([Path(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+    with bag as reader:
         for connection, nanoseconds, data in reader.messages():
             topic = connection.topic.strip("/").split("/")[-1]
             time, message = 1e-9 * nanoseconds, cast(Any, reader.deserialize(data, connection.msgtype))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +44,10 @@ SIGNALS = {
     "voltage": Signal("V", ("",), False, "of the battery"),
 }
 """By their names in a NumPy file; a CSV's columns are ``name``, ``name_x`` or ``name_<joint>``."""
+
+
+_LARGEST = 1e6
+"""No signal comes near, in its unit; times do, which may count from 1970."""
 
 
 @dataclass
@@ -132,9 +138,12 @@ def read_log(path: str) -> RobotLog:
     """
     try:
         if path.endswith(".npz"):
-            with np.load(path) as file:
+            file = np.load(path)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array, not one for each signal")
+            with file:
                 values = {name: np.asarray(file[name]) for name in file.files}
-            joints = [str(name) for name in values.pop("joint_names", [])]
+            joints = [str(name) for name in np.atleast_1d(values.pop("joint_names", np.array([])))]
         elif path.endswith(".csv"):
             joints, values = _read_csv(path)
         elif path.endswith(".mcap") or (Path(path) / "metadata.yaml").is_file():
@@ -143,7 +152,7 @@ def read_log(path: str) -> RobotLog:
             joints, values = read_bag(path)
         else:
             raise UserError(f"'{path}' is no log: a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
     return _checked(RobotLog(joints, values, Path(path).name))
 
@@ -160,6 +169,8 @@ def _columns(name: str, joints: list[str], count: int) -> list[str]:
 def _read_csv(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
     with open(path, newline="", encoding="utf-8") as file:
         header = [cell.strip() for cell in next(csv.reader(file), [])]
+        if not any(line.strip() for line in file):
+            raise ValueError("it has no rows")
     table = np.atleast_2d(np.genfromtxt(path, delimiter=",", skip_header=1))
     if table.shape[1] != len(header) or len(set(header)) != len(header):
         raise ValueError(f"its header names {len(set(header))} columns, the first row has {table.shape[1]}")
@@ -186,7 +197,9 @@ def _checked(log: RobotLog) -> RobotLog:
             raise UserError(f"{log.name}: unknown signal '{name}': {near_names(name, SIGNALS)}")
         labels = SIGNALS[name].labels
         width = len(log.joint_names) if labels is None else len(labels)
-        rows = len(log.values.get("time", values))
+        if values.ndim == 0:
+            raise UserError(f"{log.name}: signal '{name}' is a single number, not one for each row")
+        rows = log.values.get("time", values).size
         shape = (rows,) if labels == ("",) else (rows, width or values.shape[-1])
         if values.shape != shape:
             raise UserError(f"{log.name}: signal '{name}' has the shape {values.shape}, it should be {shape}")
@@ -197,11 +210,21 @@ def _checked(log: RobotLog) -> RobotLog:
             raise UserError(
                 f"{log.name}: signal '{name}' has {int((~np.isfinite(values)).sum())} values that are no numbers"
             )
+        beyond = np.abs(log.values[name]) > _LARGEST
+        if beyond.any() and "time" not in name:
+            raise UserError(f"{log.name}: signal '{name}' has {int(beyond.sum())} values beyond {_LARGEST:g}")
+        if name in ("kp", "kd") and (log.values[name] < 0.0).any():
+            raise UserError(f"{log.name}: signal '{name}' has gains below 0")
+    if len(set(log.joint_names)) != len(log.joint_names):
+        raise UserError(f"{log.name}: names a joint twice: {', '.join(log.joint_names)}")
     missing = [name for name, signal in SIGNALS.items() if signal.needed and name not in log.values]
     if missing:
         raise UserError(f"{log.name}: lacks the signal '{missing[0]}' ({SIGNALS[missing[0]].meaning})")
     if "gravity" not in log and "quaternion" not in log:
         raise UserError(f"{log.name}: lacks 'gravity' and 'quaternion': one of them is needed")
-    if len(log.time) < 10 or (np.diff(log.time) < 0.0).any():
+    for name in ("gravity", "quaternion"):
+        if name in log and (np.linalg.norm(log.values[name], axis=1) < 0.1).any():
+            raise UserError(f"{log.name}: signal '{name}' has rows without a direction")
+    if len(log.time) < 10 or (np.diff(log.time) < 0.0).any() or log.dt <= 0.0:
         raise UserError(f"{log.name}: needs at least 10 rows, with times that rise")
     return log

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge, Le, Len
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
+from legged_gym.envs.base.admissible import (
+    RISING,
+    Angle,
+    ConfigError,
+    Damping,
+    Delay,
+    Inertia,
+    Multiplier,
+    Rule,
+    Share,
+    Torque,
+    check,
+    describe,
+    shown,
+)
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -15,6 +32,18 @@ IDENTIFIED = ("strength", "armature", "viscous_friction", "dry_friction", "zero_
 """Quantities of a joint; settings of ``motors`` have the same names, units and meanings."""
 Interval = tuple[float, float, float]
 """Lowest value, likeliest value, highest value."""
+_RISING = Rule(RISING.func, "[lowest, likeliest, highest]")
+_HINTS: dict[str, Any] = {
+    "strength": Annotated[list[Multiplier], Len(3, 3), _RISING],
+    "armature": Annotated[list[Inertia], Len(3, 3), _RISING],
+    "viscous_friction": Annotated[list[Damping], Len(3, 3), _RISING],
+    "dry_friction": Annotated[list[Torque], Len(3, 3), _RISING],
+    "zero_offset": Annotated[list[Angle], Len(3, 3), _RISING],
+    "backlash": Annotated[list[Share], Len(3, 3), _RISING],
+    "delay": Annotated[list[Delay], Len(3, 3), _RISING],
+    "payload": Annotated[list[Annotated[float, Ge(-1000), Le(1000)]], Len(3, 3), _RISING],
+}
+"""What a value of each quantity may be, as in ``motors``."""
 _SIMULATED_STEP = 0.001
 """Delays are those of a simulation with this step, s."""
 
@@ -80,15 +109,14 @@ def read_robot(path: str) -> ThisRobot:
         for name in values:
             if name not in IDENTIFIED:
                 raise UserError(f"{path}: unknown key 'joints.{joint}.{name}': {near_names(str(name), IDENTIFIED)}")
-        joints[str(joint)] = {
-            n: _interval(path, f"joints.{joint}.{n}", v, n != "zero_offset") for n, v in values.items()
-        }
+        joints[str(joint)] = {name: _interval(path, f"joints.{joint}.{name}", v) for name, v in values.items()}
     delay, payload = content.get("delay"), content.get("payload")
     return ThisRobot(
-        task=str(content.get("task", "")), joints=joints, made_from=list(content.get("made_from") or []),
-        delay=None if delay is None else _interval(path, "delay", delay, True),
-        payload=None if payload is None else _interval(path, "payload", payload, False),
-        not_told=dict(content.get("not_told") or {}), path=path,
+        task=_taken(path, "task", str, content.get("task", "")), joints=joints,
+        made_from=_taken(path, "made_from", list[str], content.get("made_from") or []),
+        delay=None if delay is None else _interval(path, "delay", delay),
+        payload=None if payload is None else _interval(path, "payload", payload),
+        not_told=_taken(path, "not_told", dict[str, str], content.get("not_told") or {}), path=path,
     )  # fmt: skip
 
 
@@ -136,9 +164,14 @@ def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float
     return robot.delay[0] + shift, robot.delay[2] + shift
 
 
-def _interval(path: str, key: str, value: Any, positive: bool) -> Interval:
-    numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)
-    if not numbers or not value[0] <= value[1] <= value[2] or (positive and value[0] < 0.0):
-        least = ", 0 or more" if positive else ""
-        raise UserError(f"{path}: key '{key}' must be [lowest, likeliest, highest]{least}, got {value!r}")
-    return (float(value[0]), float(value[1]), float(value[2]))
+def _interval(path: str, key: str, value: Any) -> Interval:
+    low, likeliest, high = _taken(path, key, _HINTS[key.rpartition(".")[2]], value)
+    return (low, likeliest, high)
+
+
+def _taken(path: str, key: str, hint: Any, value: Any) -> Any:
+    """Return a value as an annotation admits it."""
+    try:
+        return check(key, hint, value)
+    except ConfigError:
+        raise UserError(f"{path}: key '{key}' takes {describe(hint)}, got {shown(value)}") from None

@@ -28,6 +28,7 @@ from legged_gym.envs.base.admissible import (
     MultiplierRange,
     Positive,
     Quaternion,
+    Rule,
     Seconds,
     Share,
     Sign,
@@ -42,6 +43,11 @@ from legged_gym.envs.base.legged_robot_ppo_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
 from legged_gym.envs.base.physx_config import PhysxSettings
 from legged_gym.envs.base.terrain_config import TerrainSettings
+
+
+def _above_ground(place: list[float]) -> bool:
+    return place[2] >= 0.0
+
 
 __all__ = ["LeggedRobotCfg", "LeggedRobotCfgPPO"]
 
@@ -104,7 +110,7 @@ class LeggedRobotCfg(BaseConfig):
             """rad, for ``heading_command``."""
 
     class init_state:
-        pos: Vector = [0.0, 0.0, 1.0]
+        pos: Annotated[Vector, Rule(_above_ground, "the last of which is not below 0")] = [0.0, 0.0, 1.0]
         """Start position of the base above the ground, m."""
         rot: Quaternion = [0.0, 0.0, 0.0, 1.0]
         """Start orientation, quaternion xyzw."""

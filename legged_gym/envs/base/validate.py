@@ -26,6 +26,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
         cfg.check()
         values.update({section.key(name): value for section, name, value in cfg.walk()})
     _check_delays(values)
+    _check_episode(values)
     _check_logger(values.get("runner.logger", "tensorboard"))
     _check_batches(values)
 
@@ -39,6 +40,17 @@ def _check_delays(values: dict[str, Any]) -> None:
         latest = values.get(key, (0.0, 0.0))[1]
         if latest > longest + 1e-9:
             raise UserError(f"config key '{key}' takes delays up to a control step, {longest:g} s, got {latest:g} s")
+
+
+def _check_episode(values: dict[str, Any]) -> None:
+    """Refuse episodes that are shorter than a control step."""
+    if "sim.dt" not in values or "control.decimation" not in values or "env.episode_length_s" not in values:
+        return
+    step, seconds = values["control.decimation"] * values["sim.dt"], values["env.episode_length_s"]
+    if seconds < step - 1e-9:
+        raise UserError(
+            f"config key 'env.episode_length_s' takes a control step, {step:g} s, or more, got {seconds:g} s"
+        )
 
 
 def _check_logger(logger: str) -> None:
