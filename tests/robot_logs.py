@@ -93,7 +93,7 @@ def _late(seconds: float) -> Fault:
     return spoil
 
 
-def _hold(signal: str, column: int) -> Fault:
+def _hold(signal: str, column: int | slice) -> Fault:
     def spoil(log: RobotLog) -> None:
         log[signal][:, column] = log[signal][0, column]
 
@@ -161,6 +161,7 @@ FAULTS: dict[str, tuple[str, str, Fault]] = {
     "sign of an encoder, ankle": ("order and sign", "sign: ankle_pitch_l", _times("position", -1, ANKLE_L)),
     "stuck knee": ("order and sign", "stuck: knee_pitch_l", _hold("position", KNEE_L)),
     "stuck yaw": ("order and sign", "stuck: hip_yaw_r", _hold("position", YAW_R)),
+    "all in degrees": ("scale", "they are in degrees", _all(*(_times(signal, 57.29578) for signal in ("target", "position", "velocity")))),
     "degrees": ("scale", "degrees", _times("position", 57.29578, PITCH_L)),
     "rotor side": ("scale", "rotor's side", _times("position", 6.33, ANKLE_R)),
     "gear of the roll left out": ("scale", "3:1", _times("position", 3.0, ROLL_R)),
@@ -182,7 +183,10 @@ FAULTS: dict[str, tuple[str, str, Fault]] = {
     "gravity in m/s2": ("IMU units of gravity", "9.81", _times("gravity", 9.81)),
     "leaning IMU": ("IMU mount", "leans by", _tilt(8.0)),
     "slow log": ("sample rate", "25 rows", _thin(10)),
+    "milliseconds": ("sample rate", "are in milliseconds", _set("time", lambda log: 1e3 * log.time)),
     "jitter": ("jitter", "varies", _set("time", _jitter)),
+    "spikes": ("spikes", "knee_pitch_l", lambda log: log["position"].__setitem__((slice(500, 2000, 500), KNEE_L), 0.0)),
+    "frozen gravity": ("gyro", "gravity stands still", _hold("gravity", slice(None))),
     "gap": ("gaps", "1 gaps", _drop(700, 750)),
     "repeated samples": ("repeated samples", "repeat", _set("position", _again)),
     "old IMU": ("IMU age", "ms old", _set("imu_time", lambda log: log["imu_time"] - 0.05)),

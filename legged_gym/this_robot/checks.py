@@ -12,6 +12,8 @@ from legged_gym.this_robot.stand import Stand
 
 _SLOWEST, _GAP, _OLDEST_IMU, _SLOWEST_IMU = 45.0, 0.06, 0.025, 60.0
 """Rows in a second; s between rows; age of the IMU's samples, s; its samples in a second."""
+_UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
+"""Other units of time, and how many make a second."""
 _LEVEL, _AXES = 4.0, 25.0
 """Degrees between gravity and the base's z axis that a mount may have, and past which axes are exchanged."""
 _SATURATED, _SATURATED_SHARE = 0.95, 0.005
@@ -21,7 +23,16 @@ _TURNED = 0.05
 """Change of gravity's direction that shows the gyro's axes, RMS, 1/s."""
 
 
-_FOUNDATIONS = ("sample rate", "gaps", "jitter", "repeated samples", "IMU units of gravity", "IMU mount", "gains")
+_FOUNDATIONS = (
+    "sample rate",
+    "spikes",
+    "gaps",
+    "jitter",
+    "repeated samples",
+    "IMU units of gravity",
+    "IMU mount",
+    "gains",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,15 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
     from legged_gym.this_robot.joint_checks import check_joints
 
     log = log.in_order(stand.joint_names)
-    found = [*_check_time(log), *_check_imu(log, tilted or standing), *_check_gains(log, stand)]
+    if _unit_of_time(log):
+        return [*_check_time(log), Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
+    found = [*_check_time(log), _spikes(log, stand), *_check_imu(log, tilted or standing), *_check_gains(log, stand)]
+    beyond = np.abs(log["target"]).max(0) > 2.0 * np.abs(stand.limits).max(1)
+    if beyond.mean() > 0.5:
+        text = (
+            "targets lie far beyond the joints' stops: they are in degrees, or of the rotors; log radians of the joints"
+        )
+        return [*found, Finding("scale", False, text), Finding("joints", None, "first see to the scale of the targets")]
     # Torques mean nothing where times, gravity or gains are wrong.
     trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
     joints, wrong = check_joints(log, stand, standing, trusted)
@@ -63,10 +82,18 @@ def judged(topic: str, problems: list[str], good: str) -> Finding:
     return Finding(topic, not problems, "; ".join(problems) if problems else good)
 
 
+def _unit_of_time(log: RobotLog) -> str:
+    """Return the unit of time stamps that can't be seconds, or nothing."""
+    rate = 1.0 / max(log.dt, 1e-12)
+    return next((unit for unit, size in _UNITS if rate < 1.0 and _SLOWEST <= size * rate <= 2000.0), "")
+
+
 def _check_time(log: RobotLog) -> Iterator[Finding]:
     steps, usual = np.diff(log.time), log.dt
     rate = 1.0 / max(usual, 1e-9)
     slow = f"{rate:.0f} rows in a second: log at least at the policy's 50 Hz"
+    if _unit_of_time(log):
+        slow = f"{rate:.2g} rows in a second: the time stamps are in {_unit_of_time(log)}, write seconds"
     yield judged("sample rate", [slow] if rate < _SLOWEST else [], f"{rate:.0f} rows in a second")
     gaps = steps > max(4.0 * usual, _GAP)
     text = f"{gaps.sum()} gaps of up to {steps.max():.2f} s: rows were lost, write the log from a thread of its own"
@@ -81,6 +108,16 @@ def _check_time(log: RobotLog) -> Iterator[Finding]:
     text = f"{same:.0%} of rows repeat the joints' last angles: they are read more slowly than they are logged"
     yield judged("repeated samples", [text] if same > 0.3 else [], "joints are read for every row")
     yield _imu_age(log)
+
+
+def _spikes(log: RobotLog, stand: Stand) -> Finding:
+    """Find angles that no motor could have reached from the row before, and left again."""
+    farthest = 2.0 * stand.velocity_limits * log.dt + 0.1
+    jumps = np.diff(log["position"], axis=0)
+    isolated = (np.abs(jumps[:-1]) > farthest) & (np.abs(jumps[1:]) > farthest) & (jumps[:-1] * jumps[1:] < 0.0)
+    names = [f"{stand.joint_names[j]} ({isolated[:, j].sum()})" for j in np.flatnonzero(isolated.any(0))]
+    text = f"single rows jump: {', '.join(names)}: the bus loses or mixes bytes, check its answers' checksums"
+    return judged("spikes", [text] if names else [], "no angle jumps")
 
 
 def _imu_age(log: RobotLog) -> Finding:
@@ -136,6 +173,8 @@ def _gyro(log: RobotLog, gravity: np.ndarray) -> Finding:
     down, turn = down[keep], turn[keep]
     change = np.gradient(down, time[keep], axis=0)
     if float(np.sqrt(np.square(change).sum(1).mean())) < _TURNED:
+        if float(np.sqrt(np.square(turn - np.median(turn, axis=0)).sum(1).mean())) > 3.0 * _TURNED:
+            return judged("gyro", ["it turns while gravity stands still: one of both is not read any more"], "")
         problem = [f"it shows {bias:.2f} rad/s at rest: calibrate it, or its unit is wrong"] if bias > 0.1 else []
         if problem:
             return judged("gyro", problem, "")

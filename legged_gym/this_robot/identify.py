@@ -22,7 +22,7 @@ _NEVER = {
     "link masses": "scaling all masses with all strengths gives the same motion: weigh the links",
     "action and observation delay apart": "only their sum shows in how a motion follows its targets",
     "damping gain apart from damping": "a motor's own D gain is taken to be as strong as its P gain",
-    "payload": "a robot in its stand does not carry it",
+    "payload": "a stand carries it: log a walk, and give it to identify.py with --robot and this file",
 }
 _HINTS = {
     "zero_offset": "log it once more with the stand tilted, so that gravity turns the joint",
