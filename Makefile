@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test fuzz reference lint wheel docs web audit mutants soak
+.PHONY: help setup train play tensorboard speedrun warm test coverage fuzz reference lint wheel docs web audit mutants soak
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
@@ -26,6 +26,7 @@ help:
 	@echo 'make warm         compile everything that a training needs, so that the first one starts at once'
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
 	@echo 'make test         set up, then run all tests'
+	@echo 'make coverage     run all tests, and tell which branches of the package they take'
 	@echo 'make fuzz         try 20000 random command lines, settings and files (CASES=20000)'
 	@echo 'make reference    write docs/configuration.md from the configuration classes'
 	@echo 'make lint         ruff, mypy and the layers'
@@ -62,6 +63,10 @@ test: $(VENV)/.installed-test
 	$(PYTHON_3_8)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# pyproject.toml says what is measured, and what can't be.
+coverage:
+	$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
 
 fuzz: $(VENV)/.installed-test
 	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest tests/test_fuzz.py $(ARGS)

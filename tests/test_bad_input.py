@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,11 @@ from legged_gym.cli.arguments import run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
 from legged_gym.deploy.drive import read_drive
-from legged_gym.envs import task_registry
+from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import save_run_config
-from legged_gym.this_robot.log import read_log
-from legged_gym.this_robot.robot_file import read_robot
+from legged_gym.this_robot.log import RobotLog, read_log
+from legged_gym.this_robot.robot_file import ThisRobot, read_robot, simulated_delay
 
 PLANE = "--set=terrain.mesh_type=plane"
 
@@ -314,3 +317,38 @@ def test_command_lines_that_make_no_sense(
     assert run_main(importlib.import_module(f"legged_gym.scripts.{arguments[0]}").main) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("error: ") and errors.count("\n") == 1 and message in errors
+
+
+def test_what_a_log_and_a_robot_file_say_by_quaternion_order_and_delay() -> None:
+    log = RobotLog(["hip", "knee"], {**whole_log(), "position": np.tile([1.0, 2.0], (20, 1))})
+    del log.values["gravity"]
+    log.values["quaternion"] = np.tile([1.0, 0.0, 0.0, 0.0], (20, 1))
+    assert log.gravity[0].tolist() == [0.0, 0.0, -1.0]
+    assert log.in_order(["knee", "hip"])["position"][0].tolist() == [2.0, 1.0]
+    cfg = QminiCfg()
+    shortest, longest = simulated_delay(ThisRobot("qmini", {}, delay=(0.002, 0.004, 0.008)), cfg)
+    assert round(longest - shortest, 9) == 0.006
+
+
+def test_pickled_objects_in_a_checkpoint_are_not_made(tmp_path: Path) -> None:
+    torch.save({"model_state_dict": Path("x")}, tmp_path / "model_0.pt")
+    with pytest.raises(UserError, match="holds more than numbers"):
+        read_checkpoint(tmp_path / "model_0.pt")
+
+
+def test_a_full_disk_that_a_thread_meets_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+
+    def write() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def main() -> None:
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join()
+        write()
+
+    assert run_main(main) == 2
+    assert capsys.readouterr().err == "error: can't write: No space left on device\n"

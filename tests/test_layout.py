@@ -22,7 +22,7 @@ _BUDGETS = {
     "viewers": 2000,
     "deploy": 1625,
     "benchmarking": 475,
-    "cli": 665,
+    "cli": 670,
     "scripts": 1730,
     "this_robot": 2798,
     "utils": 200,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -253,6 +254,12 @@ def _say(message: str) -> int:
     return 2
 
 
+def _end_of_thread(end: threading.ExceptHookArgs) -> None:
+    """Leave a full disk that TensorBoard's thread met to the main thread, which meets it next and says so once."""
+    if not (isinstance(end.exc_value, OSError) and end.exc_value.errno in _DISK_ERRORS):
+        threading.__excepthook__(end)
+
+
 def run_main(main: Callable[[], None]) -> int:
     """Run a script's main function and show its errors the way that users want them.
 
@@ -261,6 +268,7 @@ def run_main(main: Callable[[], None]) -> int:
         after another signal.
     """
     signals.take_signals()
+    threading.excepthook = _end_of_thread
     try:
         main()
     except UserError as error:

@@ -77,12 +77,12 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
                 print(f"the robots start new episodes: {runner.new_episodes}")
             page = show_training(runner, env, args) if here.is_first else None
             runner.learn(total - done, init_at_random_ep_len=True)
-        except (KeyboardInterrupt, TrainingStoppedError):
-            print(f"\n{_next_steps(job.task, folder)}")
-            raise
-        except UserError:
-            # What is refused only now leaves nothing behind.
-            if here.is_first and done == 0 and not list_checkpoints(folder):
+        except (KeyboardInterrupt, UserError) as reason:
+            saved, stopped = list_checkpoints(folder), isinstance(reason, TrainingStoppedError)
+            if saved and (stopped or isinstance(reason, KeyboardInterrupt)):
+                print(f"\n{_next_steps(job.task, folder)}")
+            elif here.is_first and done == 0 and not saved and not stopped:
+                # What is refused or ended before anything was learned leaves nothing behind.
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
