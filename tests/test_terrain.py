@@ -11,13 +11,7 @@ import pytest
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.terrain import Terrain
-from legged_gym.envs.base.terrain_tiles import (
-    KINDS,
-    discrete_obstacles,
-    pyramid_slope,
-    pyramid_stairs,
-    rough_slope,
-)  # fmt: skip
+from legged_gym.envs.base.terrain_tiles import KINDS, Tile, pyramid_stairs
 
 SCALE = 0.1
 PLATFORM = slice(10, 41)
@@ -36,6 +30,11 @@ def make_cfg(**values: Any) -> Any:
 def terrain() -> Terrain:
     """Make the default field: 10 levels, 20 columns."""
     return Terrain(make_cfg(), seed=7)
+
+
+def make_tile(kind: str, side: int = 51, **values: Any) -> np.ndarray:
+    """Make a square tile of so many points, at the top level."""
+    return KINDS[kind](Tile(make_cfg(**values), (side, side), SCALE, 1.0, rng(), False))
 
 
 def tile_of(terrain: Terrain, row: int, col: int) -> np.ndarray:
@@ -148,7 +147,7 @@ def test_tile_beyond_the_top_level(terrain: Terrain) -> None:
 
 
 def test_slope_is_even_and_ends_at_the_platform() -> None:
-    tile = pyramid_slope((51, 51), SCALE, 0.1, 3.0)
+    tile = make_tile("smooth_slope", slope_max=0.1)
     assert tile.shape == (51, 51) and tile.dtype == np.float32
     np.testing.assert_allclose(tile[:11, 25], 0.01 * np.arange(11), atol=1e-7)
     assert not np.ptp(tile[PLATFORM, PLATFORM])
@@ -156,12 +155,12 @@ def test_slope_is_even_and_ends_at_the_platform() -> None:
 
 
 def test_roughness_is_interpolated_and_bounded() -> None:
-    tile = rough_slope((51, 51), SCALE, 0.0, 0.01, 3.0, rng())
+    tile = make_tile("rough_slope", slope_max=0.0)
     assert 0.0099 < np.abs(tile).max() <= np.float32(0.01)
     # Every second point is drawn; those between are means of their neighbours.
     np.testing.assert_allclose(tile[1::2], 0.5 * (tile[:-1:2] + tile[2::2]), atol=1e-8)
     assert tile[PLATFORM, PLATFORM].std() > 0.003
-    slope = rough_slope((51, 51), SCALE, 0.1, 0.01, 3.0, rng()) - pyramid_slope((51, 51), SCALE, 0.1, 3.0)
+    slope = make_tile("rough_slope") - make_tile("smooth_slope")
     np.testing.assert_allclose(slope, tile, atol=1e-7)
 
 
@@ -181,7 +180,7 @@ def test_stairs_up_lead_up_from_the_platform(terrain: Terrain) -> None:
 
 
 def test_obstacles_leave_the_platform_clear() -> None:
-    tile = discrete_obstacles((51, 51), SCALE, 0.02, (1.0, 2.0), 3.0, rng())
+    tile = make_tile("discrete")
     assert not tile[PLATFORM, PLATFORM].any()
     np.testing.assert_allclose(np.unique(tile), [-0.02, -0.01, 0.0, 0.01, 0.02], atol=1e-8)
     assert np.count_nonzero(tile) > 0.2 * tile.size
@@ -189,7 +188,7 @@ def test_obstacles_leave_the_platform_clear() -> None:
 
 def test_obstacles_have_the_stated_sides() -> None:
     # On a wide field rectangles stand apart, so that a line across the field shows whole sides.
-    tile = discrete_obstacles((2001, 2001), SCALE, 0.02, (1.0, 2.0), 0.0, rng())
+    tile = make_tile("discrete", 2001, platform_size=0.0)
     runs = []
     for line in tile[::5]:
         edges = np.flatnonzero(np.diff(line))

@@ -25,7 +25,7 @@ TerrainCfg = type[TerrainSettings]
 ROUGHNESS_SPACING = 0.2
 """Distance of the points between which roughness is interpolated, m: about as long as a foot, so it can be stood on."""
 
-NUM_OBSTACLES = 20
+_NUM_OBSTACLES = 20
 """Rectangles laid on a tile of discrete obstacles, as in legged_gym."""
 
 _WAVES = 4
@@ -75,19 +75,24 @@ def _kind(make: Callable[[Tile], Heights]) -> Callable[[Tile], Heights]:
 
 @_kind
 def _smooth_slope(tile: Tile) -> Heights:
-    """Make an even slope on four sides, up to the platform or down."""
-    return pyramid_slope(tile.shape, tile.scale, _slope(tile), tile.cfg.platform_size)
+    """Make a truncated pyramid: an even slope on four sides, up to the platform or down."""
+    slope = tile.difficulty * tile.cfg.slope_max * (-1.0 if tile.pit else 1.0)
+    return (slope * tile.scale * np.minimum(_rings(tile.shape), _run(tile.shape, tile.platform))).astype(np.float32)
 
 
 @_kind
 def _rough_slope(tile: Tile) -> Heights:
-    """Make a slope with uneven ground."""
+    """Make such a slope with uneven ground, the platform included, so that a robot's first step meets it.
+
+    Deviations are drawn evenly at points :data:`ROUGHNESS_SPACING` apart and interpolated between them.
+    """
     roughness = tile.difficulty * tile.cfg.roughness_max
-    return rough_slope(tile.shape, tile.scale, _slope(tile), roughness, tile.cfg.platform_size, tile.rng)
-
-
-def _slope(tile: Tile) -> float:
-    return tile.difficulty * tile.cfg.slope_max * (-1.0 if tile.pit else 1.0)
+    coarse_x, coarse_y = (max(round((n - 1) * tile.scale / ROUGHNESS_SPACING), 2) + 1 for n in tile.shape)
+    coarse = np.zeros((coarse_x, coarse_y))
+    coarse[1:-1, 1:-1] = tile.rng.uniform(-roughness, roughness, (coarse_x - 2, coarse_y - 2))
+    fine_y = _interpolation(coarse_y, tile.shape[1])
+    rough = _interpolation(coarse_x, tile.shape[0]) @ coarse @ fine_y.T
+    return (_smooth_slope(tile) + rough).astype(np.float32)
 
 
 @_kind
@@ -110,10 +115,15 @@ def _stairs(tile: Tile, sign: float) -> Heights:
 
 @_kind
 def _discrete(tile: Tile) -> Heights:
-    """Lay random rectangles, raised or sunk, around the platform."""
-    narrow, wide = tile.cfg.obstacle_width
+    """Lay random rectangles, raised or sunk by all or half of a height; later ones cover earlier ones."""
     height = tile.difficulty * tile.cfg.obstacle_height_max
-    return discrete_obstacles(tile.shape, tile.scale, height, (narrow, wide), tile.cfg.platform_size, tile.rng)
+    heights = np.zeros(tile.shape, np.float32)
+    smallest, largest = map(tile.cells, tile.cfg.obstacle_width)
+    for _ in range(_NUM_OBSTACLES):
+        sides = np.minimum(tile.rng.integers(smallest, largest + 1, 2), np.array(tile.shape) - 1)
+        x, y = tile.rng.integers(0, np.array(tile.shape) - sides)
+        heights[x : x + sides[0] + 1, y : y + sides[1] + 1] = height * tile.rng.choice((-1.0, -0.5, 0.5, 1.0))
+    return tile.clear(heights)
 
 
 @_kind
@@ -186,55 +196,6 @@ def _run(shape: tuple[int, int], platform: int) -> int:
     return (min(shape) - 1 - platform) // 2
 
 
-def pyramid_slope(shape: tuple[int, int], scale: float, slope: float, platform_size: float) -> Heights:
-    """Make a truncated pyramid: an even slope on all four sides up to a flat platform.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        slope: Rise over run from the edge inwards; negative makes a pit.
-        platform_size: Side of the flat middle, m.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    run = _run(shape, round(platform_size / scale))
-    return (slope * scale * np.minimum(_rings(shape), run)).astype(np.float32)
-
-
-def rough_slope(
-    shape: tuple[int, int],
-    scale: float,
-    slope: float,
-    roughness: float,
-    platform_size: float,
-    rng: np.random.Generator,
-) -> Heights:
-    """Make a pyramid slope with uneven ground, the platform included.
-
-    The platform is rough too (as in legged_gym), around an even height: a robot that starts there meets uneven ground
-    at its first step.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        slope: Rise over run from the edge inwards; negative makes a pit.
-        roughness: Largest deviation from the slope, ± m, drawn evenly at points :data:`ROUGHNESS_SPACING` apart and
-            interpolated between them.
-        platform_size: Side of the middle without slope, m.
-        rng: Source of randomness.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    coarse_x, coarse_y = (max(round((n - 1) * scale / ROUGHNESS_SPACING), 2) + 1 for n in shape)
-    coarse = np.zeros((coarse_x, coarse_y))
-    coarse[1:-1, 1:-1] = rng.uniform(-roughness, roughness, (coarse_x - 2, coarse_y - 2))
-    fine_y = _interpolation(coarse_y, shape[1])
-    rough = _interpolation(coarse_x, shape[0]) @ coarse @ fine_y.T
-    return (pyramid_slope(shape, scale, slope, platform_size) + rough).astype(np.float32)
-
-
 def _interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
     """Matrix (fine, coarse) that interpolates linearly from coarse to fine points over the same length."""
     at = np.linspace(0.0, coarse - 1.0, fine)
@@ -244,19 +205,9 @@ def _interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
 def pyramid_stairs(
     shape: tuple[int, int], scale: float, step_width: float, step_height: float, platform_size: float
 ) -> Heights:
-    """Make stairs on all four sides, as many as fit between edge and platform.
+    """Make stairs on four sides, as many as fit, up to a flat middle of ``platform_size``, m; a negative height: a pit.
 
     A riser is as steep as a height field can be: it takes the last cell of the step below it.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        step_width: Depth of a stair, m, rounded to the grid.
-        step_height: Rise of a stair from the edge inwards, m; negative makes a pit.
-        platform_size: Side of the flat middle, m.
-
-    Returns:
-        Heights, ``shape``, m.
     """
     width = max(round(step_width / scale), 1)
     run = _run(shape, round(platform_size / scale))
@@ -264,37 +215,3 @@ def pyramid_stairs(
     # What does not make a whole stair stays level at the edge, so that the platform has its stated size.
     climbed = (_rings(shape) - (run - steps * width)) // width
     return (step_height * np.clip(climbed, 0, steps)).astype(np.float32)
-
-
-def discrete_obstacles(
-    shape: tuple[int, int],
-    scale: float,
-    height: float,
-    width: tuple[float, float],
-    platform_size: float,
-    rng: np.random.Generator,
-) -> Heights:
-    """Lay random rectangles, raised or sunk by all or half of a height, around a flat platform at height 0.
-
-    Later rectangles cover earlier ones; the platform and the tile's edge are then cleared.
-
-    Args:
-        shape: Grid points along x and y.
-        scale: Distance of grid points, m.
-        height: Largest height and depth, m.
-        width: Smallest and largest side of a rectangle, m.
-        platform_size: Side of the flat middle, m.
-        rng: Source of randomness.
-
-    Returns:
-        Heights, ``shape``, m.
-    """
-    heights = np.zeros(shape, np.float32)
-    smallest, largest = (max(round(side / scale), 1) for side in width)
-    for _ in range(NUM_OBSTACLES):
-        sides = np.minimum(rng.integers(smallest, largest + 1, 2), np.array(shape) - 1)
-        x, y = rng.integers(0, np.array(shape) - sides)
-        heights[x : x + sides[0] + 1, y : y + sides[1] + 1] = height * rng.choice((-1.0, -0.5, 0.5, 1.0))
-    rings = _rings(shape)
-    heights[(rings == 0) | (rings >= _run(shape, round(platform_size / scale)))] = 0.0
-    return heights
