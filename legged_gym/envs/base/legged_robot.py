@@ -15,16 +15,16 @@ from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
+from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
 from legged_gym.envs.base.legged_robot_observations import LeggedRobotObservations
 from legged_gym.envs.base.legged_robot_rewards import LeggedRobotRewards
-from legged_gym.envs.base.legged_robot_setup import LeggedRobotSetup
 from legged_gym.envs.base.own_settings import refuse_mistakes, warn_of_unread
 from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.envs.base.task_state import fits, put_state, take_state
 from legged_gym.simulators import make_simulator
 
 
-class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotSetup):
+class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotMotors):
     """Any legged robot with a URDF.
 
     A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.

@@ -17,16 +17,6 @@ class LeggedRobotEpisodes(LeggedRobotState):
     indices, unless it is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
     """
 
-    _in_step: bool
-    _keeps_air_time: bool
-    _keeps_contacts: bool
-    _device_steps: torch.Tensor
-    _air_time: torch.Tensor
-    _last_touching: torch.Tensor
-    _has_touched: torch.Tensor
-    _start_positions: torch.Tensor
-    _asked: torch.Tensor
-
     def check_termination(self) -> None:
         """Say whose episode ends, ``reset_buf``, and for whom only because its time is up, ``time_out_buf``."""
         forces = self.contact_magnitudes[:, self.termination_contact_indices]

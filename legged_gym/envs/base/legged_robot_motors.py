@@ -7,21 +7,35 @@ from pathlib import Path
 import torch
 
 from legged_gym.envs.base.actuator_network import ActuatorNetwork
+from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.simulators import Drive
 
 
 class LeggedRobotMotors(LeggedRobotState):
     """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
-    _aim: torch.Tensor
-    """Joint angles that the motors were told last, rad, (N, D); kept where their gears have play."""
-    _p_gains: torch.Tensor
-    _d_gains: torch.Tensor
     _driven_actions: torch.Tensor | None = None
     _sent: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
-    _target_torques: torch.Tensor
     _network: ActuatorNetwork | None = None
+
+    def _prepare_motors(self) -> None:
+        """Read gains, and the network that stands in for them."""
+        control, joints = self.cfg.control, self.dof_names
+        if control.actuator_network:
+            self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
+        # A robot's own task may have a torque law of its own, which only the task can apply.
+        same_law = type(self)._compute_torques is LeggedRobotMotors._compute_torques and self.has_plain_law
+        self._hands_over_drive = self.sim.follows_drives and same_law and self.rand.motors.ideal
+        if self.rand.motors.has_backlash and not self.has_plain_law:
+            raise ConfigError("config key 'motors.backlash' needs gains that aim at angles (control.control_type 'P')")
+        needed = None if self._network is None and control.control_type != "T" else 0.0
+        gains = {"control.stiffness": control.stiffness, "control.damping": control.damping}
+        self.p_gains, self.d_gains = (
+            torch.tensor(joint_values(key, values, joints, missing=needed), device=self.device)
+            for key, values in gains.items()
+        )
 
     def _send_actions(self) -> None:
         """Send the actions off; where latency plays no part they arrive by their constant delay."""

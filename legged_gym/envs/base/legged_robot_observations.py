@@ -17,11 +17,7 @@ class LeggedRobotObservations(LeggedRobotState):
     """The observations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
     _clean: torch.Tensor | None = None
-    _collected: bool
     _own_privileged: torch.Tensor | None
-    body_names: list[str]
-    _history: torch.Tensor
-    _past_clean: torch.Tensor
 
     def _prepare_observations(self) -> None:
         """Lay out the terms, which are evaluated once for that, and start with an empty history."""
