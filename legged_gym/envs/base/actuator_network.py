@@ -28,13 +28,7 @@ class ActuatorNetwork:
     """
 
     def __init__(self, file: str, num_envs: int, num_dof: int, device: str) -> None:
-        """Load the network.
-
-        Args:
-            file: The setting ``control.actuator_network``.
-            num_envs: Number of robots, N.
-            num_dof: Number of joints, D.
-            device: Where the tensors live.
+        """Load the network from ``control.actuator_network``.
 
         Raises:
             ConfigError: There is no such file, or it is no such network.

@@ -76,15 +76,7 @@ class DivergenceLog:
     """
 
     def __init__(self, num_envs: int, num_dof: int, num_actions: int, dt: float, device: str) -> None:
-        """Start with nothing.
-
-        Args:
-            num_envs: Number of robots, N.
-            num_dof: Number of joints, D.
-            num_actions: Number of actions, A.
-            dt: Control step, s.
-            device: Where the tensors live.
-        """
+        """Start with nothing; ``dt`` is the control step, s."""
         self._dt, self._sizes = dt, [13, num_dof, num_dof, num_actions, 3]
         steps = max(1, round(_SECONDS / dt))
         self._frames = torch.zeros(steps, num_envs, sum(self._sizes), device=device)

@@ -25,14 +25,7 @@ class Ground:
     """
 
     def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str) -> None:
-        """Assign robots to tiles.
-
-        Args:
-            cfg: The task's configuration; ``terrain`` and ``env`` are read.
-            terrain: The height field; a plane without it.
-            num_envs: Number of robots, N.
-            device: Where the tensors live.
-        """
+        """Assign robots to tiles of ``terrain``; without it the ground is a plane."""
         self.cfg, self.device, self.num_envs = cfg.terrain, device, num_envs
         self._prepare_points()
         self.has_terrain = terrain is not None

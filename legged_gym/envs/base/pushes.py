@@ -12,13 +12,7 @@ class Pushes:
     """Decides, once in each step, who is pushed and how hard."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
-        """Draw each robot's moment within the interval.
-
-        Args:
-            cfg: The task's configuration; ``domain_rand`` is read.
-            num_envs: Number of robots, N.
-            dt: Control step, s.
-            device: Where the tensors live.
+        """Draw each robot's moment within the interval; ``dt`` is the control step, s.
 
         Raises:
             ConfigError: ``max_push_vel_xy`` beside one of the others.

@@ -20,14 +20,7 @@ class VelocityCommands:
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
-        """Start with zero commands.
-
-        Args:
-            cfg: The task's configuration; ``commands`` is read.
-            num_envs: Number of robots, N.
-            dt: Control step, s.
-            device: Where the tensors live.
-        """
+        """Start with zero commands; ``dt`` is the control step, s."""
         self.cfg = cfg.commands
         columns = max(self.cfg.num_commands, 4 if self.cfg.heading_command else 3)
         self.values = torch.zeros(num_envs, columns, device=device)
