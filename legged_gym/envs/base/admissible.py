@@ -7,7 +7,7 @@ import functools
 import itertools
 import math
 import re
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, Predicate
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
@@ -59,7 +59,9 @@ Seconds = Annotated[float, Gt(0), Le(1e6)]
 Vector = Annotated[list[Annotated[float, Ge(-1e4), Le(1e4)]], Len(3, 3)]
 Quaternion = Annotated[list[float], Len(4, 4), Rule(_unit_length, "of length 1")]
 RISING = Rule(_rising, "[lowest, highest]")
-ShareRange = Annotated[list[Share], Len(2, 2), RISING]
+Item = TypeVar("Item")
+Range = Annotated[list[Item], Len(2, 2), RISING]
+"""Of any quantity: ``Range[Delay]``."""
 
 # Physical quantities. The bounds fit a robot of 500 kg whose legs are 2 m long: it weighs 5 kN, holding that at a leg's
 # length takes 1e4 N·m, and landing on it ten times as much. What is beyond is a slip or another unit.
@@ -87,16 +89,9 @@ Delay = Annotated[float, Ge(0), Le(1)]
 """s: whoever hears of things a second late can't walk."""
 Multiplier = Annotated[float, Ge(0), Le(100)]
 """Over the nominal value."""
-ComRange = Annotated[list[Annotated[float, Ge(-10), Le(10)]], Len(2, 2), RISING]
+ComRange = Range[Annotated[float, Ge(-10), Le(10)]]
 """m, of a centre of mass."""
-SpeedRange = Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(2, 2), RISING]
-AngleRange = Annotated[list[Angle], Len(2, 2), RISING]
-TorqueRange = Annotated[list[Torque], Len(2, 2), RISING]
-DampingRange = Annotated[list[Damping], Len(2, 2), RISING]
-InertiaRange = Annotated[list[Inertia], Len(2, 2), RISING]
-FrictionRange = Annotated[list[Friction], Len(2, 2), RISING]
-DelayRange = Annotated[list[Delay], Len(2, 2), RISING]
-MultiplierRange = Annotated[list[Multiplier], Len(2, 2), RISING]
+SpeedRange = Range[Annotated[float, Ge(-100), Le(100)]]
 Name = Annotated[str, MaxLen(100), Rule(_name, "which can be part of a file's name")]
 AnyCase = BeforeValidator(_lower)
 """In front of choices: capitals are taken for small letters."""

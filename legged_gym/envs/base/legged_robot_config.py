@@ -10,24 +10,20 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len
 
 from legged_gym.envs.base.admissible import (
-    RISING,
     Angle,
     AngleNoise,
-    AngleRange,
     ComRange,
     Count,
     Damping,
-    DampingRange,
-    DelayRange,
+    Delay,
     Force,
-    FrictionRange,
+    Friction,
     Inertia,
-    InertiaRange,
     Length,
     Multiplier,
-    MultiplierRange,
     Positive,
     Quaternion,
+    Range,
     Rule,
     Seconds,
     Share,
@@ -35,7 +31,7 @@ from legged_gym.envs.base.admissible import (
     Speed,
     SpeedRange,
     Stiffness,
-    TorqueRange,
+    Torque,
     Vector,
 )
 from legged_gym.envs.base.base_config import BaseConfig
@@ -106,7 +102,7 @@ class LeggedRobotCfg(BaseConfig):
             """m/s."""
             ang_vel_yaw: SpeedRange = [-1.0, 1.0]
             """rad/s."""
-            heading: AngleRange = [-3.14, 3.14]
+            heading: Range[Angle] = [-3.14, 3.14]
             """rad, for ``heading_command``."""
 
     class init_state:
@@ -201,11 +197,11 @@ class LeggedRobotCfg(BaseConfig):
     class domain_rand:
         randomize_friction: bool = False
         """Draw the ground's friction for each robot."""
-        friction_range: FrictionRange = [0.5, 1.25]
+        friction_range: Range[Friction] = [0.5, 1.25]
         """Coulomb friction of the ground."""
         randomize_base_mass: bool = False
         """Add a mass to the base of each robot."""
-        added_mass_range: Annotated[list[Annotated[float, Ge(-1000), Le(1000)]], Len(2, 2), RISING] = [-1.0, 1.0]
+        added_mass_range: Range[Annotated[float, Ge(-1000), Le(1000)]] = [-1.0, 1.0]
         """kg, added to the base; its inertia grows in proportion."""
         randomize_base_com: bool = False
         """Move the centre of mass of each robot's base."""
@@ -215,27 +211,27 @@ class LeggedRobotCfg(BaseConfig):
         """m, added to the base's centre of mass."""
         randomize_joint_dynamics: bool = False
         """Draw friction, damping and armature of the joints of each robot."""
-        joint_friction_range: TorqueRange = [0.0, 0.0]
+        joint_friction_range: Range[Torque] = [0.0, 0.0]
         """Dry friction of all joints, N·m."""
-        joint_damping_range: DampingRange = [0.0, 0.0]
+        joint_damping_range: Range[Damping] = [0.0, 0.0]
         """Viscous friction of all joints, N·m·s/rad."""
-        joint_armature_range: InertiaRange = [0.0, 0.0]
+        joint_armature_range: Range[Inertia] = [0.0, 0.0]
         """Reflected rotor inertia of all joints, kg·m²."""
         randomize_gains: bool = False
         """Draw factors of gains and torques."""
-        stiffness_multiplier_range: MultiplierRange = [1.0, 1.0]
-        damping_multiplier_range: MultiplierRange = [1.0, 1.0]
-        torque_multiplier_range: MultiplierRange = [1.0, 1.0]
+        stiffness_multiplier_range: Range[Multiplier] = [1.0, 1.0]
+        damping_multiplier_range: Range[Multiplier] = [1.0, 1.0]
+        torque_multiplier_range: Range[Multiplier] = [1.0, 1.0]
         """Each joint on its own."""
         randomize_joint_offset: bool = False
         """Let the joints' zeros be wrong."""
-        joint_offset_range: AngleRange = [0.0, 0.0]
+        joint_offset_range: Range[Angle] = [0.0, 0.0]
         """Error of each joint's zero, rad."""
         redraw_gains: bool = True
         """Draw gains and errors of zeros anew at every reset; otherwise each robot keeps its first ones."""
-        action_delay_range: DelayRange = [0.0, 0.0]
+        action_delay_range: Range[Delay] = [0.0, 0.0]
         """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
-        observation_delay_range: DelayRange = [0.0, 0.0]
+        observation_delay_range: Range[Delay] = [0.0, 0.0]
         """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
         push_robots: bool = False
         """Push the robots."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Len, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
-from legged_gym.envs.base.admissible import RISING, Friction, Length, Points, Share
+from legged_gym.envs.base.admissible import Friction, Length, Points, Range, Share
 
 
 class TerrainSettings:
@@ -59,7 +59,7 @@ class TerrainSettings:
     """Depth of a stair, m."""
     obstacle_height_max: Annotated[float, Ge(0), Le(10)] = 0.02
     """Height of discrete obstacles at the top level, m."""
-    obstacle_width: Annotated[list[Annotated[float, Gt(0), Le(100)]], Len(2, 2), RISING] = [1.0, 2.0]
+    obstacle_width: Range[Annotated[float, Gt(0), Le(100)]] = [1.0, 2.0]
     """Smallest and largest side of an obstacle, m."""
     hole_depth: Annotated[float, Ge(0), Le(10)] = 0.5
     """Depth of gaps, between stepping stones and beside beams, m."""
