@@ -13,9 +13,6 @@ from legged_gym.envs.base.motors import Motors
 from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.simulators import PhysicsParameters, Simulator
 
-_MOTORS = {"joint_armature": "armature", "joint_damping": "viscous_friction", "joint_friction": "dry_friction"}
-"""Settings of ``motors`` that come before ``domain_rand``'s."""
-
 
 class DomainRand:
     """Holds each robot's randomised values.
@@ -164,7 +161,8 @@ class DomainRand:
     def typical_joints(self, cfg: LeggedRobotCfg, sim: Simulator) -> dict[str, torch.Tensor]:
         """Return the middle of what is drawn for ``joint_armature``, ``joint_damping`` and ``joint_friction``, (D,)."""
         middles = {}
-        for name, motors in _MOTORS.items():
+        names = {"joint_armature": "armature", "joint_damping": "viscous_friction", "joint_friction": "dry_friction"}
+        for name, motors in names.items():
             told = getattr(sim, name)
             low, high = getattr(cfg.domain_rand, f"{name}_range")
             drawn = torch.full_like(told, 0.5 * (low + high)) if cfg.domain_rand.randomize_joint_dynamics else told
