@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from conftest import QminiFactory, quiet, small_cfg
 
 from legged_gym.common.errors import UserError
-from legged_gym.envs import Qmini, QminiCfg, task_registry
+from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, task_registry
 from legged_gym.envs.base.base_config import ConfigError
 
 
@@ -370,3 +371,12 @@ def test_a_robot_that_does_as_it_is_told_is_not_demoted(make_qmini: QminiFactory
     env.reset_buf = env.time_out_buf = torch.tensor([True, True])
     env._update_terrain_curriculum(env.reset_buf)
     assert env.terrain_levels.tolist() == [2, 1]
+
+
+def test_legged_gyms_modules_of_a_task_are_there() -> None:
+    for module, name in (
+        ("base_task", "BaseTask"), ("legged_robot", "LeggedRobot"), ("legged_robot_config", "LeggedRobotCfg"),
+        ("base_config", "BaseConfig"),
+    ):  # fmt: skip
+        assert name in vars(importlib.import_module(f"legged_gym.envs.base.{module}"))
+    assert issubclass(LeggedRobot, importlib.import_module("legged_gym.envs.base.base_task").BaseTask)

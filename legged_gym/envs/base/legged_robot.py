@@ -30,7 +30,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.
     Methods of legged_gym's ``LeggedRobot`` that a class overrides are called where legged_gym calls them, with its
     arguments; those that nothing would call are refused when the class is made. The tensors are described at
-    :class:`LeggedRobotState`.
+    :class:`BaseTask`.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -6,11 +6,11 @@ import math
 
 import torch
 
+from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.hooks import takes_mask
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
 
 
-class LeggedRobotEpisodes(LeggedRobotState):
+class LeggedRobotEpisodes(BaseTask):
     """The episodes of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`.
 
     Hooks take robots as ``env_ids``: their indices, (n,), or a mask, bool, (N,). A hook of a class of its own gets

@@ -8,12 +8,12 @@ import torch
 
 from legged_gym.envs.base.actuator_network import ActuatorNetwork
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.simulators import Drive
 
 
-class LeggedRobotMotors(LeggedRobotState):
+class LeggedRobotMotors(BaseTask):
     """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
     _driven_actions: torch.Tensor | None = None

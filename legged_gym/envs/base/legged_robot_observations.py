@@ -9,11 +9,11 @@ from tensordict import TensorDict
 
 from legged_gym.common.labels import Label, LabelLayout, default_components
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.envs.base.observations import LabelTerm, MirrorRule, ObservationLayout, ObsTerm
 
 
-class LeggedRobotObservations(LeggedRobotState):
+class LeggedRobotObservations(BaseTask):
     """The observations of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
     _clean: torch.Tensor | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+from legged_gym.envs.base.base_task import BaseTask
 
 
-class LeggedRobotRewards(LeggedRobotState):
+class LeggedRobotRewards(BaseTask):
     """The terms of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
     def _reward_termination(self) -> torch.Tensor:

@@ -11,13 +11,13 @@ from legged_gym.common.errors import near_names
 from legged_gym.envs.base.base_config import ConfigError
 
 if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot_state import LeggedRobotState
+    from legged_gym.envs.base.base_task import BaseTask
 
 
 class RewardSum:
     """Calls the methods ``_reward_<name>`` of a task that have a scale, and adds them up."""
 
-    def __init__(self, task: LeggedRobotState, scales: dict[str, float], dt: float, only_positive: bool) -> None:
+    def __init__(self, task: BaseTask, scales: dict[str, float], dt: float, only_positive: bool) -> None:
         """Find the methods.
 
         Args:

@@ -27,7 +27,7 @@ from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators import Simulator
 
 
-class LeggedRobotState(VecEnv):
+class BaseTask(VecEnv):
     """N robots that act, observe and are rewarded together: rsl_rl's ``VecEnv`` with legged_gym's tensors.
 
     State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
@@ -115,7 +115,7 @@ class LeggedRobotState(VecEnv):
         self.after_step: list[Callable[[], None]] = []
 
     @property
-    def unwrapped(self) -> LeggedRobotState:
+    def unwrapped(self) -> BaseTask:
         """The task itself, as rsl_rl's extensions ask for it."""
         return self
 
