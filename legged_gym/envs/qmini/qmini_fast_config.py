@@ -73,21 +73,23 @@ class QminiFastCfgPPO(QminiCfgPPO):
         max_iterations = 2000
         averaged_iterations = 0
         estimator_iterations = 0
-        # First it learns to walk forwards, then to turn, then to be pushed.
+        # First it learns to walk forwards, then to turn, then to be pushed, then to be exact.
         stages = {
             480: {
                 "algorithm.entropy_coef": 0.002,
-                "rewards.ang_vel_sigma": 0.5,
-                "rewards.ang_vel_sigma_fine": 0.1,
+                "rewards.ang_vel_sigma": 0.5, "rewards.ang_vel_sigma_fine": 0.1,
                 "rewards.scales.tracking_ang_vel": 2.0,
-                "domain_rand.max_push_vel_x": 0.5,
-                "domain_rand.max_push_vel_y": 0.5,
+                "domain_rand.max_push_vel_x": 0.5, "domain_rand.max_push_vel_y": 0.5,
             },
             800: {
                 "algorithm.entropy_coef": 0.001,
                 "rewards.scales.tracking_lin_vel_x_fine": 2.0,
                 "rewards.scales.termination": -150.0,
-                "domain_rand.max_push_vel_x": 0.8,
-                "domain_rand.max_push_vel_y": 0.8,
+                "domain_rand.max_push_vel_x": 0.8, "domain_rand.max_push_vel_y": 0.8,
             },
-        }
+            1050: {
+                "algorithm.entropy_coef": 0.0,
+                "rewards.scales.tracking_lin_vel_x_fine": 3.0,
+                "rewards.scales.tracking_ang_vel_fine": 4.0,
+            },
+        }  # fmt: skip
