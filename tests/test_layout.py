@@ -11,16 +11,16 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
-    "common": 1500,
-    "simulators": 5700,
+    "common": 1420,
+    "simulators": 5372,
     "envs": 6464,
-    "algorithms": 1200,
+    "algorithms": 1150,
     "runners": 2950,
     "policies": 1750,
     "evaluation": 3070,
     "render": 1060,
     "viewers": 2000,
-    "deploy": 1625,
+    "deploy": 1550,
     "benchmarking": 475,
     "cli": 670,
     "scripts": 1730,

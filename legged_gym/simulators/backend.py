@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-from typing import TYPE_CHECKING
 
 from legged_gym.common.devices import DEFAULT_GPU, learning_device
 from legged_gym.common.errors import UserError
 from legged_gym.simulators import ON_GPU, ON_GPU_IF_ANY
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULT_SIM = "mujoco"
 """The simulator that runs anywhere."""

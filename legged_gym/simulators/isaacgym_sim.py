@@ -46,15 +46,7 @@ class IsaacGymSimulator(Simulator):
     def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cpu") -> None:
         """Start Isaac Gym's process; it builds the scene when the first parameters or states are known.
 
-        Args:
-            cfg: The task's configuration; ``asset``, ``sim``, ``terrain``, ``control.decimation`` and ``init_state``
-                are read.
-            terrain: The height field; a plane without it.
-            num_envs: Number of robots, N.
-            device: ``cpu`` for the CPU pipeline, ``cuda`` or ``cuda:N`` for the GPU pipeline.
-
-        Raises:
-            UserError: There is no Python with Isaac Gym, it can't use the device, or the URDF can't be read.
+        See :class:`Simulator`; ``cpu`` is Isaac Gym's CPU pipeline, ``cuda`` or ``cuda:N`` its GPU pipeline.
         """
         if torch.device(device).type not in ("cpu", "cuda"):
             raise UserError(f"the isaacgym simulator runs on 'cpu' or 'cuda' devices, not on '{device}' (--sim_device)")

@@ -44,17 +44,7 @@ class MujocoSimulator(Simulator):
     """
 
     def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cpu") -> None:
-        """Build the scene and start the threads.
-
-        Args:
-            cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
-            terrain: The height field; a plane without it.
-            num_envs: Number of robots, N.
-            device: ``cpu``; there is no other here.
-
-        Raises:
-            UserError: Another device, or a URDF that can't be read.
-        """
+        """Build the scene and start the threads; see :class:`Simulator`. The device is ``cpu``."""
         if torch.device(device).type != "cpu":
             raise UserError(f"the mujoco simulator runs on 'cpu', not on '{device}' (--sim_device)")
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt

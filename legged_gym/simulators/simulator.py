@@ -73,6 +73,10 @@ class Simulator(ABC):
     tensors are current. A robot whose state is not finite or passes a limit of ``sim.divergence`` is then
     put back to the start, at rest, so all tensors hold finite numbers; ``diverged`` names the cause, as one more than
     its index in :data:`~legged_gym.simulators.divergence.CAUSES`, until the next refresh.
+
+    A back-end is made of ``cfg``, the task's configuration, of which it reads ``asset``, ``control.decimation``,
+    ``init_state``, ``sim`` and ``terrain``; the height field ``terrain``, or None for a plane; ``num_envs``, N; and
+    PyTorch's ``device``. It raises ``UserError`` where it can't use the device or the robot's file.
     """
 
     STATES = ("root_states", "dof_pos", "dof_vel", "rigid_body_states", "contact_forces", "diverged")

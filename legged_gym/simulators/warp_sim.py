@@ -58,16 +58,9 @@ class WarpSimulator(Simulator):
     """
 
     def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cuda:0") -> None:
-        """Build the scene, allocate all worlds and make sure that the kernels are compiled.
+        """Build the scene, allocate all worlds and make sure that the kernels are compiled; see :class:`Simulator`.
 
-        Args:
-            cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
-            terrain: The height field; a plane without it.
-            num_envs: Number of robots, N.
-            device: A CUDA device of PyTorch's, or ``cpu``, which is slow.
-
-        Raises:
-            UserError: No such device, or a URDF that can't be read.
+        The device is one of PyTorch's CUDA devices, or ``cpu``, which is slow.
         """
         self._wp_device = find_device(device)
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt

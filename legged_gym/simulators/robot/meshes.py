@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-from typing import cast
 
 import numpy as np
 import trimesh
@@ -20,18 +19,6 @@ _THINNEST = 1e-3
 
 class MeshError(Exception):
     """A mesh that is missing or can't be read."""
-
-
-class Mesh:
-    """Triangles."""
-
-    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
-        """Keep vertices, m, (V, 3), and faces, (F, 3)."""
-        self.vertices, self.faces = vertices, faces
-
-    def stl(self) -> bytes:
-        """Return it as an STL file."""
-        return cast(bytes, trimesh.Trimesh(self.vertices, self.faces, process=False).export(file_type="stl"))
 
 
 def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
@@ -65,8 +52,8 @@ def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
     raise MeshError(f"no mesh '{name}' beside the file or in a folder above it")
 
 
-def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> Mesh:
-    """Read a mesh.
+def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> trimesh.Trimesh:
+    """Read a mesh, in m.
 
     Args:
         path: The file.
@@ -89,7 +76,7 @@ def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> Mesh:
 
 
 @functools.lru_cache(maxsize=512)
-def _read(path: str, _changed: int, scale: tuple[float, ...], hull: bool) -> Mesh:
+def _read(path: str, _changed: int, scale: tuple[float, ...], hull: bool) -> trimesh.Trimesh:
     with open(path, "rb") as file:
         kind = os.path.splitext(path)[1][1:].lower()
         # Without a resolver it can't open what the mesh names: textures, other meshes.
@@ -102,7 +89,8 @@ def _read(path: str, _changed: int, scale: tuple[float, ...], hull: bool) -> Mes
     mesh.apply_transform(np.diag([*scale, 1.0]))
     if hull:
         mesh = _hull(mesh)
-    return Mesh(np.array(mesh.vertices, float), np.array(mesh.faces, np.int32))
+    # Without what the file says of normals and colours.
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
 
 
 def _hull(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

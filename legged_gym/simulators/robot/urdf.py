@@ -13,8 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 import mujoco
+import trimesh
 
-from legged_gym.simulators.robot.meshes import Mesh, MeshError, find_mesh, read_mesh
+from legged_gym.simulators.robot.meshes import MeshError, find_mesh, read_mesh
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
 _MAX_BYTES, _MAX_LINKS = 50_000_000, 1000
@@ -51,7 +52,7 @@ class _Urdf:
     def __init__(self, path: str, visuals: bool) -> None:
         self.path, self.visuals = path, visuals
         self.robot = ElementTree.Element("robot", name="robot")
-        self.meshes: dict[str, Mesh] = {}
+        self.meshes: dict[str, trimesh.Trimesh] = {}
         self.velocity_limits: dict[str, float] = {}
         self.undrawn: dict[str, str] = {}
         root = self._parse()
@@ -102,8 +103,7 @@ class _Urdf:
             if inertia is not None and mean is not None:
                 inertia.attrib.update({key: repr(mean) if key in _MOMENTS[:3] else "0" for key in _MOMENTS})
         for name, mesh in self.meshes.items():
-            with open(os.path.join(folder, f"{name}.stl"), "wb") as file:
-                file.write(mesh.stl())
+            mesh.export(os.path.join(folder, f"{name}.stl"))
         path = os.path.join(folder, "robot.urdf")
         ElementTree.ElementTree(self.robot).write(path, encoding="utf-8", xml_declaration=True)
         return path
