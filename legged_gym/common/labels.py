@@ -35,11 +35,6 @@ class Label:
     """The label is the value in its unit times this."""
     unit: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the label as plain values, for files."""
-        plain = {"name": self.name, "size": len(self.components), "scale": self.scale, "kind": self.kind}
-        return {**plain, "unit": self.unit, "components": list(self.components)}
-
 
 @dataclass(frozen=True)
 class LabelFigure:
@@ -106,7 +101,7 @@ class LabelLayout:
                 raise UserError(f"label '{entry['name']}' is of kind '{kind}'; known: {', '.join(get_args(Kind))}")
             if int(entry.get("size", 1)) > _MOST_COLUMNS:
                 raise ValueError(f"label '{entry['name']}' has {entry['size']} columns")
-            components = entry.get("components") or entry.get("feet") or _components(kind, int(entry["size"]))
+            components = entry.get("components") or entry.get("feet") or default_components(kind, int(entry["size"]))
             scale = float(entry.get("scale", 1.0))
             if not 0.0 < abs(scale) <= 1e6:
                 raise ValueError(f"label '{entry['name']}' has the scale {scale}")
@@ -115,7 +110,13 @@ class LabelLayout:
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the terms as plain values, for files."""
-        return [label.to_dict() for label in self.labels]
+        return [
+            {
+                "name": label.name, "size": len(label.components), "scale": label.scale, "kind": label.kind,
+                "unit": label.unit, "components": list(label.components),
+            }
+            for label in self.labels
+        ]  # fmt: skip
 
     @property
     def size(self) -> int:
@@ -190,12 +191,10 @@ def label_errors(layout: LabelLayout, estimate: Any, truth: Any) -> Any:
     return off
 
 
-def _components(kind: Kind, size: int) -> tuple[str, ...]:
+def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
+    if kind == "contact" and len(feet) == size:
+        return tuple(feet)
     if kind == "velocity" and size == len(_AXES):
         return tuple(_AXES)
     return ("",) if size == 1 else tuple(map(str, range(size)))
-
-
-def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
-    return tuple(feet) if kind == "contact" and len(feet) == size else _components(kind, size)

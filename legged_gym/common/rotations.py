@@ -4,8 +4,8 @@ Conventions of every function here:
 
 * A quaternion is ``(..., 4)`` in the order ``x, y, z, w``, of unit length. As a robot's orientation it turns vectors
   of the base frame into the world frame.
-* Vectors are ``(..., 3)``, angles are radians, Euler angles are roll, pitch, yaw about the fixed x, y and z axes (so
-  ``R = Rz(yaw) Ry(pitch) Rx(roll)``).
+* Vectors ``v`` are ``(..., 3)``, angles are radians, Euler angles are roll, pitch, yaw about the fixed x, y and z
+  axes (so ``R = Rz(yaw) Ry(pitch) Rx(roll)``).
 * Leading shapes broadcast. Nothing is changed in place.
 * No function reads a tensor's value on the host or branches on it, so all of them may be recorded in a CUDA graph.
 """
@@ -19,15 +19,7 @@ import torch
 
 
 def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by quaternions (base frame to world frame).
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``.
-    """
+    """Rotate vectors ``v``, in any unit, by quaternions (base frame to world frame)."""
     axis, vec = torch.broadcast_tensors(q[..., :3], v)
     # v + w t + a x t with t = 2 a x v: the same as q v q*, in a third of the kernels.
     twice = 2.0 * torch.linalg.cross(axis, vec)
@@ -35,15 +27,7 @@ def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 def quat_rotate_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by the inverse of quaternions (world frame to base frame).
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``.
-    """
+    """Rotate vectors ``v``, in any unit, by the inverse of quaternions (world frame to base frame)."""
     axis, vec = torch.broadcast_tensors(q[..., :3], v)
     # As quat_apply with the axis turned round; swapping the factors of each cross product spares the negation.
     twice = 2.0 * torch.linalg.cross(vec, axis)
@@ -51,15 +35,7 @@ def quat_rotate_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Multiply quaternions: the result turns by ``b`` first, then by ``a``.
-
-    Args:
-        a: Quaternions xyzw, ``(..., 4)``.
-        b: Quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        The product ``a b``, xyzw, ``(..., 4)``.
-    """
+    """Multiply quaternions: the result ``a b`` turns by ``b`` first, then by ``a``."""
     a, b = torch.broadcast_tensors(a, b)
     a_vec, a_w = a[..., :3], a[..., 3:]
     b_vec, b_w = b[..., :3], b[..., 3:]
@@ -69,28 +45,12 @@ def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def quat_conjugate(q: torch.Tensor) -> torch.Tensor:
-    """Conjugate quaternions, which for unit quaternions is the inverse rotation.
-
-    Args:
-        q: Quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        The conjugates, xyzw, ``(..., 4)``.
-    """
+    """Conjugate quaternions, which for unit quaternions is the inverse rotation."""
     return torch.cat((-q[..., :3], q[..., 3:]), dim=-1)
 
 
 def quat_from_euler_xyz(roll: torch.Tensor, pitch: torch.Tensor, yaw: torch.Tensor) -> torch.Tensor:
-    """Make quaternions of roll, pitch and yaw.
-
-    Args:
-        roll: Angles about x, ``(...)``, rad.
-        pitch: Angles about y, ``(...)``, rad.
-        yaw: Angles about z, ``(...)``, rad.
-
-    Returns:
-        Unit quaternions xyzw, ``(..., 4)``.
-    """
+    """Make quaternions, ``(..., 4)``, of roll, pitch and yaw, each ``(...)``, rad."""
     half = 0.5 * torch.stack(torch.broadcast_tensors(roll, pitch, yaw), dim=-1)
     cr, cp, cy = half.cos().unbind(-1)
     sr, sp, sy = half.sin().unbind(-1)
@@ -102,16 +62,10 @@ def quat_from_euler_xyz(roll: torch.Tensor, pitch: torch.Tensor, yaw: torch.Tens
 
 
 def get_euler_xyz(q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Take roll, pitch and yaw of quaternions.
+    """Take roll, pitch and yaw of quaternions, each ``(...)``, rad.
 
-    Unlike Isaac Gym's function of this name, which answers in 0 to 2 pi, small angles of both signs stay small.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        roll and yaw within (-pi, pi] (rounding may give a half-turn either sign) and pitch within [-pi/2, pi/2],
-        each ``(...)``, rad. At a pitch of exactly ±pi/2 roll and yaw are not unique.
+    Roll and yaw lie within (-pi, pi] (rounding may give a half-turn either sign), pitch within [-pi/2, pi/2]. At a
+    pitch of exactly ±pi/2 roll and yaw are not unique. Isaac Gym's function of this name answers in 0 to 2 pi.
     """
     x, y, z, w = q.unbind(-1)
     yy = y * y
@@ -123,16 +77,10 @@ def get_euler_xyz(q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 
 
 def yaw_quat(q: torch.Tensor) -> torch.Tensor:
-    """Keep of quaternions only the turn about the vertical.
+    """Keep of quaternions only the turn about the vertical: x and y of the result are 0.
 
     It is the twist of the swing-twist decomposition about z, as in legged_gym's ``quat_apply_yaw``. It equals the
     Euler yaw unless both roll and pitch are large. Where it is undefined (robot upside down) it is the identity.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``.
-
-    Returns:
-        Unit quaternions xyzw with x = y = 0, ``(..., 4)``.
     """
     half = torch.atan2(q[..., 2], q[..., 3])
     zero = torch.zeros_like(half)
@@ -140,17 +88,10 @@ def yaw_quat(q: torch.Tensor) -> torch.Tensor:
 
 
 def quat_apply_yaw(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors by the turn of quaternions about the vertical only (yaw frame to world axes).
+    """Rotate vectors about the vertical only, by :func:`yaw_quat` of quaternions (yaw frame to world axes).
 
     Many points per robot need no repeated quaternions: pass ``q`` as ``(N, 1, 4)`` and ``v`` as ``(N, P, 3)`` or
     ``(P, 3)``.
-
-    Args:
-        q: Unit quaternions xyzw, ``(..., 4)``; :func:`yaw_quat` says which turn is meant.
-        v: Vectors, ``(..., 3)``, any unit.
-
-    Returns:
-        The rotated vectors, ``(..., 3)``, in the unit of ``v``; their z is that of ``v``.
     """
     yaw = 2.0 * torch.atan2(q[..., 2], q[..., 3])
     cos = yaw.cos()
@@ -162,13 +103,9 @@ def quat_apply_yaw(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 def wrap_to_pi(angles: torch.Tensor) -> torch.Tensor:
-    """Bring angles into (-pi, pi] by whole turns.
+    """Bring angles, ``(...)``, rad, into (-pi, pi] by whole turns; those in range come back bit for bit.
 
-    Args:
-        angles: Angles, ``(...)``, rad. Not changed (legged_gym's function of this name does change them).
-
-    Returns:
-        The wrapped angles, ``(...)``, rad. Angles already in range come back bit for bit.
+    Unlike legged_gym's function of this name it does not change its argument.
     """
     turns = torch.ceil(angles * (0.5 / math.pi) - 0.5)
     return torch.sub(angles, turns, alpha=2.0 * math.pi)
@@ -181,16 +118,8 @@ def torch_rand_float(
     device: str | torch.device,
     generator: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """Draw floats evenly between two bounds.
+    """Draw float32 values evenly from [lower, upper], in this shape.
 
-    Args:
-        lower: Least value.
-        upper: Greatest value.
-        shape: Shape of the result.
-        device: Where the result lives; ``generator``, if given, must live there too.
-        generator: Source of randomness; PyTorch's default one of the device if None.
-
-    Returns:
-        float32 tensor of ``shape`` with values in [lower, upper].
+    ``generator`` has to live on ``device``; without it PyTorch's default one of the device is used.
     """
     return torch.rand(tuple(shape), device=device, generator=generator).mul_(upper - lower).add_(lower)

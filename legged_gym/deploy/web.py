@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import gzip
 import json
 import os
@@ -21,7 +20,7 @@ from onnx import numpy_helper
 from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
-from legged_gym.deploy.mjcf import write_mjcf
+from legged_gym.deploy.mjcf import geom_kind, write_mjcf
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.policies.exported import PolicyFiles, load_policy
 from legged_gym.simulators.mujoco_model import build_scene
@@ -43,14 +42,7 @@ GROUNDS = {
 _REACH = 6.0
 """How far uneven ground goes, m."""
 _ACTIVATIONS = {"Relu": "relu", "Elu": "elu", "Tanh": "tanh"}
-_SHAPES = {
-    mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
-    mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
-    mujoco.mjtGeom.mjGEOM_CYLINDER: "cylinder",
-    mujoco.mjtGeom.mjGEOM_ELLIPSOID: "ellipsoid",
-    mujoco.mjtGeom.mjGEOM_BOX: "box",
-    mujoco.mjtGeom.mjGEOM_MESH: "mesh",
-}
+_SHAPES = ("sphere", "capsule", "cylinder", "ellipsoid", "box", "mesh")
 
 
 def write_page(folder: str, urdf: str, path: str, title: str) -> None:
@@ -107,21 +99,14 @@ def _config(policy: PolicyFiles) -> dict[str, Any]:
     config = policy.config
     # What the estimator's output has to be divided by.
     scales = [] if config.labels is None else (1.0 / config.labels.physical(np.ones(config.labels.size))).tolist()
-    values = {
-        field.name: _plain(getattr(config, field.name))
-        for field in dataclasses.fields(config)
-        if field.name not in ("labels", "observation_scales")
-    }
+    values = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(config).items()}
+    del values["labels"]
     return {
         **values,
         "observation_scales": [np.atleast_1d(scale).tolist() for scale in config.observation_scales],
         "num_estimates": len(scales),
         "estimate_scales": scales,
     }
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _layers(policy: PolicyFiles, net: str) -> list[dict[str, Any]]:
@@ -173,8 +158,8 @@ def _visuals(world: World) -> list[dict[str, Any]]:
     shapes = []
     for geom in range(model.ngeom):
         name = model.body(model.geom_bodyid[geom]).name
-        kind = _SHAPES.get(mujoco.mjtGeom(model.geom_type[geom]))
-        if kind is None or model.geom_group[geom] > 2 or model.geom_rgba[geom, 3] == 0.0 or name == "world":
+        kind = geom_kind(model, geom)
+        if kind not in _SHAPES or model.geom_group[geom] > 2 or model.geom_rgba[geom, 3] == 0.0 or name == "world":
             continue
         shape = {
             "body": world.model.body(name).id, "type": kind, "size": model.geom_size[geom].tolist(),

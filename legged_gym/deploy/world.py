@@ -158,10 +158,9 @@ class World:
 
     def addresses(self) -> dict[str, Any]:
         """Return where the joints, sensors and soles are in MuJoCo's arrays, and the motors' limits, as plain lists."""
-        soles = np.flatnonzero(np.isin(self.model.geom_bodyid, self._feet) & (self.model.geom_contype != 0))
         return {
             "qpos": self._qpos.tolist(), "qvel": self._qvel.tolist(), "efforts": self.torque_limits.tolist(),
-            "foot_sensors": list(self._foot_sensors), "sole_geoms": soles.tolist(),
+            "foot_sensors": list(self._foot_sensors), "sole_geoms": self._soles.tolist(),
         }  # fmt: skip
 
     def sense(self) -> Sensors:
@@ -217,6 +216,7 @@ class World:
         self.torque_limits = scene.torque_limits[order]
         self._base = int(scene.body_ids[0])
         self._feet = [self.model.body(name).id for name in foot_names]
+        self._soles = np.flatnonzero(np.isin(self.model.geom_bodyid, self._feet) & (self.model.geom_contype != 0))
         self._foot_sensors = [sensed.index(name) for name in foot_names]
         self.dof_vel_limits = scene.dof_vel_limits[order]
         self._other_sensors = [i for i, name in enumerate(sensed) if name not in foot_names]
@@ -230,17 +230,16 @@ class World:
         model.body_inertia[base] *= mass / model.body_mass[base]
         model.body_mass[base] = mass
         model.body_ipos[base] += settings.com_shift
-        for name in ("armature", "damping", "friction"):
+        for name, place in _FIELDS.items():
             values = np.atleast_1d(getattr(settings, f"joint_{name}"))
             if len(values) not in (1, len(self._qvel)):
                 raise UserError(f"joint {name} needs 1 or {len(self._qvel)} values, got {len(values)}")
-            getattr(model, _FIELDS[name])[self._qvel] = values
+            getattr(model, place)[self._qvel] = values
         mujoco.mj_setConst(model, mujoco.MjData(model))
 
     def _lowest_point(self) -> float:
         """Return the world z of the feet's lowest point, m, by the boxes around their shapes."""
-        model = self.model
-        soles = np.flatnonzero(np.isin(model.geom_bodyid, self._feet) & (model.geom_contype != 0))
+        model, soles = self.model, self._soles
         up = self.data.geom_xmat[soles, 6:]
         centre, half = model.geom_aabb[soles, :3], model.geom_aabb[soles, 3:]
         return float((self.data.geom_xpos[soles, 2] + (up * centre).sum(1) - (abs(up) * half).sum(1)).min())

@@ -212,7 +212,8 @@ def table(found: Margins) -> str:
     for margin in found.margins:
         axis, ends = margin.axis, (margin.low, min(margin.high, margin.axis.most))
         low, high = (f"{axis.show(end):.3g}" for end in ends)
-        beyond = "" if np.isfinite(margin.high) else " or more"
+        further = "more" if axis.show(1.0) > axis.show(0.0) else "less"
+        beyond = "" if np.isfinite(margin.high) else f" or {further}"
         share = f"{found.worst[axis.name]:.0%}" if axis.name in found.worst else ""
         title = f"{axis.title}, {axis.unit}" if axis.unit != "1" else axis.title
         lines.append(f"{title:42}{axis.show(margin.value):>9.3g}{f'{low} … {high}{beyond}':>22}{share:>14}")
