@@ -12,7 +12,6 @@ from deploy_policies import write_policy
 from test_deploy_world import URDF
 
 from legged_gym.common.errors import UserError
-from legged_gym.deploy import plan as planning
 from legged_gym.deploy.controller import Controller, MotorCommand, Sensors, projected_gravity
 from legged_gym.deploy.plan import TrialPlan, draw_plans
 from legged_gym.deploy.pool import run_trials
@@ -218,9 +217,10 @@ def test_noise_is_that_of_the_tasks_configuration(policy: PolicyFiles) -> None:
     assert sensors == [scales.ang_vel, scales.gravity, scales.dof_pos, scales.dof_vel]
     init = cfg.init_state
     noise = joint_values("init_state.joint_noise", init.joint_noise, policy.config.joint_names, missing=0.0)
-    assert planning._start_noise(policy.config).dof_pos.tolist() == pytest.approx([0.5 * value for value in noise])
-    assert planning._start_noise(policy.config).velocity == 0.5 * init.velocity_noise
-    assert planning._start_noise(policy.config).tilt == 0.5 * init.orientation_noise
+    start = StartNoise.of_training(**policy.config.start_noise)
+    assert start.dof_pos.tolist() == pytest.approx([0.5 * value for value in noise])
+    assert start.velocity == 0.5 * init.velocity_noise
+    assert start.tilt == 0.5 * init.orientation_noise
     rand, body = cfg.domain_rand, WorldSettings(URDF)
     # The rotors' inertia at the joints, and the hip roll's behind its further gear.
     armature = {part: sum(bounds) / 2.0 for part, bounds in cfg.motors.armature.items()}

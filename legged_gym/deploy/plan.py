@@ -10,9 +10,6 @@ from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.exported import ControllerConfig
 
-_START_SHARE = 0.5
-"""Trials start with half of training's start noise, as in the evaluation."""
-
 
 @dataclass(frozen=True)
 class TrialPlan:
@@ -76,7 +73,8 @@ def draw_plans(scenario: Scenario, config: ControllerConfig, count: int, seed: i
         count: Number of trials.
         seed: Of all that is random.
     """
-    drawn = draw_trials(scenario, count, seed, config.control_dt, scenario.seconds, _start_noise(config))
+    start = StartNoise.of_training(**config.start_noise)
+    drawn = draw_trials(scenario, count, seed, config.control_dt, scenario.seconds, start)
     return [
         TrialPlan(
             dt=config.control_dt, commands=drawn.commands[:-1, i], pushes=drawn.pushes[:, i], ground=drawn.terrains[i],
@@ -88,12 +86,3 @@ def draw_plans(scenario: Scenario, config: ControllerConfig, count: int, seed: i
         )
         for i in range(count)
     ]  # fmt: skip
-
-
-def _start_noise(config: ControllerConfig) -> StartNoise:
-    noise = config.start_noise
-    return StartNoise(
-        dof_pos=np.array(noise["dof_pos"], np.float32) * np.float32(_START_SHARE),
-        velocity=_START_SHARE * noise["velocity"],
-        tilt=_START_SHARE * noise["orientation"],
-    )

@@ -43,13 +43,7 @@ class TaskRegistry:
         """Register tasks by the ``module:Class`` of the task, its configuration and its training's."""
         self._tasks: dict[str, tuple[_Task, _EnvCfg, _TrainCfg]] = dict(tasks or {})
 
-    def register(
-        self,
-        name: str,
-        task_class: _Task,
-        env_cfg: _EnvCfg,
-        train_cfg: _TrainCfg,
-    ) -> None:
+    def register(self, name: str, task_class: _Task, env_cfg: _EnvCfg, train_cfg: _TrainCfg) -> None:
         """Add a task, or replace the one of this name.
 
         Args:

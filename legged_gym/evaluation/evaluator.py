@@ -38,9 +38,6 @@ _MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
 _RECORDED = ("dof_vel", "torques", "actions", "foot_contact", "foot_pos", "sole_vel")
 """What metrics need beside the motion."""
 
-_START_SHARE = 0.5
-"""Starts differ by this share of the task's own start noise."""
-
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -241,11 +238,7 @@ def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> Ev
 def _draw(env: EvaluationTask, batch: Batch, settings: EvaluationSettings) -> list[Trials]:
     init = env.cfg.init_state
     joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
-    start = StartNoise(
-        dof_pos=np.array(joints, np.float32) * np.float32(_START_SHARE),
-        velocity=_START_SHARE * init.velocity_noise,
-        tilt=_START_SHARE * init.orientation_noise,
-    )
+    start = StartNoise.of_training(joints, init.velocity_noise, init.orientation_noise)
     return [
         draw_trials(scenario, scenario.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
         for scenario in batch.scenarios

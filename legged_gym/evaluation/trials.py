@@ -6,6 +6,7 @@ So a trial is the same whichever scenarios run beside it, on whatever back-end, 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,12 @@ class StartNoise:
     """Of the base, m/s and rad/s."""
     tilt: float
     """Of roll and pitch, rad."""
+
+    @classmethod
+    def of_training(cls, dof_pos: Sequence[float], velocity: float, orientation: float) -> StartNoise:
+        """Return the noise of trials, half of a training's, which is given."""
+        share = 0.5
+        return cls(np.array(dof_pos, np.float32) * np.float32(share), share * velocity, share * orientation)
 
 
 @dataclass(frozen=True)

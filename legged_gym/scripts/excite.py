@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import sys
 
@@ -44,8 +45,7 @@ def excite(args: argparse.Namespace) -> None:
     print(f"written         {args.out}")
     if args.log:
         truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
-        truth.position_noise, truth.velocity_noise = 5e-4, 0.05
-        truth.gyro_noise, truth.gravity_noise, truth.imu_rate = 0.01, 0.002, 100.0
+        truth = dataclasses.replace(truth, **this_robot.log.SENSOR_NOISE, imu_rate=100.0)
         this_robot.log.write_log(
             this_robot.excite.run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,15 +25,8 @@ _TURNED = 0.05
 
 
 _FOUNDATIONS = (
-    "sample rate",
-    "spikes",
-    "gaps",
-    "jitter",
-    "repeated samples",
-    "IMU units of gravity",
-    "IMU mount",
-    "gains",
-)
+    "sample rate", "spikes", "gaps", "jitter", "repeated samples", "IMU units of gravity", "IMU mount", "gains",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -197,8 +191,6 @@ def _gyro(log: RobotLog, gravity: np.ndarray) -> Finding:
 
 def _axis_maps() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Return all ways to exchange axes and signs, the plain one first."""
-    import itertools
-
     return [(o, s) for o in itertools.permutations(range(3)) for s in itertools.product((1, -1), repeat=3)]
 
 

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from legged_gym.this_robot.prediction import Chunk, running_mean
-from legged_gym.this_robot.stand import QUANTITIES, Stand
+from legged_gym.this_robot.stand import GRAVITY, QUANTITIES, Stand
 
 
 def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
@@ -20,7 +20,7 @@ def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
     model, found = stand.model_of(stand.nominal()), np.zeros(stand.num_dof)
     data = mujoco.MjData(model)
     for piece in pieces:
-        model.opt.gravity[:] = 9.81 * piece.down
+        model.opt.gravity[:] = GRAVITY * piece.down
         rows = piece.position[:: max(1, len(piece.time) // 20)]
         for joint in range(stand.num_dof):
             changes = []
@@ -49,7 +49,7 @@ def regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
     drive = chunk.kp * (target - smooth) - chunk.kd * speed
     bare = dataclasses.replace(stand.nominal(), **dict.fromkeys(QUANTITIES[1:4], np.zeros(stand.num_dof)))  # type: ignore[arg-type]
     model = stand.model_of(bare)
-    model.opt.gravity[:] = 9.81 * chunk.down
+    model.opt.gravity[:] = GRAVITY * chunk.down
     data, rows = mujoco.MjData(model), np.arange(2 * width, len(chunk.time) - 2 * width, max(1, len(chunk.time) // 800))
     needed = np.empty((len(rows), stand.num_dof))
     for i, row in enumerate(rows):

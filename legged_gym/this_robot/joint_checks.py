@@ -13,7 +13,7 @@ import numpy as np
 from legged_gym.this_robot.checks import Finding, judged
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
-from legged_gym.this_robot.stand import QUANTITIES, Stand
+from legged_gym.this_robot.stand import GRAVITY, QUANTITIES, Stand
 
 _MOVED = 0.015
 """A joint whose target moves less than this was not tested, RMS, rad."""
@@ -273,7 +273,7 @@ class _Dynamics:
         self._asked = asked[self._rows]
         bare = dataclasses.replace(stand.nominal(), **dict.fromkeys(QUANTITIES[1:4], np.zeros(self.count)))  # type: ignore[arg-type]
         self._model = stand.model_of(bare)
-        self._model.opt.gravity[:] = 9.81 * chunk.down
+        self._model.opt.gravity[:] = GRAVITY * chunk.down
         self._data = mujoco.MjData(self._model)
 
     def explain(self, order: np.ndarray, signs: np.ndarray, zeros: bool = False) -> _Explanation:

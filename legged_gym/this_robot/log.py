@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,8 @@ SIGNALS = {
 """By their names in a NumPy file; a CSV's columns are ``name``, ``name_x`` or ``name_<joint>``."""
 
 
+SENSOR_NOISE: dict[str, Any] = dict(position_noise=5e-4, velocity_noise=0.05, gyro_noise=0.01, gravity_noise=0.002)
+"""Of simulated logs, by the names of :class:`~legged_gym.this_robot.stand.Truth`: standard deviations."""
 _LARGEST = 1e6
 """No signal comes near, in its unit; times do, which may count from 1970."""
 

@@ -14,13 +14,12 @@ from scipy.signal import resample
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.stand import Stand, Truth
+from legged_gym.this_robot.stand import GRAVITY, Stand, Truth
 
 STEP = 0.002
 """Physics step of predictions, s. What it does to inertia and timing is taken out again to first order."""
 SIMULATED_STEP = 0.001
 """A force of a step acts half a step before it in a simulation; delays are meant as those of one with this step."""
-_GRAVITY = 9.81
 
 
 @dataclass
@@ -138,7 +137,7 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     model = stand.model_of(robot)
     model.opt.timestep = STEP
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
-    model.opt.gravity[:] = _GRAVITY * chunk.down
+    model.opt.gravity[:] = GRAVITY * chunk.down
     model.jnt_stiffness[:] = kp
     model.qpos_spring[:] = 0.0
     model.dof_damping[:] = damping

@@ -9,21 +9,8 @@ from annotated_types import Ge, Le, Len
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
-from legged_gym.envs.base.admissible import (
-    RISING,
-    Angle,
-    ConfigError,
-    Damping,
-    Delay,
-    Inertia,
-    Multiplier,
-    Rule,
-    Share,
-    Torque,
-    check,
-    describe,
-    shown,
-)
+from legged_gym.envs.base import admissible
+from legged_gym.envs.base.admissible import RISING, ConfigError, Rule, check, describe, shown
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -33,15 +20,15 @@ IDENTIFIED = ("strength", "armature", "viscous_friction", "dry_friction", "zero_
 Interval = tuple[float, float, float]
 """Lowest value, likeliest value, highest value."""
 _RISING = Rule(RISING.func, "[lowest, likeliest, highest]")
-_HINTS: dict[str, Any] = {
-    "strength": Annotated[list[Multiplier], Len(3, 3), _RISING],
-    "armature": Annotated[list[Inertia], Len(3, 3), _RISING],
-    "viscous_friction": Annotated[list[Damping], Len(3, 3), _RISING],
-    "dry_friction": Annotated[list[Torque], Len(3, 3), _RISING],
-    "zero_offset": Annotated[list[Angle], Len(3, 3), _RISING],
-    "backlash": Annotated[list[Share], Len(3, 3), _RISING],
-    "delay": Annotated[list[Delay], Len(3, 3), _RISING],
-    "payload": Annotated[list[Annotated[float, Ge(-1000), Le(1000)]], Len(3, 3), _RISING],
+_KINDS: dict[str, Any] = {
+    "strength": admissible.Multiplier,
+    "armature": admissible.Inertia,
+    "viscous_friction": admissible.Damping,
+    "dry_friction": admissible.Torque,
+    "zero_offset": admissible.Angle,
+    "backlash": admissible.Share,
+    "delay": admissible.Delay,
+    "payload": Annotated[float, Ge(-1000), Le(1000)],
 }
 """What a value of each quantity may be, as in ``motors``."""
 _SIMULATED_STEP = 0.001
@@ -165,7 +152,8 @@ def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float
 
 
 def _interval(path: str, key: str, value: Any) -> Interval:
-    low, likeliest, high = _taken(path, key, _HINTS[key.rpartition(".")[2]], value)
+    kind: Any = _KINDS[key.rpartition(".")[2]]
+    low, likeliest, high = _taken(path, key, Annotated[list[kind], Len(3, 3), _RISING], value)
     return (low, likeliest, high)
 
 

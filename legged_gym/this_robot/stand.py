@@ -18,7 +18,8 @@ from legged_gym.this_robot.robot_file import ThisRobot
 
 _DT = 0.001
 """Physics step, s."""
-_GRAVITY = 9.81
+GRAVITY = 9.81
+"""m/s²."""
 
 QUANTITIES = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset")
 """What is known of each joint; settings of ``motors`` have the same names and units."""
@@ -193,7 +194,7 @@ def simulate(stand: Stand, trajectory: Trajectory, truth: Truth, seed: int = 0, 
         return np.clip(truth.strength * wanted, -stand.torque_limits, stand.torque_limits), play
 
     for tick in range(len(trajectory.time)):
-        model.opt.gravity[:] = _GRAVITY * down[tick]
+        model.opt.gravity[:] = GRAVITY * down[tick]
         for step in range(ticks):
             begin = tick + step / ticks - truth.delay / MOTOR_DT
             sent, later = (max(0, int(np.floor(when))) for when in (begin + 1e-9, begin + 1.0 / ticks - 1e-9))

@@ -11,7 +11,7 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import projected_gravity
 from legged_gym.deploy.trial import Trial
 from legged_gym.policies.exported import PolicyFiles
-from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.log import SENSOR_NOISE, RobotLog
 from legged_gym.this_robot.robot_file import ThisRobot
 
 if TYPE_CHECKING:
@@ -74,14 +74,17 @@ def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan, of_motors: boo
 
     rng = np.random.default_rng(plan.seed)
 
+    def noise(signal: str, size: int) -> np.ndarray:
+        return SENSOR_NOISE[f"{signal}_noise"] * rng.standard_normal(size)
+
     def note_motors(trial: Trial) -> None:
         sensed, told, time = trial.world.sense(), trial.told, np.array(trial.time)
         rows.append({
             "time": time, "command": trial.controller.command, "target": told.target, "kp": told.kp, "kd": told.kd,
-            "position": sensed.dof_pos + plan.zero_offset + 5e-4 * rng.standard_normal(len(told.kp)),
-            "velocity": sensed.dof_vel + 0.05 * rng.standard_normal(len(told.kp)),
-            "gyro": sensed.gyro + 0.01 * rng.standard_normal(3),
-            "gravity": projected_gravity(sensed.quat) + 0.002 * rng.standard_normal(3), "imu_time": time,
+            "position": sensed.dof_pos + plan.zero_offset + noise("position", len(told.kp)),
+            "velocity": sensed.dof_vel + noise("velocity", len(told.kp)),
+            "gyro": sensed.gyro + noise("gyro", 3),
+            "gravity": projected_gravity(sensed.quat) + noise("gravity", 3), "imu_time": time,
         })  # fmt: skip
 
     Trial(policy, urdf, plan).run(*((None, note_motors) if of_motors else (note,)))

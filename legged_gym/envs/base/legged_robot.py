@@ -332,11 +332,14 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
         self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
 
+    def _velocity_error(self) -> torch.Tensor:
+        """Return commanded minus true forward and lateral velocity, m/s, and yaw rate, rad/s, (N, 3)."""
+        return self.commands[:, :3] - torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
+
     def _record_statistics(self) -> None:
         """Add the step up for what is logged."""
         self.statistics.add("Reward", self.reward_rates)
-        velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        errors = (self.commands[:, :3] - velocity).square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
+        errors = self._velocity_error().square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
         self.statistics.add("Tracking", errors)
         self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
         falls = self.reset_buf & ~self.time_out_buf & ~self.diverged

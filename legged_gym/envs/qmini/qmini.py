@@ -76,8 +76,7 @@ class Qmini(LeggedRobot):
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
         self._last_clock = self._clock
         self._update_clock()
-        velocity = torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
-        change = self.commands[:, :3] - velocity - self.mean_velocity_error
+        change = self._velocity_error() - self.mean_velocity_error
         self.mean_velocity_error = self.mean_velocity_error + change * (self.dt / self.cfg.gait.period)
         super().post_physics_step()
 
