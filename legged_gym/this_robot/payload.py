@@ -14,9 +14,8 @@ from legged_gym.simulators.mujoco_model import build_scene
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import running_mean
 from legged_gym.this_robot.robot_file import Interval, ThisRobot
-from legged_gym.this_robot.stand import Stand, Truth
+from legged_gym.this_robot.stand import GRAVITY, Stand, Truth
 
-_GRAVITY = 9.81
 _SMOOTH = 0.03
 """Everything is averaged over about so long before it is compared, s."""
 _LONGEST_STEP = 0.0045
@@ -31,6 +30,9 @@ _MODEL = 0.05
 """Of what else is wrong with the method, kg: smoothing, and feet that roll."""
 _STUCK = 0.05
 """Speed at which dry friction has surely found its direction, rad/s."""
+
+_Walker = tuple[mujoco.MjModel, np.ndarray, np.ndarray, list[tuple[int, np.ndarray, np.ndarray]]]
+"""A robot, its joints' places in velocities and positions, (D,), and each foot, its shapes and its leg's joints."""
 
 
 def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
@@ -57,8 +59,10 @@ def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
             raise UserError(
                 f"{robot.path}: {missing[0]} of {name} is not known: identify the joints in the stand first"
             )
-    truth = stand.truth_of(robot)
-    masses = _carried(stand, log, truth)
+    walker, truth = _walker(stand), stand.truth_of(robot)
+    masses = _carried(walker, log, truth)
+    # Every twentieth row is enough for a difference.
+    coarse = _carried(walker, log, truth, 20).mean()
     blocks = np.array_split(masses, max(2, round(log.seconds / _BLOCK)))
     means = np.array([block.mean() for block in blocks])
     variance = means.var(ddof=1) / len(means)
@@ -68,28 +72,36 @@ def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
             if interval is not None:
                 other = getattr(truth, quantity).copy()
                 other[joint] = interval[2]
-                # Every twentieth row is enough for a difference.
-                moved = _carried(stand, log, replace(truth, **{quantity: other}), 20)
-                variance += (0.5 * (moved.mean() - _carried(stand, log, truth, 20).mean())) ** 2
+                moved = _carried(walker, log, replace(truth, **{quantity: other}), 20).mean()
+                variance += (0.5 * (moved - coarse)) ** 2
     half = 2.0 * float(np.sqrt(variance + _MODEL**2))
     value = float(means.mean())
     return value - half, value, value + half
 
 
-def _carried(stand: Stand, log: RobotLog, truth: Truth, every: int = 2) -> np.ndarray:
-    """Return what the forces on the feet carry more than the robot at some rows, kg, (n,)."""
+def _walker(stand: Stand) -> _Walker:
+    """Return the robot off its stand, without friction and contacts."""
     cfg, _ = task_registry.get_cfgs(stand.task)
-    scene = build_scene(cfg)
-    model = copy.copy(scene.model)
-    joints = np.array([model.joint(name).dofadr[0] for name in stand.joint_names])
-    places = np.array([model.joint(name).qposadr[0] for name in stand.joint_names])
-    feet = sorted({int(b) for b in model.geom_bodyid if cfg.asset.foot_name in model.body(int(b)).name})
-    soles = [np.flatnonzero((model.geom_bodyid == foot) & (model.geom_contype != 0)) for foot in feet]
-    model.dof_armature[joints], model.dof_damping[:], model.dof_frictionloss[:] = truth.armature, 0.0, 0.0
+    model = copy.copy(build_scene(cfg).model)
+    data, joints, feet = mujoco.MjData(model), [model.joint(name) for name in stand.joint_names], []
+    dofs, places = (np.array([getattr(joint, at)[0] for joint in joints]) for at in ("dofadr", "qposadr"))
+    mujoco.mj_forward(model, data)
+    for foot in sorted({int(b) for b in model.geom_bodyid if cfg.asset.foot_name in model.body(int(b)).name}):
+        moves, turns = np.zeros((2, 3, model.nv))
+        mujoco.mj_jacBody(model, data, moves, turns, foot)
+        leg = np.flatnonzero(np.abs(moves).sum(0)[dofs] + np.abs(turns).sum(0)[dofs])
+        feet.append((foot, np.flatnonzero((model.geom_bodyid == foot) & (model.geom_contype != 0)), leg))
+    model.dof_damping[:], model.dof_frictionloss[:] = 0.0, 0.0
     model.geom_contype[:] = model.geom_conaffinity[:] = 0
+    return model, dofs, places, feet
+
+
+def _carried(walker: _Walker, log: RobotLog, truth: Truth, every: int = 2) -> np.ndarray:
+    """Return what the forces on the feet carry more than the robot at some rows, kg, (n,)."""
+    model, joints, places, feet = walker
+    model.dof_armature[joints] = truth.armature
     data, mass = mujoco.MjData(model), float(model.body_mass.sum())
-    signals = _signals(log, truth)
-    own, carried = [np.flatnonzero(_moves(model, foot)[joints]) for foot in feet], []
+    signals, carried = _signals(log, truth), []
     edge = round(2.0 * _SMOOTH / log.dt)
     for row in range(edge, len(log.time) - edge, every):
         angle, speed, force, torque, turning, spin, down = (values[row] for values in signals)
@@ -98,9 +110,9 @@ def _carried(stand: Stand, log: RobotLog, truth: Truth, every: int = 2) -> np.nd
         data.qvel[3:6], data.qacc[3:6], data.qvel[joints], data.qacc[joints] = turning, spin, speed, force
         mujoco.mj_inverse(model, data)
         needed, push = data.qfrc_inverse[joints] - torque, 0.0
-        for foot, sole, leg in zip(feet, soles, own, strict=True):
+        for foot, sole, leg in feet:
             push += _vertical(model, data, foot, sole, joints[leg], needed[leg])
-        carried.append(push / _GRAVITY - mass)
+        carried.append(push / GRAVITY - mass)
     return np.array(carried)
 
 
@@ -139,14 +151,3 @@ def _attitude(down: np.ndarray) -> np.ndarray:
     """Return a quaternion, wxyz, of a base that sees gravity in this direction."""
     half = np.array([1.0 - down[2], -down[1], down[0], 0.0])
     return half / np.linalg.norm(half)
-
-
-def _moves(model: mujoco.MjModel, body: int) -> np.ndarray:
-    """Return which degrees of freedom move a body, (nv,)."""
-    found = np.zeros(model.nv, bool)
-    while body > 0:
-        first = model.body_dofadr[body]
-        if first >= 0:
-            found[first : first + model.body_dofnum[body]] = True
-        body = model.body_parentid[body]
-    return found
