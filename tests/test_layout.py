@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,10 @@ def test_every_folder_keeps_its_budget() -> None:
 @pytest.mark.parametrize("path", sorted(_PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(_PACKAGE)))
 def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= _LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", sorted((_PACKAGE / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_scripts_import_at_their_top(path: Path) -> None:
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    inside = [node for function in functions for node in ast.walk(function)]
+    assert not [node.lineno for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -8,6 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from legged_gym import cli, deploy, policies, runners
 from legged_gym.cli.arguments import get_args, make_parser, run_main
 from legged_gym.common import signals
 from legged_gym.common.errors import UserError
@@ -30,21 +31,15 @@ def export(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run or checkpoint, or a folder that can't be written.
     """
-    from legged_gym.cli.job import resolve_policy
-    from legged_gym.deploy.web import check_page_path, write_page
-    from legged_gym.policies.export import export_policy
-    from legged_gym.policies.trained import load_trained
-    from legged_gym.simulators.mujoco_model import asset_path
-
     if args.web:
-        check_page_path(args.web)
-    trained = load_trained(resolve_policy(args))
+        deploy.web.check_page_path(args.web)
+    trained = policies.trained.load_trained(cli.job.resolve_policy(args))
     try:
         print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.results, "exported")
         # A robot must not get half of a policy.
         with signals.deferred():
-            files = export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
+            files = policies.export.export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
             for path in files.values():
                 print(f"exported   {relative(str(path))}")
             if args.controller_yaml is None:
@@ -53,9 +48,9 @@ def export(args: argparse.Namespace) -> None:
                     "--controller_yaml FILE they are put into a copy of it"
                 )
             if args.web:
-                urdf = asset_path(trained.env.cfg.asset.file)
+                urdf = trained.env.cfg.asset.file
                 policy = "the shipped policy" if trained.shipped else os.path.basename(trained.run)
-                write_page(folder, urdf, args.web, f"{args.task}: {policy}")
+                deploy.web.write_page(folder, urdf, args.web, f"{args.task}: {policy}")
                 print(f"page       {relative(args.web)}: open it in a browser")
             if args.with_checkpoint:
                 for name in _copy_checkpoint(trained, folder):
@@ -66,9 +61,8 @@ def export(args: argparse.Namespace) -> None:
 
 def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
     """Copy what playing and training go on from, under the names that a shipped policy has; return these."""
-    from legged_gym.runners.runs import CONFIG_FILE, SHIPPED_CHECKPOINT
-
-    files = {trained.checkpoint: SHIPPED_CHECKPOINT, os.path.join(trained.run, CONFIG_FILE): CONFIG_FILE}
+    runs = runners.runs
+    files = {trained.checkpoint: runs.SHIPPED_CHECKPOINT, os.path.join(trained.run, runs.CONFIG_FILE): runs.CONFIG_FILE}
     try:
         for source, name in files.items():
             shutil.copyfile(source, os.path.join(folder, name))

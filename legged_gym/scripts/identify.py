@@ -7,9 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
+from legged_gym.common.threads import available_cores
 
 if TYPE_CHECKING:
     from legged_gym.this_robot.log import RobotLog
@@ -33,27 +35,20 @@ def identify_robot(args: argparse.Namespace) -> None:
     Raises:
         UserError: A log can't be read or can't tell anything, or nothing can be written.
     """
-    from legged_gym.common.threads import available_cores
-    from legged_gym.this_robot.identify import identify
-    from legged_gym.this_robot.log import read_log
-    from legged_gym.this_robot.report import advice, identified_page, short
-    from legged_gym.this_robot.robot_file import write_robot
-    from legged_gym.this_robot.stand import Stand
-
-    logs = [read_log(path) for path in args.logs]
-    stand = Stand(args.task)
+    logs = [this_robot.log.read_log(path) for path in args.logs]
+    stand = this_robot.stand.Stand(args.task)
     if args.robot:
         _payload(args, stand, logs)
         return
-    robot, found = identify(stand, logs, args.workers or available_cores())
-    write_robot(robot, args.out)
+    robot, found = this_robot.identify.identify(stand, logs, args.workers or available_cores())
+    this_robot.robot_file.write_robot(robot, args.out)
     report = os.path.splitext(args.out)[0] + ".html"
     try:
         with open(report, "w", encoding="utf-8") as file:
-            file.write(identified_page(robot, found, logs[0]))
+            file.write(this_robot.report.identified_page(robot, found, logs[0]))
     except OSError as error:
         raise UserError(f"{report}: can't be written: {error.strerror}") from error
-    names = sorted({name for values in robot.joints.values() for name in values})
+    short, names = this_robot.report.short, sorted({name for values in robot.joints.values() for name in values})
     print(f"{'':16}" + "".join(f"{name:>28}" for name in names))
     for joint, values in robot.joints.items():
         cells = [
@@ -63,23 +58,20 @@ def identify_robot(args: argparse.Namespace) -> None:
         print(f"{joint:16}" + "".join(f"{cell:>28}" for cell in cells))
     assert robot.delay is not None
     print("{:16}{:.1f} ms ({:.1f} … {:.1f})".format("delay", *(1e3 * robot.delay[i] for i in (1, 0, 2))))
-    for line in advice(robot, found):
+    for line in this_robot.report.advice(robot, found):
         print(f"next            {line}")
     print(f"robot           {args.out}\nreport          {report}")
 
 
 def _payload(args: argparse.Namespace, stand: Stand, logs: list[RobotLog]) -> None:
     """Find the payload of a robot whose joints are known."""
-    from legged_gym.this_robot.payload import find_payload
-    from legged_gym.this_robot.robot_file import read_robot, write_robot
-
     if len(logs) != 1:
         raise UserError(f"a payload is found from one log of a walk, got {len(logs)}")
-    robot = read_robot(args.robot)
-    robot.payload = find_payload(stand, robot, logs[0])
+    robot = this_robot.robot_file.read_robot(args.robot)
+    robot.payload = this_robot.payload.find_payload(stand, robot, logs[0])
     robot.not_told.pop("payload", None)
     robot.made_from.append(logs[0].name)
-    write_robot(robot, args.out)
+    this_robot.robot_file.write_robot(robot, args.out)
     low, value, high = robot.payload
     print(f"payload         {value:.2f} kg ({low:.2f} … {high:.2f})\nrobot           {args.out}")
 

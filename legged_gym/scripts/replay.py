@@ -6,6 +6,9 @@ import argparse
 import os
 import sys
 
+import numpy as np
+
+from legged_gym import render, this_robot
 from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
@@ -24,30 +27,21 @@ def replay(args: argparse.Namespace) -> None:
     Raises:
         UserError: The log or the robot can't be read, or nothing can be written.
     """
-    from legged_gym.render.video import prepare_offscreen
+    render.video.prepare_offscreen()
 
-    prepare_offscreen()
-    import numpy as np
-
-    from legged_gym.this_robot.identify import require_stand
-    from legged_gym.this_robot.log import read_log
-    from legged_gym.this_robot.replay import film, plot, simulated_pieces
-    from legged_gym.this_robot.robot_file import read_robot
-    from legged_gym.this_robot.stand import Stand
-
-    log, stand = read_log(args.log), Stand(args.task)
-    require_stand(log)
-    truth = stand.truth_of(read_robot(args.robot)) if args.robot else stand.nominal()
-    pieces = simulated_pieces(stand, log, truth)
+    log, stand = this_robot.log.read_log(args.log), this_robot.stand.Stand(args.task)
+    this_robot.identify.require_stand(log)
+    truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
+    pieces = this_robot.replay.simulated_pieces(stand, log, truth)
     print("RMS difference of angles, mrad")
     error = np.concatenate([shown - chunk.position for chunk, shown in pieces])
     for name, value in zip(stand.joint_names, 1e3 * np.sqrt(np.square(error).mean(0)), strict=True):
         print(f"  {name:16}{value:8.1f}")
     path = args.out or f"{os.path.splitext(args.log)[0]}_replay.png"
-    plot(stand, pieces, path)
+    this_robot.replay.plot(stand, pieces, path)
     print(f"plot       {path}")
     if args.video:
-        film(stand, pieces, args.video)
+        this_robot.replay.film(stand, pieces, args.video)
         print(f"video      {args.video}")
 
 

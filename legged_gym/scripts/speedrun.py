@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from legged_gym import benchmarking, envs, evaluation, policies
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, run_main
 from legged_gym.common.devices import resolve_device
@@ -137,30 +138,23 @@ def _watch(
 
 
 def _samples(task: str, run: str, iterations: int) -> int:
-    from legged_gym.envs.registry import task_registry
-
-    env_cfg, train_cfg = task_registry.get_cfgs(task)
+    env_cfg, train_cfg = envs.task_registry.get_cfgs(task)
     load_run_config(run, task, env_cfg, train_cfg)
     return iterations * env_cfg.env.num_envs * train_cfg.runner.num_steps_per_env
 
 
 def _evaluate(task: str, checkpoint: str) -> tuple[bool, str]:
     """Return whether a checkpoint passes, and its metrics; pushes are only tried by a policy that walks."""
-    from legged_gym.envs.registry import task_registry
-    from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_batch, make_batches
-    from legged_gym.evaluation.results import judge
-    from legged_gym.evaluation.scenarios import select_scenarios
-    from legged_gym.policies.finder import load_policy
-
-    policy, settings, shown = load_policy(checkpoint), EvaluationSettings(task=task, trials=_TRIALS), []
+    evaluator, shown = evaluation.evaluator, []
+    policy, settings = policies.finder.load_policy(checkpoint), evaluator.EvaluationSettings(task=task, trials=_TRIALS)
     # Physics of the task, whatever steps the training took.
-    cfg = task_registry.get_cfgs(task)[0]
+    cfg = envs.task_registry.get_cfgs(task)[0]
     policy.contract["sim"]["dt"], policy.contract["control"]["decimation"] = cfg.sim.dt, cfg.control.decimation
     for name, limits in LIMITS.items():
-        scenarios = select_scenarios(name)
-        (batch,) = make_batches(scenarios, settings)
-        (record,), _ = evaluate_batch(policy, batch, settings, lambda seconds: None)
-        metrics = judge(scenarios[0], record).metrics
+        scenarios = evaluation.scenarios.select_scenarios(name)
+        (batch,) = evaluator.make_batches(scenarios, settings)
+        (record,), _ = evaluator.evaluate_batch(policy, batch, settings, lambda seconds: None)
+        metrics = evaluation.results.judge(scenarios[0], record).metrics
         shown.append(f"{name} " + ", ".join(f"{key} {metrics[key]:.3g}" for key in limits))
         if not all(metrics[key] <= limit for key, limit in limits.items()):
             return False, "; ".join(shown)
@@ -182,10 +176,8 @@ def _line(outcome: Outcome) -> str:
 
 def _show(args: argparse.Namespace, outcomes: list[Outcome]) -> None:
     """Print the table and the machine."""
-    from legged_gym.benchmarking.machine import describe_machine
-
     print(f"\ntask: {args.task}, trained by {args.recipe}")
-    machine = describe_machine(args.sim or "", resolve_device(None))
+    machine = benchmarking.machine.describe_machine(args.sim or "", resolve_device(None))
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     if args.markdown:
         print("\n| seed | passed | seconds | iterations | M samples | metrics |\n|---:|---|---:|---:|---:|---|")

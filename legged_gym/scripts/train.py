@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from legged_gym import cli, render, runners, viewers
 from legged_gym.cli.arguments import (
     add_robot_argument,
     add_train_arguments,
@@ -46,16 +47,11 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         UserError: The command line asks for something impossible; then nothing is left behind.
     """
-    from legged_gym.cli.job import resolve
-
     with distributed.joined(resolve_device(args.rl_device)) as here:
-        _train(resolve(args), args, here)
+        _train(cli.job.resolve(args), args, here)
 
 
 def _train(job: Job, args: argparse.Namespace, here: World) -> None:
-    from legged_gym.runners.runs import list_checkpoints, save_run_config
-    from legged_gym.viewers.opening import show_training
-
     if args.video_interval:
         _require_films(job.train_cfg.runner_class_name)
     env = job.make_env()
@@ -69,16 +65,18 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
             if done >= total:
                 raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for --max_iterations=MORE")
             if here.is_first:
-                _write_config(runner, lambda: save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim))
+                _write_config(
+                    runner, lambda: runners.runs.save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim)
+                )
             if args.video_interval and here.is_first:
                 _film(runner, env, args.video_interval)
             print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
             if done > 0 and getattr(runner, "new_episodes", None):
                 print(f"the robots start new episodes: {runner.new_episodes}")
-            page = show_training(runner, env, args) if here.is_first else None
+            page = viewers.opening.show_training(runner, env, args) if here.is_first else None
             runner.learn(total - done, init_at_random_ep_len=True)
         except (KeyboardInterrupt, UserError) as reason:
-            saved, stopped = list_checkpoints(folder), isinstance(reason, TrainingStoppedError)
+            saved, stopped = runners.runs.list_checkpoints(folder), isinstance(reason, TrainingStoppedError)
             if saved and (stopped or isinstance(reason, KeyboardInterrupt)):
                 print(f"\n{_next_steps(job.task, folder)}")
             elif here.is_first and done == 0 and not saved and not stopped:
@@ -98,9 +96,7 @@ def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
 
     Until then the run is what its checkpoints say, also if it breaks.
     """
-    from legged_gym.runners import OnPolicyRunner
-
-    if getattr(runner, "completed_iterations", 0) == 0 or not isinstance(runner, OnPolicyRunner):
+    if getattr(runner, "completed_iterations", 0) == 0 or not isinstance(runner, runners.OnPolicyRunner):
         write()
         return
 
@@ -113,18 +109,15 @@ def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
 
 def _require_films(runner_class_name: str) -> None:
     """Refuse films of a runner that tells nobody of its iterations."""
-    from legged_gym.runners import OnPolicyRunner
-    from legged_gym.runners.kinds import find_class
-
-    if not issubclass(find_class("runner_class_name", runner_class_name), OnPolicyRunner):
+    if not issubclass(runners.kinds.find_class("runner_class_name", runner_class_name), runners.OnPolicyRunner):
         raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
 
 
 def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
     """Film some robots every so many iterations."""
-    from legged_gym.render.training_films import TrainingFilms
-
-    runner.logger.observers.append(TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None)))
+    runner.logger.observers.append(
+        render.training_films.TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None))
+    )
 
 
 def _team(here: World, num_envs: int) -> str:

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.this_robot import checks, excite, identify, log, policy_checks, replay, report, robot_file, stand
+    from legged_gym.this_robot import (
+        checks,
+        excite,
+        identify,
+        log,
+        payload,
+        policy_checks,
+        replay,
+        report,
+        robot_file,
+        stand,
+    )  # fmt: skip
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["checks", "excite", "identify", "log", "policy_checks", "replay", "report", "robot_file", "stand"]
+__all__ = ["checks", "excite", "identify", "log", "payload", "policy_checks", "replay", "report", "robot_file", "stand"]
