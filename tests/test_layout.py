@@ -17,7 +17,7 @@ _BUDGETS = {
     "envs": 6464,
     "algorithms": 1150,
     "runners": 2950,
-    "policies": 1750,
+    "policies": 1746,
     "evaluation": 3070,
     "render": 1060,
     "viewers": 2000,

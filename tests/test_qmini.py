@@ -366,6 +366,14 @@ def test_lasting_velocity_errors_cost_and_sway_within_a_period_does_not(env: Qmi
     assert env.mean_velocity_error[0].abs().sum() > 0.0 and not env.mean_velocity_error[1].any()
 
 
+def test_the_mean_velocity_error_is_kept_only_where_it_costs(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(2)
+    cfg.rewards.scales.mean_velocity_error = 0.0
+    task = make_qmini(cfg)
+    task.step(torch.zeros(2, task.num_actions))
+    assert not hasattr(task, "mean_velocity_error")
+
+
 def test_power_counts_what_joints_give_and_what_they_take(env: Qmini) -> None:
     env.torques[:], env.dof_vel[:] = 2.0, 0.0
     env.dof_vel[0, :2] = torch.tensor([1.5, -0.5])

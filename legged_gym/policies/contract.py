@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
-from legged_gym.common.yaml_text import read_yaml
-from legged_gym.policies.exported import BUILT_IN
+from legged_gym.policies.exported import ControllerConfig, read_controller_config
+from legged_gym.policies.finder import CONTROLLER_FILE
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -262,32 +263,23 @@ def exported_contract(folder: Path, prefix: str) -> Settings:
     Raises:
         UserError: The file is damaged.
     """
-    contract, path = read_contract(folder, prefix), folder / f"{prefix}_controller.yaml"
+    contract, path = read_contract(folder, prefix), folder / f"{prefix}{CONTROLLER_FILE}"
     if contract is not None:
         return contract.settings()
-    if not path.exists():
-        return {}
-    try:
-        return _of_controller(read_yaml(path))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"can't read what the policy is tied to from '{path}': {error!r}") from error
+    return _of_controller(read_controller_config(path)) if path.exists() else {}
 
 
-def _of_controller(data: dict[str, Any]) -> Settings:
-    """Take over the controller's walking state, whose lists go with the joints of its section ``Policy``."""
-    walk = data["FSMState_Walk"]
-    joints = data.get("Policy", {}).get("joint_names", BUILT_IN["joint_names"])
+def _of_controller(config: ControllerConfig) -> Settings:
+    def named(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(config.joint_names, values.tolist(), strict=True))
 
-    def named(key: str) -> dict[str, float]:
-        return dict(zip(joints, walk[key], strict=True))
-
-    has_clock = "gait_period" in walk
-    clock = {"gait": {"period": walk["gait_period"], "offset": walk["gait_offsets"][1]}} if has_clock else {}
+    offsets = config.gait_offsets.tolist()
+    clock = {"period": config.gait_period, "offset": offsets[1]} if len(offsets) > 1 else {}
     return {
-        "control": {"stiffness": named("joint_kp"), "damping": named("joint_kd")},
-        "init_state": {"default_joint_angles": named("default_joint_angles")},
-        "commands": {"dead_band": walk["low_vel_thresholds"]},
-        **clock,
+        "control": {"stiffness": named(config.kp), "damping": named(config.kd)},
+        "init_state": {"default_joint_angles": named(config.default_angles)},
+        "commands": {"dead_band": config.low_vel_thresholds.tolist()},
+        **({"gait": clock} if clock else {}),
     }
 
 

@@ -32,6 +32,8 @@ from legged_gym.envs.base.admissible import (
     shown,
 )
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
 from legged_gym.policies.networks import OnnxNet, only_file
 
@@ -198,7 +200,7 @@ def read_controller_config(path: Path) -> ControllerConfig:
     dynamics = policy.part(
         "joint_dynamics",
         {f"joint_{name}": _list_of(kind, count) for name, kind in _DYNAMICS.items()},
-        built_in=_ROTORS if joints == BUILT_IN["joint_names"] else {},
+        built_in=_rotors(joints) if joints == BUILT_IN["joint_names"] else {},
     )
     return ControllerConfig(
         joint_names=joints,
@@ -238,19 +240,20 @@ def read_controller_config(path: Path) -> ControllerConfig:
     )
 
 
+def _rotors(joints: list[str]) -> dict[str, list[float]]:
+    """Return Qmini's rotor inertia, for files that were written before they told it."""
+    middle = {part: sum(bounds) / 2.0 for part, bounds in QminiCfg.motors.armature.items()}
+    return {"joint_armature": joint_values("motors.armature", middle, joints)}
+
+
 def _all_different(names: list[str]) -> bool:
     return len(set(names)) == len(names)
-
-
-_SENSORS = tuple(BUILT_IN["observation_noise"])
 
 
 def _list_of(kind: Any, count: int) -> Any:
     return Annotated[list[kind], Len(count, count)]
 
 
-_ROTORS = {"joint_armature": [0.0045, 0.0405, 0.0045, 0.0045, 0.0045] * 2}
-"""Qmini's, for files that were written before they told it."""
 _DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
 _Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
 _Phase = Annotated[float, Ge(-1), Le(1)]

@@ -32,7 +32,7 @@ class Qmini(LeggedRobot):
     ============= ======= ===========================================================
 
     ``mean_velocity_error``, (N, 3), is the error of forward and lateral velocity, m/s, and yaw rate, rad/s, without the
-    sway of single steps: a mean whose past fades within about ``gait.period``.
+    sway of single steps: a mean whose past fades within about ``gait.period``. It exists where its reward has a scale.
 
     Observation groups: ``policy`` (N, 215), ``privileged`` (N, 281), ``label`` (N, 5): base linear velocity in the
     base frame times 2, contact of left and right foot.
@@ -50,7 +50,9 @@ class Qmini(LeggedRobot):
         self._clock = self._last_clock = torch.zeros(3, self.num_envs, device=self.device)
         self._lead_offset = torch.zeros(self.num_envs, device=self.device)
         self._steps_on_the_spot = torch.zeros_like(self.reset_buf)
-        self.mean_velocity_error = torch.zeros(self.num_envs, 3, device=self.device)
+        self._keeps_mean = bool(self.reward_scales.get("mean_velocity_error"))
+        if self._keeps_mean:
+            self.mean_velocity_error = torch.zeros(self.num_envs, 3, device=self.device)
         self._swing_duration = (1.0 - self.cfg.gait.stance_ratio) * self.cfg.gait.period
         hips = [i for i, name in enumerate(self.dof_names) if "hip_yaw" in name or "hip_roll" in name]
         self._hip_joints = torch.tensor(hips, device=self.device)
@@ -60,7 +62,8 @@ class Qmini(LeggedRobot):
         self._lead_offset = torch.where(mask, self._draw_leads() * self.cfg.gait.offset, self._lead_offset)
         self._steps_on_the_spot = torch.where(mask, self._draw_steppers(), self._steps_on_the_spot)
         self._clock, self._last_clock = self._clock.masked_fill(mask, 0.0), self._last_clock.masked_fill(mask, 0.0)
-        self.mean_velocity_error = self.mean_velocity_error.masked_fill(mask.unsqueeze(1), 0.0)
+        if self._keeps_mean:
+            self.mean_velocity_error = self.mean_velocity_error.masked_fill(mask.unsqueeze(1), 0.0)
         super()._reset(mask)
 
     def _draw_leads(self) -> torch.Tensor:
@@ -76,8 +79,9 @@ class Qmini(LeggedRobot):
         # Moves on before rewards look at it: contacts are of the step's end, so must the clock be.
         self._last_clock = self._clock
         self._update_clock()
-        change = self._velocity_error() - self.mean_velocity_error
-        self.mean_velocity_error = self.mean_velocity_error + change * (self.dt / self.cfg.gait.period)
+        if self._keeps_mean:
+            change = self._velocity_error() - self.mean_velocity_error
+            self.mean_velocity_error = self.mean_velocity_error + change * (self.dt / self.cfg.gait.period)
         super().post_physics_step()
 
     def _update_clock(self) -> None:
