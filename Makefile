@@ -16,12 +16,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train play tensorboard speedrun warm test coverage fuzz reference lint wheel docs web audit mutants soak
+.PHONY: help setup train play demo tensorboard speedrun warm test coverage fuzz reference lint wheel docs web audit mutants soak
 
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
 	@echo '                  (NUM_ENVS=256, on a GPU 4096; ITERATIONS=$(ITERATIONS); TASK=$(TASK); ARGS="--seed=1 ...")'
 	@echo 'make play         play the newest run, write plots and export its networks'
+	@echo 'make demo         write a web page in which the shipped policy walks, and open it (TASK=$(TASK))'
 	@echo 'make tensorboard  watch the runs in a browser'
 	@echo 'make warm         compile everything that a training needs, so that the first one starts at once'
 	@echo 'make speedrun     measure the time from the command to a policy that passes (ARGS="--seeds 1 2 3")'
@@ -49,6 +50,14 @@ play: $(VENV)/.installed
 
 tensorboard: $(VENV)/.installed
 	$(BIN)/python legged_gym/scripts/dashboard.py
+
+demo: build/demo/$(TASK).html
+	@echo 'the page needs no server, and also runs on a phone: $<'
+	@$(BIN)/python -c 'import sys, webbrowser; sys.exit(not webbrowser.open("file://$(CURDIR)/$<"))' || echo 'no browser here: open it yourself'
+
+build/demo/%.html: resources/policies/% $(wildcard legged_gym/deploy/web*) $(VENV)/.installed
+	@mkdir -p build/demo
+	$(BIN)/python legged_gym/scripts/export.py --task=$* --load_run=shipped --output=build/demo/$* --web=$@
 
 # Warp's kernels and torch.compile's are kept for the next start.
 warm: $(VENV)/.installed
@@ -113,9 +122,10 @@ audit: $(VENV)/bin/python
 reference: $(VENV)/.installed
 	$(BIN)/python -m legged_gym.cli.reference docs/configuration.md
 
-docs: $(VENV)/.installed-test
+docs: $(VENV)/.installed-test $(patsubst resources/policies/%,build/demo/%.html,$(wildcard resources/policies/*))
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
-	@echo 'documentation: build/site/index.html'
+	@mkdir build/site/demo && cp build/demo/*.html build/site/demo
+	@echo 'documentation: build/site/index.html; its search needs a server: $(BIN)/python -m http.server -d build/site'
 
 web: web/node_modules/.package-lock.json
 	node web/build.mjs

@@ -1,6 +1,6 @@
 """A task and a policy in a few lines of Python, with NumPy arrays and Gymnasium's interface.
 
-::
+Make an environment, and let the shipped policy act in it:
 
     import legged_gym
 

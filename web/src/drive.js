@@ -42,7 +42,11 @@ export class Drive {
   }
 
   pad() {
-    return [...(navigator.getGamepads?.() ?? [])].find(Boolean);
+    try {
+      return [...navigator.getGamepads()].find(Boolean);
+    } catch {
+      return undefined; // a page that shows this one in a frame may not let it ask
+    }
   }
 
   watchStick(stick) {
