@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,23 +17,26 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
     "common": 1420,
-    "simulators": 5372,
+    "simulators": 5362,
     "envs": 6464,
     "algorithms": 1150,
-    "runners": 2950,
+    "runners": 2815,
     "policies": 1746,
     "evaluation": 3070,
     "render": 1060,
-    "viewers": 2000,
-    "deploy": 1550,
+    "viewers": 1985,
+    "deploy": 1492,
     "benchmarking": 475,
     "cli": 670,
     "scripts": 1730,
-    "this_robot": 2798,
+    "this_robot": 2799,
     "utils": 200,
 }
-_CORE_BUDGET = 12171
+_CORE_BUDGET = 12110
 _LONGEST_FILE = 400
+_FILES = sorted(_PACKAGE.rglob("*.py"))
+_IMPORTED_LATE = {"common": {"torch"}}
+"""Modules that functions of a folder import, so that a command line is read and ``--help`` shown without them."""
 
 
 def _lines(folder: Path, pattern: str = "**/*.py") -> int:
@@ -47,13 +54,41 @@ def test_every_folder_keeps_its_budget() -> None:
     assert not [row for row in rows if row[1] > row[2]]
 
 
-@pytest.mark.parametrize("path", sorted(_PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(_PACKAGE)))
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: str(path.relative_to(_PACKAGE)))
 def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= _LONGEST_FILE
 
 
-@pytest.mark.parametrize("path", sorted((_PACKAGE / "scripts").glob("*.py")), ids=lambda path: path.stem)
-def test_scripts_import_at_their_top(path: Path) -> None:
-    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    inside = [node for function in functions for node in ast.walk(function)]
-    assert not [node.lineno for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: str(path.relative_to(_PACKAGE)))
+def test_imports_stand_at_the_top(path: Path) -> None:
+    inside = {
+        (node.lineno, module.partition(".")[0])
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        for module in _modules(node)
+    }
+    allowed = _IMPORTED_LATE.get(path.relative_to(_PACKAGE).parts[0], set()) | _extras()
+    # Isaac Gym's worker runs in another Python, where the order of imports matters.
+    assert not [late for late in inside if late[1] not in allowed and path.name != "worker.py"]
+
+
+def _modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def _extras() -> set[str]:
+    """Return the modules of packages that are only installed when asked for."""
+    extras = importlib.metadata.metadata("qmini_rl_gym").get_all("Requires-Dist") or []
+    names = [re.split(r"[^\w.-]", text)[0] for text in extras if "extra ==" in text]
+    return {name.replace("-", "_") for name in names}
+
+
+@pytest.mark.parametrize(
+    "module", ["cli.arguments", "common.devices", "common.memory", "common.threads", "envs.qmini.qmini_config"]
+)
+def test_command_line_and_configurations_load_no_torch(module: str) -> None:
+    code = f"import sys, legged_gym.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

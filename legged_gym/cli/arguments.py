@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from legged_gym import __version__
+from legged_gym import __version__, runners
 from legged_gym.cli import types
 from legged_gym.common import signals
 from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.processes import world
 from legged_gym.envs.base.admissible import shown
-from legged_gym.runners.distributed import is_first_to_say
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 
 __all__ = [
@@ -249,7 +249,8 @@ def _say(message: str) -> int:
     sys.stdout.flush()
     message = " ".join(message.split())
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
-    if is_first_to_say(message):
+    # Only processes of a team need what loads PyTorch.
+    if os.environ.get("WORLD_SIZE", "1") == "1" or runners.distributed.is_first_to_say(message):
         print("error:", message, file=sys.stderr)
     return 2
 

@@ -7,11 +7,11 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+from legged_gym import runners, this_robot
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.envs.registry import task_registry
-from legged_gym.runners import distributed
 from legged_gym.runners.config import default_num_envs, default_num_epochs
 from legged_gym.runners.job import Job
 from legged_gym.runners.runs import (
@@ -63,7 +63,7 @@ def resolve(args: argparse.Namespace) -> Job:
         configs = {"env_cfg": job.env_cfg.to_dict(), "train_cfg": job.train_cfg.to_dict()}
         return {field.name: getattr(job, field.name) for field in dataclasses.fields(job)} | configs
 
-    told = distributed.from_first(describe)
+    told = runners.distributed.from_first(describe)
     env_cfg, train_cfg = task_registry.get_cfgs(told["task"])
     env_cfg.update(told.pop("env_cfg"))
     train_cfg.update(told.pop("train_cfg"))
@@ -144,9 +144,8 @@ def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:
     """Make the task that of the one robot that ``--robot`` names."""
     path = getattr(args, "robot", None)
     if path is not None:
-        from legged_gym.this_robot.robot_file import apply_robot, read_robot
-
-        apply_robot(read_robot(path), env_cfg)
+        robot_file = this_robot.robot_file
+        robot_file.apply_robot(robot_file.read_robot(path), env_cfg)
 
 
 def _suit_device(

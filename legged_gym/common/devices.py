@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
 
@@ -35,6 +37,17 @@ def resolve_device(device: str | None) -> str:
             ) from error
         raise UserError(f"no device '{device}' here: {str(error).splitlines()[0]}") from error
     return full_name
+
+
+def missing_gpu() -> str:
+    """Say why PyTorch can use no NVIDIA GPU, or nothing if it can."""
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None and os.path.exists("/dev/nvidiactl"):
+        return "this PyTorch was built without CUDA and sees no GPU"
+    return "no NVIDIA GPU was found"
 
 
 def learning_device(sim_device: str) -> str:

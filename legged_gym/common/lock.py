@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -21,8 +22,6 @@ class RunLock:
 
     def acquire(self) -> bool:
         """Take the lock. Return False if another process has it, True if the file system has no locks."""
-        import fcntl
-
         if self._file < 0:
             self._file = os.open(os.path.join(self._folder, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o644)
         try:

@@ -1,9 +1,11 @@
-"""A process's place among those that ``torchrun`` starts."""
+"""A process's place among those that ``torchrun`` starts, and which of them print."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import sys
+import warnings
 
 from legged_gym.common.errors import UserError
 
@@ -46,6 +48,17 @@ def world() -> World:
     if not (0 <= here.rank < size and 0 <= here.local_rank < here.local_size <= size):
         raise UserError(f"the environment's RANK, LOCAL_RANK, LOCAL_WORLD_SIZE and WORLD_SIZE don't fit: {here}")
     return here
+
+
+def tidy_output() -> None:
+    """Let only the first process print and warn: the others would say the same. Errors are shown by all."""
+    here = world()
+    if here.size > 1:
+        # A connection that breaks off is told in one line, not with PyTorch's stacks; it reads this when imported.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if not here.is_first:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the end)
+        warnings.simplefilter("ignore")
 
 
 def _number(name: str, default: int) -> int:

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from legged_gym.common.errors import UserError
 from legged_gym.evaluation.plots import STYLE
@@ -79,8 +80,6 @@ def read_curves(run: str) -> dict[str, Curve]:
 
 
 def _read_file(path: str) -> _Points:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     events = EventAccumulator(path, size_guidance={"scalars": 0})
     events.Reload()
     # rsl_rl writes some curves a second time, as "<tag>/time", with seconds in place of iterations.

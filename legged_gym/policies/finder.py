@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_ROOT_DIR, policies
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.runners.runs import SHIPPED, experiment_root, get_load_path, has_runs, shipped_policy
@@ -190,10 +190,8 @@ def load_policy(source: PolicySource | str, device: str = "cpu") -> Policy:
     Raises:
         UserError: The files are missing, damaged, or don't belong together.
     """
-    from legged_gym.policies.files import CheckpointPolicy, OnnxPolicy
-
     if isinstance(source, str):
         source = _of_checkpoint(source) if os.path.isfile(source) else PolicySource(Path(source).name, source)
     if os.path.isdir(source.path):
-        return OnnxPolicy(source)
-    return CheckpointPolicy(source, device)
+        return policies.files.OnnxPolicy(source)
+    return policies.files.CheckpointPolicy(source, device)

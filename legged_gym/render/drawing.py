@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 import mujoco
 import numpy as np
 
+from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
+_HINT = "without a screen it needs EGL (apt install libegl1 libopengl0), and MUJOCO_GL=egl if you import mujoco first"
 _SNAP_DISTANCE = 1.0
 """A robot that moved further than this between two frames (m) was reset: the camera jumps after it."""
 _ARROW_WIDTH = 0.012
@@ -152,6 +155,23 @@ class SceneDrawing(ABC):
             if scene.ngeom < scene.maxgeom and np.linalg.norm(arrow.vector) > _SHORTEST_ARROW:
                 _draw_arrow(scene.geoms[scene.ngeom], arrow)
                 scene.ngeom += 1
+
+    def renderer(self, width: int, height: int) -> mujoco.Renderer:
+        """Return what draws pictures of this size, pixels.
+
+        Raises:
+            VideoUnavailableError: There is no OpenGL here.
+        """
+        buffer = self.model.vis.global_
+        buffer.offwidth, buffer.offheight = width, height
+        try:
+            with warnings.catch_warnings():
+                # GLFW warns of what then becomes an error anyway.
+                warnings.simplefilter("ignore")
+                return mujoco.Renderer(self.model, height, width)
+        except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split()).split(",")[0]
+            raise VideoUnavailableError(f"can't draw ({reason}); {_HINT}") from error
 
     def _pose(self, data: mujoco.MjData, root: np.ndarray, dof_pos: np.ndarray) -> None:
         if self._free_base:

@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 
+from legged_gym import render
 from legged_gym.common.errors import UserError, VideoUnavailableError
 from legged_gym.render.video import prepare_offscreen
 
@@ -20,12 +21,10 @@ def main(scene: str, mp4: str, gif: str) -> int:
     # Mesa would draw on all cores.
     os.environ.setdefault("LP_NUM_THREADS", "1")
     prepare_offscreen()
-    from legged_gym.render.film import TRAINING, write_film
-
     with open(scene, "rb") as file:
         recorded = pickle.load(file)
     try:
-        write_film([recorded], mp4, TRAINING, gif)
+        render.film.write_film([recorded], mp4, render.film.TRAINING, gif)
     except (UserError, VideoUnavailableError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from ctypes.util import find_library
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import imageio_ffmpeg
 import numpy as np
 
 from legged_gym.common.errors import UserError, VideoUnavailableError
+from legged_gym.render.captions import add_caption
 
 if TYPE_CHECKING:
     from legged_gym.render.drawing import SceneDrawing
@@ -32,7 +33,6 @@ def has_egl() -> bool:
     return bool(find_library("EGL") and (find_library("OpenGL") or find_library("GL")))
 
 
-_HINT = "without a screen it needs EGL (apt install libegl1 libopengl0), and MUJOCO_GL=egl if you import mujoco first"
 REACH = 12.0
 """Terrain further away than this is not drawn, m; all of it takes a CPU a second per frame."""
 
@@ -70,11 +70,7 @@ class OffscreenCamera:
         self._renderer.update_scene(self._drawing.data, self._drawing.camera)
         self._drawing.add_to(self._renderer.scene)
         picture = self._renderer.render()
-        if not caption:
-            return picture
-        from legged_gym.render.captions import add_caption
-
-        return add_caption(picture, caption)
+        return add_caption(picture, caption) if caption else picture
 
     def __enter__(self) -> OffscreenCamera:
         """Return the camera."""
@@ -85,19 +81,8 @@ class OffscreenCamera:
         self._renderer.close()
 
     def _open(self) -> None:
-        import mujoco
-
         self._drawing = self._make_drawing()
-        buffer = self._drawing.model.vis.global_
-        buffer.offwidth, buffer.offheight = self.size
-        try:
-            with warnings.catch_warnings():
-                # GLFW warns of what then becomes an error anyway.
-                warnings.simplefilter("ignore")
-                self._renderer = mujoco.Renderer(self._drawing.model, self.size[1], self.size[0])
-        except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
-            reason = " ".join(str(error).split()).split(",")[0]
-            raise VideoUnavailableError(f"can't draw ({reason}); {_HINT}") from error
+        self._renderer = self._drawing.renderer(*self.size)
 
 
 class VideoFile:
@@ -117,8 +102,6 @@ class VideoFile:
         """
         check_video_path(path)
         self._path, self._part = path, f"{path}.part.mp4"
-        import imageio_ffmpeg
-
         try:
             self._writer = imageio_ffmpeg.write_frames(self._part, size, fps=fps, quality=7)
             self._writer.send(None)

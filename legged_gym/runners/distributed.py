@@ -10,19 +10,17 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import sys
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+import torch
+import torch.distributed as dist
 import yaml
+from torch.distributed import Store
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import World, world
-
-if TYPE_CHECKING:
-    from torch.distributed import Store
 
 _T = TypeVar("_T")
 
@@ -61,9 +59,6 @@ def join(device: str) -> World:
     here = world()
     if here.size == 1 or _job is not None:
         return here
-    import torch
-    import torch.distributed as dist
-
     store = _connect(here, datetime.timedelta(seconds=_MEETING_PATIENCE))
     store.set_timeout(_PATIENCE)
     _job = _Job(here, store)
@@ -89,8 +84,6 @@ def leave() -> None:
     global _job
     if _job is None:
         return
-    import torch.distributed as dist
-
     wait_for_all()
     dist.destroy_process_group()
     _job = None
@@ -99,8 +92,6 @@ def leave() -> None:
 def wait_for_all() -> None:
     """Wait for the other processes, if there are any; all have to call this."""
     if _job is not None:
-        import torch.distributed as dist
-
         dist.barrier()
 
 
@@ -116,9 +107,6 @@ def anyone(flag: bool, device: str) -> bool:
     """Return whether ``flag`` is true in any process; all have to call this."""
     if _job is None:
         return flag
-    import torch
-    import torch.distributed as dist
-
     flags = torch.tensor(int(flag), device=device)
     dist.all_reduce(flags, dist.ReduceOp.MAX)
     return bool(flags)
@@ -144,22 +132,9 @@ def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
     """Return the bytes, perhaps many, that ``produce`` returns in the first process; all have to call this."""
     if _job is None:
         return produce()
-    import torch.distributed as dist
-
     box = [produce() if _job.world.is_first else b""]
     dist.broadcast_object_list(box, src=0)
     return box[0]
-
-
-def tidy_output() -> None:
-    """Let only the first process print and warn: the others would say the same. Errors are shown by all."""
-    here = world()
-    if here.size > 1:
-        # A connection that breaks off is told in one line, not with PyTorch's stacks; it reads this when imported.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if not here.is_first:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the end)
-        warnings.simplefilter("ignore")
 
 
 def is_first_to_say(text: str) -> bool:
@@ -175,8 +150,6 @@ def is_first_to_say(text: str) -> bool:
 
 
 def _connect(here: World, patience: datetime.timedelta) -> Store:
-    import torch.distributed as dist
-
     try:
         store, _, _ = next(dist.rendezvous("env://", here.rank, here.size, timeout=patience))
     except (RuntimeError, ValueError) as error:

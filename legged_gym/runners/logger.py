@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import torch
 from rsl_rl.utils.logger import Logger
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from legged_gym.algorithms.blow_up import check_losses
 from legged_gym.common.console import Progress
@@ -228,8 +229,6 @@ class TrainingLogger(Logger):
         """
         if not hasattr(self.writer, "file_writer"):
             return
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
         width, height = struct.unpack("<HH", gif[6:10])
         image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
         self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), it)

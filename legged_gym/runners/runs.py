@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_ROOT_DIR, runners
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
@@ -260,12 +260,10 @@ def newest_whole_checkpoint(folder: str) -> str:
     Raises:
         UserError: There is none.
     """
-    from legged_gym.runners.checkpoint import read_checkpoint
-
     path = get_load_path("", folder)
     while True:
         try:
-            read_checkpoint(path, "cpu")
+            runners.checkpoint.read_checkpoint(path, "cpu")
             return path
         except UserError as error:
             number = checkpoint_number(path)

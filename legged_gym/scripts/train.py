@@ -21,8 +21,7 @@ from legged_gym.cli.arguments import (
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.paths import python_command, relative, script_command
-from legged_gym.common.processes import World, world
-from legged_gym.runners import distributed
+from legged_gym.common.processes import World, tidy_output, world
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -47,7 +46,7 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         UserError: The command line asks for something impossible; then nothing is left behind.
     """
-    with distributed.joined(resolve_device(args.rl_device)) as here:
+    with runners.distributed.joined(resolve_device(args.rl_device)) as here:
         _train(cli.job.resolve(args), args, here)
 
 
@@ -157,7 +156,7 @@ def _next_steps(task: str, folder: str) -> str:
 
 def main() -> None:
     """Read the command line and train."""
-    distributed.tidy_output()
+    tidy_output()
     parser = make_parser("Train a policy, or continue a training.", _EXAMPLES)
     add_train_arguments(parser)
     add_robot_argument(parser, "train for this one robot, drawn from its intervals")

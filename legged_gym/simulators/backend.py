@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 import os
 
-from legged_gym.common.devices import DEFAULT_GPU, learning_device
+from legged_gym.common.devices import DEFAULT_GPU, learning_device, missing_gpu
 from legged_gym.common.errors import UserError
 from legged_gym.simulators import ON_GPU, ON_GPU_IF_ANY
 
@@ -48,7 +48,7 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
     """Choose a simulator for ``--sim_device``, which may be open, and say why; an empty reason is not worth a line."""
     if device is not None:
         return (GPU_SIM if device.startswith("cuda") else DEFAULT_SIM), f"--sim_device={device}"
-    missing = _missing_gpu()
+    missing = missing_gpu()
     if missing and not few_robots:
         return DEFAULT_SIM, f"{missing}; --sim={GPU_SIM} needs one"
     installed = importlib.util.find_spec("mujoco_warp") is not None
@@ -72,20 +72,9 @@ def hand_on_isaacgym_python(args: argparse.Namespace, sim: str) -> None:
 def _simulation_device(sim: str) -> str:
     if sim not in (*ON_GPU, *ON_GPU_IF_ANY):
         return "cpu"
-    missing = _missing_gpu()
+    missing = missing_gpu()
     if missing and sim in ON_GPU_IF_ANY:
         return "cpu"
     if missing:
         raise UserError(f"--sim={sim} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
     return DEFAULT_GPU
-
-
-def _missing_gpu() -> str:
-    """Say why PyTorch can use no NVIDIA GPU, or nothing if it can."""
-    import torch
-
-    if torch.cuda.is_available():
-        return ""
-    if torch.version.cuda is None and os.path.exists("/dev/nvidiactl"):
-        return "this PyTorch was built without CUDA and sees no GPU"
-    return "no NVIDIA GPU was found"

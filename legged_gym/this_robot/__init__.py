@@ -8,9 +8,11 @@ from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from legged_gym.this_robot import (
+        bag,
         checks,
         excite,
         identify,
+        joint_checks,
         log,
         payload,
         policy_checks,
@@ -22,4 +24,7 @@ if TYPE_CHECKING:
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["checks", "excite", "identify", "log", "payload", "policy_checks", "replay", "report", "robot_file", "stand"]
+__all__ = [
+    "bag", "checks", "excite", "identify", "joint_checks", "log", "payload", "policy_checks", "replay", "report",
+    "robot_file", "stand",
+]  # fmt: skip

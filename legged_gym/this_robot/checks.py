@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legged_gym import this_robot
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.stand import Stand
 
@@ -53,8 +54,6 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
     Raises:
         UserError: The log's joints are others.
     """
-    from legged_gym.this_robot.joint_checks import check_joints
-
     log = log.in_order(stand.joint_names)
     if _unit_of_time(log):
         return [*_check_time(log), Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
@@ -67,7 +66,7 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
         return [*found, Finding("scale", False, text), Finding("joints", None, "first see to the scale of the targets")]
     # Torques mean nothing where times, gravity or gains are wrong.
     trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
-    joints, wrong = check_joints(log, stand, standing, trusted)
+    joints, wrong = this_robot.joint_checks.check_joints(log, stand, standing, trusted)
     return [*found, *_check_power(log, stand, wrong), *joints]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from legged_gym import this_robot
 from legged_gym.common.errors import UserError, near_names
 
 
@@ -150,9 +151,7 @@ def read_log(path: str) -> RobotLog:
         elif path.endswith(".csv"):
             joints, values = _read_csv(path)
         elif path.endswith(".mcap") or (Path(path) / "metadata.yaml").is_file():
-            from legged_gym.this_robot.bag import read_bag
-
-            joints, values = read_bag(path)
+            joints, values = this_robot.bag.read_bag(path)
         else:
             raise UserError(f"'{path}' is no log: a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
     except (OSError, EOFError, ValueError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.viewers import opening, replay, session
+    from legged_gym.viewers import native, opening, replay, session, web_page
 
 
 class Viewer(Protocol):
@@ -30,4 +30,4 @@ class Viewer(Protocol):
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["Viewer", "opening", "replay", "session"]
+__all__ = ["Viewer", "native", "opening", "replay", "session", "web_page"]

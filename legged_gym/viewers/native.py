@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import glfw
 import mujoco
 import mujoco.viewer
 import numpy as np
@@ -45,8 +46,6 @@ def screen_available() -> bool:
     """Return whether a window can be opened here."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
-    import glfw
-
     with warnings.catch_warnings():
         # GLFW reports an unreachable screen as a warning; MuJoCo's viewer would wait for the window forever.
         warnings.simplefilter("ignore")

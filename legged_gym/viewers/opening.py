@@ -6,6 +6,9 @@ import argparse
 import importlib.util
 from typing import TYPE_CHECKING
 
+from legged_gym import viewers
+from legged_gym.common.errors import UserError
+
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
@@ -43,26 +46,20 @@ def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Names
     """
     if args.viewer == "none" or (args.viewer == "auto" and args.headless):
         return None
-    from legged_gym.viewers.session import TrainingSession
-
-    session = TrainingSession(env, runner)
+    session = viewers.session.TrainingSession(env, runner)
     page = _open_page(session, args, args.viewer == "web", "--headless trains without it", _TRAINING_FRAMES)
     if page is not None:
-        from legged_gym.viewers.web_page import Onlooker
-
-        env.after_step.append(Onlooker(page))
+        env.after_step.append(viewers.web_page.Onlooker(page))
     return page
 
 
 def _open_window(session: PlaySession, wanted: bool) -> Viewer | None:
-    from legged_gym.viewers.native import NativeViewer, screen_available
-
-    if not screen_available():
+    if not viewers.native.screen_available():
         if wanted:
             print("no screen here: going on without a window (--viewer web shows the same in a browser)")
         return None
     try:
-        return NativeViewer(session)
+        return viewers.native.NativeViewer(session)
     except RuntimeError as error:
         # On macOS MuJoCo's viewer wants mjpython in place of python.
         print(f"no window: {error}")
@@ -72,23 +69,19 @@ def _open_window(session: PlaySession, wanted: bool) -> Viewer | None:
 def _open_page(
     session: Session, args: argparse.Namespace, wanted: bool, ends: str, frames_per_second: float = 60.0
 ) -> WebPage | None:
-    from legged_gym.common.errors import UserError
-
     if importlib.util.find_spec("viser") is None:
         if wanted:
             raise UserError("--viewer web needs viser: pip install viser")
         print("no page: viser is missing (pip install viser)")
         return None
-    from legged_gym.viewers.web_page import WebPage, is_private
-
     try:
-        page = WebPage(session, args.host, args.port, frames_per_second)
+        page = viewers.web_page.WebPage(session, args.host, args.port, frames_per_second)
     except UserError as error:
         if wanted:
             raise
         print(f"no page: {error}")
         return None
     print(f"page       {page.url}  (open it in a browser; {ends})", flush=True)
-    if not is_private(args.host):
+    if not viewers.web_page.is_private(args.host):
         print(f"warning: everybody who can reach {args.host} sees this page, and can drive what it shows", flush=True)
     return page
