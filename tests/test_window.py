@@ -16,7 +16,7 @@ from typing import Any, cast
 import glfw
 import pytest
 
-from legged_gym.viewers.actions import ACTIONS, LOOKS
+from legged_gym.viewers.actions import ACTIONS
 from legged_gym.viewers.gamepad import Gamepad, stick_command
 from legged_gym.viewers.session import PlaySession
 
@@ -145,6 +145,19 @@ def test_what_mujoco_itself_does_on_our_keys_is_taken_back(display: str, tmp_pat
 
 
 @needs_screen
+def test_keys_stop_the_time_of_a_recording(display: str) -> None:
+    window = Window(display, "recorded")
+    window.press("space")
+    paused = window.wait_for(lambda row: row["paused"])
+    window.press("p", "x", "t", "n")
+    row = window.wait_for(lambda row: row["robot"] == 1 and row["step"] == paused["step"] + 1)
+    assert row["speed"] < 0.05, "nobody can push what was recorded"
+    window.press("r", "t")
+    window.wait_for(lambda row: row["age"] == 0)
+    window.process.kill()
+
+
+@needs_screen
 def test_closing_the_window_ends_the_session(display: str) -> None:
     window = Window(display)
     window.press("ctrl+q")
@@ -198,5 +211,5 @@ def test_gamepad_acts_when_something_changes_only() -> None:
 
 
 def test_no_two_keys_of_the_window_mean_different_things() -> None:
-    keys = [action.key for action in (*ACTIONS, *LOOKS)]
+    keys = [action.key for action in ACTIONS]
     assert len({*keys, "H"}) == len(keys) + 1

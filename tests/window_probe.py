@@ -14,7 +14,8 @@ from tensordict import TensorDict
 from legged_gym.envs import Qmini
 from legged_gym.policies.trained import Trained
 from legged_gym.viewers.native import NativeViewer
-from legged_gym.viewers.session import PlaySession
+from legged_gym.viewers.replay import RecordedSession
+from legged_gym.viewers.session import PlaySession, TimedSession
 
 
 class Policy:
@@ -30,11 +31,15 @@ class Policy:
         """Remember nothing."""
 
 
-def main(plane: bool) -> None:
+def main(plane: bool, recorded: bool) -> None:
     """Report until the window is closed."""
     env = Qmini(quiet(small_cfg(3, plane)), seed=1)
     runner = SimpleNamespace(device="cpu", get_inference_policy=lambda device: Policy())
-    session = PlaySession(Trained(env, cast(Any, runner), "model_0.pt", ""))
+    session: TimedSession = PlaySession(Trained(env, cast(Any, runner), "model_0.pt", ""))
+    if recorded:
+        states = (env.root_states, env.dof_pos, env.dof_vel)
+        motion = [state.numpy()[None].repeat(50, axis=0) for state in states]
+        session = RecordedSession(env, motion, ["a", "b", "c"], ["told"] * 50, {})
     viewer = NativeViewer(session)
     step = 0
 
@@ -60,4 +65,4 @@ def main(plane: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(plane="terrain" not in sys.argv)
+    main(plane="terrain" not in sys.argv, recorded="recorded" in sys.argv)

@@ -45,13 +45,15 @@ _STRIP = Format((272, 304), smoothing=0.0, distance=0.72)
 
 @dataclass(frozen=True)
 class Scene:
-    """A rollout to be filmed; the camera follows its first robot, whose velocities are shown."""
+    """A rollout to be filmed; the camera follows its first robot."""
 
     title: str
     rollout: Rollout
     stage: Stage
     rows: np.ndarray | None = None
     """Which rows are filmed, in order; None: all, at the speed of real time."""
+    explained: bool = True
+    """Whether the first robot's velocities are in the pictures."""
 
     def frames(self, fps: float) -> np.ndarray:
         """Return the rows that are drawn, a frame each."""
@@ -83,8 +85,7 @@ class Playback(SceneDrawing):
         super().__init__(
             self._stage.cfg, self._stage.terrain, self._stage.dof_names, view, centre, form.reach, form.smoothing
         )
-        self.explained = True
-        """Whether arrows show the first robot's velocities."""
+        self._explained = scene.explained
         if form.plain:
             quality = self.model.vis.quality
             quality.numslices, quality.numstacks, quality.shadowsize, quality.offsamples = 12, 6, 1024, 0
@@ -95,7 +96,7 @@ class Playback(SceneDrawing):
         roots = np.concatenate((rollout.base_pos[row], rollout.base_quat[row]), axis=-1)
         self.show(roots[0], rollout.dof_pos[row, 0])
         self.show_others(roots[1:], rollout.dof_pos[row, 1:])
-        self.arrows = velocities(rollout, row).arrows(roots[0]) if self.explained else ()
+        self.arrows = velocities(rollout, row).arrows(roots[0]) if self._explained else ()
 
     @property
     def strayed(self) -> bool:
@@ -103,14 +104,13 @@ class Playback(SceneDrawing):
         return self.strays(self._rollout.base_pos[self.row, 0])
 
 
-def pictures(scene: Scene, rows: np.ndarray, form: Format, explained: bool = True) -> Iterator[np.ndarray]:
+def pictures(scene: Scene, rows: np.ndarray, form: Format) -> Iterator[np.ndarray]:
     """Draw rows of a rollout.
 
     Args:
         scene: The rollout.
         rows: Which rows, in order.
         form: How.
-        explained: Whether the title and the first robot's velocities are in the pictures.
 
     Yields:
         RGB, (height, width, 3), uint8.
@@ -124,15 +124,14 @@ def pictures(scene: Scene, rows: np.ndarray, form: Format, explained: bool = Tru
     def draw() -> Playback:
         nonlocal drawing
         drawing = Playback(scene, row, form)
-        drawing.explained = explained
         return drawing
 
     with OffscreenCamera(draw, *form.size) as camera:
         for row in map(int, rows):
             drawing.row = row
             clock = f"{row * scene.rollout.dt:.1f} s"
-            lines = [scene.title, *velocities(scene.rollout, row).caption(clock)] if explained else []
-            yield camera.picture(lines)
+            told = velocities(scene.rollout, row).caption(clock) if scene.explained else [clock]
+            yield camera.picture([scene.title, *told] if scene.title else [])
 
 
 def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None = None) -> None:
@@ -172,7 +171,7 @@ def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
         VideoUnavailableError: Nothing can be drawn here.
     """
     rows = np.unique(np.linspace(*sample.strip, _STRIP_FRAMES).round().astype(int))
-    frames = list(pictures(Scene("", sample.rollout, sample.stage), rows, _STRIP, explained=False))
+    frames = list(pictures(Scene("", sample.rollout, sample.stage, explained=False), rows, _STRIP))
     return frames, [f"{row * sample.rollout.dt:.2f} s" for row in rows]
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from legged_gym import cli, evaluation, policies, render, viewers
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, run_main
-from legged_gym.common import signals
 from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import relative
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from legged_gym.evaluation.recorder import Recorder
     from legged_gym.evaluation.tally import Tally
     from legged_gym.policies.trained import Trained
-    from legged_gym.viewers.session import PlaySession, Step
+    from legged_gym.viewers.replay import ReplaySession
+    from legged_gym.viewers.session import PlaySession, Step, TimedSession
 
 _EXAMPLES = (
     "python legged_gym/scripts/play.py --task=qmini                                     (the newest run)",
@@ -91,9 +91,9 @@ def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
 
 
 def _run(
-    session: PlaySession, args: argparse.Namespace, robots: list[int], unwatched: int, tally: Tally | None = None
+    session: TimedSession, args: argparse.Namespace, robots: list[int], unwatched: int, tally: Tally | None = None
 ) -> Recorder:
-    """Step the robots until the steps are done, the viewer is closed or the user stops it; say which it was.
+    """Step the robots until that has an end.
 
     Args:
         session: The robots.
@@ -103,25 +103,7 @@ def _run(
         tally: Takes every step.
     """
     recorder = evaluation.recorder.Recorder(session.env, _PLOTTED, robots, None if args.video else _PLOTTED_STEPS)
-    viewer = viewers.opening.open_viewer(session, args)
-    limit = args.steps or (unwatched if viewer is None else None)
-    ending, steps = "all steps are done", 0
-    try:
-        with signals.deferred():
-            for step in session.steps(limit, [] if viewer is None else [viewer]):
-                steps += 1
-                _take(step, recorder, tally)
-        if limit is None or steps < limit:
-            ending = "the window was closed"
-    except KeyboardInterrupt:
-        if not steps:
-            raise
-        ending = "stopped"
-    finally:
-        session.message = f"ended after {steps * session.env.dt:.0f} s: {ending}"
-        if viewer is not None:
-            viewer.close()
-    print(f"\n{session.message}" if ending == "stopped" else session.message, flush=True)
+    viewers.opening.watch(session, args, args.steps, unwatched, lambda step: _take(step, recorder, tally))
     return recorder
 
 
@@ -134,7 +116,7 @@ def _take(step: Step, recorder: Recorder, tally: Tally | None) -> None:
         tally.add(step.commands, step.dones)
 
 
-def _film(session: PlaySession, args: argparse.Namespace, recorder: Recorder) -> None:
+def _film(session: PlaySession | ReplaySession, args: argparse.Namespace, recorder: Recorder) -> None:
     """Draw the film of what was recorded, if one is wanted."""
     if not args.video:
         return

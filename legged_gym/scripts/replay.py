@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legged_gym import render, this_robot
-from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
+from legged_gym import evaluation, render, this_robot, viewers
+from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_task_parser, run_main
+
+if TYPE_CHECKING:
+    from legged_gym.viewers.replay import RecordedSession
 
 _DESCRIPTION = """\
-Show a log of a robot in its stand beside a simulated robot that is given the same targets: a plot of all joints and,
-with --video, a video of both. identify.py finds the parameters that differ; --robot puts them into the simulation."""
+Show a log of a robot in its stand beside a simulated robot that is given the same targets: a plot of all joints, and
+both robots in a window, on a page in the browser, or in a film. identify.py finds the parameters that differ; --robot
+puts them into the simulation."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/replay.py upright.csv",
@@ -22,13 +28,14 @@ _EXAMPLES = (
 
 
 def replay(args: argparse.Namespace) -> None:
-    """Simulate, plot and film.
+    """Simulate, plot, show and film.
 
     Raises:
         UserError: The log or the robot can't be read, or nothing can be written.
     """
-    render.video.prepare_offscreen()
-
+    if args.video:
+        render.video.check_video_path(args.video)
+        render.video.prepare_offscreen()
     log, stand = this_robot.log.read_log(args.log), this_robot.stand.Stand(args.task)
     this_robot.identify.require_stand(log)
     truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
@@ -40,9 +47,27 @@ def replay(args: argparse.Namespace) -> None:
     path = args.out or f"{os.path.splitext(args.log)[0]}_replay.png"
     this_robot.replay.plot(stand, pieces, path)
     print(f"plot       {path}")
-    if args.video:
-        this_robot.replay.film(stand, pieces, args.video)
+    if args.video or not args.headless:
+        _show(args, this_robot.replay.session(stand, pieces, log.name))
+
+
+def _show(args: argparse.Namespace, session: RecordedSession) -> None:
+    """Show both robots, in the film or to those who look."""
+    env = session.env
+    try:
+        if not args.video:
+            viewers.opening.watch(session, args, None, 0, lambda step: None)
+            return
+        recorder = evaluation.recorder.Recorder(env)
+        for _ in session.steps(session.length):
+            recorder.add()
+        title = "left: the log, right: the simulation"
+        stage = evaluation.recorder.stage_of(env)
+        scene = render.film.Scene(title, recorder.rollout(), stage, explained=False)
+        render.film.write_film([scene], args.video, dataclasses.replace(render.film.PLAY, distance=0.6))
         print(f"video      {args.video}")
+    finally:
+        env.close()
 
 
 def main() -> None:
@@ -52,7 +77,9 @@ def main() -> None:
     add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
     add_robot_argument(parser, "the simulated robot (default: the task's nominal one)")
     add("--out", metavar="FILE.png", help="the plot (default: beside the log)")
-    add("--video", metavar="FILE.mp4", help="film both, the log on the left")
+    add("--video", metavar="FILE.mp4", help="film both, the log on the left, and show nothing else")
+    add("--headless", action="store_true", help="only plot")
+    add_viewer_arguments(parser, ("auto", "native", "web"), "a window, or without a screen a page in the browser")
     replay(get_args(parser=parser))
 
 

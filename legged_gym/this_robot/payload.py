@@ -14,7 +14,7 @@ from legged_gym.simulators.mujoco_model import build_scene
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import running_mean
 from legged_gym.this_robot.robot_file import Interval, ThisRobot
-from legged_gym.this_robot.stand import GRAVITY, Stand, Truth
+from legged_gym.this_robot.stand import GRAVITY, Stand, Truth, attitude
 
 _SMOOTH = 0.03
 """Everything is averaged over about so long before it is compared, s."""
@@ -105,7 +105,7 @@ def _carried(walker: _Walker, log: RobotLog, truth: Truth, every: int = 2) -> np
     edge = round(2.0 * _SMOOTH / log.dt)
     for row in range(edge, len(log.time) - edge, every):
         angle, speed, force, torque, turning, spin, down = (values[row] for values in signals)
-        data.qpos[3:7], data.qpos[places] = _attitude(down), angle
+        data.qpos[3:7], data.qpos[places] = attitude(down), angle
         data.qvel[:], data.qacc[:] = 0.0, 0.0
         data.qvel[3:6], data.qacc[3:6], data.qvel[joints], data.qacc[joints] = turning, spin, speed, force
         mujoco.mj_inverse(model, data)
@@ -145,9 +145,3 @@ def _signals(log: RobotLog, truth: Truth) -> list[np.ndarray]:
     angle = running_mean(log["position"], _SMOOTH, log.dt) - truth.zero_offset
     forces = [np.gradient(values, log.dt, axis=0) for values in (speed, turning)]
     return [angle, speed, forces[0], torque, turning, forces[1], down]
-
-
-def _attitude(down: np.ndarray) -> np.ndarray:
-    """Return a quaternion, wxyz, of a base that sees gravity in this direction."""
-    half = np.array([1.0 - down[2], -down[1], down[0], 0.0])
-    return half / np.linalg.norm(half)

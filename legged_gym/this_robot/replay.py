@@ -1,23 +1,20 @@
-"""A log beside a simulation that is given the same targets: as a plot, and as a film of both robots."""
+"""A log beside a simulation that is given the same targets: as a plot, and as two robots to be looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import mujoco
 import numpy as np
 from matplotlib.figure import Figure
 
-from legged_gym.render.video import VideoFile, check_video_path
-from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.envs.registry import task_registry
+from legged_gym.simulators.backend import DEFAULT_SIM
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
-from legged_gym.this_robot.stand import Stand, Truth
+from legged_gym.this_robot.stand import Stand, Truth, attitude
+from legged_gym.viewers.replay import RecordedSession
 
-_FPS = 25.0
-_SIZE = (480, 544)
-"""Width and height of each robot's picture; the film shows two."""
-_VIEW = {"azimuth": 130.0, "elevation": -10.0, "distance": 1.25}
+_ASIDE, _HUNG = 0.4, 1.3
+"""Between both robots, as a share of how far away they are seen from; and how high they hang, as one of their height
+when they stand."""
 
 
 def simulated_pieces(stand: Stand, log: RobotLog, truth: Truth) -> list[tuple[Chunk, np.ndarray]]:
@@ -32,10 +29,10 @@ def simulated_pieces(stand: Stand, log: RobotLog, truth: Truth) -> list[tuple[Ch
         Pieces, and its joints' angles as encoders would show them, rad, (T, D) each.
 
     Raises:
-        UserError: The log has other joints, or no piece that is long enough.
+        UserError: The log has other joints, or no ten rows with the same gains.
     """
     robot = Candidate(**vars(truth))
-    return [(chunk, predict(stand, chunk, [robot])[0]) for chunk in chunks(log.in_order(stand.joint_names))]
+    return [(chunk, predict(stand, chunk, [robot])[0]) for chunk in chunks(log.in_order(stand.joint_names), 0.0)]
 
 
 def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> None:
@@ -62,33 +59,36 @@ def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> Non
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
-def film(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> None:
-    """Film the log, on the left, and the simulation.
+def session(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], name: str) -> RecordedSession:
+    """Return both robots side by side, to be looked at: the log on the left, the simulation on the right.
 
-    Raises:
-        UserError: Films can't be written there.
+    Args:
+        stand: The robot's description.
+        pieces: Of :func:`simulated_pieces`.
+        name: Of the log.
     """
-    check_video_path(path)
-    with VideoFile(path, (2 * _SIZE[0], _SIZE[1]), _FPS) as video:
-        for picture in _pictures(stand, pieces):
-            video.add(picture)
-
-
-def _pictures(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]]) -> Iterator[np.ndarray]:
-    scene = build_scene(stand.cfg, visuals=True)
-    scene.model.vis.global_.offwidth, scene.model.vis.global_.offheight = _SIZE
-    data, camera = mujoco.MjData(scene.model), mujoco.MjvCamera()
-    camera.lookat[:] = np.array(stand.cfg.init_state.pos) - (0.0, 0.0, 0.2)
-    for name, value in _VIEW.items():
-        setattr(camera, name, value)
-    with mujoco.Renderer(scene.model, _SIZE[1], _SIZE[0]) as renderer:
-        for chunk, shown in pieces:
-            for time in np.arange(chunk.time[0], chunk.time[-1], 1.0 / _FPS):
-                row, both = min(int(np.searchsorted(chunk.time, time)), len(shown) - 1), []
-                for angles in (chunk.position[row], shown[row]):
-                    data.qpos[:] = angles
-                    mujoco.mj_kinematics(scene.model, data)
-                    mujoco.mj_camlight(scene.model, data)
-                    renderer.update_scene(data, camera)
-                    both.append(renderer.render())
-                yield np.concatenate(both, axis=1)
+    cfg, train_cfg = task_registry.get_cfgs(stand.task)
+    cfg.env.num_envs, cfg.terrain.mesh_type = 2, "plane"
+    env = task_registry.build_env(stand.task, cfg, train_cfg.seed, DEFAULT_SIM, "cpu")
+    env.commands[:] = 0.0
+    view = np.array(cfg.viewer.lookat) - cfg.viewer.pos
+    aside = _ASIDE * np.array([view[1], -view[0], 0.0])
+    roots, angles, targets = [], [], []
+    for chunk, shown in pieces:
+        rows = np.searchsorted(chunk.time, np.arange(chunk.time[0], chunk.time[-1], env.dt))
+        targets.append(chunk.target[rows])
+        angles.append(np.stack((chunk.position[rows], shown[rows]), axis=1))
+        root = np.zeros((len(rows), 2, 13))
+        root[:, 1, :3] = aside
+        root[..., 2] += _HUNG * cfg.init_state.pos[2]
+        root[..., 3:7] = attitude(chunk.down)[[1, 2, 3, 0]]
+        roots.append(root)
+    position, target = np.concatenate(angles), np.concatenate(targets)
+    apart = 1e3 * np.sqrt(np.square(position[:, 0] - position[:, 1]).mean(1))
+    told = [f"left: the log, right: the simulation, {error:.0f} mrad apart" for error in apart]
+    curves = {
+        f"{joint}, rad": {"target": target[:, j], "log": position[:, 0, j], "simulation": position[:, 1, j]}
+        for j, joint in enumerate(stand.joint_names)
+    }
+    motion = (np.concatenate(roots), position, np.zeros_like(position))
+    return RecordedSession(env, motion, (f"log {name}", "simulation"), told, curves)

@@ -248,6 +248,12 @@ def gravity_in_base(attitude: np.ndarray) -> np.ndarray:
     return np.stack([np.sin(pitch), -np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch)], axis=1)
 
 
+def attitude(down: np.ndarray) -> np.ndarray:
+    """Return a quaternion, wxyz, of a base that sees gravity in this direction."""
+    half = np.array([1.0 - down[2], -down[1], down[0], 0.0])
+    return half / np.linalg.norm(half)
+
+
 def _angular_velocity(attitude: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Return the angular velocity in the base frame, rad/s, (T, 3), for roll, pitch and yaw over time, (T, 3)."""
     roll, pitch, _ = attitude.T

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from legged_gym.viewers.session import PlaySession, Session
+from legged_gym.viewers.session import PlaySession, Session, TimedSession
 
 _SPEED_STEP, _TURN_STEP = 0.1, 0.2
 """m/s and rad/s that a key adds to the command: more than the dead band, so that each key is felt."""
@@ -22,16 +22,9 @@ class Action:
 
     key: Key
     label: str
-    do: Callable[[PlaySession], None]
-
-
-@dataclass(frozen=True)
-class Look:
-    """Something that a key changes about what is shown; it can be asked of a training, too."""
-
-    key: Key
-    label: str
-    do: Callable[[Session], None]
+    kind: type[Session]
+    """Of which sessions it can be asked."""
+    do: Callable[[Any], None]
 
 
 def _nudge(vx: float, vy: float, yaw_rate: float) -> Callable[[PlaySession], None]:
@@ -39,20 +32,23 @@ def _nudge(vx: float, vy: float, yaw_rate: float) -> Callable[[PlaySession], Non
 
 
 ACTIONS = (
-    Action("I", "forward", _nudge(_SPEED_STEP, 0.0, 0.0)),
-    Action("K", "back", _nudge(-_SPEED_STEP, 0.0, 0.0)),
-    Action("J", "turn left", _nudge(0.0, 0.0, _TURN_STEP)),
-    Action("L", "turn right", _nudge(0.0, 0.0, -_TURN_STEP)),
-    Action("U", "to the left", _nudge(0.0, _SPEED_STEP, 0.0)),
-    Action("O", "to the right", _nudge(0.0, -_SPEED_STEP, 0.0)),
-    Action("X", "stand still", lambda session: session.halt()),
-    Action("G", "commands at random", lambda session: session.release()),
-    Action("space", "pause or go on", lambda session: session.pause()),
-    Action("T", "one step", lambda session: session.single_step()),
-    Action("P", "push", lambda session: session.push()),
-    Action("R", "reset", lambda session: session.reset()),
+    Action("I", "forward", PlaySession, _nudge(_SPEED_STEP, 0.0, 0.0)),
+    Action("K", "back", PlaySession, _nudge(-_SPEED_STEP, 0.0, 0.0)),
+    Action("J", "turn left", PlaySession, _nudge(0.0, 0.0, _TURN_STEP)),
+    Action("L", "turn right", PlaySession, _nudge(0.0, 0.0, -_TURN_STEP)),
+    Action("U", "to the left", PlaySession, _nudge(0.0, _SPEED_STEP, 0.0)),
+    Action("O", "to the right", PlaySession, _nudge(0.0, -_SPEED_STEP, 0.0)),
+    Action("X", "stand still", PlaySession, PlaySession.halt),
+    Action("G", "commands at random", PlaySession, PlaySession.release),
+    Action("space", "pause or go on", TimedSession, TimedSession.pause),
+    Action("T", "one step", TimedSession, TimedSession.single_step),
+    Action("P", "push", PlaySession, PlaySession.push),
+    Action("R", "reset", TimedSession, TimedSession.reset),
+    Action("N", "next robot", Session, Session.next_robot),
+    Action("B", "robot before", Session, lambda session: session.next_robot(-1)),
 )
-LOOKS = (
-    Look("N", "next robot", lambda session: session.next_robot()),
-    Look("B", "robot before", lambda session: session.next_robot(-1)),
-)
+
+
+def actions_of(session: Session) -> list[Action]:
+    """Return what keys can ask of a session."""
+    return [action for action in ACTIONS if isinstance(session, action.kind)]

@@ -18,10 +18,10 @@ import numpy as np
 from legged_gym.render.drawing import RobotDrawing, nearest_robots
 from legged_gym.render.film import velocities
 from legged_gym.render.velocities import Velocities
-from legged_gym.viewers.actions import ACTIONS, LOOKS
+from legged_gym.viewers.actions import actions_of
 from legged_gym.viewers.gamepad import HELP, Gamepad
 from legged_gym.viewers.readings import Instruments
-from legged_gym.viewers.session import PlaySession
+from legged_gym.viewers.session import PlaySession, TimedSession
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -88,21 +88,21 @@ class _TextBoard:
 class NativeViewer:
     """Shows a session in a window and lets keys and a gamepad act on it."""
 
-    def __init__(self, session: PlaySession) -> None:
+    def __init__(self, session: TimedSession) -> None:
         """Open the window; check :func:`screen_available` first.
 
         Args:
-            session: What is shown and driven.
+            session: What is shown and, if it is at play, driven.
 
         Raises:
             RuntimeError: On macOS MuJoCo's viewer wants ``mjpython`` in place of ``python``.
         """
-        self._session, self._gamepad, self._instruments = session, Gamepad(session), Instruments(session)
+        self._session, self._instruments = session, Instruments(session)
+        self._gamepad = Gamepad(session) if isinstance(session, PlaySession) else None
         self._drawing = RobotDrawing(session.env, _REACH, robots=self._robots(session.env))
         self._shown = session.robot
         self._actions: dict[str, Callable[[], None]] = {_HELP_KEY: self._switch_help}
-        self._actions |= {action.key: lambda do=action.do: do(session) for action in ACTIONS}  # type: ignore[misc]
-        self._actions |= {look.key: lambda do=look.do: do(session) for look in LOOKS}  # type: ignore[misc]
+        self._actions |= {action.key: lambda do=action.do: do(session) for action in actions_of(session)}  # type: ignore[misc]
         self._helps = True
         self._restoring = 0
         self._prepare_first_view()
@@ -128,13 +128,15 @@ class NativeViewer:
         """Show the present state."""
         if not self.is_open:
             return
-        self._gamepad.update()
+        if self._gamepad is not None:
+            self._gamepad.update()
         session, drawing = self._session, self._drawing
         if session.robot != self._shown:
             self._shown, drawing.robots = session.robot, self._robots(session.env)
         reading = self._instruments.read()
-        seen = velocities(reading, 0)
-        drawing.arrows = seen.arrows(np.concatenate((reading.base_pos[0, 0], reading.base_quat[0, 0])))
+        seen = velocities(reading, 0) if isinstance(session, PlaySession) else None
+        if seen is not None:
+            drawing.arrows = seen.arrows(np.concatenate((reading.base_pos[0, 0], reading.base_quat[0, 0])))
         with self._handle.lock():
             self._keep_flags()
             terrain_moved = drawing.follow_terrain()
@@ -193,20 +195,24 @@ class NativeViewer:
 
     # --- texts -------------------------------------------------------------------------------------------------------
 
-    def _texts(self, seen: Velocities) -> list[Text]:
+    def _texts(self, seen: Velocities | None) -> list[Text]:
         font, corner = mujoco.mjtFontScale.mjFONTSCALE_150, mujoco.mjtGridPos
         status = (font, corner.mjGRID_TOPLEFT, *_columns(self._status(seen)))
         if not self._helps:
             return [status]
-        keys = [(action.key, action.label) for action in (*ACTIONS, *LOOKS)]
-        rows = [("arrows", "as I K J L"), *keys, (_HELP_KEY, "hide this help"), ("mouse", "turn and zoom the view")]
-        return [status, (font, corner.mjGRID_TOPRIGHT, *_columns([*rows, *(HELP if self._gamepad.name else ())]))]
+        rows: list[tuple[str, str]] = [(action.key, action.label) for action in actions_of(self._session)]
+        rows += [(_HELP_KEY, "hide this help"), ("mouse", "turn and zoom the view")]
+        if self._gamepad is not None:
+            rows = [("arrows", "as I K J L"), *rows, *(HELP if self._gamepad.name else ())]
+        return [status, (font, corner.mjGRID_TOPRIGHT, *_columns(rows))]
 
-    def _status(self, seen: Velocities) -> list[tuple[str, str]]:
+    def _status(self, seen: Velocities | None) -> list[tuple[str, str]]:
         session = self._session
-        time = "paused" if session.paused else "random commands" if session.held_command is None else "driven"
-        rows = [("robot", f"{session.robot} of {session.env.num_envs}, {time}")]
-        for line in seen.caption("m/s, rad/s"):
+        time = "random commands" if getattr(session, "held_command", None) is None else "driven"
+        if not isinstance(session, PlaySession):
+            time = session.title
+        rows = [("robot", f"{session.robot} of {session.env.num_envs}, {'paused' if session.paused else time}")]
+        for line in seen.caption("m/s, rad/s") if seen is not None else ():
             name, *values = line.split("\t")
             rows.append((name, "  ".join(f"{value.split(' ')[0]:>7}" for value in values)))
         return [*rows, *([("", session.message)] if session.message else []), (_HELP_KEY, "help")]

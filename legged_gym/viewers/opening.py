@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from legged_gym import viewers
+from legged_gym.common import signals
 from legged_gym.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.viewers import Viewer
-    from legged_gym.viewers.session import PlaySession, Session
+    from legged_gym.viewers.session import Session, Step, TimedSession
     from legged_gym.viewers.web_page import WebPage
 
 _TRAINING_FRAMES = 25.0
 """Of a training, per second: every frame takes time from it."""
 
 
-def open_viewer(session: PlaySession, args: argparse.Namespace) -> Viewer | None:
+def open_viewer(session: TimedSession, args: argparse.Namespace) -> Viewer | None:
     """Open the viewer that ``args`` (``viewer``, ``headless``, ``host``, ``port``) asks for, and say so.
 
     Raises:
@@ -36,6 +38,42 @@ def open_viewer(session: PlaySession, args: argparse.Namespace) -> Viewer | None
     if args.viewer == "none":
         return None
     return _open_page(session, args, wanted=args.viewer == "web", ends="Ctrl-C ends it")
+
+
+def watch(
+    session: TimedSession, args: argparse.Namespace, steps: int | None, unwatched: int, take: Callable[[Step], None]
+) -> None:
+    """Step a session until the steps are done, the viewer is closed or the user stops it; say which it was.
+
+    Args:
+        session: What is shown.
+        args: As in :func:`open_viewer`.
+        steps: How many; None: without an end where somebody looks.
+        unwatched: How many without a viewer.
+        take: Takes every step.
+
+    Raises:
+        UserError: A page was asked for, and can't be served there.
+    """
+    viewer = open_viewer(session, args)
+    limit = steps or (unwatched if viewer is None else None)
+    ending, done = "all steps are done", 0
+    try:
+        with signals.deferred():
+            for step in session.steps(limit, [] if viewer is None else [viewer]):
+                done += 1
+                take(step)
+        if limit is None or done < limit:
+            ending = "the window was closed"
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        ending = "stopped"
+    finally:
+        session.message = f"ended after {done * session.env.dt:.0f} s: {ending}"
+        if viewer is not None:
+            viewer.close()
+    print(f"\n{session.message}" if ending == "stopped" else session.message, flush=True)
 
 
 def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Namespace) -> WebPage | None:
@@ -53,7 +91,7 @@ def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Names
     return page
 
 
-def _open_window(session: PlaySession, wanted: bool) -> Viewer | None:
+def _open_window(session: TimedSession, wanted: bool) -> Viewer | None:
     if not viewers.native.screen_available():
         if wanted:
             print("no screen here: going on without a window (--viewer web shows the same in a browser)")

@@ -1,27 +1,86 @@
-"""The last second of a robot whose simulation diverged, to be looked at again."""
+"""Recorded motions, to be looked at again, and the last second of a robot whose simulation diverged."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.envs.base.divergence import Replay
 from legged_gym.policies.trained import load_trained
-from legged_gym.viewers.session import PlaySession, Step
+from legged_gym.viewers.session import Step, TimedSession
 
 if TYPE_CHECKING:
+    from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.policies.trained import Trained
     from legged_gym.runners.job import Job
 
+_TOUCHING = 1.0
+"""Force on a foot that stands on something, N."""
 _LINES = 10
 """Control steps that are told in numbers."""
 
 
-class ReplaySession(PlaySession):
-    """Shows what was recorded, again and again, in place of a simulation; nobody can drive the robot."""
+Curves = Mapping[str, Mapping[str, np.ndarray]]
+"""By a chart's title and a curve's label, (T,) each."""
+
+
+class RecordedSession(TimedSession):
+    """Shows recorded motions, again and again, in place of a simulation; nobody can drive the robots."""
+
+    def __init__(
+        self, env: LeggedRobot, motion: Sequence[np.ndarray], names: Sequence[str], told: Sequence[str], curves: Curves
+    ) -> None:
+        """Begin with the first recorded state.
+
+        Args:
+            env: Robots to be put into the recorded states.
+            motion: ``root_states``, ``dof_pos`` and ``dof_vel`` of each control step, (T, N, ...).
+            names: What each robot is.
+            told: What is worth telling of each control step.
+            curves: What the page draws.
+        """
+        super().__init__(env)
+        self.curves, self._names, self._told = curves, names, told
+        self.at = 0
+        """The control step that is shown next."""
+        self._motion = [torch.as_tensor(part, dtype=torch.float, device=env.device) for part in motion]
+
+    @property
+    def length(self) -> int:
+        """Control steps of the recording."""
+        return len(self._told)
+
+    @property
+    def title(self) -> str:
+        """What is shown, in a few words."""
+        return self._names[self.robot]
+
+    @torch.inference_mode()
+    def advance(self) -> Step:
+        """Show the next recorded state."""
+        env, at = self.env, self.at
+        self.at = (at + 1) % self.length
+        env.sim.set_state(torch.ones_like(env.reset_buf), *(part[at] for part in self._motion))
+        quaternion, linear, angular = env.root_states[:, 3:].split((4, 3, 3), dim=1)
+        env.base_lin_vel = quat_rotate_inverse(quaternion, linear)
+        env.base_ang_vel = quat_rotate_inverse(quaternion, angular)
+        env.feet_contact = env.contact_forces[:, env.feet_indices, 2] > _TOUCHING
+        env.episode_length_buf[:] = at
+        self.message = self._told[at]
+        return Step(env.commands[:, :3].clone(), torch.zeros_like(env.reset_buf), None, None)
+
+    def _begin_anew(self) -> None:
+        self.at = 0
+
+
+class ReplaySession(RecordedSession):
+    """Shows the end of a robot that diverged."""
 
     def __init__(self, trained: Trained, replay: Replay) -> None:
         """Begin with the first recorded state.
@@ -29,25 +88,23 @@ class ReplaySession(PlaySession):
         Raises:
             UserError: It is another robot's.
         """
-        super().__init__(trained)
-        env = self.env
+        env, steps = trained.env, len(replay.actions)
         if (replay.dof_pos.shape[1], replay.actions.shape[1]) != (env.num_dof, env.num_actions):
             raise UserError(f"the replay is of a robot with {replay.dof_pos.shape[1]} joints, not {env.num_dof}")
-        self.replay, self._at = replay, 0
-        self._frames = [
-            torch.as_tensor(part, device=env.device) for part in (replay.root_states, replay.dof_pos, replay.dof_vel)
-        ]
+        self.trained, self.replay = trained, replay
+        angles = {f"{name}, rad": {"angle": c} for name, c in zip(env.dof_names, replay.dof_pos.T, strict=True)}
+        told = [f"{(steps - at) * replay.dt:.2f} s before it diverged ({replay.cause})" for at in range(steps)]
+        parts = (replay.root_states, replay.dof_pos, replay.dof_vel)
+        motion = [np.repeat(part[:, None], env.num_envs, axis=1) for part in parts]
+        super().__init__(env, motion, [os.path.basename(trained.checkpoint)] * env.num_envs, told, angles)
 
     @torch.inference_mode()
     def advance(self) -> Step:
-        """Show the next recorded state."""
-        env, replay, at = self.env, self.replay, self._at
-        self._at = (at + 1) % len(replay.actions)
-        env.sim.set_state(torch.ones_like(env.reset_buf), *(part[at].expand(env.num_envs, -1) for part in self._frames))
+        """Show the next recorded state, with its command and actions."""
+        env, replay, at = self.env, self.replay, self.at
         env.commands[:, :3] = torch.as_tensor(replay.commands[at], device=env.device)
         env.actions[:] = torch.as_tensor(replay.actions[at], device=env.device)
-        self.message = f"{(len(replay.actions) - at) * replay.dt:.2f} s before it diverged ({replay.cause})"
-        return Step(env.commands[:, :3].clone(), torch.zeros_like(env.reset_buf), None, None)
+        return super().advance()
 
 
 def run_of_replay(path: str) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 import queue
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -109,11 +110,106 @@ class Step:
     """What it said, (N, L)."""
 
 
-class PlaySession(Session):
-    """A trained policy at play: who looks at it can drive the robots, stop the time, and change the checkpoint.
+class TimedSession(Session):
+    """Something whose time can be stopped, and runs as fast as asked for, by those who look at it.
 
     Requests may come from any thread; they are carried out between two steps by :meth:`steps`.
     """
+
+    def __init__(
+        self,
+        env: LeggedRobot,
+        estimator: Callable[[TensorDict], torch.Tensor] | None = None,
+        estimator_device: str = "cpu",
+    ) -> None:
+        """Start at the speed of real time; arguments as in :class:`Session`."""
+        super().__init__(env, estimator, estimator_device)
+        self.paused = False
+        self.speed = 1.0
+        """Multiple of real time; ``inf`` is as fast as possible."""
+        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._single_steps = 0
+        self._stopped = False
+        self._next = time.monotonic()
+
+    # --- requests, from any thread -------------------------------------------------------------------------------
+
+    def pause(self, paused: bool | None = None) -> None:
+        """Stop the time or let it go on; None changes to the other."""
+        self.paused = not self.paused if paused is None else paused
+
+    def single_step(self) -> None:
+        """Pause, and do one control step."""
+        self.paused = True
+        self._request(self._count_single_step)
+
+    def reset(self) -> None:
+        """Start anew."""
+        self._request(self._begin_anew)
+
+    def stop(self) -> None:
+        """End :meth:`steps` before its next step."""
+        self._stopped = True
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    def steps(self, limit: int | None = None, viewers: Sequence[Viewer] = ()) -> Iterator[Step]:
+        """Step the robots, and do in between what was asked.
+
+        With viewers time runs at :attr:`speed`, otherwise as fast as possible.
+
+        Args:
+            limit: Control steps; None: until somebody stops it.
+            viewers: Are updated after each step; closing one ends the loop.
+
+        Raises:
+            KeyboardInterrupt: A signal asked for the end, between two steps where signals are deferred.
+        """
+        done = 0
+        self._next = time.monotonic()
+        while not self._stopped and all(viewer.is_open for viewer in viewers) and (limit is None or done < limit):
+            signals.check()
+            self.carry_out_requests()
+            if self.paused and not self._single_steps:
+                self._next = time.monotonic() + _IDLE
+            else:
+                self._single_steps = max(0, self._single_steps - 1)
+                yield self.advance()
+                done += 1
+                self._next += self.env.dt / self.speed
+            for viewer in viewers:
+                viewer.update()
+            if viewers:
+                self._wait()
+
+    @torch.inference_mode()
+    def carry_out_requests(self) -> None:
+        """Do what was asked since the last time."""
+        while not self._requests.empty():
+            self._requests.get()()
+
+    @abstractmethod
+    def advance(self) -> Step:
+        """Do one control step of all robots."""
+
+    @abstractmethod
+    def _begin_anew(self) -> None:
+        """Carry out a request to start anew."""
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        self._next = max(self._next, now - _LAG)
+        time.sleep(max(0.0, self._next - now))
+
+    def _request(self, action: Callable[[], None]) -> None:
+        self._requests.put(action)
+
+    def _count_single_step(self) -> None:
+        self._single_steps += 1
+
+
+class PlaySession(TimedSession):
+    """A trained policy at play: who looks at it can drive the robots, too, and change the checkpoint."""
 
     def __init__(self, trained: Trained) -> None:
         """Start with new episodes of all robots, at the speed of real time."""
@@ -121,17 +217,10 @@ class PlaySession(Session):
         self._policy = runner.get_inference_policy(device=runner.device)
         super().__init__(trained.env, getattr(self._policy, "estimate", None), runner.device)
         self.trained = trained
-        self.paused = False
-        self.speed = 1.0
-        """Multiple of real time; ``inf`` is as fast as possible."""
         self.everyone = False
         """Whether drive, push, reset and terrain level are meant for all robots, not only for the one shown."""
         self.held_command: tuple[float, float, float] | None = None
         """The command that was last asked for with :meth:`drive`; None: commands are drawn at random."""
-        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._single_steps = 0
-        self._stopped = False
-        self._next = time.monotonic()
         self._observations = self.env.reset()
         self._policy.reset()
 
@@ -191,19 +280,6 @@ class PlaySession(Session):
         self.held_command = None
         self._request(lambda: self.env.release_command(self._meant()))
 
-    def pause(self, paused: bool | None = None) -> None:
-        """Stop the time or let it go on; None changes to the other."""
-        self.paused = not self.paused if paused is None else paused
-
-    def single_step(self) -> None:
-        """Pause, and do one control step."""
-        self.paused = True
-        self._request(self._count_single_step)
-
-    def reset(self) -> None:
-        """Start new episodes."""
-        self._request(lambda: self._restart(self._meant()))
-
     def push(self, velocity: Sequence[float] = (0.0, 0.5)) -> None:
         """Push the base.
 
@@ -221,49 +297,14 @@ class PlaySession(Session):
         """Go on with another checkpoint of the run; one that can't be loaded changes nothing but ``message``."""
         self._request(lambda: self._switch_checkpoint(number))
 
-    def stop(self) -> None:
-        """End :meth:`steps` before its next step."""
-        self._stopped = True
-
     # --- the loop ------------------------------------------------------------------------------------------------
 
     def steps(self, limit: int | None = None, viewers: Sequence[Viewer] = ()) -> Iterator[Step]:
-        """Step the robots, and do in between what was asked.
-
-        With viewers time runs at :attr:`speed`, otherwise as fast as possible.
-
-        Args:
-            limit: Control steps; None: until somebody stops it.
-            viewers: Are updated after each step; closing one ends the loop.
-
-        Raises:
-            KeyboardInterrupt: A signal asked for the end, between two steps where signals are deferred.
-        """
+        """Step the robots as any session does."""
         if viewers or self.held_command is not None:
             # Episodes are as long as the training's, which is no reason to reset a robot that somebody drives.
             self.env.max_episode_length = _ENDLESS
-        done = 0
-        self._next = time.monotonic()
-        while not self._stopped and all(viewer.is_open for viewer in viewers) and (limit is None or done < limit):
-            signals.check()
-            self.carry_out_requests()
-            if self.paused and not self._single_steps:
-                self._next = time.monotonic() + _IDLE
-            else:
-                self._single_steps = max(0, self._single_steps - 1)
-                yield self.advance()
-                done += 1
-                self._next += self.env.dt / self.speed
-            for viewer in viewers:
-                viewer.update()
-            if viewers:
-                self._wait()
-
-    @torch.inference_mode()
-    def carry_out_requests(self) -> None:
-        """Do what was asked since the last time."""
-        while not self._requests.empty():
-            self._requests.get()()
+        return super().steps(limit, viewers)
 
     @torch.inference_mode()
     def advance(self) -> Step:
@@ -277,15 +318,7 @@ class PlaySession(Session):
         self._policy.reset(dones.to(self.trained.runner.device))
         return Step(commands, dones, label, estimate)
 
-    def _wait(self) -> None:
-        now = time.monotonic()
-        self._next = max(self._next, now - _LAG)
-        time.sleep(max(0.0, self._next - now))
-
     # --- how requests are carried out ----------------------------------------------------------------------------
-
-    def _request(self, action: Callable[[], None]) -> None:
-        self._requests.put(action)
 
     def _meant(self) -> torch.Tensor:
         """Return the indices of the robots that a request is meant for, (n,)."""
@@ -293,15 +326,15 @@ class PlaySession(Session):
             return torch.arange(self.env.num_envs, device=self.env.device)
         return torch.tensor([self._robot], device=self.env.device)
 
+    def _begin_anew(self) -> None:
+        self._restart(self._meant())
+
     def _restart(self, robots: torch.Tensor) -> None:
         """Start new episodes of robots, indices (n,), of which a recurrent policy forgets the old ones."""
         self.env.reset_idx(robots)
         restarted = torch.zeros_like(self.env.reset_buf)
         restarted[robots] = True
         self._policy.reset(restarted.to(self.trained.runner.device))
-
-    def _count_single_step(self) -> None:
-        self._single_steps += 1
 
     def _push(self, change: torch.Tensor) -> None:
         env, robots = self.env, self._meant()

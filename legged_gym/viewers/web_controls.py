@@ -11,9 +11,9 @@ import viser
 
 from legged_gym.evaluation.rollout import Rollout
 from legged_gym.runners.runs import checkpoint_number, list_checkpoints
-from legged_gym.viewers.actions import ACTIONS, LOOKS, Action, Look
+from legged_gym.viewers.actions import Action, actions_of
 from legged_gym.viewers.guard import log
-from legged_gym.viewers.session import SPEEDS, PlaySession, Session
+from legged_gym.viewers.session import SPEEDS, PlaySession, Session, TimedSession
 
 if TYPE_CHECKING:
     from legged_gym.viewers.web_scene import WebScene
@@ -25,7 +25,7 @@ _SIDE, _FRONT = 0.5, 0.5
 
 
 class LookControls:
-    """What to look at: for a policy at play and for a training alike."""
+    """What to look at, of any session."""
 
     def __init__(self, gui: viser.GuiApi, session: Session) -> None:
         """Add the status line to the place where the page is being built."""
@@ -46,8 +46,8 @@ class LookControls:
             follow = gui.add_checkbox("Follow", scene.follow, hint="keep the robot in the middle of the view")
             follow.on_update(lambda event: setattr(scene, "follow", event.target.value))
         self._robot.on_update(_by_user(lambda value: session.select_robot(int(value))))
-        for look in LOOKS:
-            _add_key(gui, look, session)
+        for action in actions_of(session):
+            gui.add_command(action.label, hotkey=action.key).on_trigger(_asking(action, session))
 
     def show(self, reading: Rollout, pace: str = "") -> None:
         """Bring the page up to date."""
@@ -64,7 +64,36 @@ class LookControls:
         self._status.content = f"**{self._session.message or 'ended'}**"
 
 
-class PlayControls:
+class TimeControls:
+    """How time runs."""
+
+    def __init__(self, gui: viser.GuiApi, session: TimedSession) -> None:
+        """Add them to the place where the page is being built."""
+        self._timed = session
+        names = {_speed_name(speed): speed for speed in SPEEDS}
+        with gui.add_folder("Time"):
+            self._paused = gui.add_checkbox("Pause", session.paused)
+            self._paused.on_update(_by_user(session.pause))
+            gui.add_button("One step").on_click(lambda _: session.single_step())
+            speed = gui.add_dropdown("Speed", list(names), initial_value=_speed_name(session.speed))
+            speed.on_update(lambda event: setattr(session, "speed", names[event.target.value]))
+        self._add_more(gui)
+        gui.add_markdown("Keys: " + " · ".join(f"**{action.key}** {action.label}" for action in actions_of(session)))
+
+    @property
+    def pace(self) -> str:
+        """How time runs, as the status line says it."""
+        return " · paused" if self._timed.paused else f" · {_speed_name(self._timed.speed)}"
+
+    def show(self, reading: Rollout) -> None:
+        """Bring the page up to date with what keys, other browsers and the task itself have changed."""
+        _tell(self._paused, self._timed.paused)
+
+    def _add_more(self, gui: viser.GuiApi) -> None:
+        """Add what stands below."""
+
+
+class PlayControls(TimeControls):
     """What can be asked of a policy at play."""
 
     def __init__(self, gui: viser.GuiApi, session: PlaySession) -> None:
@@ -72,25 +101,14 @@ class PlayControls:
         self._gui, self._session = gui, session
         self._command_lock = threading.Lock()
         self._known_command: list[float] = []
-        self._add_command(gui)
-        self._add_time(gui)
-        self._add_robot(gui)
         self._checkpoints: list[int] = []
         self._checkpoint: viser.GuiDropdownHandle[str] | None = None
-        self._place = gui.add_folder("Checkpoint", visible=False)
-        gui.add_markdown("Keys: " + " · ".join(f"**{action.key}** {action.label}" for action in (*ACTIONS, *LOOKS)))
-        for action in ACTIONS:
-            _add_key(gui, action, session)
-
-    @property
-    def pace(self) -> str:
-        """How time runs, as the status line says it."""
-        if self._session.paused:
-            return " · paused"
-        return f" · {_speed_name(self._session.speed)}"
+        self._add_command(gui)
+        super().__init__(gui, session)
 
     def show(self, reading: Rollout) -> None:
         """Bring the page up to date with what keys, other browsers and the task itself have changed."""
+        super().show(reading)
         session = self._session
         with self._command_lock:
             present = session.held_command or reading.commands[0, 0].tolist()
@@ -100,7 +118,6 @@ class PlayControls:
                 self._known_command = command
                 for slider, value in zip(self._sliders, command, strict=True):
                     _tell(slider, min(max(value, slider.min), slider.max))
-        _tell(self._paused, session.paused)
         _tell(self._random, session.held_command is None)
         if self._level is not None:
             _tell(self._level, int(reading.terrain_level[0, 0]))
@@ -142,17 +159,7 @@ class PlayControls:
             self._known_command = [round(slider.value, 2) for slider in self._sliders]
             self._session.drive(self._known_command)
 
-    def _add_time(self, gui: viser.GuiApi) -> None:
-        session = self._session
-        names = {_speed_name(speed): speed for speed in SPEEDS}
-        with gui.add_folder("Time"):
-            self._paused = gui.add_checkbox("Pause", session.paused)
-            self._paused.on_update(_by_user(session.pause))
-            gui.add_button("One step").on_click(lambda _: session.single_step())
-            speed = gui.add_dropdown("Speed", list(names), initial_value=_speed_name(session.speed))
-            speed.on_update(lambda event: setattr(session, "speed", names[event.target.value]))
-
-    def _add_robot(self, gui: viser.GuiApi) -> None:
+    def _add_more(self, gui: viser.GuiApi) -> None:
         session = self._session
         directions = {"←": (0.0, _SIDE), "↑": (_FRONT, 0.0), "↓": (-_FRONT, 0.0), "→": (0.0, -_SIDE)}
         self._level: viser.GuiSliderHandle[int] | None = None
@@ -167,10 +174,11 @@ class PlayControls:
                 highest = session.env.cfg.terrain.num_rows - 1
                 self._level = gui.add_slider("Terrain level", 0, highest, 1, 0)
                 self._level.on_update(_by_user(lambda value: session.set_terrain_level(int(value))))
+        self._place = gui.add_folder("Checkpoint", visible=False)
 
 
-def _add_key(gui: viser.GuiApi, action: Action | Look, session: Any) -> None:
-    gui.add_command(action.label, hotkey=action.key).on_trigger(lambda _: action.do(session))
+def _asking(action: Action, session: Session) -> Callable[[Any], None]:
+    return lambda _: action.do(session)
 
 
 def _tell(handle: Any, value: Any) -> None:

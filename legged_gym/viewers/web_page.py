@@ -14,9 +14,10 @@ import viser
 from legged_gym.common.errors import UserError
 from legged_gym.viewers.guard import guarded
 from legged_gym.viewers.readings import Instruments
-from legged_gym.viewers.session import PlaySession, Session
-from legged_gym.viewers.web_controls import LookControls, PlayControls
-from legged_gym.viewers.web_plots import Plots
+from legged_gym.viewers.replay import RecordedSession
+from legged_gym.viewers.session import PlaySession, Session, TimedSession
+from legged_gym.viewers.web_controls import LookControls, PlayControls, TimeControls
+from legged_gym.viewers.web_plots import Plots, RecordedPlots
 from legged_gym.viewers.web_scene import WebScene
 
 _FIGURES_INTERVAL = 0.1
@@ -41,7 +42,7 @@ class WebPage:
         """Start serving.
 
         Args:
-            session: What is shown; a :class:`PlaySession` can be driven, too.
+            session: What is shown; a :class:`PlaySession` can be driven, too, and a :class:`TimedSession` stopped.
             host: Address to listen at. Others than this computer's own are warned about: who reaches the page can
                 drive the robots.
             port: If it is taken, one of the next.
@@ -65,11 +66,15 @@ class WebPage:
         controls, plots = gui.add_panel(), gui.add_panel()
         with controls.add_tab("Controls"):
             self._look.add(gui, self._scene)
-            self._play = PlayControls(gui, session) if isinstance(session, PlaySession) else None
+            self._play: TimeControls | None = None
+            if isinstance(session, TimedSession):
+                self._play = (
+                    PlayControls(gui, session) if isinstance(session, PlaySession) else TimeControls(gui, session)
+                )
         controls.dock_right()
         controls.set_width(_CONTROLS_WIDTH)
         with plots.add_tab("Plots"):
-            self._plots = Plots(gui, session)
+            self._plots = RecordedPlots(gui, session) if isinstance(session, RecordedSession) else Plots(gui, session)
         plots.dock_left()
         plots.set_width(_PLOTS_WIDTH)
 
@@ -102,7 +107,7 @@ class WebPage:
         self._look.show(reading, self._play.pace if self._play else "")
         if self._play is not None:
             self._play.show(reading)
-            if now >= self._next_checkpoints:
+            if isinstance(self._play, PlayControls) and now >= self._next_checkpoints:
                 self._next_checkpoints = now + _CHECKPOINTS_INTERVAL
                 self._play.show_checkpoints()
 

@@ -10,6 +10,7 @@ import viser
 import viser.uplot
 
 from legged_gym.evaluation.rollout import Rollout
+from legged_gym.viewers.replay import RecordedSession
 from legged_gym.viewers.session import Session
 from legged_gym.viewers.web_scene import COMMAND_COLOUR, ESTIMATE_COLOUR, VELOCITY_COLOUR
 
@@ -121,6 +122,29 @@ class Plots:
         velocities = 2 if self._velocity is None else 3
         counts = [velocities, velocities, 2]
         return [*counts, *[2] * ((total - sum(counts)) // 2)]
+
+
+class RecordedPlots:
+    """A recording's own curves, up to where it is shown."""
+
+    def __init__(self, gui: viser.GuiApi, session: RecordedSession) -> None:
+        """Add the charts to the place where the page is being built."""
+        self._session = session
+        colours = (COMMAND_COLOUR, _TRUTH_COLOUR, ESTIMATE_COLOUR)
+        self._charts = [
+            (Chart(gui, title, dict(zip(curves, colours, strict=False))), np.stack(list(curves.values())))
+            for title, curves in session.curves.items()
+        ]
+
+    def add(self, reading: Rollout) -> None:
+        """Take in a reading, of which the curves are known already."""
+
+    def show(self) -> None:
+        """Bring the page up to date."""
+        last, dt = self._session.at or self._session.length, self._session.env.dt
+        first = max(0, last - round(_SECONDS / dt))
+        for chart, values in self._charts:
+            chart.show(dt * np.arange(first - last + 1, 1), values[:, first:last])
 
 
 def bars(values: dict[str, float]) -> str:
