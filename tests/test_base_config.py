@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import yaml
 
@@ -42,6 +43,20 @@ def test_instances_share_nothing() -> None:
     assert second.section.items == [1.0, 2.0] == Parent.section.items
     assert first.section.items == [1.0, 2.0, 3.0]
     assert "right" not in second.table
+
+
+def test_numbers_and_arrays_of_numpy_become_python_s() -> None:
+    class Numbers(Parent):
+        table = {"left": np.deg2rad(180.0), "right": np.float32(0.5)}
+
+        class section(Parent.section):
+            items = np.linspace(0.0, 1.0, 3)
+
+    cfg = Numbers()
+    cfg.section.number = np.float64(4.0)
+    assert yaml.safe_load(yaml.safe_dump(cfg.to_dict())) == cfg.to_dict()
+    assert cfg.table == {"left": np.pi, "right": 0.5} and cfg.section.items == [0.0, 0.5, 1.0]
+    assert type(cfg.section.number) is float and Numbers.section.items.shape == (3,)
 
 
 def test_unknown_names_are_errors_with_near_ones() -> None:

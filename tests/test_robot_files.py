@@ -50,7 +50,7 @@ def mjcf() -> str:
         for leg, (x, y) in LEGS.items()
     )
     motors = "".join(f"<motor joint='{leg}_{j}' ctrlrange='-25 25'/>" for leg in LEGS for j in ("hip", "knee"))
-    motors += "<position joint='fl_hip' kp='50' forcerange='-5 5'/>"
+    motors += "<position jointinparent='fl_hip' kp='50' forcerange='-5 5'/>"
     return (
         "<mujoco><compiler angle='radian'/><option cone='elliptic' impratio='100'/><default><default class='look'>"
         "<geom contype='0' conaffinity='0' group='2'/></default></default><worldbody><light pos='0 0 2'/>"
@@ -138,6 +138,21 @@ def turned() -> dict[str, str]:
     }
 
 
+TIES = (
+    "<tendon><fixed name='t' stiffness='20' damping='1'><joint joint='fl_hip' coef='1'/><joint joint='fl_knee' "
+    "coef='.5'/></fixed></tendon><equality><joint joint1='rl_hip' joint2='rr_hip'/><connect body1='fl_foot' "
+    "body2='fr_foot' anchor='0 -.1 0'/></equality></mujoco>"
+)
+BLANKS = shape("<mesh filename='package://robot/my%20meshes\\ball.stl'/>", "0 0 -0.2")
+
+
+def renamed(text: str) -> str:
+    """Give links and joints names as some exporters do."""
+    for leg in LEGS:
+        text = text.replace(f"{leg}_thigh", f"{leg}/thigh é").replace(f"{leg}_shin", f"{leg}::shin &amp; 足")
+    return text
+
+
 MESHES: Files = {
     "meshes/left/ball.stl": BALL.export(file_type="stl"),
     "meshes/right/ball.stl": BALL.export(file_type="stl"),
@@ -194,6 +209,14 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
     "MJCF": ({"robot.xml": mjcf()}, NONE),
     "MJCF in a scene": (
         {"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'><geom size='1'/></body>")},
+        NONE,
+    ),
+    "MJCF with tendons": ({"robot.xml": mjcf().replace("</mujoco>", TIES)}, NONE),
+    "axes": ({"robot.urdf": urdf().replace("'0 1 0'", "'0.2 1.8 -0.4'")}, NONE),
+    "odd names": ({"robot.urdf": renamed(urdf(**feet(fixed_feet)))}, NONE),
+    "blanks": (
+        {"robot.urdf": urdf(fl_foot=link("fl_foot", inertial(0.2, 0.001, "0 0 -0.2"), BLANKS)),
+         "my meshes/ball.stl": BALL.export(file_type="stl")},
         NONE,
     ),
     "rounded": (
@@ -291,9 +314,10 @@ def test_mass_and_its_place_are_those_of_the_file(tmp_path: Path, name: str) -> 
         "no inertial": 4e-6,
         "MJCF": 0.5,
         "MJCF in a scene": 0.5,
+        "MJCF with tendons": 0.5,
     }
     model = scene(tmp_path, name).model
-    guards = 4 * 4 / 3 * np.pi * 0.02**3 * 1e-3 if name == "fixed feet" else 0.0
+    guards = 4 * 4 / 3 * np.pi * 0.02**3 * 1e-3 if name in ("fixed feet", "odd names") else 0.0
     assert model.body_mass.sum() == pytest.approx(6.0 + 4 * 0.7 + added.get(name, 0.0) + guards, rel=1e-9)
     drawn = scene(tmp_path, name, visuals=True).model
     np.testing.assert_array_equal(drawn.body_mass, model.body_mass)
@@ -417,7 +441,7 @@ def knee(inside: str = LIMIT, kind: str = "revolute") -> Files:
 
 
 REFUSED: dict[str, tuple[Files, str]] = {
-    "empty": ({"robot.urdf": "<robot/>"}, "it has no link"),
+    "empty": ({"robot.urdf": "<robot/>"}, "it has 0 links"),
     "mimic": (knee("<mimic joint='fl_hip'/>"), "joint 'fl_knee': it mimics 'fl_hip'"),
     "no effort": (knee("<limit effort='0' velocity='1'/>"), "joint 'fl_knee': effort 0 N·m"),
     "negative effort": (knee("<limit effort='-3' velocity='1'/>"), "joint 'fl_knee': effort -3"),
@@ -463,14 +487,37 @@ REFUSED: dict[str, tuple[Files, str]] = {
         {"robot.urdf": urdf().replace("<sphere radius='0.025'/>", "<mesh filename='/etc/passwd'/>")},
         "'/etc/passwd' is none of .stl",
     ),
-    "xacro": ({"robot.urdf": "<robot xmlns:xacro='http://www.ros.org/wiki/xacro'><xacro:a/></robot>"}, "xacro"),
+    "xacro": (
+        {"robot.urdf": f"<robot xmlns:xacro='http://www.ros.org/wiki/xacro'>{link('a', '<xacro:b/>')}</robot>"},
+        "xacro macros",
+    ),
+    "xacro's prefix": ({"robot.urdf": "<robot><xacro:a/></robot>"}, "unbound prefix .*xacro"),
+    "xacro's names": (damaged(fl_thigh=link("${prefix}_thigh")), "xacro macros"),
+    "no joints": ({"robot.urdf": f"<robot>{link('a', inertial(1.0, 0.1))}</robot>"}, "no joint moves"),
+    "base called world": ({"robot.urdf": urdf().replace("trunk", "world")}, "link 'world': .* rename it"),
+    "nameless": (
+        {
+            "robot.xml": mjcf()
+            .replace("joint name='fl_knee'", "joint")
+            .replace("<motor joint='fl_knee'", "<motor joint='fl_hip'")
+        },
+        "joint '' of body 'fl_foot'",
+    ),
+    "upside down": ({"robot.xml": mjcf().replace("'-2.6 2.6'", "'2.6 -2.6'")}, "'fl_hip' .* limit 2.6 is not below"),
+    "tied": (
+        {"robot.xml": mjcf().replace("</mujoco>", "<equality><weld body1='trunk'/></equality></mujoco>")},
+        "ties body 'trunk' to the world; 'asset.fix_base_link'",
+    ),
     "include": (damaged(m="<mujoco><include file='other.xml'/></mujoco>"), "<mujoco><include> can't be used"),
     "entity": (
         {"robot.urdf": "<!DOCTYPE robot [<!ENTITY e SYSTEM 'file:///etc/hostname'>]>" + urdf(t="<link name='&e;'/>")},
         "external entity",
     ),
     "deep": ({"robot.urdf": urdf(t="<a>" * 100_000 + "</a>" * 100_000, s=link("spare"))}, "2 links have no parent"),
-    "huge": ({"robot.urdf": urdf(**{f"l{i}": link(f"l{i}") for i in range(2000)})}, "2009 links, more than 1000"),
+    "huge": (
+        {"robot.urdf": urdf(**{f"l{i}": link(f"l{i}") for i in range(2000)})},
+        "2009 links, a robot has 1 to 1000",
+    ),
     "ball": ({"robot.xml": mjcf().replace("<joint name='fl_knee'", "<joint type='ball' name='fl_knee'")}, "'fl_knee'"),
     "no robot": ({"robot.xml": "<mujoco/>"}, "0 bodies hang on the world"),
     "two robots": (

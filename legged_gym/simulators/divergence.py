@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,24 +13,11 @@ CAUSES = ("not_finite", "linear_velocity", "angular_velocity", "joint_velocity",
 """Why a simulation diverged: a value became infinite or not a number, or it passed the limit of this name."""
 
 
-class Limits(Protocol):
-    """Largest values that a robot's state may have; the configuration's ``sim.divergence``."""
-
-    max_linear_velocity: float
-    """Of every link, m/s."""
-    max_angular_velocity: float
-    """Of the base, rad/s."""
-    max_joint_velocity: float
-    """rad/s."""
-    max_contact_force: float
-    """Net force on a link, N."""
-
-
-def find_divergence(limits: Limits, sim: Simulator) -> torch.Tensor:
+def find_divergence(limits: Any, sim: Simulator) -> torch.Tensor:
     """Return why each robot's state is none that it can be in, int32, (N,): 0, or one more than an index of CAUSES.
 
     Args:
-        limits: Largest values.
+        limits: The configuration's section ``sim.divergence``.
         sim: Its state tensors are read.
     """
     root, links, forces = sim.root_states, sim.rigid_body_states, sim.contact_forces

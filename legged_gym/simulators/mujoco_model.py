@@ -114,6 +114,8 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
     """
     robot = read_robot(asset_path(cfg.asset.file), visuals)
     spec = robot.spec
+    if not spec.joints:
+        raise refuse(robot.path, "no joint moves: there is nothing to drive")
     links = _links(robot, cfg.asset)
     _add_base_joint(spec, cfg)
     _shape_geoms(robot, cfg.asset)

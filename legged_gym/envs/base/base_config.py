@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+import numpy as np
 import yaml
 
 from legged_gym.common.errors import near_names
@@ -53,14 +54,14 @@ class BaseConfig:
                 parents = tuple(cls for section in sections for cls in section.__mro__)
                 self.__dict__[name] = _section_class(value)(self.key(name), parents)
             else:
-                self.__dict__[name] = copy.deepcopy(value)
+                self.__dict__[name] = _plain(copy.deepcopy(value))
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Change a setting; sections and unknown names can't be assigned."""
         self._require(name)
         if isinstance(self.__dict__[name], BaseConfig) and not isinstance(value, BaseConfig):
             raise ConfigError(f"config key '{self.key(name)}' is a section: set one of its values")
-        self.__dict__[name] = value
+        self.__dict__[name] = _plain(value)
 
     def __getattr__(self, name: str) -> Any:
         """Explain a name that does not exist (Python only asks here when it found nothing)."""
@@ -174,6 +175,15 @@ def _public_names(cls: type) -> list[str]:
             names.update(dict.fromkeys(name for name in vars(base) if not name.startswith("_")))
     methods = {n for n, v in inspect.getmembers(cls) if inspect.isfunction(v) or isinstance(v, property)}
     return [name for name in names if name not in methods]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with Python's numbers and lists in place of NumPy's, which no file of settings can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _section_class(cls: type) -> type[BaseConfig]:

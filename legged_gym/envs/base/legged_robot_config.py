@@ -40,11 +40,6 @@ from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
 from legged_gym.envs.base.physx_config import PhysxSettings
 from legged_gym.envs.base.terrain_config import TerrainSettings
 
-
-def _above_ground(place: list[float]) -> bool:
-    return place[2] >= 0.0
-
-
 __all__ = ["LeggedRobotCfg", "LeggedRobotCfgPPO"]
 
 
@@ -106,7 +101,7 @@ class LeggedRobotCfg(BaseConfig):
             """rad, for ``heading_command``."""
 
     class init_state:
-        pos: Annotated[Vector, Rule(_above_ground, "the last of which is not below 0")] = [0.0, 0.0, 1.0]
+        pos: Annotated[Vector, Rule(lambda at: at[2] >= 0.0, "the last of which is not below 0")] = [0.0, 0.0, 1.0]
         """Start position of the base above the ground, m."""
         rot: Quaternion = [0.0, 0.0, 0.0, 1.0]
         """Start orientation, quaternion xyzw."""

@@ -25,32 +25,23 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     for cfg in (env_cfg, train_cfg):
         cfg.check()
         values.update({section.key(name): value for section, name, value in cfg.walk()})
-    _check_delays(values)
-    _check_episode(values)
+    _check_times(values)
     _check_logger(values.get("runner.logger", "tensorboard"))
     _check_batches(values)
 
 
-def _check_delays(values: dict[str, Any]) -> None:
-    """Only the last action and the last step's sensor values are kept for those that come late."""
-    if "sim.dt" not in values or "control.decimation" not in values:
+def _check_times(values: dict[str, Any]) -> None:
+    """Refuse delays longer than a control step, as only one past step is kept, and episodes that are shorter."""
+    if not {"sim.dt", "control.decimation"} <= values.keys():
         return
-    longest = values["control.decimation"] * values["sim.dt"]
+    step = values["control.decimation"] * values["sim.dt"]
     for key in ("domain_rand.action_delay_range", "domain_rand.observation_delay_range"):
         latest = values.get(key, (0.0, 0.0))[1]
-        if latest > longest + 1e-9:
-            raise UserError(f"config key '{key}' takes delays up to a control step, {longest:g} s, got {latest:g} s")
-
-
-def _check_episode(values: dict[str, Any]) -> None:
-    """Refuse episodes that are shorter than a control step."""
-    if "sim.dt" not in values or "control.decimation" not in values or "env.episode_length_s" not in values:
-        return
-    step, seconds = values["control.decimation"] * values["sim.dt"], values["env.episode_length_s"]
+        if latest > step + 1e-9:
+            raise UserError(f"config key '{key}' takes delays up to a control step, {step:g} s, got {latest:g} s")
+    seconds = values.get("env.episode_length_s", step)
     if seconds < step - 1e-9:
-        raise UserError(
-            f"config key 'env.episode_length_s' takes a control step, {step:g} s, or more, got {seconds:g} s"
-        )
+        raise UserError(f"config key 'env.episode_length_s' takes a control step, {step:g} s, or more, got {seconds:g}")
 
 
 def _check_logger(logger: str) -> None:

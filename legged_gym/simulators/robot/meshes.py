@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import urllib.parse
 
 import numpy as np
 import trimesh
@@ -46,7 +47,8 @@ def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
         above.append(os.path.dirname(above[-1]))
     candidates = [os.path.join(folder, place), *(os.path.join(extra, place) for extra in folders)]
     candidates += [os.path.join(parent, part) for parent in above for part in (place, inside)]
-    for candidate in candidates:
+    # Some programs write blanks as in addresses, and folders as Windows does.
+    for candidate in (*candidates, *(urllib.parse.unquote(path).replace("\\", "/") for path in candidates)):
         if os.path.isfile(candidate):
             return os.path.normpath(candidate)
     raise MeshError(f"no mesh '{name}' beside the file or in a folder above it")

@@ -12,6 +12,7 @@ from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
 _SCENE_PARTS = ("keys", "actuators", "sensors", "cameras", "lights", "pairs")
 """What a task has of its own, or what says where the robot stands and what drives it."""
+_ON_JOINT = (mujoco.mjtTrn.mjTRN_JOINT.value, mujoco.mjtTrn.mjTRN_JOINTINPARENT.value)
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 _ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
 
@@ -53,18 +54,31 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     for part in _SCENE_PARTS:
         for element in list(getattr(spec, part)):
             spec.delete(element)
-    for geom in list(spec.worldbody.geoms):
-        spec.delete(geom)
+    for element in (*spec.worldbody.geoms, *spec.worldbody.sites):
+        spec.delete(element)
     for joint in list(bases[0].joints):
         if joint.type != _FREE:
             raise refuse(path, f"joint '{joint.name}': a base moves freely or not at all")
         spec.delete(joint)
-    for joint in spec.joints:
-        if not joint.name or joint.type not in _ONE_AXIS:
-            raise refuse(path, f"joint '{joint.name}': only named hinges and slides can be driven")
     for number, body in enumerate(spec.bodies):
         body.name = body.name or f"body{number}"
+    _check_joints(path, spec)
     return RobotFile(path=path, spec=spec, torque_limits=_torque_limits(model), undrawn=undrawn)
+
+
+def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
+    """Refuse joints that can't be driven, limits that MuJoCo would drop, and what ties the robot to the world."""
+    for joint in spec.joints:
+        where = f"joint '{joint.name}' of body '{joint.parent.name}'"
+        if not joint.name or joint.type not in _ONE_AXIS:
+            raise refuse(path, f"{where}: only hinges and slides with names can be driven")
+        if joint.range[0] > joint.range[1]:
+            raise refuse(path, f"{where}: lower limit {joint.range[0]:g} is not below upper limit {joint.range[1]:g}")
+    for equality in spec.equalities:
+        ends = {equality.name1, equality.name2}
+        if equality.active and equality.objtype == mujoco.mjtObj.mjOBJ_BODY and ends & {"", "world"}:
+            tied = max(ends - {"world"})
+            raise refuse(path, f"an equality ties body '{tied}' to the world; 'asset.fix_base_link' hangs a robot up")
 
 
 def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, mujoco.MjModel, frozenset[str]]:
@@ -88,10 +102,9 @@ def _torque_limits(model: mujoco.MjModel) -> dict[str, float]:
     """Return the largest torque that the actuators of each joint can give, N·m, where they are limited."""
     limits: dict[str, float] = {}
     for i in range(model.nu):
-        if model.actuator_trntype[i] != mujoco.mjtTrn.mjTRN_JOINT:
+        if model.actuator_trntype[i] not in _ON_JOINT:
             continue
-        limit = math.inf
-        is_motor = model.actuator_biastype[i] == mujoco.mjtBias.mjBIAS_NONE
+        limit, is_motor = math.inf, model.actuator_biastype[i] == mujoco.mjtBias.mjBIAS_NONE
         if model.actuator_forcelimited[i]:
             limit = float(np.abs(model.actuator_forcerange[i]).max())
         elif model.actuator_ctrllimited[i] and is_motor:

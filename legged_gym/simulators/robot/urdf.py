@@ -58,7 +58,8 @@ class _Urdf:
         root = self._parse()
         self._mesh_folders = self._take_mujoco(root)
         links, joints = self._named(root, "link"), self._named(root, "joint")
-        self._check_size(links)
+        if not 1 <= len(links) <= _MAX_LINKS:
+            self.fail(f"it has {len(links)} links, a robot has 1 to {_MAX_LINKS}")
         self._drop_world(links, joints)
         self._check_tree(links, joints)
         for material in root.findall("material"):
@@ -120,14 +121,15 @@ class _Urdf:
             root = ElementTree.parse(self.path).getroot()
         except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
             # A LookupError is an encoding that Python does not know.
-            raise refuse(self.path, one_line(error)) from error
+            text = one_line(error).replace("unbound prefix", "unbound prefix (if it is xacro, make a URDF of it first)")
+            raise refuse(self.path, text) from error
         # A default namespace, as Drake's files have it, is part of every tag.
         namespace = root.tag[: root.tag.find("}") + 1]
         for element in root.iter() if namespace else ():
             element.tag = element.tag.removeprefix(namespace) if isinstance(element.tag, str) else element.tag
         if root.tag != "robot":
             self.fail(f"not a URDF, its root element is <{root.tag}>, not <robot>")
-        if any("xacro" in str(element.tag) for element in root):
+        if any("xacro" in str(part.tag) or "${" in "".join(part.attrib.values()) for part in root.iter()):
             self.fail("it holds xacro macros: turn it into a URDF with the program xacro first")
         return root
 
@@ -160,12 +162,6 @@ class _Urdf:
         ours.set("fusestatic", "false")
         return tuple(folders)
 
-    def _check_size(self, links: dict[str, ElementTree.Element]) -> None:
-        if not links:
-            self.fail("it has no link")
-        if len(links) > _MAX_LINKS:
-            self.fail(f"it has {len(links)} links, more than {_MAX_LINKS}")
-
     def _drop_world(self, links: dict[str, ElementTree.Element], joints: dict[str, ElementTree.Element]) -> None:
         """Leave out an empty link that stands for the world, of which the base moves freely anyway."""
         children = {_end(joint, "child") for joint in joints.values()}
@@ -176,7 +172,7 @@ class _Urdf:
             if empty and (kind == "floating" or (name == "world" and kind == "fixed")):
                 del links[name], joints[first[0]]
         if "world" in links:
-            self.fail("link 'world': MuJoCo calls the ground so, and only an empty root may have that name")
+            self.fail("link 'world': only an empty root on one fixed or floating joint may be called so; rename it")
 
     def _check_tree(self, links: dict[str, ElementTree.Element], joints: dict[str, ElementTree.Element]) -> None:
         parent_of: dict[str, str] = {}
