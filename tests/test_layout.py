@@ -23,7 +23,7 @@ _BUDGETS = {
     "runners": 2815,
     "policies": 1746,
     "evaluation": 3070,
-    "render": 1056,
+    "render": 1058,
     "viewers": 2151,
     "deploy": 1492,
     "benchmarking": 475,
