@@ -59,6 +59,7 @@ def test_section_policy_counts_more_than_what_is_built_in(tmp_path: Path) -> Non
         ({"Policy__observation_scales": [[1.0, 2.0]] + [1.0] * 6}, r"observation_scales fit no observation"),
         ({"Policy__control_dt": 5.0}, r"'Policy.control_dt' must be a number above 0 and at most 1, got 5.0"),
         ({"Policy__observation_scales": [1e30] * 7}, r"observation_scales' must be a list of numbers and a list of"),
+        ({"Policy__action_scal": 0.5}, r"unknown key 'Policy.action_scal': did you mean 'action_scale'"),
         ({"Policy__body": {"colapse": True}}, r"unknown key 'Policy.body.colapse': "),
         ({"Policy__body": {"density": True}}, r"'Policy.body.density' must be a number from 0 to 25000, got True"),
         ({"Policy__body": [1]}, r"'Policy.body' must be a section, got \[1\]"),

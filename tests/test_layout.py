@@ -21,7 +21,7 @@ _BUDGETS = {
     "envs": 6464,
     "algorithms": 1150,
     "runners": 2815,
-    "policies": 1746,
+    "policies": 1738,
     "evaluation": 3070,
     "render": 1058,
     "viewers": 2151,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -181,63 +183,81 @@ def read_controller_config(path: Path) -> ControllerConfig:
     """Read the controller's YAML.
 
     Raises:
-        UserError: A key is missing or its value does not fit; the message names file, key and what is valid.
+        UserError: A key is missing, unknown or its value does not fit; the message names file, key and what is valid.
     """
     content = read_yaml(path)
-    walk = _Section(path, content, "FSMState_Walk")
-    stand = _Section(path, content, "FSMState_StandUp")
-    keys = [f"{name}_range" for name in ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")]
-    ranges = [np.array(walk.take(key, SpeedRange)) for key in keys]
-    trained = {key: value.tolist() for key, value in zip(keys, ranges, strict=True)}
-    policy = _Section(path, content, "Policy", {**BUILT_IN, **trained})
-    if "torque_law" in policy:
+    given = {name: _section(path, content, name) for name in (_STAND, _WALK)}
+    ranges = {key: given[_WALK][key] for key in _RANGES if key in given[_WALK]}
+    given[_POLICY] = {**BUILT_IN, **ranges, **(_section(path, content, _POLICY) if content.get(_POLICY) else {})}
+    if "torque_law" in given[_POLICY]:
         raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only aims at angles with gains")
+    first = dict.fromkeys(("joint_names", "observation_terms"), _NAMES)
+    joints, terms = _take(path, _POLICY, given[_POLICY], first).values()
+    hints = _hints(len(joints), terms)
+    _refuse_unknown(path, _POLICY, given[_POLICY], (*hints[_POLICY], *BUILT_IN))
+    hints[_WALK] |= {key: hint for key, hint in _CLOCK.items() if "gait_clock" in terms or key in given[_WALK]}
+    stand, walk, policy = (_take(path, name, given[name], hints[name]) for name in (_STAND, _WALK, _POLICY))
+    dynamics = {**(_rotors(joints) if joints == BUILT_IN["joint_names"] else {}), **policy["joint_dynamics"]}
+    figures: dict[str, Any] = {field.name: policy.get(field.name) for field in dataclasses.fields(ControllerConfig)}
+    figures |= {name: {**BUILT_IN[name], **policy[name]} for name in ("body", "start_noise")}
+    figures |= dict(
+        joint_dynamics={key: tuple(values) for key, values in dynamics.items()},
+        stand_angles=np.array(stand["joint_standup_q"]),
+        stand_kp=np.array(stand["joint_kp"]),
+        stand_kd=np.array(stand["joint_kd"]),
+        default_angles=np.array(walk["default_joint_angles"]),
+        kp=np.array(walk["joint_kp"]),
+        kd=np.array(walk["joint_kd"]),
+        gait_period=walk.get("gait_period"),
+        gait_offsets=np.array(walk.get("gait_offsets", []), float),
+        low_vel_thresholds=np.array(walk["low_vel_thresholds"]),
+        command_ranges=np.array([walk[key] for key in _RANGES]),
+        trained_ranges=np.array([policy[key] for key in _RANGES]),
+        observation_scales=_scales(path, given[_POLICY]["observation_scales"], len(terms)),
+        labels=_labels(path, given[_POLICY]["labels"], policy),
+    )
+    return ControllerConfig(**figures)
+
+
+_STAND, _WALK, _POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
+_RANGES = ("lin_vel_x_range", "lin_vel_y_range", "ang_vel_yaw_range")
+_Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
+_NAMES = Annotated[list[str], MinLen(1), Rule(lambda names: len(set(names)) == len(names), "all different")]
+_CLOCK: dict[str, Any] = {
+    "gait_period": Annotated[float, Gt(0), Le(100)],
+    "gait_offsets": list[Annotated[float, Ge(-1), Le(1)]],
+}
+
+
+def _hints(joints: int, terms: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what every key of every section may be."""
+
+    def each(kind: Any, count: int = joints) -> Any:
+        return Annotated[list[kind], Len(count, count)]
+
     asset: Any = LeggedRobotCfg().asset
-    joints = policy.names("joint_names")
-    count = len(joints)
-    terms = policy.names("observation_terms")
-    clock = "gait_clock" in terms
-    dynamics = policy.part(
-        "joint_dynamics",
-        {f"joint_{name}": _list_of(kind, count) for name, kind in _DYNAMICS.items()},
-        built_in=_rotors(joints) if joints == BUILT_IN["joint_names"] else {},
-    )
-    return ControllerConfig(
-        joint_names=joints,
-        foot_names=policy.names("foot_names"),
-        body=policy.part("body", {name: asset.annotation(name) for name in BUILT_IN["body"]}),
-        joint_dynamics={name: tuple(values) for name, values in dynamics.items()},
-        stand_angles=stand.numbers("joint_standup_q", count, _Angle),
-        stand_kp=stand.numbers("joint_kp", count, Stiffness),
-        stand_kd=stand.numbers("joint_kd", count, Damping),
-        default_angles=walk.numbers("default_joint_angles", count, _Angle),
-        kp=walk.numbers("joint_kp", count, Stiffness),
-        kd=walk.numbers("joint_kd", count, Damping),
-        gait_period=walk.positive("gait_period", 100) if clock or "gait_period" in walk else None,
-        gait_offsets=walk.numbers("gait_offsets", kind=_Phase)
-        if "gait_clock" in terms or "gait_offsets" in walk
-        else np.zeros(0),
-        low_vel_thresholds=walk.numbers("low_vel_thresholds", 3, Speed),
-        command_ranges=np.stack(ranges),
-        trained_ranges=np.stack([np.array(policy.take(key, SpeedRange)) for key in keys]),
-        control_dt=policy.positive("control_dt", 1),
-        action_scale=policy.positive("action_scale"),
-        history_length=policy.take("history_length", Annotated[int, Ge(1), Le(1000)]),
-        observation_terms=terms,
-        observation_scales=policy.scales("observation_scales", len(terms)),
-        observation_noise=policy.part(
-            "observation_noise", dict.fromkeys([*BUILT_IN["observation_noise"], *terms], Speed), built_in={}
-        ),
-        start_noise=policy.part(
-            "start_noise",
-            {"dof_pos": _list_of(AngleNoise, count), "velocity": Speed, "orientation": AngleNoise},
-        ),
-        foot_contact_force=policy.take("foot_contact_force", Force),
-        contact_force_threshold=policy.take("contact_force_threshold", Force),
-        fall_protection_tilt=policy.positive("fall_protection_tilt", math.pi),
-        actor_input=policy.names("actor_input"),
-        labels=policy.labels("labels"),
-    )
+    gains, ranges = {"joint_kp": each(Stiffness), "joint_kd": each(Damping)}, dict.fromkeys(_RANGES, SpeedRange)
+    policy = {
+        **dict.fromkeys(("joint_names", "foot_names", "observation_terms", "actor_input"), _NAMES),
+        "body": {name: asset.annotation(name) for name in BUILT_IN["body"]},
+        "joint_dynamics": {f"joint_{name}": each(kind) for name, kind in _DYNAMICS.items()},
+        "control_dt": Annotated[float, Gt(0), Le(1)],
+        **dict.fromkeys(("action_scale", "velocity_scale"), Annotated[float, Gt(0), Le(1e4)]),
+        "history_length": Annotated[int, Ge(1), Le(1000)],
+        "observation_noise": dict.fromkeys((*BUILT_IN["observation_noise"], *terms), Speed),
+        "start_noise": {"dof_pos": each(AngleNoise), "velocity": Speed, "orientation": AngleNoise},
+        **dict.fromkeys(("foot_contact_force", "contact_force_threshold"), Force),
+        "fall_protection_tilt": Annotated[float, Gt(0), Le(math.pi)],
+        **ranges,
+    }
+    return {
+        _STAND: {"joint_standup_q": each(_Angle), **gains},
+        _WALK: {"default_joint_angles": each(_Angle), **gains, "low_vel_thresholds": each(Speed, 3), **ranges},
+        _POLICY: policy,
+    }
+
+
+_DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
 
 
 def _rotors(joints: list[str]) -> dict[str, list[float]]:
@@ -246,95 +266,68 @@ def _rotors(joints: list[str]) -> dict[str, list[float]]:
     return {"joint_armature": joint_values("motors.armature", middle, joints)}
 
 
-def _all_different(names: list[str]) -> bool:
-    return len(set(names)) == len(names)
+def _section(path: Path, content: Any, name: str) -> dict[str, Any]:
+    values = content.get(name) if isinstance(content, dict) else None
+    if values is None:
+        raise UserError(f"{path}: no section '{name}'; export.py writes one")
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: '{name}' must be a section, got {values!r}")
+    return values
 
 
-def _list_of(kind: Any, count: int) -> Any:
-    return Annotated[list[kind], Len(count, count)]
+def _take(path: Path, section: str, values: dict[str, Any], hints: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a section that ``hints`` names, each as its annotation admits it."""
+    taken: dict[str, Any] = {}
+    for key, hint in hints.items():
+        name = f"{section}.{key}"
+        if key not in values:
+            raise UserError(f"{path}: no key '{name}'; export.py writes it")
+        value = values[key]
+        if not isinstance(hint, dict):
+            taken[key] = _admitted(path, name, hint, value, describe(hint))
+        elif isinstance(value, dict):
+            _refuse_unknown(path, name, value, hint)
+            taken[key] = _take(path, name, value, {inner: hint[inner] for inner in value})
+        else:
+            raise _refusal(path, name, "a section", value)
+    return taken
 
 
-_DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
-_Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
-_Phase = Annotated[float, Ge(-1), Le(1)]
+def _admitted(path: Path, name: str, hint: Any, value: Any, expected: str) -> Any:
+    try:
+        return check(name, hint, value)
+    except ConfigError:
+        raise _refusal(path, name, expected, value) from None
 
 
-class _Section:
-    """A section of the YAML, read key by key with errors that help."""
+def _refuse_unknown(path: Path, section: str, values: dict[str, Any], known: Iterable[str]) -> None:
+    known = tuple(known)
+    for name in values:
+        if name not in known:
+            raise UserError(f"{path}: unknown key '{section}.{name}': {near_names(str(name), known)}")
 
-    def __init__(self, path: Path, content: Any, name: str, defaults: dict[str, Any] | None = None) -> None:
-        values = content.get(name) if isinstance(content, dict) else None
-        if values is None and defaults is None:
-            raise UserError(f"{path}: no section '{name}'; export.py writes one")
-        if values is not None and not isinstance(values, dict):
-            raise UserError(f"{path}: '{name}' must be a section, got {values!r}")
-        self._path, self._name = path, name
-        self._values = {**(defaults or {}), **(values or {})}
 
-    def numbers(self, key: str, count: int | None = None, kind: Any = float) -> np.ndarray:
-        """Return a list of ``count`` numbers, any number of them without, each as an annotation admits it."""
-        return np.array(self.take(key, list[kind] if count is None else _list_of(kind, count)), float)
+def _refusal(path: Path, name: str, expected: str, value: Any) -> UserError:
+    return UserError(f"{path}: '{name}' must be {expected}, got {shown(value)}")
 
-    def take(self, key: str, hint: Any) -> Any:
-        """Return a value that an annotation admits."""
-        try:
-            return check(key, hint, self._get(key))
-        except ConfigError:
-            raise self._error(key, describe(hint)) from None
 
-    def positive(self, key: str, highest: float = 1e4) -> float:
-        """Return a number above zero."""
-        return float(self.take(key, Annotated[float, Gt(0), Le(highest)]))
+def _labels(path: Path, entries: Any, told: dict[str, Any]) -> LabelLayout | None:
+    """Return what the estimator says, None for an empty list; published: base velocity and the feet's contacts."""
+    if entries == BUILT_IN["labels"]:
+        velocity = {"name": "base_lin_vel", "size": 3, "scale": told["velocity_scale"], "unit": "m/s"}
+        entries = [velocity, {"name": "foot_contact", "feet": told["foot_names"]}]
+    try:
+        return None if entries == [] else LabelLayout.from_list(entries)
+    except (LookupError, TypeError, ValueError):
+        raise _refusal(path, f"{_POLICY}.labels", "a list of label terms", entries) from None
 
-    def names(self, key: str) -> list[str]:
-        """Return a list of names."""
-        return self.take(key, Annotated[list[str], MinLen(1), Rule(_all_different, "all different")])
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def part(self, key: str, hints: dict[str, Any], built_in: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return a part of the section: names of ``hints``, each with what it admits; the others are built in."""
-        value = self._get(key)
-        if not isinstance(value, dict):
-            raise self._error(key, "a section")
-        for name in value:
-            if name not in hints:
-                raise UserError(f"{self._path}: unknown key '{self._name}.{key}.{name}': {near_names(name, hints)}")
-        inner = _Section(self._path, {f"{self._name}.{key}": value}, f"{self._name}.{key}")
-        return {**(BUILT_IN[key] if built_in is None else built_in), **{n: inner.take(n, hints[n]) for n in value}}
-
-    def labels(self, key: str) -> LabelLayout | None:
-        """Return what the estimator says, None for an empty list; published: base velocity and the feet's contacts."""
-        entries = self._get(key)
-        if entries == []:
-            return None
-        try:
-            if entries != BUILT_IN["labels"]:
-                return LabelLayout.from_list(entries)
-        except (LookupError, TypeError, ValueError):
-            raise self._error(key, "a list of label terms") from None
-        return LabelLayout.from_list([
-            {"name": "base_lin_vel", "size": 3, "scale": self.positive("velocity_scale"), "unit": "m/s"},
-            {"name": "foot_contact", "feet": self.names("foot_names")},
-        ])  # fmt: skip
-
-    def scales(self, key: str, count: int) -> list[np.ndarray]:
-        """Return ``count`` scales, each one number or a list."""
-        values = self._get(key)
-        if not isinstance(values, list) or len(values) != count:
-            raise self._error(key, f"a list of {count} scales")
-        for value in values:
-            try:
-                check(key, list[Factor], value if isinstance(value, list) else [value])
-            except ConfigError:
-                raise self._error(key, f"a list of numbers and {describe(list[Factor])}") from None
-        return [np.array(value, np.float32) for value in values]
-
-    def _get(self, key: str) -> Any:
-        if key not in self._values:
-            raise UserError(f"{self._path}: no key '{self._name}.{key}'; export.py writes it")
-        return self._values[key]
-
-    def _error(self, key: str, expected: str) -> UserError:
-        return UserError(f"{self._path}: '{self._name}.{key}' must be {expected}, got {shown(self._values[key])}")
+def _scales(path: Path, values: Any, count: int) -> list[np.ndarray]:
+    """Return ``count`` scales, each one number or a list."""
+    name = f"{_POLICY}.observation_scales"
+    if not isinstance(values, list) or len(values) != count:
+        raise _refusal(path, name, f"a list of {count} scales", values)
+    for value in values:
+        numbers = value if isinstance(value, list) else [value]
+        _admitted(path, name, list[Factor], numbers, f"a list of numbers and {describe(list[Factor])}")
+    return [np.array(value, np.float32) for value in values]
