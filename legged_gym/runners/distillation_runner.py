@@ -9,8 +9,6 @@ from rsl_rl.runners import DistillationRunner as RslRlDistillationRunner
 
 from legged_gym.algorithms.distillation import StudentDistillation
 from legged_gym.common.errors import UserError
-from legged_gym.runners import distributed
-from legged_gym.runners.checkpoint import read_checkpoint, read_file
 from legged_gym.runners.on_policy_runner import OnPolicyRunner, Parts
 
 
@@ -35,24 +33,12 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
         Raises:
             UserError: The file is missing or damaged, or its actor reads what this task does not observe.
         """
-        contents = distributed.bytes_from_first(lambda: read_file(path))
-        checkpoint = read_checkpoint(path, self.device, contents)
-        which = "student" if "student_state_dict" in checkpoint else "actor"
-        self._set_teacher(path, checkpoint, which)
+        checkpoint = self._read(path)
+        self._set_teacher(path, checkpoint, "student" if "student_state_dict" in checkpoint else "actor")
 
-    def load(
-        self,
-        path: str,
-        load_cfg: dict[str, bool] | None = None,
-        strict: bool = True,
-        map_location: str | None = None,
-    ) -> dict[str, Any] | None:
-        """Load a checkpoint, with its teacher if training goes on; see :meth:`OnPolicyRunner.load`."""
-        infos = super().load(path, load_cfg, strict, map_location)
-        if load_cfg is None:
-            contents = distributed.bytes_from_first(lambda: read_file(path))
-            self._set_teacher(path, read_checkpoint(path, self.device, contents), "teacher")
-        return infos
+    def _go_on(self, path: str, checkpoint: dict[str, Any]) -> None:
+        super()._go_on(path, checkpoint)
+        self._set_teacher(path, checkpoint, "teacher")
 
     def _set_teacher(self, path: str, checkpoint: dict[str, Any], which: str) -> None:
         """Make the teacher of a net in a checkpoint."""

@@ -71,7 +71,8 @@ class OnPolicyRunner(RslRlRunner):
         """
         # What is not finite is found after the update: rsl_rl's search waits for a GPU in every step.
         train_cfg = {"check_for_nan": False, **train_cfg}
-        with _quiet_unless(train_cfg.get("verbose", False)):
+        # rsl_rl lists nets and observation sets.
+        with contextlib.nullcontext() if train_cfg.get("verbose") else contextlib.redirect_stdout(io.StringIO()):
             super().__init__(env, train_cfg, log_dir, device)
         self.logger = TrainingLogger(
             log_dir=log_dir,
@@ -287,8 +288,7 @@ class OnPolicyRunner(RslRlRunner):
         Raises:
             UserError: The file is missing, damaged, foreign, or made for other nets or another task.
         """
-        contents = distributed.bytes_from_first(lambda: read_file(path))
-        checkpoint = read_checkpoint(path, map_location or self.device, contents)
+        checkpoint = self._read(path, map_location)
         self._widen(checkpoint, strict)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
@@ -305,11 +305,20 @@ class OnPolicyRunner(RslRlRunner):
         if load_env:
             self.env.load_training_state(checkpoint["env"])
         if load_cfg is None:
-            self._averages = checkpoint.get("averages", {})
-            self.new_episodes = go_on(self, path, checkpoint, self._env_config)
-            if self.new_episodes is not None:
-                self.env.reset()
+            self._go_on(path, checkpoint)
         return checkpoint.get("infos")
+
+    def _read(self, path: str, map_location: str | None = None) -> dict[str, Any]:
+        """Return a checkpoint as the first process reads it."""
+        contents = distributed.bytes_from_first(lambda: read_file(path))
+        return read_checkpoint(path, map_location or self.device, contents)
+
+    def _go_on(self, path: str, checkpoint: dict[str, Any]) -> None:
+        """Let the training go on where a loaded checkpoint was written."""
+        self._averages = checkpoint.get("averages", {})
+        self.new_episodes = go_on(self, path, checkpoint, self._env_config)
+        if self.new_episodes is not None:
+            self.env.reset()
 
     def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
         """Write each net as ``<stem>_<net>.pt``, TorchScript, the stem being ``filename``'s."""
@@ -351,15 +360,5 @@ class OnPolicyRunner(RslRlRunner):
         here = distributed.join(self.device)
         self.is_distributed = here.size > 1
         self.gpu_world_size, self.gpu_local_rank, self.gpu_global_rank = here.size, here.local_rank, here.rank
-        self.cfg["multi_gpu"] = None
-        if self.is_distributed:
-            self.cfg["multi_gpu"] = {
-                "global_rank": here.rank,
-                "local_rank": here.local_rank,
-                "world_size": here.size,
-            }
-
-
-def _quiet_unless(verbose: bool) -> contextlib.AbstractContextManager[Any]:
-    """Keep rsl_rl's listing of nets and observation sets off the screen."""
-    return contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO())
+        place = {"global_rank": here.rank, "local_rank": here.local_rank, "world_size": here.size}
+        self.cfg["multi_gpu"] = place if self.is_distributed else None

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR, runners
@@ -121,7 +122,9 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
     """
     if os.sep in run_name or run_name != run_name.strip():
         raise UserError(f"run name {run_name!r} can't be part of a folder's name")
-    there = _existing_part(root)
+    there = os.path.abspath(root)
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
     folder = _create_run_folder(root, run_name)
     try:
         yield folder
@@ -153,14 +156,6 @@ def output_folder(given: str | None, kind: str, log_root: str | None) -> context
     if not os.access(given, os.W_OK):
         raise UserError(f"can't write into the folder '{given}' (--out)")
     return contextlib.nullcontext(given)
-
-
-def _existing_part(path: str) -> str:
-    """Return ``path`` or the nearest folder above it that exists."""
-    path = os.path.abspath(path)
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _create_run_folder(root: str, run_name: str) -> str:
@@ -199,7 +194,10 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
     write_text(os.path.join(folder, CONFIG_FILE), dump_yaml(config))
     history = os.path.join(folder, "git.txt")
-    write_text(history, _read_if_there(history) + _git_report())
+    before = Path(history).read_text(encoding="utf-8") if os.path.exists(history) else ""
+    now = datetime.datetime.now().isoformat(" ", "seconds")
+    changes = f"{git('status', '--short')}\n{git('diff', 'HEAD')}"
+    write_text(history, f"{before}{now} commit {git_revision()}\n{changes}\n")
 
 
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
@@ -239,19 +237,6 @@ def _read_config(path: str) -> dict[str, Any]:
         if not isinstance(saved[section], dict):
             raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
     return saved
-
-
-def _read_if_there(path: str) -> str:
-    if not os.path.exists(path):
-        return ""
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def _git_report() -> str:
-    """Describe the code that runs: when, commit, changed files, and the changes themselves."""
-    now = datetime.datetime.now().isoformat(" ", "seconds")
-    return f"{now} commit {git_revision()}\n{git('status', '--short')}\n{git('diff', 'HEAD')}\n"
 
 
 def newest_whole_checkpoint(folder: str) -> str:
