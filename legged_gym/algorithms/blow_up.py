@@ -15,11 +15,7 @@ class LearningDivergedError(TrainingStoppedError):
 
 
 def check_losses(losses: Mapping[str, float], iteration: int) -> None:
-    """Check what an update returned.
-
-    Args:
-        losses: Losses and other figures, by name.
-        iteration: Index of the iteration.
+    """Check what an update returned: losses and other figures, by name.
 
     Raises:
         LearningDivergedError: One of them is not finite.

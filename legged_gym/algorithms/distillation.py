@@ -18,14 +18,7 @@ class StudentDistillation(Distillation):
     def set_teacher(
         self, obs: TensorDict, groups: list[str], settings: dict[str, Any], state: dict[str, Any], num_actions: int
     ) -> None:
-        """Make the teacher and give it its weights.
-
-        Args:
-            obs: Observations of the student's task.
-            groups: Observation groups that the teacher reads.
-            settings: Class and settings of its model.
-            state: Its weights.
-            num_actions: D.
+        """Make the teacher, who reads these observation groups, and give it its weights.
 
         Raises:
             KeyError: The task has no such group.

@@ -20,14 +20,7 @@ class EstimatorUpdate:
     """Fits the estimator of an :class:`EstimatorPPO` to the labels in its storage."""
 
     def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
-        """Prepare for one storage.
-
-        Args:
-            alg: The algorithm.
-            optimizer: The estimator's optimiser.
-            record: Whether to record mini-batches on a GPU.
-            fuse: Whether to compile what computes their loss.
-        """
+        """Prepare for one storage; on a GPU mini-batches may be recorded, and their loss compiled."""
         self._alg, self._optimizer = alg, optimizer
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
         self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)

@@ -21,13 +21,7 @@ class Recorded:
     """
 
     def __init__(self, function: Callable[[], None], device: str | torch.device, enabled: bool = True) -> None:
-        """Prepare to record.
-
-        Args:
-            function: What is to be done.
-            device: Where it works.
-            enabled: Whether to record at all.
-        """
+        """Prepare to record, if at all, what ``function`` does on a device."""
         self._function = function
         self._recordable = enabled and torch.device(device).type == "cuda"
         self._countdown = _WARM_UP
@@ -108,12 +102,7 @@ class DeviceAdam(torch.optim.Adam):
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
-        """Set up the optimiser.
-
-        Args:
-            parameters: What it changes, all on one device.
-            lr: The first learning rate.
-        """
+        """Set up the optimiser of parameters on one device."""
         parameters = list(parameters)
         device = parameters[0].device
         rate = torch.tensor(lr, dtype=torch.float32, device=device)
@@ -156,12 +145,7 @@ class GradientAverage:
     """Averages gradients, and one number beside them, in a single exchange per mini-batch."""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], world_size: int) -> None:
-        """Allocate the message.
-
-        Args:
-            parameters: Whose gradients are averaged.
-            world_size: Number of processes.
-        """
+        """Allocate the message of gradients, which all processes average."""
         self._parameters = list(parameters)
         self._world_size = world_size
         size = sum(parameter.numel() for parameter in self._parameters) + 1

@@ -177,12 +177,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) -> None:
-    """Add the arguments that say where runs are.
-
-    Args:
-        parser: Where to add them.
-        experiment: Whether the user can also name the experiment.
-    """
+    """Add the arguments that say where runs are and, if wanted, which experiment they belong to."""
     add = parser.add_argument
     if experiment:
         add(

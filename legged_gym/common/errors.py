@@ -25,10 +25,6 @@ class VideoUnavailableError(Exception):
 def near_names(name: str, valid: Iterable[str]) -> str:
     """Say which names were possible, the likeliest first.
 
-    Args:
-        name: What was asked for.
-        valid: What there is.
-
     Returns:
         ``"did you mean 'a' or 'b'?"`` where something is close, else ``"valid: a, b, …"``.
     """

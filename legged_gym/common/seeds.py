@@ -12,10 +12,7 @@ from legged_gym.common.processes import world
 
 
 def set_seed(seed: int) -> int:
-    """Seed Python, NumPy and PyTorch.
-
-    Args:
-        seed: From 0 to 2³² - 1.
+    """Seed Python, NumPy and PyTorch, with a number from 0 to 2³² - 1.
 
     Returns:
         The seed.

@@ -98,10 +98,5 @@ def yaml_fault(error: Exception) -> str:
 
 
 def dump_yaml(values: Any, **style: Any) -> str:
-    """Return values as YAML text that :func:`parse_yaml` reads back.
-
-    Args:
-        values: Numbers, texts, lists and dicts.
-        style: More arguments of ``yaml.dump``.
-    """
+    """Return values as YAML text that :func:`parse_yaml` reads back; ``style`` goes to ``yaml.dump``."""
     return yaml.dump(values, Dumper=_Dumper, **{"sort_keys": False, **style})

@@ -75,12 +75,7 @@ def drive_seconds(plan: Plan) -> float:
 
 
 def out_of_range(plan: Plan, ranges: np.ndarray) -> list[str]:
-    """Return what to tell about commands beyond the trained ones, a line for each axis.
-
-    Args:
-        plan: The drive.
-        ranges: Least and greatest trained command, (3, 2).
-    """
+    """Return what to tell about commands beyond the trained ones, (3, 2), a line for each axis."""
     lines = []
     commands = np.array([command for _, command in plan])
     for name, unit, values, (low, high) in zip(

@@ -65,14 +65,7 @@ class TrialPlan:
 
 
 def draw_plans(scenario: Scenario, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
-    """Draw a scenario's trials: the very ones that an evaluation draws for this scenario, number of trials and seed.
-
-    Args:
-        scenario: The scenario.
-        config: Whose joints and time step count.
-        count: Number of trials.
-        seed: Of all that is random.
-    """
+    """Draw a scenario's trials: the very ones that an evaluation draws for this scenario, number of trials and seed."""
     start = StartNoise.of_training(**config.start_noise)
     drawn = draw_trials(scenario, count, seed, config.control_dt, scenario.seconds, start)
     return [

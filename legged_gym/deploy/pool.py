@@ -19,13 +19,7 @@ from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
 def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int) -> Iterator[TrialResult]:
-    """Run trials and yield their results in order.
-
-    Args:
-        folder: The exported policy.
-        urdf: The robot.
-        plans: The trials.
-        workers: Processes to run them in; with 1 they run in this one.
+    """Run trials and yield their results in order; one worker is this process.
 
     Raises:
         UserError: The policy, the robot and a plan don't fit each other, or a process died.

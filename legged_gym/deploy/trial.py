@@ -41,11 +41,6 @@ class Trial:
     def __init__(self, policy: PolicyFiles, urdf: str, plan: TrialPlan) -> None:
         """Put the robot down in the pose that it has after standing up, to walk from there.
 
-        Args:
-            policy: The exported policy.
-            urdf: The robot.
-            plan: What is asked of it, and what disturbs it.
-
         Raises:
             UserError: The policy, the robot and the plan don't fit each other.
         """

@@ -48,12 +48,6 @@ _SHAPES = ("sphere", "capsule", "cylinder", "ellipsoid", "box", "mesh")
 def write_page(folder: str, urdf: str, path: str, title: str) -> None:
     """Write an exported policy as one HTML file that needs nothing beside it.
 
-    Args:
-        folder: The exported policy.
-        urdf: Its robot.
-        path: The file, ``.html``.
-        title: Shown on the page.
-
     Raises:
         UserError: The policy or the robot can't be read, a network is no chain of dense layers, or the file can't be
             written.

@@ -113,14 +113,7 @@ class TaskRegistry:
         return self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device), env_cfg
 
     def build_env(self, name: str, env_cfg: LeggedRobotCfg, seed: int, sim: str, sim_device: str) -> LeggedRobot:
-        """Build a task's environment from final settings, and don't change them.
-
-        Args:
-            name: The task.
-            env_cfg: Its configuration; a copy is kept.
-            seed: The training's; each process gets one of its own from it.
-            sim: Name of the simulator.
-            sim_device: Where it runs.
+        """Build a task's environment from final settings, which are copied; each process has a seed of its own.
 
         Raises:
             UserError: No such task, simulator or device, or a robot that can't be loaded.

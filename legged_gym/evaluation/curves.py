@@ -94,13 +94,7 @@ def _span(points: _Points, column: int) -> tuple[float, float]:
 
 
 def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()) -> None:
-    """Draw a run's learning curves over its iterations, saying how long those took.
-
-    Args:
-        run: The run's folder.
-        path: The picture to write, PNG.
-        title: Above the panels.
-        others: Folders of up to three further runs, drawn in other line styles.
+    """Draw a run's learning curves, and those of up to three others in other line styles, over their iterations.
 
     Raises:
         UserError: A run has no events, there are too many, or the picture can't be written.

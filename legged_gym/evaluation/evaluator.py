@@ -143,12 +143,6 @@ def evaluate_batch(
 ) -> tuple[list[Rollout], Stage]:
     """Let a policy take the scenarios of a batch.
 
-    Args:
-        policy: The policy.
-        batch: The scenarios.
-        settings: How the evaluation is held.
-        progress: Told how many seconds of a robot's time were simulated.
-
     Returns:
         A rollout of each scenario, and what is needed to draw them.
 

@@ -23,13 +23,7 @@ _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
 def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequence[str], folder: str) -> list[str]:
-    """Draw the time series of a rollout's first robot.
-
-    Args:
-        rollout: With ``dof_targets`` and ``foot_forces``.
-        dof_names: Of the joints, D names.
-        foot_names: Of the feet, F names.
-        folder: Where the PNG files go; created if needed.
+    """Draw the time series of a rollout's first robot, with ``dof_targets`` and ``foot_forces``, into PNG files.
 
     Returns:
         Paths of the files.

@@ -96,11 +96,7 @@ class Recorder:
         return values[robots.to(values.device) if isinstance(robots, torch.Tensor) else robots]
 
     def rollout(self, **constants: Any) -> Rollout:
-        """Return all rows, and forget none.
-
-        Args:
-            constants: Fields without rows, such as ``mass``.
-        """
+        """Return all rows, with fields that have none, such as ``mass``, as ``constants``, and forget none."""
         data = torch.stack(tuple(self._rows)).cpu().numpy()
         fields: dict[str, Any] = {}
         first = 0

@@ -85,13 +85,7 @@ class Picture:
 def write_report(
     result: EvaluationResult, samples: Sequence[dict[str, Sample]], path: str, film_strip: FilmStrip
 ) -> None:
-    """Write the report.
-
-    Args:
-        result: What was found; scenarios that were not finished are left out.
-        samples: Samples of each policy by scenario.
-        path: The HTML file.
-        film_strip: Draws a sample.
+    """Write the report, an HTML file with a film strip of each sample; scenarios that were not finished are left out.
 
     Raises:
         UserError: The file can't be written.

@@ -151,11 +151,7 @@ def as_dict(result: EvaluationResult) -> dict[str, Any]:
 
 
 def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult]:
-    """Return what an earlier evaluation found, as far as it was asked the same.
-
-    Args:
-        path: A file that :func:`save_json` wrote, also one of the old format.
-        scenarios: Which scenarios count.
+    """Return what an earlier evaluation, perhaps of the old format, found in scenarios asked in the same way.
 
     Raises:
         UserError: It is no such file.

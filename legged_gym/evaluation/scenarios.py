@@ -135,10 +135,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 def select_scenarios(names: str | None = None) -> tuple[Scenario, ...]:
-    """Return scenarios by their names.
-
-    Args:
-        names: Separated by commas; None: all.
+    """Return the scenarios that a comma-separated text names, all for None.
 
     Raises:
         UserError: There is no such scenario.

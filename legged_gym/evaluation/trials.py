@@ -91,16 +91,7 @@ class Trials:
 
 
 def draw_trials(scenario: Scenario, count: int, seed: int, dt: float, seconds: float, start: StartNoise) -> Trials:
-    """Draw a scenario's trials.
-
-    Args:
-        scenario: The scenario.
-        count: Number of trials, N.
-        seed: Of all that is random.
-        dt: Control step, s.
-        seconds: How long a trial lasts.
-        start: How much starts differ.
-    """
+    """Draw a scenario's trials."""
     rng = np.random.default_rng((seed, zlib.crc32(scenario.name.encode())))
     steps, dofs = round(seconds / dt), len(start.dof_pos)
     index = np.arange(count)

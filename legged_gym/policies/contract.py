@@ -224,11 +224,7 @@ def groups(names: list[str]) -> list[str]:
 
 
 def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
-    """Read the metadata beside exported networks.
-
-    Args:
-        folder: Where they lie.
-        prefix: First part of the files' names.
+    """Read the metadata of exported networks whose files' names begin with ``prefix``; None where there is none.
 
     Returns:
         None where there is no metadata.
@@ -252,10 +248,6 @@ def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
 
 def exported_contract(folder: Path, prefix: str) -> Settings:
     """Read what exported networks are tied to from the metadata beside them, else from the controller's file.
-
-    Args:
-        folder: Where they lie.
-        prefix: First part of the files' names.
 
     Returns:
         Nothing where there is neither file.
@@ -292,12 +284,7 @@ def trained_contract(env: dict[str, Any]) -> Settings:
 
 
 def apply_contract(path: str, settings: Settings, env_cfg: BaseConfig) -> None:
-    """Change an environment's configuration to what a policy is tied to.
-
-    Args:
-        path: The policy, for messages.
-        settings: What it is tied to.
-        env_cfg: The environment's configuration; changed in place.
+    """Change a task's configuration, in place, to what a policy is tied to; ``path`` is for messages.
 
     Raises:
         UserError: The configuration knows no such settings.

@@ -152,10 +152,7 @@ class PolicyFiles:
 
 
 def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
-    """Load ``*_estimator.onnx``, ``*_actor.onnx`` and ``*_controller.yaml``.
-
-    Args:
-        folder: Where they lie, as ``export.py`` writes them.
+    """Load ``*_estimator.onnx``, ``*_actor.onnx`` and ``*_controller.yaml``, as ``export.py`` writes them.
 
     Raises:
         UserError: A file is missing, damaged or does not fit the others; the message names it.

@@ -89,11 +89,7 @@ class CheckpointPolicy(_NetPolicy):
     """A policy from a training's checkpoint."""
 
     def __init__(self, source: PolicySource, device: str = "cpu") -> None:
-        """Read the checkpoint and build its nets.
-
-        Args:
-            source: Where it lies.
-            device: Where the nets run.
+        """Read the checkpoint and build its nets on a device.
 
         Raises:
             UserError: The file is damaged, or holds nets of another kind.
@@ -161,9 +157,6 @@ class OnnxPolicy(_NetPolicy):
 
     def __init__(self, source: PolicySource) -> None:
         """Load the networks and what was written beside them.
-
-        Args:
-            source: The folder.
 
         Raises:
             UserError: A network is missing or unreadable, or they don't fit each other.

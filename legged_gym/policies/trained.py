@@ -33,10 +33,7 @@ class Trained:
 
 
 def load_trained(job: Job) -> Trained:
-    """Load a job's checkpoint into its environment.
-
-    Args:
-        job: What :func:`legged_gym.cli.job.resolve_policy` found out.
+    """Load the checkpoint of a job of :func:`legged_gym.cli.job.resolve_policy` into its environment.
 
     Raises:
         UserError: The checkpoint is damaged, or the robot or the simulator can't be loaded.

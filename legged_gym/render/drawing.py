@@ -120,12 +120,7 @@ class SceneDrawing(ABC):
         """Whether the first robot came so close to the end of the drawn terrain that it needs another drawing."""
 
     def show(self, root: np.ndarray, dof_pos: np.ndarray) -> None:
-        """Put the robot into a pose, and move the camera with it.
-
-        Args:
-            root: Base position, m, and quaternion xyzw, world frame, (7 or more,).
-            dof_pos: Joint angles, rad, (D,).
-        """
+        """Pose base, m and quaternion xyzw, (7 or more,), and joints, rad, (D,); the camera follows."""
         self._pose(self.data, root, dof_pos)
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)

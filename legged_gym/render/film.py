@@ -107,11 +107,6 @@ class Playback(SceneDrawing):
 def pictures(scene: Scene, rows: np.ndarray, form: Format) -> Iterator[np.ndarray]:
     """Draw rows of a rollout.
 
-    Args:
-        scene: The rollout.
-        rows: Which rows, in order.
-        form: How.
-
     Yields:
         RGB, (height, width, 3), uint8.
 
@@ -135,13 +130,7 @@ def pictures(scene: Scene, rows: np.ndarray, form: Format) -> Iterator[np.ndarra
 
 
 def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None = None) -> None:
-    """Film scenes one after the other.
-
-    Args:
-        scenes: At least one, all of the same time step.
-        path: The video, ``.mp4``.
-        form: How.
-        gif: The same as a moving picture, for where videos can't be shown.
+    """Film scenes of the same time step one after the other, as ``.mp4`` and perhaps as a moving picture.
 
     Raises:
         UserError: A file can't be written there.
@@ -176,13 +165,7 @@ def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
 
 
 def sample_scene(name: str, sample: Sample, seconds: float) -> Scene:
-    """Return a sample as a scene: of a trial that ended in a fall its last seconds, else its first.
-
-    Args:
-        name: Of the policy.
-        sample: The sample.
-        seconds: How much of it is shown at most.
-    """
+    """Return a sample as a scene of some seconds: of a trial that ended in a fall its last ones, else its first."""
     steps = sample.rollout.steps
     length = round(min(seconds / sample.rollout.dt, steps))
     end = sample.strip[1] + 1 if sample.fell else length

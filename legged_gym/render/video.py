@@ -89,12 +89,7 @@ class VideoFile:
     """An MP4 made of pictures; a context manager. The file appears when the block ends without an error."""
 
     def __init__(self, path: str, size: tuple[int, int], fps: float) -> None:
-        """Start the encoder.
-
-        Args:
-            path: The video, ``.mp4``.
-            size: Width and height, pixels, multiples of 16.
-            fps: Pictures per second.
+        """Start the encoder of an ``.mp4``; width and height are pixels, multiples of 16.
 
         Raises:
             UserError: The video can't be written there.

@@ -39,11 +39,7 @@ class NotFiniteError(TrainingStoppedError):
 
 
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
-    """Write a checkpoint so that ``path`` holds the old file or the whole new one, whatever happens.
-
-    Args:
-        path: The file. Its folder must exist.
-        checkpoint: Tensors and plain values, keys as strings.
+    """Write tensors and plain values so that ``path`` holds the old file or the whole new one, whatever happens.
 
     Raises:
         NotFiniteError: It is no good.
@@ -92,12 +88,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def read_checkpoint(
     path: str | os.PathLike[str], map_location: str | torch.device | None = None, contents: bytes | None = None
 ) -> dict[str, Any]:
-    """Read a checkpoint that :func:`write_checkpoint` wrote.
-
-    Args:
-        path: The file.
-        map_location: Device for the tensors; None: where they were.
-        contents: What is in the file, if that is known already.
+    """Read what :func:`write_checkpoint` wrote, from the file or, if they are known already, from its ``contents``.
 
     Raises:
         UserError: There is no such file, it is damaged, or it is not a checkpoint of this project.
@@ -115,10 +106,6 @@ def read_checkpoint(
 
 def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
     """Check that loaded data is a checkpoint of this project with all that every one holds.
-
-    Args:
-        path: Where it comes from, for the message.
-        checkpoint: What the file held.
 
     Raises:
         UserError: It is something else, or an entry is missing or of the wrong type.

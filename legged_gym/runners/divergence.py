@@ -23,12 +23,7 @@ class DivergenceWatch:
     """Looks once an iteration at what a task counted since the last time."""
 
     def __init__(self, env: LeggedRobot, log_dir: str) -> None:
-        """Start with what has been counted so far.
-
-        Args:
-            env: The task.
-            log_dir: The run's folder.
-        """
+        """Start with what has been counted so far."""
         self._log, self._limit, self._folder = env.divergence, env.cfg.sim.divergence.max_share, log_dir
         self._ended, self._counts = self._log.counts()
         self._before = self._ended, sum(self._counts.values())

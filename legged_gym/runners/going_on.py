@@ -50,12 +50,6 @@ class Session:
 def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_cfg: Mapping[str, Any]) -> str | None:
     """Go on exactly where a checkpoint was written; its nets are loaded already.
 
-    Args:
-        runner: Whose environment, generators and statistics are set.
-        path: Where the checkpoint lies.
-        checkpoint: The checkpoint.
-        env_cfg: The environment's settings, as a checkpoint holds them.
-
     Returns:
         Why that can't be, so that new episodes have to begin; None: it was done.
     """

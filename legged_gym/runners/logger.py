@@ -220,13 +220,7 @@ class TrainingLogger(Logger):
             self.after_iteration(it)
 
     def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
-        """Record a moving picture, which TensorBoard's page shows as such.
-
-        Args:
-            name: Its tag.
-            gif: The contents of a GIF file.
-            it: The iteration that it is about.
-        """
+        """Record a GIF's contents under a tag; TensorBoard's page shows it as a moving picture."""
         if not hasattr(self.writer, "file_writer"):
             return
         width, height = struct.unpack("<HH", gif[6:10])

@@ -27,12 +27,7 @@ MAX_IR_VERSION = 10
 
 
 def acting_nets(alg: Any, clip: float) -> dict[str, tuple[MLPModel, float]]:
-    """Return each net that acts and the limit of its outputs; an estimator comes first.
-
-    Args:
-        alg: The algorithm that trains them.
-        clip: The task clips actions to ± this.
-    """
+    """Return each net that acts and the limit of its outputs, ± ``clip`` of actions; an estimator comes first."""
     estimator = {"estimator": (alg.get_estimator(), math.inf)} if hasattr(alg, "get_estimator") else {}
     return {**estimator, "actor": (alg.get_policy(), clip)}
 
@@ -45,12 +40,7 @@ def clipped(module: Any, limit: float) -> nn.Module:
 
 
 def empty_memory(module: Any, count: int) -> list[torch.Tensor]:
-    """Return what rsl_rl's ``as_onnx()`` module remembers at the start, each (layers, count, size); nothing if an MLP.
-
-    Args:
-        module: The exported module.
-        count: Number of robots.
-    """
+    """Return what rsl_rl's ``as_onnx()`` module remembers at the start, each (layers, count, size); an MLP nothing."""
     if not getattr(module, "is_recurrent", False):
         return []
     states = 2 if module.rnn_type == "lstm" else 1

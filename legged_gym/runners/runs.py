@@ -33,12 +33,7 @@ _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
 
 
 def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
-    """Return the folder that holds an experiment's runs.
-
-    Args:
-        experiment_name: For example ``qmini``.
-        log_root: Where all experiments lie; see :func:`~legged_gym.common.paths.log_folder` if not given.
-    """
+    """Return the folder of an experiment's runs, in ``log_root`` or :func:`~legged_gym.common.paths.log_folder`."""
     return os.path.join(log_root or log_folder(), experiment_name)
 
 
@@ -179,13 +174,6 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
     Which run and checkpoint it was started from is not written.
 
-    Args:
-        folder: The run's folder.
-        task: Name of the task.
-        env_cfg: The environment's configuration.
-        train_cfg: The training's configuration.
-        sim: Name of the simulator.
-
     Raises:
         UserError: The folder can't be written.
     """
@@ -201,13 +189,7 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
-    """Change both configurations in place to those a run was trained with.
-
-    Args:
-        folder: The run's folder.
-        task: Name of the task that is meant.
-        env_cfg: The environment's configuration.
-        train_cfg: The training's configuration.
+    """Change both configurations in place to those that a run of the task was trained with.
 
     Returns:
         Name of the simulator that the run was trained with.

@@ -12,11 +12,6 @@ def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer:
 
     A task tells its critic of settings that are on, such as those of ``motors``, behind everything else.
 
-    Args:
-        checkpoint: What was read from a file.
-        critic: The net that is to load it.
-        optimizer: Of all nets, the critic's parameters last.
-
     Returns:
         By how many inputs it grew.
     """

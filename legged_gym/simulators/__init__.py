@@ -26,11 +26,7 @@ ON_GPU_IF_ANY = ("isaacgym",)
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
-    """Create a back-end by name.
-
-    Args:
-        name: A key of :data:`SIMULATORS`.
-        kwargs: Passed on: ``cfg``, ``terrain``, ``num_envs``, ``device``.
+    """Create a back-end by its key in :data:`SIMULATORS`.
 
     Raises:
         UserError: No such back-end, or what it needs can't be imported.

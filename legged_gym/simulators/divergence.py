@@ -14,12 +14,7 @@ CAUSES = ("not_finite", "linear_velocity", "angular_velocity", "joint_velocity",
 
 
 def find_divergence(limits: Any, sim: Simulator) -> torch.Tensor:
-    """Return why each robot's state is none that it can be in, int32, (N,): 0, or one more than an index of CAUSES.
-
-    Args:
-        limits: The configuration's section ``sim.divergence``.
-        sim: Its state tensors are read.
-    """
+    """Return why each robot's state is none that it can be in, int32, (N,): 0, or one more than an index of CAUSES."""
     root, links, forces = sim.root_states, sim.rigid_body_states, sim.contact_forces
     # What is not finite does not hide in a sum.
     parts = (root, sim.dof_pos, sim.dof_vel, links, forces)

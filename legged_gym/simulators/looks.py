@@ -6,12 +6,7 @@ import mujoco
 
 
 def add_looks(spec: mujoco.MjSpec, ground: str) -> None:
-    """Add sky, sun and tiles to a scene with one robot.
-
-    Args:
-        spec: The scene, robot and ground included.
-        ground: Name of the ground's geom.
-    """
+    """Add sky, sun and tiles to a scene with one robot and the ground geom of this name."""
     spec.add_texture(
         name="legged_gym/sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.62, 0.76, 0.90], rgb2=[0.93, 0.96, 0.98], width=128, height=768,

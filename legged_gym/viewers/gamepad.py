@@ -89,13 +89,9 @@ class Gamepad:
         self.take([float(value) for value in state.axes], [int(value) for value in state.buttons])
 
     def take(self, axes: Sequence[float], buttons: Sequence[int]) -> None:
-        """Act on a state of the gamepad.
+        """Act on a state of the gamepad: axes, -1 to 1 each, and buttons, 1 for pressed ones.
 
         A stick changes the command only while it moves: whoever drives by keys is not disturbed by one that rests.
-
-        Args:
-            axes: -1 to 1 each.
-            buttons: 1 for pressed ones.
         """
         command = stick_command(axes, self._session.command_ranges)
         if command != self._command:

@@ -29,12 +29,7 @@ _Process = Callable[[ServerConnection, Request], Response | None]
 
 
 def refusal(headers: Headers, host: str) -> str | None:
-    """Say why a request is refused; None: it is not.
-
-    Args:
-        headers: The request's.
-        host: The address that is listened at.
-    """
+    """Say why a request with these headers to this address is refused; None: it is not."""
     asked = headers.get_all("Host")
     if len(asked) != 1 or not _is_this_computer(asked[0], host):
         return f"Host is {', '.join(asked) or 'missing'}, which is no name of this computer"

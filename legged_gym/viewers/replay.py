@@ -115,10 +115,6 @@ def run_of_replay(path: str) -> str:
 def open_replay(path: str, job: Job) -> ReplaySession:
     """Load a file that a training wrote, with the policy of its run, on the same ground.
 
-    Args:
-        path: The file.
-        job: The run's policy, on the ground of its training.
-
     Raises:
         UserError: The file can't be read, or is another robot's.
     """

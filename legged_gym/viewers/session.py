@@ -257,11 +257,7 @@ class PlaySession(TimedSession):
         self._request(lambda: self.env.hold_command(robots, wanted))
 
     def nudge(self, change: Sequence[float]) -> None:
-        """Change the held command, or the present one if none is held, within the range of the task's commands.
-
-        Args:
-            change: m/s, m/s, rad/s, (3,).
-        """
+        """Change the held, or else the present, command by m/s, m/s, rad/s, (3,), within the range of the task's."""
         present = self.held_command or tuple(self.env.commands[self._robot, :3].tolist())
         self.drive(
             [

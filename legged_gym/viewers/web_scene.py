@@ -228,12 +228,7 @@ class WebScene:
 
 
 def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int | None:
-    """Return the first robot that a ray meets.
-
-    Args:
-        places: Of the robots' links, m, (n, L, 3).
-        origin: Where the ray begins, m, (3,).
-        direction: A unit vector, (3,).
+    """Return the first robot, by its links' places, m, (n, L, 3), that a ray with a unit direction meets.
 
     Returns:
         Its row of ``places``; None if the ray passes all by.

@@ -58,11 +58,7 @@ class ActuatorNetwork:
 
     @torch.no_grad()
     def torques(self, errors: torch.Tensor, velocities: torch.Tensor) -> torch.Tensor:
-        """Return the torques of a physics step, N·m, (N, D).
-
-        Args:
-            errors: Target minus joint angle, rad, (N, D).
-            velocities: Of the joints, rad/s, (N, D).
+        """Return a physics step's torques, N·m, for angle errors, rad, and joint velocities, rad/s, all (N, D).
 
         Raises:
             ConfigError: The network does not take or return what such a network does.

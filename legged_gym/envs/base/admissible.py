@@ -142,12 +142,7 @@ def _common(hints: list[Any]) -> Any:
 
 
 def check(key: str, hint: Any, value: Any) -> Any:
-    """Return a value as a setting's annotation wants it.
-
-    Args:
-        key: The setting's dotted name, for the message.
-        hint: Its annotation.
-        value: What it is to be. Integers pass for numbers, tuples for lists.
+    """Return a value as a setting's annotation wants it; integers pass for numbers, tuples for lists.
 
     Raises:
         ConfigError: The value is not admissible; one line says what is.

@@ -95,12 +95,7 @@ class DivergenceLog:
         self._ages += 1
 
     def note(self, ended: torch.Tensor, causes: torch.Tensor) -> None:
-        """Take note of what a control step led to.
-
-        Args:
-            ended: Whose episodes ended, bool, (N,).
-            causes: Why robots diverged, int32, (N,); 0: they did not.
-        """
+        """Note whose episodes ended, bool, (N,), and why robots diverged, int32, (N,); 0: they did not."""
         self._counts[:, 0] += ended
         self._counts[:, 1:] += causes.unsqueeze(1) == self._numbers
         if causes.is_cuda or bool(causes.any()):

@@ -81,11 +81,7 @@ class Ground:
         return self._lookup(x, y)
 
     def height_under(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return the mean height of the ground around points, over four points 0.15 m off, m, (N,).
-
-        Args:
-            positions: World positions, m, (N, 2 or more).
-        """
+        """Return the ground's mean height, m, (N,), over four points 0.15 m off world positions, m, (N, 2 or more)."""
         return self.height_at(positions[:, None, :2] + self._corners).mean(1)
 
     def _lookup(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -20,13 +20,7 @@ class JointRanges:
     """A setting of ``motors``: for each joint that it names, the lowest and highest value."""
 
     def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
-        """Spread the setting over the joints.
-
-        Args:
-            name: Of the setting.
-            parts: From parts of joint names to [lowest, highest]; the first that fits a joint counts.
-            joint_names: The joints, D.
-            device: Where the tensors live.
+        """Spread a setting over the joints, from parts of their names to [lowest, highest]; the first that fits counts.
 
         Raises:
             ConfigError: A part that fits no joint.

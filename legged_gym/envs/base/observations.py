@@ -65,12 +65,7 @@ class ObservationLayout:
     """Evaluates an ordered list of :class:`ObsTerm`."""
 
     def __init__(self, terms: Sequence[ObsTerm], device: str, noise_level: float = 1.0) -> None:
-        """Evaluate every term once to learn its size.
-
-        Args:
-            terms: In the order of the observation.
-            device: Where the tensors live.
-            noise_level: Multiplies every term's noise.
+        """Evaluate every term once to learn its size; ``noise_level`` multiplies the noise of all.
 
         Raises:
             ValueError: Two terms share a name, or a list of scales does not match its term's size.

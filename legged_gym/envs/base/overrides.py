@@ -31,12 +31,7 @@ _ARGUMENTS = (
 def update_cfg_from_args(
     env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace
 ) -> tuple[BaseConfig, BaseConfig]:
-    """Carry the command line's values into both configurations, in place.
-
-    Args:
-        env_cfg: The environment's configuration.
-        train_cfg: The training's configuration.
-        args: What :func:`~legged_gym.cli.arguments.get_args` returned; ``--set`` is applied last.
+    """Carry the command line's values into both configurations, in place; ``--set`` is applied last.
 
     Returns:
         The two configurations.

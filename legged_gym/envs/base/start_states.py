@@ -18,15 +18,7 @@ class StartStates:
     def __init__(
         self, cfg: LeggedRobotCfg, ground: Ground, default_dof_pos: torch.Tensor, limits: torch.Tensor, names: list[str]
     ) -> None:
-        """Read the noise.
-
-        Args:
-            cfg: The task's configuration; ``init_state`` is read.
-            ground: Where the robots start.
-            default_dof_pos: Joint angles without noise, rad, (1, D).
-            limits: Range of each joint, which noise does not leave, rad, (D, 2).
-            names: The joints.
-        """
+        """Read the noise on ``default_dof_pos``, rad, (1, D), which does not leave ``limits``, rad, (D, 2)."""
         self.cfg, self.ground, self.device = cfg.init_state, ground, default_dof_pos.device
         self._default, self._limits = default_dof_pos, limits
         noise = joint_values("init_state.joint_noise", self.cfg.joint_noise, names, missing=0.0)

@@ -38,11 +38,7 @@ class Terrain:
     """
 
     def __init__(self, cfg: TerrainCfg, seed: int) -> None:
-        """Generate the terrain.
-
-        Args:
-            cfg: The configuration's section ``terrain``.
-            seed: What the random parts are drawn from, 0 or more.
+        """Generate the terrain; its random parts are drawn from ``seed``, 0 or more.
 
         Raises:
             UserError: If a value of the section makes no sense; names the key and what is valid.
@@ -59,9 +55,6 @@ class Terrain:
 
     def tile_type(self, col: int) -> str:
         """Kind of the tiles of a column.
-
-        Args:
-            col: Column, 0 to num_cols - 1.
 
         Returns:
             One of :data:`KINDS`.

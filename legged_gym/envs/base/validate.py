@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     """Check each setting against its annotation, then the settings that have to go together.
 
-    Args:
-        env_cfg: The environment's configuration.
-        train_cfg: The training's configuration.
-
     Raises:
         UserError: It names the key, its value and what is admissible.
     """

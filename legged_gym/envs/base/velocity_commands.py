@@ -88,12 +88,7 @@ class VelocityCommands:
         return {axis: list(bounds) for axis, bounds in zip(self._axes, self._given, strict=True)}
 
     def hold(self, robots: torch.Tensor, command: torch.Tensor) -> None:
-        """Give robots one command and keep it until :meth:`release`; components in the dead band become zero.
-
-        Args:
-            robots: Indices, (n,).
-            command: m/s, m/s, rad/s, (3,).
-        """
+        """Give robots, indices (n,), one command, m/s, m/s, rad/s, (3,), until :meth:`release`; 0 in the dead band."""
         self.values[robots, :3] = apply_dead_band(command.to(self.values), self._dead_band)
         self._held[robots] = True
 

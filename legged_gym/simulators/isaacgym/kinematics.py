@@ -13,12 +13,7 @@ class Kinematics:
     """A robot's tree of links, each on at most one hinge or slide at its origin, as every URDF has them."""
 
     def __init__(self, scene: Scene, device: str) -> None:
-        """Read the tree.
-
-        Args:
-            scene: The compiled scene.
-            device: Where tensors live.
-        """
+        """Read the tree."""
         model, body_ids, joint_ids = scene.model, scene.body_ids, scene.joint_ids
         order = {int(body): i for i, body in enumerate(body_ids)}
         joints = {int(body): i for i, body in enumerate(model.jnt_bodyid[joint_ids])}

@@ -56,10 +56,7 @@ class SharedMemory:
     """
 
     def __init__(self, blocks: dict[str, Block]) -> None:
-        """Get the memory.
-
-        Args:
-            blocks: What is wanted, by name.
+        """Get the memory that is wanted, by name.
 
         Raises:
             UserError: This is not Linux.
@@ -123,11 +120,7 @@ class Link:
             raise
 
     def build(self, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Let the world be built.
-
-        Args:
-            settings: Plain values.
-            arrays: What is too large for them.
+        """Let the world be built of plain values, and of arrays for what is too large for them.
 
         Raises:
             SimulatorLostError: Isaac Gym could not do it.

@@ -133,11 +133,7 @@ def _too_new() -> str:
 
 
 def last_words(output: int) -> str:
-    """Return the last lines that a process wrote to a file, joined to one.
-
-    Args:
-        output: The file's descriptor.
-    """
+    """Return the last lines that a process wrote to a file, by its descriptor, joined to one."""
     size = os.fstat(output).st_size
     tail = os.pread(output, _TAIL, max(0, size - _TAIL)).decode(errors="replace")
     lines = [" ".join(line.split()) for line in tail.splitlines() if line.strip()]

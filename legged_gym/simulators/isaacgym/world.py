@@ -43,13 +43,7 @@ class World:
     """
 
     def __init__(self, settings: Dict[str, Any], arrays: Dict[str, Any], shared: Dict[str, Any]) -> None:
-        """Build everything.
-
-        Args:
-            settings: See ``isaacgym_sim._settings``, which makes them.
-            arrays: The robots' parameters and start states, and the ground's heights.
-            shared: Arrays in shared memory, by name.
-        """
+        """Build everything."""
         self._settings, self._arrays = settings, arrays
         self._shared = {name: torch.from_numpy(array) for name, array in shared.items()}
         self._gpu_pipeline = settings["gpu_pipeline"]
@@ -362,11 +356,7 @@ def velocity_shift(states: torch.Tensor, coms: torch.Tensor) -> torch.Tensor:
 
 
 def mesh_of_heights(heights: np.ndarray, scale: float) -> Any:
-    """Make a mesh of a height field, its cells divided as MuJoCo divides them.
-
-    Args:
-        heights: (X, Y), m.
-        scale: Distance of neighbouring points, m.
+    """Make a mesh of heights, (X, Y), m, ``scale`` m apart; its cells are divided as MuJoCo divides them.
 
     Returns:
         Vertices (X·Y, 3), float32, m, and triangles that look up (2 (X - 1)(Y - 1), 3), uint32.

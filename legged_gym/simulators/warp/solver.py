@@ -80,13 +80,7 @@ class NewtonSolver:
         return bool(pyramidal and nothing_else and only_three and small)
 
     def solve(self, worlds: Worlds, everyone: bool, ahead: bool) -> None:
-        """Write ``qacc`` and ``efc.force`` of some worlds, starting from the present ``qacc``.
-
-        Args:
-            worlds: Which ones.
-            everyone: Whether these are all.
-            ahead: Also prepare for :meth:`advance`.
-        """
+        """Write ``qacc`` and ``efc.force`` of worlds from a first ``qacc``; ``ahead`` prepares :meth:`advance`, too."""
         model, data = self._model, self._data
         limits = [ahead, model.opt.iterations, model.opt.ls_iterations, model.opt.tolerance, model.opt.timestep]
         outputs = [data.qacc, self._damped, data.efc.force]
