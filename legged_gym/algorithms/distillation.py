@@ -33,11 +33,6 @@ class StudentDistillation(Distillation):
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
         """Load a student's training.
 
-        Args:
-            loaded_dict: What :meth:`save` returned and the runner added.
-            load_cfg: Which of ``actor``, which is the student, ``optimizer`` and ``iteration`` to load; None: all.
-            strict: Whether the parameters' names must match exactly.
-
         Returns:
             Whether the iteration is to be loaded.
         """

@@ -33,14 +33,7 @@ class PolicyUpdate:
     """
 
     def __init__(self, alg: PPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
-        """Prepare for one storage.
-
-        Args:
-            alg: The algorithm; its settings are read when a mini-batch is computed or recorded.
-            optimizer: Its optimiser.
-            record: Whether to record mini-batches on a GPU.
-            fuse: Whether to compile what computes their losses.
-        """
+        """Prepare for one storage; the algorithm's settings are read when a mini-batch is computed or recorded."""
         self._alg, self._optimizer = alg, optimizer
         storage = alg.storage
         self._batch_size = storage.num_envs * storage.num_transitions_per_env // alg.num_mini_batches

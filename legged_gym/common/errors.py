@@ -23,11 +23,7 @@ class VideoUnavailableError(Exception):
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:
-    """Say which names were possible, the likeliest first.
-
-    Returns:
-        ``"did you mean 'a' or 'b'?"`` where something is close, else ``"valid: a, b, …"``.
-    """
+    """Say ``"did you mean 'a' or 'b'?"`` where something valid is close, else ``"valid: a, b, …"``."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
     if close:

@@ -178,11 +178,7 @@ class LabelLayout:
 
 
 def label_errors(layout: LabelLayout, estimate: Any, truth: Any) -> Any:
-    """Return the error of each column of estimates, (N, L), in the label's scale.
-
-    Returns:
-        The mean absolute error in the column's unit or, for contacts, the share of estimates that are right, (L,).
-    """
+    """Return each column's mean absolute error in its unit or, of contacts, the share that is right, (L,)."""
     off = layout.physical(abs(estimate - truth).mean(0))
     columns = [layout.slices[label.name] for label in layout.labels if label.kind == "contact"]
     right = 1.0 * ((estimate > CONTACT_THRESHOLD) == (truth > CONTACT_THRESHOLD))

@@ -12,10 +12,7 @@ from legged_gym.common.processes import world
 
 
 def set_seed(seed: int) -> int:
-    """Seed Python, NumPy and PyTorch, with a number from 0 to 2³² - 1.
-
-    Returns:
-        The seed.
+    """Seed Python, NumPy and PyTorch, with a number from 0 to 2³² - 1, and return it.
 
     Raises:
         UserError: The seed is out of range.

@@ -105,11 +105,7 @@ class Controller:
         self._clock_steps = np.float32(0.0)
 
     def update(self, sensors: Sensors, command: ArrayLike) -> MotorCommand:
-        """Do one control step; call this every ``config.control_dt``.
-
-        Args:
-            sensors: What the robot measures now.
-            command: Wanted forward and lateral velocity, m/s, and yaw rate, rad/s.
+        """Do one control step, every ``config.control_dt``, towards a command, m/s, m/s, rad/s.
 
         Returns:
             What the motors hold until the next step.

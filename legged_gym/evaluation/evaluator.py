@@ -75,13 +75,7 @@ Samples = dict[str, Sample]
 def evaluate_policies(
     policies: Sequence[Policy], scenarios: Sequence[Scenario], settings: EvaluationSettings, result: EvaluationResult
 ) -> list[Samples]:
-    """Let policies take scenarios, one policy after the other.
-
-    Args:
-        policies: Who is evaluated.
-        scenarios: What is asked.
-        settings: How.
-        result: Gets what is found, as soon as it is found; Ctrl-C leaves it with what was finished.
+    """Let policies take scenarios, one after the other; ``result`` gets what is found at once, also before Ctrl-C.
 
     Returns:
         Samples of each policy.
@@ -141,10 +135,7 @@ def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) ->
 def evaluate_batch(
     policy: Policy, batch: Batch, settings: EvaluationSettings, progress: Callable[[float], Any] = lambda seconds: None
 ) -> tuple[list[Rollout], Stage]:
-    """Let a policy take the scenarios of a batch.
-
-    Returns:
-        A rollout of each scenario, and what is needed to draw them.
+    """Let a policy take the scenarios of a batch; return a rollout of each, and what is needed to draw them.
 
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.

@@ -23,10 +23,7 @@ _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
 def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequence[str], folder: str) -> list[str]:
-    """Draw the time series of a rollout's first robot, with ``dof_targets`` and ``foot_forces``, into PNG files.
-
-    Returns:
-        Paths of the files.
+    """Draw a rollout's first robot, with ``dof_targets`` and ``foot_forces``, over time; return the PNG files' paths.
 
     Raises:
         UserError: The folder can't be written.

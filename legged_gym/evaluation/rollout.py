@@ -124,11 +124,7 @@ class Rollout:
         return self.labels.part(kind, self.estimate)
 
     def select(self, trials: Any) -> Rollout:
-        """Return some of the robots.
-
-        Args:
-            trials: Indices, or a mask, (N,), as for any NumPy array.
-        """
+        """Return the robots that indices, or a mask, (N,), pick."""
         changes = {name: getattr(self, name)[:, trials] for name in self._recorded()}
         changes |= {name: getattr(self, name)[trials] for name in _PER_TRIAL if getattr(self, name).size}
         return dataclasses.replace(self, **changes)

@@ -74,14 +74,7 @@ class PlannedStarts(StartStates):
     def plan(
         self, position: torch.Tensor, attitude: torch.Tensor, velocity: torch.Tensor, dof_pos: torch.Tensor
     ) -> None:
-        """Set all starts.
-
-        Args:
-            position: World x and y, m, (N, 2).
-            attitude: Roll, pitch, yaw, rad, (N, 3).
-            velocity: Of the base, (N, 6).
-            dof_pos: Deviation from the default angles, rad, (N, D).
-        """
+        """Set all starts: x and y, m; roll, pitch, yaw, rad; velocities; deviations from the default angles, rad."""
         root = self.root.repeat(len(position), 1)
         root[:, :2] = position
         root[:, 2] += self.ground.height_at(root)

@@ -226,9 +226,6 @@ def groups(names: list[str]) -> list[str]:
 def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
     """Read the metadata of exported networks whose files' names begin with ``prefix``; None where there is none.
 
-    Returns:
-        None where there is no metadata.
-
     Raises:
         UserError: The file is damaged; the message names the key.
     """
@@ -247,10 +244,7 @@ def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
 
 
 def exported_contract(folder: Path, prefix: str) -> Settings:
-    """Read what exported networks are tied to from the metadata beside them, else from the controller's file.
-
-    Returns:
-        Nothing where there is neither file.
+    """Read what exported networks are tied to, from the metadata beside them, else the controller's file, if any.
 
     Raises:
         UserError: The file is damaged.

@@ -127,12 +127,7 @@ class SceneDrawing(ABC):
         self._follow(root[:3].astype(np.float64))
 
     def show_others(self, roots: np.ndarray, dof_pos: np.ndarray) -> None:
-        """Put further robots into poses; those that stand beyond the drawn terrain are left out.
-
-        Args:
-            roots: Base positions, m, and quaternions xyzw, world frame, (n, 7 or more).
-            dof_pos: Joint angles, rad, (n, D).
-        """
+        """Pose further robots, (n, …) as in :meth:`show`; those that stand beyond the drawn terrain are left out."""
         near = np.ones(len(roots), bool)
         if self._reach is not None and self._terrain is not None:
             near = np.abs(roots[:, :2] - self._centre).max(axis=1) < self._reach
@@ -269,11 +264,7 @@ class RobotDrawing(SceneDrawing):
         return self.strays(self._root())
 
     def follow_terrain(self) -> bool:
-        """Move the part of the terrain that is drawn if the first robot has come too close to its end.
-
-        Returns:
-            Whether the height field's data changed, which then has to be brought to what draws it.
-        """
+        """Draw another part of the terrain if the first robot is near the end of this one; return whether it was."""
         if not self.strayed:
             return False
         self._centre = self._root()[:2].astype(float)

@@ -151,10 +151,7 @@ def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None
 
 
 def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
-    """Draw the moments of a sample that tell most.
-
-    Returns:
-        Frames, uint8, (H, W, 3), and a label for each.
+    """Draw the moments of a sample that tell most: frames, uint8, (H, W, 3), and a label for each.
 
     Raises:
         VideoUnavailableError: Nothing can be drawn here.

@@ -43,11 +43,7 @@ class Velocities:
         ]
 
     def arrows(self, root: np.ndarray) -> list[Arrow]:
-        """Return an arrow for each velocity, above the robot, the command on top.
-
-        Args:
-            root: Base position, m, and quaternion xyzw, world frame, (7 or more,).
-        """
+        """Return an arrow for each velocity, above the robot's ``root``, (7 or more,), the command on top."""
         heading = _heading(root[3:7])
         forward = np.array([math.cos(heading), math.sin(heading), 0.0])
         left = np.array([-forward[1], forward[0], 0.0])

@@ -41,12 +41,7 @@ class OffscreenCamera:
     """Takes pictures of a drawing; a context manager."""
 
     def __init__(self, make_drawing: Callable[[], SceneDrawing], width: int = 960, height: int = 544) -> None:
-        """Get ready to draw.
-
-        Args:
-            make_drawing: Makes a drawing of the simulation as it is now; called again when the robot strays from it.
-            width: Pixels.
-            height: Pixels.
+        """Get ready to draw pictures of this size, pixels; a robot that strays gets a new drawing.
 
         Raises:
             VideoUnavailableError: There is no OpenGL here.
@@ -55,10 +50,7 @@ class OffscreenCamera:
         self._open()
 
     def picture(self, caption: Sequence[str] = ()) -> np.ndarray:
-        """Draw the present state.
-
-        Args:
-            caption: Lines of text in the picture's upper left corner.
+        """Draw the present state, with lines of text in the upper left corner.
 
         Returns:
             RGB, (height, width, 3), uint8.

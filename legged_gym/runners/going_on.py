@@ -48,11 +48,7 @@ class Session:
 
 
 def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_cfg: Mapping[str, Any]) -> str | None:
-    """Go on exactly where a checkpoint was written; its nets are loaded already.
-
-    Returns:
-        Why that can't be, so that new episodes have to begin; None: it was done.
-    """
+    """Go on exactly where a checkpoint, loaded already, was written; return why not, if new episodes have to begin."""
     if runner.is_distributed:
         return "several processes train"
     if checkpoint["config"].get("env") != env_cfg:

@@ -56,11 +56,7 @@ class LastState:
         self._kept_at = time.monotonic()
 
     def save(self) -> str:
-        """Write the state as a checkpoint of the run, unless another process does or there is a newer one.
-
-        Returns:
-            What was done, for the user.
-        """
+        """Write the state as a checkpoint, unless another process does or there is a newer one; say what was done."""
         with self._writing:
             if self._kept is None:
                 return "no iteration was completed, so there is nothing to save"

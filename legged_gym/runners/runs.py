@@ -189,10 +189,7 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
-    """Change both configurations in place to those that a run of the task was trained with.
-
-    Returns:
-        Name of the simulator that the run was trained with.
+    """Change both configurations in place to those that a run was trained with, and return its simulator's name.
 
     Raises:
         UserError: The file is missing or damaged, is another task's, or knows settings that the code doesn't.

@@ -8,12 +8,9 @@ import torch
 
 
 def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Add inputs to a checkpoint's critic, in place, behind those that it has; its values stay what they were.
+    """Add inputs to a checkpoint's critic, in place, behind its own; its values stay. Return by how many it grew.
 
     A task tells its critic of settings that are on, such as those of ``motors``, behind everything else.
-
-    Returns:
-        By how many inputs it grew.
     """
     saved = checkpoint["critic_state_dict"]
     grown = 0

@@ -23,10 +23,7 @@ _MARKS = {True: "ok", False: "FAILED", None: "-"}
 
 
 def check_log(args: argparse.Namespace) -> bool:
-    """Print every check.
-
-    Returns:
-        Whether all passed that the log shows.
+    """Print every check, and return whether all passed that the log shows.
 
     Raises:
         UserError: The log or the policy can't be read.

@@ -228,11 +228,7 @@ class WebScene:
 
 
 def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int | None:
-    """Return the first robot, by its links' places, m, (n, L, 3), that a ray with a unit direction meets.
-
-    Returns:
-        Its row of ``places``; None if the ray passes all by.
-    """
+    """Return the first row of links' places, m, (n, L, 3), that a ray with a unit direction meets, or None."""
     relative = places - origin
     along = relative @ direction
     beside = np.linalg.norm(relative - along[..., None] * direction, axis=-1)

@@ -67,11 +67,7 @@ class Ground:
         return ((at < 0.0) | (at > self._size)).any(dim=1)
 
     def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
-        """Return the ground's height at the points of :meth:`measure_at`, m, (N, P).
-
-        Args:
-            root_states: Base states, (N, 13); the points turn with the base's heading.
-        """
+        """Return the ground's height at the points of :meth:`measure_at`, which turn with the heading, m, (N, P)."""
         forward = quat_apply(root_states[:, 3:7], self._forward)[:, :2]
         forward = forward / forward.norm(dim=1, keepdim=True).clamp(min=1e-6)
         start = (root_states[:, :2] - self._origin) / self.cfg.horizontal_scale + 0.5

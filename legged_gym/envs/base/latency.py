@@ -92,11 +92,7 @@ class Latency:
         return before, then, late
 
     def ages(self, delay: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return how old a step's sensor values are, and how much older the IMU's, s, both (N,).
-
-        Args:
-            delay: Of all sensors, s, (N,).
-        """
+        """Return how old a step's sensor values, late by ``delay``, are, and how much older the IMU's, s, all (N,)."""
         values = self.values
         if self._on("observation_jitter"):
             delay = delay + torch.rand_like(delay) * values["observation_jitter"]

@@ -191,11 +191,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         return None if simulator is None else {"task": take_state(self), "simulator": simulator}
 
     def load_full_state(self, state: dict[str, Any]) -> bool:
-        """Continue exactly from a state that :meth:`full_state` of an equal task returned.
-
-        Returns:
-            Whether it fits; otherwise the robots are anywhere, and :meth:`reset` has to follow.
-        """
+        """Go on from what :meth:`full_state` of an equal task returned; if it does not fit (False), reset."""
         # Some attributes are made in a step.
         self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
         simulator = self.sim.state()

@@ -52,11 +52,7 @@ class LeggedRobotMotors(BaseTask):
         return torch.where(late.unsqueeze(1), before, then)
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the torques of a physics step, N·m, (N, D), within what the motors can do.
-
-        Args:
-            actions: What the motors follow, (N, D): angles, velocities or torques, as ``control.control_type`` says.
-        """
+        """Return a physics step's torques, N·m, (N, D), for actions as ``control.control_type`` means them."""
         control = self.cfg.control
         if self._network is not None:
             errors = self._target_angles(actions) - self.dof_pos

@@ -100,11 +100,7 @@ class Motors:
         return torch.maximum(torch.minimum(torques, highest), -lowest)
 
     def privileged(self, values: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """Return what the critic is told of the settings that are given, each (N, D).
-
-        Args:
-            values: The tensors that are kept elsewhere, by the settings' names.
-        """
+        """Return what the critic is told of the given settings, each (N, D); ``values`` are those kept elsewhere."""
         values = {**values, "backlash": self.backlash, "stall_torque": self.stall_torque}
         values["no_load_speed"] = self.no_load_speed
         told = [scale * values[name] for name, scale in _SCALES.items() if self.ranges[name].given]

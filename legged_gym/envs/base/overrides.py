@@ -31,10 +31,7 @@ _ARGUMENTS = (
 def update_cfg_from_args(
     env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace
 ) -> tuple[BaseConfig, BaseConfig]:
-    """Carry the command line's values into both configurations, in place; ``--set`` is applied last.
-
-    Returns:
-        The two configurations.
+    """Carry the command line's values into both configurations, in place, and return both; ``--set`` comes last.
 
     Raises:
         UserError: An unknown key, or a value that does not fit; see :func:`legged_gym.envs.base.validate.validate`.

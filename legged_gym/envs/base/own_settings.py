@@ -58,10 +58,7 @@ def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
 
 
 def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
-    """Note from now on which own settings are read.
-
-    Args:
-        cfg: The configuration; its sections are watched in place.
+    """Note from now on which own settings of a configuration, watched in place, are read.
 
     Returns:
         A function that ends this and returns the dotted names of those that were not read.

@@ -54,11 +54,7 @@ class Terrain:
         self.heights, self.env_origins = self._lay_tiles()
 
     def tile_type(self, col: int) -> str:
-        """Kind of the tiles of a column.
-
-        Returns:
-            One of :data:`KINDS`.
-        """
+        """Kind of the tiles of a column, one of :data:`KINDS`."""
         # The 0.001 is legged_gym's: it keeps rounding from giving a column on a boundary to the kind before it.
         share = col / self.cfg.num_cols + 0.001
         shares = kind_shares(self.cfg)
