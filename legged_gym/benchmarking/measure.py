@@ -127,7 +127,9 @@ class Benchmark:
             # The first one warms up caches and threads.
             for name, value in seconds.items() if number else ():
                 rounds.setdefault(name, []).append(value)
-        rounds[ITERATION] = self._iterations()
+        # With bookkeeping and TensorBoard.
+        ends = self._train(self._args.rounds + 1)
+        rounds[ITERATION] = [end - start for start, end in itertools.pairwise(ends)]
         self._result.seconds = {name: statistics.median(rounds[name]) for name in ENTRIES if name in rounds}
         return self._result
 
@@ -204,10 +206,6 @@ class Benchmark:
                 PPO.update(self._alg)
         finally:
             self._alg.optimizer = optimizer
-
-    def _iterations(self) -> list[float]:
-        """Let the runner train, bookkeeping and TensorBoard included; return the seconds of its iterations."""
-        return [end - start for start, end in itertools.pairwise(self._train(self._args.rounds + 1))]
 
     def _train(self, iterations: int) -> list[float]:
         """Train with the runner and return when each iteration ended, s."""

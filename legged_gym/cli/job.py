@@ -121,7 +121,9 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         _become_robot(given, env_cfg)
         update_cfg_from_args(env_cfg, train_cfg, given)
         return _job(given, env_cfg, train_cfg, root=root)
-    _refuse_starting_values(args.overrides)
+    for key in (override.partition("=")[0].removeprefix("train.") for override in args.overrides):
+        if key in _STARTING_VALUES:
+            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
     task_cfgs = env_cfg.copy(), train_cfg.copy()
     shipped = shipped_policy(args.task) if chosen.load_run == SHIPPED else None
     run = shipped or find_run(root, chosen.load_run)
@@ -175,14 +177,6 @@ def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
             if value is not None:
                 chosen.set(f"runner.{name}", value)
     return chosen.runner
-
-
-def _refuse_starting_values(overrides: list[str]) -> None:
-    """Refuse what could have no effect on ``--resume``."""
-    for override in overrides:
-        key = override.partition("=")[0].removeprefix("train.")
-        if key in _STARTING_VALUES:
-            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
 
 
 def _shipped(args: argparse.Namespace, root: str) -> str | None:

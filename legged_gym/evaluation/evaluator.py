@@ -85,7 +85,9 @@ def evaluate_policies(
     """
     batches = make_batches(scenarios, settings)
     samples: list[Samples] = []
-    with Progress("evaluating", _seconds(batches, settings, len(policies))) as bar:
+    asked = [(batch.seconds, scenario) for batch in batches for scenario in batch.scenarios]
+    robot_seconds = sum(seconds * scenario.trials(settings.trials) for seconds, scenario in asked)
+    with Progress("evaluating", len(policies) * robot_seconds) as bar:
         try:
             for policy in policies:
                 result.policies.append(PolicyResult(policy.name, relative(policy.path), policy.digest))
@@ -110,12 +112,6 @@ def _take(
         result.scenarios[scenario.name] = judge(scenario, rollout)
         samples[scenario.name] = choose_sample(scenario, rollout, stage)
     result.seconds += time.perf_counter() - start
-
-
-def _seconds(batches: Sequence[Batch], settings: EvaluationSettings, policies: int) -> float:
-    """Return how many seconds of robots' time are simulated."""
-    total = sum(batch.seconds * scenario.trials(settings.trials) for batch in batches for scenario in batch.scenarios)
-    return policies * total
 
 
 def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) -> list[Batch]:
@@ -250,7 +246,7 @@ def _run(
     falls = ended.cpu().numpy()
     rollout = recorder.rollout(
         rows=np.where(falls.any(axis=0), falls.argmax(axis=0) + 1, steps),
-        mass=_robot_mass(env.cfg) + np.concatenate([block.payload for block in blocks]),
+        mass=float(build_scene(env.cfg).model.body_mass.sum()) + np.concatenate([block.payload for block in blocks]),
         dof_vel_limits=env.dof_vel_limits.cpu().numpy(),
         torque_limits=env.torque_limits.cpu().numpy(),
     )
@@ -274,8 +270,3 @@ def _act(policy: Policy, observed: TensorDict, blocks: Sequence[Trials]) -> tupl
 
 def _rows(observation: torch.Tensor, blocks: Sequence[Trials]) -> Iterator[torch.Tensor]:
     yield from observation.split([block.count for block in blocks])
-
-
-def _robot_mass(cfg: LeggedRobotCfg) -> float:
-    """Return the mass of the robot as its URDF has it, kg."""
-    return float(build_scene(cfg).model.body_mass.sum())

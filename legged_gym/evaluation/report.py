@@ -98,7 +98,8 @@ def write_report(
             title="Evaluation of " + ", ".join(policy.name for policy in result.policies),
             result=result, versions=versions(), policies=_policies(result),
             overview=_overview(result) if found else None, sections=_sections(result, samples) if found else [],
-            strips=strips, undrawn=undrawn, metrics=_all_metrics(result), scenarios=_scenarios(result),
+            strips=strips, undrawn=undrawn, metrics=_all_metrics(result),
+            scenarios=Table(_head("scenario", "what", "conditions"), list(map(_conditions, result.scenarios))),
             definitions=Table(
                 _head("name", "head", "unit", "meaning"),
                 [[Cell(m.name), Cell(m.title, "text"), Cell(m.unit), Cell(m.meaning, "text")] for m in METRICS],
@@ -279,10 +280,6 @@ def _all_metrics(result: EvaluationResult) -> Table:
                 names = [scenario, *([_LETTERS[index]] if several else []), str(policy.scenarios[scenario].trials)]
                 rows.append([*map(Cell, names), *(column[index] for column in cells)])
     return Table([*head, *((m.title, m.unit) for m in METRICS)], rows, groups=groups if several else ())
-
-
-def _scenarios(result: EvaluationResult) -> Table:
-    return Table(_head("scenario", "what", "conditions"), [_conditions(scenario) for scenario in result.scenarios])
 
 
 def _conditions(scenario: Scenario) -> list[Cell]:

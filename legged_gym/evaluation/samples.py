@@ -50,8 +50,5 @@ def choose_sample(scenario: Scenario, rollout: Rollout, stage: Stage) -> Sample:
 
 def _quickest(scenario: Scenario) -> int:
     """Return the plan that begins with the quickest walk ahead without turning."""
-    return max(range(len(scenario.plans)), key=lambda index: _speed_ahead(scenario.plans[index][0][1]))
-
-
-def _speed_ahead(command: tuple[float, float, float]) -> float:
-    return command[0] - abs(command[2])
+    commands = [plan[0][1] for plan in scenario.plans]
+    return max(range(len(commands)), key=lambda index: commands[index][0] - abs(commands[index][2]))

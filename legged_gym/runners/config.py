@@ -40,7 +40,8 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     policy = LeggedRobotCfgPPO().to_dict()["policy"] | cfg["policy"]
     policy["class_name"] = cfg["runner"]["policy_class_name"] or policy["class_name"]
     recurrent = policy["class_name"] == "ActorCriticRecurrent"
-    algorithm = {"rnd_cfg": _rnd(cfg["rnd"]), "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
+    curiosity = cfg["rnd"] if cfg["rnd"]["weight"] > 0.0 else None
+    algorithm = {"rnd_cfg": curiosity, "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
     if recurrent and algorithm["symmetry_cfg"] is not None:
         raise UserError(
             "config key 'policy.class_name' is 'ActorCriticRecurrent': rsl_rl can't mirror what recurrent policies "
@@ -80,10 +81,6 @@ def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:
         "use_mirror_loss": coefficient != 0.0,
         "mirror_loss_coeff": coefficient,
     }
-
-
-def _rnd(settings: dict[str, Any]) -> dict[str, Any] | None:
-    return settings if settings["weight"] > 0.0 else None
 
 
 def _model(policy: dict[str, Any], layers: str) -> dict[str, Any]:

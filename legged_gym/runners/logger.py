@@ -140,7 +140,10 @@ class TrainingLogger(Logger):
                 Event(step=self.completed_iterations, session_log=SessionLog(status=SessionLog.START))
             )
         if hasattr(self.writer, "add_custom_scalars"):
-            self.writer.add_custom_scalars(custom_scalars_layout(_reward_scales(self.env_cfg), self.label_layout))
+            # Environments that are not legged_gym's have none.
+            section = getattr(getattr(self.env_cfg, "rewards", None), "scales", None)
+            scales = section.to_dict() if section is not None else {}
+            self.writer.add_custom_scalars(custom_scalars_layout(scales, self.label_layout))
 
     def process_env_step(
         self,
@@ -355,9 +358,3 @@ def _first_of_each_kind(labels: LabelLayout | None) -> dict[str, str]:
     for figure in labels.figures() if labels is not None else ():
         chosen.setdefault(figure.is_share, figure)
     return {figure.title: figure.tag for figure in chosen.values()}
-
-
-def _reward_scales(env_cfg: Any) -> dict[str, float]:
-    """Return the reward terms' scales from a legged_gym configuration; other environments have none."""
-    scales = getattr(getattr(env_cfg, "rewards", None), "scales", None)
-    return scales.to_dict() if scales is not None else {}

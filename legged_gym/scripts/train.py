@@ -26,7 +26,6 @@ from legged_gym.common.processes import World, tidy_output, world
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
-    from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.runners.job import Job
 
 _EXAMPLES = (
@@ -52,7 +51,11 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     if args.video_interval:
-        _require_films(job.train_cfg.runner_class_name)
+        runner_class = runners.kinds.find_class("runner_class_name", job.train_cfg.runner_class_name)
+        if not issubclass(runner_class, runners.OnPolicyRunner):
+            # It tells nobody of its iterations.
+            own = "one of this project's runners, as runner_class_name has it by default"
+            raise UserError(f"--video_interval needs {own}")
     env = job.make_env()
     try:
         runner = job.make_runner(env, job.root)
@@ -68,7 +71,9 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
                     runner, lambda: runners.runs.save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim)
                 )
             if args.video_interval and here.is_first:
-                _film(runner, env, args.video_interval)
+                estimate = getattr(runner, "last_estimate", None)
+                films = render.training_films.TrainingFilms(env, runner.logger, args.video_interval, estimate)
+                runner.logger.observers.append(films)
             print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
             if done > 0 and getattr(runner, "new_episodes", None):
                 print(f"the robots start new episodes: {runner.new_episodes}")
@@ -104,19 +109,6 @@ def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
         write()
 
     runner.after_save.append(write_once)
-
-
-def _require_films(runner_class_name: str) -> None:
-    """Refuse films of a runner that tells nobody of its iterations."""
-    if not issubclass(runners.kinds.find_class("runner_class_name", runner_class_name), runners.OnPolicyRunner):
-        raise UserError("--video_interval needs one of this project's runners, as runner_class_name has it by default")
-
-
-def _film(runner: OnPolicyRunner, env: LeggedRobot, interval: int) -> None:
-    """Film some robots every so many iterations."""
-    runner.logger.observers.append(
-        render.training_films.TrainingFilms(env, runner.logger, interval, getattr(runner, "last_estimate", None))
-    )
 
 
 def _team(here: World, num_envs: int) -> str:

@@ -60,7 +60,8 @@ def _link(model: mujoco.MjModel, geoms: Iterable[int]) -> bytes:
     scene = trimesh.Scene()
     for colour, meshes in by_colour.items():
         whole = cast(trimesh.Trimesh, trimesh.util.concatenate(meshes))
-        whole.visual = trimesh.visual.TextureVisuals(material=_paint(colour))
+        paint = PBRMaterial(baseColorFactor=[*colour[:3], 1.0], metallicFactor=0.0, roughnessFactor=0.55)
+        whole.visual = trimesh.visual.TextureVisuals(material=paint)
         scene.add_geometry(whole)
     return cast(bytes, scene.export(file_type="glb"))
 
@@ -105,10 +106,6 @@ def _shaded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def _paint(colour: tuple[float, ...]) -> PBRMaterial:
-    return PBRMaterial(baseColorFactor=[*colour[:3], 1.0], metallicFactor=0.0, roughnessFactor=0.55)
 
 
 def plane(half: float) -> bytes:

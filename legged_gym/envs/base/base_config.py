@@ -52,7 +52,9 @@ class BaseConfig:
             if inspect.isclass(value):
                 sections = [vars(cls)[name] for cls in classes if inspect.isclass(vars(cls).get(name))]
                 parents = tuple(cls for section in sections for cls in section.__mro__)
-                self.__dict__[name] = _section_class(value)(self.key(name), parents)
+                # A plain nested class gets the abilities of a section.
+                kind = value if issubclass(value, BaseConfig) else type(value.__name__, (value, BaseConfig), {})
+                self.__dict__[name] = kind(self.key(name), parents)
             else:
                 self.__dict__[name] = _plain(copy.deepcopy(value))
 
@@ -184,11 +186,6 @@ def _plain(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
-
-
-def _section_class(cls: type) -> type[BaseConfig]:
-    """Give a plain nested class the abilities of a section."""
-    return cls if issubclass(cls, BaseConfig) else type(cls.__name__, (cls, BaseConfig), {})
 
 
 @functools.cache

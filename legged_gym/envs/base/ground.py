@@ -27,7 +27,9 @@ class Ground:
     def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str) -> None:
         """Assign robots to tiles of ``terrain``; without it the ground is a plane."""
         self.cfg, self.device, self.num_envs = cfg.terrain, device, num_envs
-        self._prepare_points()
+        self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(num_envs, 3)
+        corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
+        self._corners = torch.tensor(corners, device=device)
         self.has_terrain = terrain is not None
         self.has_curriculum = terrain is not None and cfg.terrain.curriculum
         self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
@@ -131,13 +133,6 @@ class Ground:
             # The same for all robots: one row is read faster.
             x, y = x[0], y[0]
         self._points_x, self._points_y = x.contiguous(), y.contiguous()
-
-    def _prepare_points(self) -> None:
-        """Lay out what the lookups need."""
-        device = self.device
-        self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(self.num_envs, 3)
-        corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
-        self._corners = torch.tensor(corners, device=device)
 
     def _grid(self, spacing: float) -> torch.Tensor:
         """Place robots on a square grid, (N, 3)."""

@@ -246,7 +246,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.check_termination()
         self._end_diverged()
         self.compute_reward()
-        self._drop_diverged()
+        # Computed from states that are no physics.
+        self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
+        self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
         self._record_statistics()
         self._ask_for_ground()
         self._begin_episodes()
@@ -322,11 +324,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         """Add the scaled rewards up, ``rew_buf``."""
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
         self._reward_totals += self.reward_rates * self.dt
-
-    def _drop_diverged(self) -> None:
-        """Take back the rewards that were computed from states that are no physics."""
-        self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
-        self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
 
     def _velocity_error(self) -> torch.Tensor:
         """Return commanded minus true forward and lateral velocity, m/s, and yaw rate, rad/s, (N, 3)."""

@@ -166,10 +166,8 @@ class LeggedRobotEpisodes(BaseTask):
         self.swing_time = air_time + self.dt
         # The drop at an episode's start is no swing.
         self._has_touched = self._has_touched | self.feet_contact
-        self._set_air_time(torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time))
-
-    def _set_air_time(self, air_time: torch.Tensor) -> None:
-        """Set the timers of the feet; ``feet_air_time`` is the class's own where one of its methods assigns it."""
+        air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
+        # ``feet_air_time`` is the class's own where one of its methods assigns it.
         if self._keeps_air_time:
             self._air_time = air_time
         else:
