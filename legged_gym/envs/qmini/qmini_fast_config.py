@@ -46,8 +46,11 @@ class QminiFastCfg(QminiCfg):
             gait_feet_swing_profile = -800.0
             gait_feet_air_time = 10.0
             action_rate = -0.03
+            hip_close_to_default = -1.0
+            mean_velocity_error = -0.5
 
         # Wide enough that the first half step in the right direction pays.
+        lin_vel_y_tolerance = 0.05
         lin_vel_sigma = 0.1
         lin_vel_sigma_fine = 0.01
         ang_vel_sigma = 0.2
