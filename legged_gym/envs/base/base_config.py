@@ -14,7 +14,6 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-import numpy as np
 import yaml
 
 from legged_gym.common.errors import near_names
@@ -185,7 +184,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(entry) for key, entry in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    # By name: configurations are read, and ``--help`` shown, without NumPy.
+    return value.tolist() if type(value).__module__ == "numpy" else value
 
 
 @functools.cache
