@@ -221,6 +221,8 @@ ROBOTS = {
     "joints: {hip_yaw_l: {strength: [1, 1, .inf]}}": "key 'joints.hip_yaw_l.strength' takes 3 numbers",
     "joints: {hip_yaw_l: {armature: [0, 5, 1000]}}": "key 'joints.hip_yaw_l.armature' takes 3 numbers from 0 to 100",
     "joints: {hip_yaw_l: {backlash: [0.2, 0.1, 0.3]}}": "[lowest, likeliest, highest], got [0.2, 0.1, 0.3]",
+    "task: go2\njoints: {}": "key 'task' is 'go2', whose robot has other joints than that of 'qmini'",
+    "task: gmini\njoints: {}": "key 'task': unknown task 'gmini': did you mean 'qmini'?",
     "joints: {}\ndelay: [0, 0.1, 5]": "key 'delay' takes 3 numbers from 0 to 1",
 }
 
@@ -229,7 +231,7 @@ ROBOTS = {
 def test_robot_files_that_make_no_sense(text: str, tmp_path: Path) -> None:
     (tmp_path / "my_robot.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        read_robot(str(tmp_path / "my_robot.yaml"))
+        read_robot(str(tmp_path / "my_robot.yaml"), "qmini")
     assert ROBOTS[text] in str(error.value) and "\n" not in str(error.value)
 
 
@@ -301,6 +303,12 @@ def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
         (["sim2sim", "--vx=0", "--friction=50"], "--friction: takes a number from 0 to 10, got '50'"),
         (["excite", "--rate=1e6"], "--rate: takes a number from 10 to 10000, got '1e6'"),
         (["evaluate", "=shipped"], "a policy's name is text that can be part of a file's name, got '=shipped'"),
+        (["evaluate", "a=shipped", "a=shipped"], "2 policies are called 'a': give each a name of its own, NAME=POLICY"),
+        (["evaluate", "--set=rewards.scales.alife=1"], "did you mean 'rewards.scales.alive'"),
+        (["dashboard", "--port=99999"], "argument --port: takes an integer from 0 to 65535, got '99999'"),
+        (["dashboard", "--host=nowhere.invalid"], "can't serve the page at nowhere.invalid:0"),
+        (["dashboard", "--nonsense=3"], "TensorBoard: tensorboard: error: unrecognized arguments: --nonsense=3"),
+        (["dashboard", "--logdir=/dev/null"], "--logdir takes a folder with runs, got '/dev/null'"),
         (["evaluate", "a/b=shipped"], "a policy's name is text that can be part of a file's name, got 'a/b=shipped'"),
         (
             ["train", "--sim=mujoco", "--set=init_state.pos=[0,0,-5]"],

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.errors import UserError
 from legged_gym.runners.logger import custom_scalars_layout
+from legged_gym.scripts import dashboard
 
 
 def test_dashboard_opens_on_the_grouped_page(tmp_path: Path) -> None:
@@ -45,3 +49,8 @@ def test_help_tells_its_own_options() -> None:
     done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
     assert "--logdir" in done.stdout and "--bind_all" in done.stdout and "tensorboard --help" in done.stdout
     assert len(done.stdout.splitlines()) < 25
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    with socket.create_server(("localhost", 0)) as taken, pytest.raises(UserError, match="already in use"):
+        dashboard._check_address("localhost", taken.getsockname()[1])

@@ -89,7 +89,7 @@ def test_the_report_shows_every_joint(found: tuple[ThisRobot, Fit], logs: list[R
 def test_a_robot_is_written_read_and_becomes_the_task(found: tuple[ThisRobot, Fit], tmp_path: Path) -> None:
     path = str(tmp_path / "my_robot.yaml")
     write_robot(found[0], path)
-    robot, cfg = read_robot(path), QminiCfg()
+    robot, cfg = read_robot(path, "qmini"), QminiCfg()
     assert robot.joints["knee_pitch_l"]["strength"] == pytest.approx(
         found[0].joints["knee_pitch_l"]["strength"], rel=1e-4
     )
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_robot_is_refused(text: str, said: str, tmp_path: Path
     path = tmp_path / "robot.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=said):
-        read_robot(str(path))
+        read_robot(str(path), "qmini")
 
 
 def test_trajectories_are_safe_on_robots_unlike_the_nominal_one(stand: Stand) -> None:

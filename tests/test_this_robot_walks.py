@@ -66,7 +66,7 @@ def test_a_payload_is_found_from_a_walk(payload: float, robot: ThisRobot, policy
     loaded = dataclasses.replace(robot, payload=(low, value, high))
     write_robot(loaded, str(tmp_path / "loaded.yaml"))
     cfg = small_cfg(2)
-    apply_robot(read_robot(str(tmp_path / "loaded.yaml")), cfg)
+    apply_robot(read_robot(str(tmp_path / "loaded.yaml"), "qmini"), cfg)
     assert cfg.domain_rand.added_mass_range == pytest.approx([low, high], rel=1e-4)
     with pytest.raises(UserError, match="strength of knee_pitch_l is not known"):
         find_payload(Stand(), dataclasses.replace(robot, joints={**robot.joints, "knee_pitch_l": {}}), log)

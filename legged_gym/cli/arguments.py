@@ -20,6 +20,7 @@ from legged_gym.envs.base.admissible import shown
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 
 __all__ = [
+    "Parser",
     "add_log_arguments",
     "add_robot_argument",
     "add_run_arguments",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and know near names."""
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
@@ -45,9 +46,11 @@ class _Parser(argparse.ArgumentParser):
         return super().add_argument(*names, **options)
 
     def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
         raise UserError(f"{message} (see --help)")
 
     def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parse, and refuse what is unknown."""
         args, unknown = self.parse_known_args(argv)
         if unknown:
             flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
@@ -58,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return a parser that only knows ``--task``; arguments as in :func:`make_parser`."""
-    parser = _Parser(
+    parser = Parser(
         description=description,
         epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -227,7 +230,7 @@ def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser 
     if parser is None:
         parser = make_parser("Train a policy.")
         add_train_arguments(parser)
-    assert isinstance(parser, _Parser)
+    assert isinstance(parser, Parser)
     return parser.parse_strictly(argv)
 
 
@@ -250,6 +253,16 @@ def _say(message: str) -> int:
     return 2
 
 
+def _explain(error: Exception) -> str:
+    """Say what users can do about an error; nothing where that is not known."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less"
+    if isinstance(error, OSError):
+        where = f" {error.filename!r}" if error.filename else ""
+        return f"can't write{where}: {error.strerror}" if error.errno in _DISK_ERRORS else ""
+    return str(error)
+
+
 def _end_of_thread(end: threading.ExceptHookArgs) -> None:
     """Leave a full disk that TensorBoard's thread met to the main thread, which meets it next and says so once."""
     if not (isinstance(end.exc_value, OSError) and end.exc_value.errno in _DISK_ERRORS):
@@ -266,17 +279,19 @@ def run_main(main: Callable[[], None]) -> int:
     signals.take_signals()
     threading.excepthook = _end_of_thread
     try:
-        main()
-    except UserError as error:
-        return _say(str(error))
-    except MemoryError:
-        return _say("there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less")
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        return _say(f"can't write{f' {error.filename!r}' if error.filename else ''}: {error.strerror}")
+        try:
+            main()
+        except (UserError, MemoryError, OSError) as error:
+            message = _explain(error)
+            if not message:
+                raise
+            # A signal must not break off what is said.
+            with signals.deferred():
+                return _say(message)
     except KeyboardInterrupt:
         if world().is_first:
             print(f"\nstopped by {signals.name()}", file=sys.stderr)
         return signals.exit_code()
+    finally:
+        signals.finish()
     return 0

@@ -105,6 +105,8 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     update_cfg_from_args(env_cfg, train_cfg, args)
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
+    if shipped is not None and args.load_run != SHIPPED:
+        print(f"no run of your own in '{relative(root)}': taking the policy that came with the project")
     return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=bool(shipped), results=results)
 
 
@@ -147,7 +149,7 @@ def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:
     path = getattr(args, "robot", None)
     if path is not None:
         robot_file = this_robot.robot_file
-        robot_file.apply_robot(robot_file.read_robot(path), env_cfg)
+        robot_file.apply_robot(robot_file.read_robot(path, args.task), env_cfg)
 
 
 def _suit_device(
@@ -180,7 +182,7 @@ def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
 
 
 def _shipped(args: argparse.Namespace, root: str) -> str | None:
-    """Return the folder of the policy that came with the project if it is the one to take, having said so."""
+    """Return the folder of the policy that came with the project if it is the one to take."""
     folder = shipped_policy(args.task)
     if args.load_run == SHIPPED:
         if folder is None:
@@ -188,5 +190,4 @@ def _shipped(args: argparse.Namespace, root: str) -> str | None:
         return folder
     if folder is None or args.load_run or args.checkpoint is not None or has_runs(root):
         return None
-    print(f"no run of your own in '{relative(root)}': taking the policy that came with the project")
     return folder

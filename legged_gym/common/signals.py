@@ -4,7 +4,7 @@ A handler of ours takes the signals. It raises ``KeyboardInterrupt`` at once, or
 note, so that a loop can come to a good end: an exception would strike in the middle of anything, also of saving. The
 same signal often comes several times, from a terminal to a whole group of processes and from ``timeout`` to both. What
 comes within a second is one request; a later one means that the user does not want to wait: it ends
-the process at once.
+the process at once. A pipe whose reader has ended counts as a signal, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+
+from legged_gym.common.output import survive_lost_readers, tell
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _ONE_REQUEST = 1.0
@@ -48,6 +50,12 @@ def take_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         _install()
         _requests.taken = True
+        survive_lost_readers(_lose_reader)
+
+
+def finish() -> None:
+    """Only note signals from now on: the process has done all that it was asked for, and ends."""
+    _requests.depth += 1
 
 
 @contextlib.contextmanager
@@ -85,6 +93,12 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
+def check_swallowed() -> None:
+    """Raise KeyboardInterrupt if a signal came already: then some code that catches everything has swallowed it."""
+    if _requests.taken and _requests.number != 0:
+        raise KeyboardInterrupt
+
+
 def exit_code() -> int:
     """Return the exit code of a process that a signal ended: 128 plus its number."""
     return 128 + (_requests.number or signal.SIGINT)
@@ -110,10 +124,19 @@ def _handle(number: int, frame: Any) -> None:
         if _requests.depth == 0:
             raise KeyboardInterrupt
         # Not by print(): this may have come in the middle of another one.
-        os.write(2, b"\nfinishing what has begun; another signal ends it at once\n")
+        tell("\nfinishing what has begun; another signal ends it at once\n")
     elif now - _requests.at > _ONE_REQUEST and not _is_torchruns(number):
-        os.write(2, b"\nended at once\n")
+        tell("\nended at once\n")
         os._exit(128 + number)
+
+
+def _lose_reader() -> None:
+    """Take a pipe's end for a signal; in another thread only note it."""
+    number = int(getattr(signal, "SIGPIPE", signal.SIGTERM))
+    if threading.current_thread() is threading.main_thread():
+        _handle(number, None)
+    elif _requests.number == 0:
+        _requests.number, _requests.at = number, time.monotonic()
 
 
 def _is_torchruns(number: int) -> bool:

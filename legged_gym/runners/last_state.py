@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.output import tell
 from legged_gym.common.paths import relative
 from legged_gym.common.signals import SIGNALS
 from legged_gym.runners.checkpoint import write_checkpoint
@@ -100,7 +101,7 @@ class LastState:
                 while alarm.recv(64):
                     pass
             except TimeoutError:
-                os.write(2, f"\nno iteration ends any more: {self.save()}\n".encode())
+                tell(f"\nno iteration ends any more: {self.save()}\n")
                 os._exit(128 + number)
 
 

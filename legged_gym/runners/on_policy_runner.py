@@ -120,6 +120,7 @@ class OnPolicyRunner(RslRlRunner):
                 that was saved.
             UserError: The run's folder can't be written, or another process trains this run.
         """
+        signals.check_swallowed()
         begin = self.current_learning_iteration = self.completed_iterations
         self._stages.apply(begin)
         self._finish = Finish(

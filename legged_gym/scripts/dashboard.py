@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import glob
+import io
 import os
+import socket
 import sys
 
 from tensorboard import default, program
@@ -12,6 +15,8 @@ from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalar
 from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
 from legged_gym.cli import types
+from legged_gym.cli.arguments import Parser, run_main
+from legged_gym.common.errors import UserError
 from legged_gym.common.paths import log_folder
 
 _DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends it."
@@ -25,7 +30,7 @@ All other options are passed on to TensorBoard; 'tensorboard --help' lists them.
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )  # fmt: skip
@@ -38,24 +43,44 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Serve TensorBoard's pages until Ctrl-C."""
-    args, others = make_parser().parse_known_args()
+    """Serve TensorBoard's pages until Ctrl-C.
 
-    if not glob.glob(os.path.join(glob.escape(args.logdir), "**", "events.out.tfevents*"), recursive=True):
-        print("no training has begun yet: the page fills some seconds after one has", flush=True)
+    Raises:
+        UserError: TensorBoard does not know an option, or can't serve there.
+    """
+    args, others = make_parser().parse_known_args()
+    if os.path.exists(args.logdir) and not os.path.isdir(args.logdir):
+        raise UserError(f"--logdir takes a folder with runs, got '{args.logdir}'")
+    _check_address("0.0.0.0" if args.bind_all else args.host or "localhost", args.port or 0)
     # TensorBoard opens the first page that has something to show.
     first = (CustomScalarsPlugin, ImagesPlugin)
     plugins = [plugin for plugin in default.get_plugins() if plugin not in first]
     server = program.TensorBoard([*plugins[:1], *first, *plugins[1:]])
     served = ["--bind_all"] if args.bind_all else [f"--host={args.host}"] if args.host else []
     served += [f"--port={args.port}"] if args.port is not None else []
-    server.configure(["tensorboard", f"--logdir={args.logdir}", *served, *others])
+    said = io.StringIO()
     try:
-        status = server.main()
-    except KeyboardInterrupt:
-        status = 130
-    sys.exit(status)
+        with contextlib.redirect_stderr(said):
+            server.configure(["tensorboard", f"--logdir={args.logdir}", *served, *others])
+    except SystemExit as end:
+        if end.code:
+            raise UserError(f"TensorBoard: {said.getvalue().strip().splitlines()[-1]}") from None
+        raise
+    if not glob.glob(os.path.join(glob.escape(args.logdir), "**", "events.out.tfevents*"), recursive=True):
+        print("no training has begun yet: the page fills some seconds after one has", flush=True)
+    if server.main():
+        # It has said why.
+        sys.exit(2)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address where nothing can be served."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise UserError(f"can't serve the page at {host}:{port}: {error.strerror}") from None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))

@@ -67,6 +67,9 @@ def evaluate(args: argparse.Namespace) -> None:
         render.video.check_video_path(args.video)
     render.video.prepare_offscreen()
     choose_backend(args, few_robots=True)
+    adjust = _overrides(args)
+    # What does not fit is told before anything is loaded.
+    adjust(envs.task_registry.get_cfgs(args.task)[0])
 
     with runners.runs.output_folder(args.out, "evaluations", args.log_root) as folder:
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
@@ -80,7 +83,7 @@ def evaluate(args: argparse.Namespace) -> None:
             trials=args.trials or (_QUICK_TRIALS if args.quick else _TRIALS),
             seed=args.seed,
             longest=_QUICK_SECONDS if args.quick else float("inf"),
-            adjust=_overrides(args),
+            adjust=adjust,
         )
         result = evaluation.results.EvaluationResult(
             task=args.task,
@@ -129,7 +132,7 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
     if args.robot is None:
         return select_scenarios(args.scenarios)
 
-    robot, late = this_robot.robot_file.read_robot(args.robot), (0.0, 0.0)
+    robot, late = this_robot.robot_file.read_robot(args.robot, args.task), (0.0, 0.0)
     if robot.delay is not None:
         late = this_robot.robot_file.simulated_delay(robot, envs.task_registry.get_cfgs(args.task)[0])
     load = (robot.payload[1],) * 2 if robot.payload is not None else (0.0, 0.0)
@@ -150,9 +153,15 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
     root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
     specs: list[str | None] = [spec for spec in args.policies if not spec.endswith(".json")]
     sources = [policies.finder.find_policy(spec, args.task, root) for spec in specs or [None]]
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(
+                f"{names.count(name)} policies are called '{name}': give each a name of its own, NAME=POLICY"
+            )
+    loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
-    loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
     for policy in loaded:
         if not policy.contract:
             print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
@@ -161,7 +170,7 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
 
 def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
     """Return what makes the changes of ``--set``."""
-    robot = this_robot.robot_file.read_robot(args.robot) if args.robot else None
+    robot = this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None
 
     def adjust(cfg: LeggedRobotCfg) -> None:
         if robot is not None:

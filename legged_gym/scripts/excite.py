@@ -44,7 +44,9 @@ def excite(args: argparse.Namespace) -> None:
     this_robot.log.write_log(trajectory.as_log(stand.joint_names), args.out)
     print(f"written         {args.out}")
     if args.log:
-        truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
+        truth = (
+            stand.truth_of(this_robot.robot_file.read_robot(args.robot, args.task)) if args.robot else stand.nominal()
+        )
         truth = dataclasses.replace(truth, **this_robot.log.SENSOR_NOISE, imu_rate=100.0)
         this_robot.log.write_log(
             this_robot.excite.run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log

@@ -67,7 +67,7 @@ def _payload(args: argparse.Namespace, stand: Stand, logs: list[RobotLog]) -> No
     """Find the payload of a robot whose joints are known."""
     if len(logs) != 1:
         raise UserError(f"a payload is found from one log of a walk, got {len(logs)}")
-    robot = this_robot.robot_file.read_robot(args.robot)
+    robot = this_robot.robot_file.read_robot(args.robot, args.task)
     robot.payload = this_robot.payload.find_payload(stand, robot, logs[0])
     robot.not_told.pop("payload", None)
     robot.made_from.append(logs[0].name)

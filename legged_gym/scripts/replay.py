@@ -38,7 +38,7 @@ def replay(args: argparse.Namespace) -> None:
         render.video.prepare_offscreen()
     log, stand = this_robot.log.read_log(args.log), this_robot.stand.Stand(args.task)
     this_robot.identify.require_stand(log)
-    truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot)) if args.robot else stand.nominal()
+    truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot, args.task)) if args.robot else stand.nominal()
     pieces = this_robot.replay.simulated_pieces(stand, log, truth)
     print("RMS difference of angles, mrad")
     error = np.concatenate([shown - chunk.position for chunk, shown in pieces])

@@ -93,7 +93,6 @@ def sim2sim(args: argparse.Namespace) -> None:
     render.video.prepare_offscreen()
 
     folder = policies.finder.find_exported(args.policy, args.task, args.log_root)
-    print(f"policy     {relative(folder)}", flush=True)
     scenarios = _scenarios(args, folder)
     result = evaluation.results.EvaluationResult(
         task=args.task, sim=deploy.session.SIMULATION, device="cpu", seed=args.seed,
@@ -102,8 +101,9 @@ def sim2sim(args: argparse.Namespace) -> None:
     session = deploy.session.Session(
         folder, args.urdf or policies.finder.find_urdf(folder), result, args.workers or available_cores(),
         low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
-        robot=this_robot.robot_file.read_robot(args.robot) if args.robot else None,
+        robot=this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None,
     )  # fmt: skip
+    print(f"policy     {relative(folder)}", flush=True)
     if args.log:
         this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
         print(f"log        {args.log}", flush=True)

@@ -11,6 +11,7 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 from legged_gym.envs.base import admissible
 from legged_gym.envs.base.admissible import RISING, ConfigError, Rule, check, describe, shown
+from legged_gym.envs.registry import task_registry
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -76,11 +77,11 @@ def write_robot(robot: ThisRobot, path: str) -> None:
         raise UserError(f"{path}: can't be written: {error.strerror}") from error
 
 
-def read_robot(path: str) -> ThisRobot:
-    """Read a robot.
+def read_robot(path: str, task: str) -> ThisRobot:
+    """Read a robot for a task.
 
     Raises:
-        UserError: It can't be read, or a key or value makes no sense; the message names it.
+        UserError: It can't be read, a key or value makes no sense, or it is another task's with other joints.
     """
     content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
@@ -98,8 +99,11 @@ def read_robot(path: str) -> ThisRobot:
                 raise UserError(f"{path}: unknown key 'joints.{joint}.{name}': {near_names(str(name), IDENTIFIED)}")
         joints[str(joint)] = {name: _interval(path, f"joints.{joint}.{name}", v) for name, v in values.items()}
     delay, payload = content.get("delay"), content.get("payload")
+    of_task = _taken(path, "task", str, content.get("task", task))
+    if of_task != task and _joints(of_task, path) != _joints(task, path):
+        raise UserError(f"{path}: key 'task' is '{of_task}', whose robot has other joints than that of '{task}'")
     return ThisRobot(
-        task=_taken(path, "task", str, content.get("task", "")), joints=joints,
+        task=of_task, joints=joints,
         made_from=_taken(path, "made_from", list[str], content.get("made_from") or []),
         delay=None if delay is None else _interval(path, "delay", delay),
         payload=None if payload is None else _interval(path, "payload", payload),
@@ -149,6 +153,13 @@ def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float
         raise UserError(f"{robot.path}: key 'delay' is up to {robot.delay[2]:g} s; with steps of {cfg.sim.dt:g} s the "
                         f"task can delay actions by up to {step - shift:g} s")  # fmt: skip
     return robot.delay[0] + shift, robot.delay[2] + shift
+
+
+def _joints(task: str, path: str) -> set[str]:
+    try:
+        return {*task_registry.get_cfgs(task)[0].init_state.default_joint_angles}
+    except UserError as error:
+        raise UserError(f"{path}: key 'task': {error}") from None
 
 
 def _interval(path: str, key: str, value: Any) -> Interval:

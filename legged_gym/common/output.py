@@ -1,0 +1,64 @@
+"""Output that nobody reads any more: the terminal was closed, or the program at the other end of a pipe has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, cast
+
+
+def survive_lost_readers(ended: Callable[[], None]) -> None:
+    """Let no print fail in this process because nobody reads it; what comes afterwards is dropped.
+
+    An error there would strike in the middle of a training, and nobody would see it.
+
+    Args:
+        ended: Called when the program at the other end of a pipe has ended. A closed terminal sends a signal itself, if
+            the process is to end with it.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, _Surviving):
+            setattr(sys, name, cast(TextIO, _Surviving(stream, ended)))
+
+
+def tell(text: str) -> None:
+    """Write to standard error where ``print`` must not be used: in a signal's handler, or before the process ends."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode())
+
+
+class _Surviving:
+    """A text stream whose writing does not fail when its reader is gone."""
+
+    def __init__(self, stream: TextIO, ended: Callable[[], None]) -> None:
+        self._stream, self._ended = stream, ended
+
+    def write(self, text: str) -> int:
+        with self._surviving():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._surviving():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            # Also for what other languages write there, and for what is still in the stream's buffer.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+            if error.errno == errno.EPIPE:
+                self._ended()
