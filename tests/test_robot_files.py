@@ -46,7 +46,7 @@ def mjcf() -> str:
         "<geom type='box' size='.015 .015 .08' pos='0 0 -.1'/><geom class='look' type='box' size='.02 .02 .09'/>"
         f"<body name='{leg}_foot' pos='0 0 -.2'><joint name='{leg}_knee' axis='0 1 0' range='-2.6 2.6'/>"
         "<inertial pos='0 0 -.2' mass='.2' diaginertia='.001 .001 .001'/>"
-        "<geom size='.025' pos='0 0 -.2' condim='6' priority='1'/></body></body>"
+        "<geom size='.025' pos='0 0 -.2' condim='6' priority='1' margin='.01' gap='.005'/></body></body>"
         for leg, (x, y) in LEGS.items()
     )
     motors = "".join(f"<motor joint='{leg}_{j}' ctrlrange='-25 25'/>" for leg in LEGS for j in ("hip", "knee"))

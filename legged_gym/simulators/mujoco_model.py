@@ -215,7 +215,7 @@ def _shape_geoms(robot: RobotFile, asset: Any) -> None:
             geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
         geom.contype = _ROBOT_BIT
         geom.conaffinity = _GROUND_BIT | (_ROBOT_BIT if asset.self_collisions == 0 else 0)
-        geom.condim, geom.priority, geom.group = 3, 0, 3
+        geom.condim, geom.priority, geom.group, geom.margin, geom.gap = 3, 0, 3, 0.0, 0.0
     for joint in spec.joints:
         if joint.type != mujoco.mjtJoint.mjJNT_FREE:
             joint.armature += asset.armature
