@@ -36,8 +36,7 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
         UserError: Settings that don't go together.
     """
     cfg = train_cfg.to_dict()
-    # legged_gym's configurations replace this section without inheriting from it.
-    policy = LeggedRobotCfgPPO().to_dict()["policy"] | cfg["policy"]
+    policy = cfg["policy"]
     policy["class_name"] = cfg["runner"]["policy_class_name"] or policy["class_name"]
     recurrent = policy["class_name"] == "ActorCriticRecurrent"
     curiosity = cfg["rnd"] if cfg["rnd"]["weight"] > 0.0 else None

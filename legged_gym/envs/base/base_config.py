@@ -20,6 +20,9 @@ from legged_gym.common.errors import near_names
 from legged_gym.common.yaml_text import parse_yaml
 from legged_gym.envs.base.admissible import ConfigError, Factor, check, derive, entry, shown, takes_text
 
+_REPLACED = ("algorithm", "obs_groups")
+"""Sections that mean something else in another class: one that does not inherit has its own settings alone."""
+
 _Self = TypeVar("_Self", bound="BaseConfig")
 
 
@@ -29,7 +32,7 @@ class BaseConfig:
     Public class attributes become values of the instance; nested classes become sections, themselves
     :class:`BaseConfig` instances. A subclass's nested class replaces the parent's, so let it inherit from it
     (``class rewards(LeggedRobotCfg.rewards)``) to change only some values. What the parent's settings may be holds for
-    those of the same name either way.
+    those of the same name either way; a section outside all others keeps the settings that it leaves out.
     """
 
     _renamed: dict[str, tuple[str, ...]] = {}
@@ -44,10 +47,11 @@ class BaseConfig:
         """
         classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
         self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
-        for name in _public_names(type(self)):
+        whole = "." in _path or _path in _REPLACED
+        for name in _public_names(type(self).__mro__ if whole else classes):
             if hasattr(BaseConfig, name):
                 raise ConfigError(f"config key '{self.key(name)}' can't be called so: every section has a '{name}()'")
-            value = getattr(type(self), name)
+            value = self._default(name)
             if inspect.isclass(value):
                 sections = [vars(cls)[name] for cls in classes if inspect.isclass(vars(cls).get(name))]
                 parents = tuple(cls for section in sections for cls in section.__mro__)
@@ -111,7 +115,7 @@ class BaseConfig:
     def annotation(self, name: str) -> Any:
         """Return which values a setting may have: what is declared beside it, or what follows from its default."""
         declared = _declared(self.classes).get(name)
-        hint = derive(self.key(name), getattr(type(self), name)) if declared is None else declared
+        hint = derive(self.key(name), self._default(name)) if declared is None else declared
         return Factor if hint is float else hint
 
     def check(self) -> None:
@@ -152,6 +156,9 @@ class BaseConfig:
         """Return the dotted name of a setting in here."""
         return f"{self._path}.{name}" if self._path else name
 
+    def _default(self, name: str) -> Any:
+        return next(vars(cls)[name] for cls in self.classes if name in vars(cls))
+
     def _unknown(self, name: str) -> str:
         return f"unknown config key '{self.key(name)}': {near_names(name, self.names())}"
 
@@ -168,14 +175,11 @@ def class_to_dict(obj: Any) -> dict[str, Any]:
     return {name: class_to_dict(value) if inspect.isclass(value) else value for name, value in values.items()}
 
 
-def _public_names(cls: type) -> list[str]:
-    """List a section's settings, the base class's first."""
-    names: dict[str, None] = {}
-    for base in reversed(cls.__mro__):
-        if base not in (object, BaseConfig):
-            names.update(dict.fromkeys(name for name in vars(base) if not name.startswith("_")))
-    methods = {n for n, v in inspect.getmembers(cls) if inspect.isfunction(v) or isinstance(v, property)}
-    return [name for name in names if name not in methods]
+def _public_names(classes: tuple[type, ...]) -> list[str]:
+    """List the settings in some classes, those of the last one first."""
+    own = [cls for cls in reversed(classes) if cls not in (object, BaseConfig)]
+    settings = {name: value for cls in own for name, value in vars(cls).items() if not name.startswith("_")}
+    return [name for name, value in settings.items() if not (inspect.isfunction(value) or isinstance(value, property))]
 
 
 def _plain(value: Any) -> Any:

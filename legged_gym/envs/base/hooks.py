@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import TypeVar
 
@@ -17,14 +17,7 @@ from legged_gym.common.errors import UserError
 _Method = TypeVar("_Method", bound=Callable[..., None])
 
 INDEXED = frozenset(
-    [
-        "reset_idx",
-        "_resample_commands",
-        "_reset_dofs",
-        "_reset_root_states",
-        "_update_terrain_curriculum",
-        "update_command_curriculum",
-    ]
+    ["reset_idx", "_resample_commands", "_reset_dofs", "_reset_root_states", "_update_terrain_curriculum", "update_command_curriculum"]
 )
 """Hooks that take indices of robots, ``env_ids``, as legged_gym's do; the base class's take a mask as well."""
 TIMED = frozenset(("_post_physics_step_callback", "_push_robots"))
@@ -51,11 +44,11 @@ REFUSED = {
     "render": _VIEWER,
     "_draw_debug_vis": _VIEWER,
     "get_privileged_observations": _OBSERVE,
-    "_check_termination": "it is called check_termination, as in legged_gym",
-    "_compute_reward": "it is called compute_reward, as in legged_gym",
-    "_compute_observations": "it is called compute_observations, as in legged_gym",
-    "_post_physics_step": "it is called post_physics_step, as in legged_gym",
     "_prepare_rewards": "it is called _prepare_reward_function, as in legged_gym",
+    **{
+        f"_{name}": f"it is called {name}, as in legged_gym"
+        for name in ("check_termination", "compute_reward", "compute_observations", "post_physics_step")
+    },
 }
 """Methods that nothing would call, and what to do instead."""
 
@@ -63,13 +56,16 @@ GONE = {
     "dof_state": "read and write self.dof_pos and self.dof_vel",
     "sim_params": "read self.cfg.sim",
     "physics_engine": "--sim chooses the simulator; it is self.sim",
-    "viewer": _VIEWER,
-    "enable_viewer_sync": _VIEWER,
-    "headless": _VIEWER,
-    "graphics_device_id": _VIEWER,
-    "envs": _HOLDS,
-    "actor_handles": _HOLDS,
-    "robot_asset": _HOLDS,
+    **dict.fromkeys(("viewer", "enable_viewer_sync", "headless", "graphics_device_id"), _VIEWER),
+    **dict.fromkeys(("envs", "actor_handles", "robot_asset"), _HOLDS),
+    **dict.fromkeys(("rigid_state", "rigid_body_state", "rigid_body_states_view"), "read self.rigid_body_states"),
+    **dict.fromkeys(("feet_pos", "foot_positions"), "read self.rigid_body_states[:, self.feet_indices, 0:3]"),
+    **dict.fromkeys(("feet_vel", "foot_velocities"), "read self.rigid_body_states[:, self.feet_indices, 7:10]"),
+    **dict.fromkeys(("rpy", "base_euler_xyz"), "call get_euler_xyz(self.base_quat) of legged_gym.utils.math"),
+    **dict.fromkeys(("obs_history", "obs_history_buf"), "set env.history_length"),
+    "env_frictions": "read self.friction_coeffs",
+    "motor_strengths": "read self.rand.torque_multiplier",
+    "last_last_actions": "keep a copy of the self.last_actions of the step before",
     "height_samples": "call self.ground.height_at(points), m",
     "get_privileged_observations": "call get_observations()['privileged']",
 }
@@ -136,6 +132,21 @@ def stores(cls: type, base: type, attribute: str) -> bool:
     """Whether a method that a class defines beside ``base`` assigns ``self.<attribute>``: it keeps it by itself."""
     instructions = (i for _, method in _own_methods(cls, base) for i in dis.get_instructions(method))
     return any(i.opname == "STORE_ATTR" and i.argval == attribute for i in instructions)
+
+
+def uncalled(cls: type, base: type) -> list[str]:
+    """Return the private methods of a class that nothing in it names: a base class of another package called them."""
+    own = [value for parent in cls.__mro__ if parent not in base.__mro__ for value in vars(parent).values()]
+    functions = [getattr(value, "fget", None) or getattr(value, "__func__", value) for value in own]
+    known = names_in(function for function in functions if isinstance(function, FunctionType)) | {*dir(base)}
+    private = {name for name, _ in _own_methods(cls, base) if name[:1] == "_" and name[:2] != "__"}
+    return sorted(name for name in private - known if not name.startswith("_reward_"))
+
+
+def names_in(functions: Iterable[FunctionType]) -> set[str]:
+    """Return all attributes and texts in the code of functions."""
+    codes = [code for function in functions for code in _codes(function.__code__)]
+    return {word for code in codes for word in (*code.co_names, *code.co_consts) if isinstance(word, str)}
 
 
 def missing(cls: type, name: str) -> str:

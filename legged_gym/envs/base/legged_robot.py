@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
+from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
-from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores
+from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores, uncalled
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
 from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
@@ -56,6 +57,12 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         Raises:
             UserError: A setting or the URDF is wrong.
         """
+        if not isinstance(cfg, LeggedRobotCfg):
+            raise UserError(
+                f"{type(cfg).__name__} is no LeggedRobotCfg: let its class and its sections inherit from it"
+            )
+        for name in uncalled(type(self), LeggedRobot):
+            warnings.warn(f"{type(self).__name__}.{name}: nothing calls it", stacklevel=2)
         torch.manual_seed(seed)
         self.cfg = cfg = cfg.copy()
         cfg.check()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from legged_gym.common.processes import world
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
+from legged_gym.envs.base.hooks import names_in
 
 LEGGED_GYM = {
     "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
@@ -155,14 +155,4 @@ def _names_in_code(classes: tuple[type, ...]) -> set[str]:
     modules = [vars(sys.modules[base.__module__]) for base in bases if base.__module__ in sys.modules]
     holders = [dict(vars(base)) for base in bases] + modules
     holders += [dict(vars(value)) for module in modules for value in module.values() if inspect.isclass(value)]
-    names: set[str] = set()
-    todo = [function.__code__ for holder in holders for function in holder.values() if inspect.isfunction(function)]
-    while todo:
-        code = todo.pop()
-        names.update(code.co_names)
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                todo.append(constant)
-            elif isinstance(constant, str):
-                names.add(constant)
-    return names
+    return names_in(value for holder in holders for value in holder.values() if inspect.isfunction(value))

@@ -23,9 +23,8 @@ class StartStates:
         self._default, self._limits = default_dof_pos, limits
         noise = joint_values("init_state.joint_noise", self.cfg.joint_noise, names, missing=0.0)
         self._joint_noise = torch.tensor(noise, device=self.device)
-        stand_up = joint_values(
-            "init_state.stand_up_joint_angles", self.cfg.stand_up_joint_angles, names, exact=True, missing=math.nan
-        )
+        key, angles = "init_state.stand_up_joint_angles", self.cfg.stand_up_joint_angles
+        stand_up = joint_values(key, angles, names, exact=True, missing=math.nan)
         way = torch.tensor([stand_up], device=self.device) - default_dof_pos
         self._way = self.cfg.stand_up_share * way.nan_to_num()
         start = self.cfg.pos + self.cfg.rot + self.cfg.lin_vel + self.cfg.ang_vel

@@ -19,7 +19,7 @@ from legged_gym.simulators import Simulator
 _LEFT_OUT = (BaseConfig, DivergenceLog, Simulator, StepGraph)
 """Settings don't change, the simulator has a state of its own, the rest only looks on."""
 
-State = dict[str, torch.Tensor | float | int | bool]
+State = dict[str, Any]
 _NO_STATE = {"ground._heights", "extras"}
 """The first is large and made anew from the seed, the second is made anew in every step."""
 _Place = tuple[Any, Any]
@@ -47,7 +47,7 @@ def put_state(task: object, state: State) -> None:
     places = [(path, place, value) for path, place, value in _walk(task) if path in state]
     for path, _, tensor in places:
         if isinstance(tensor, torch.Tensor):
-            values.setdefault(_memory(tensor), []).append(_saved(state, path, tensor))
+            values.setdefault(_memory(tensor), []).append(state[path].to(tensor.device))
     for _, _, tensor in places:
         if isinstance(tensor, torch.Tensor):
             wanted = values[_memory(tensor)]
@@ -56,17 +56,11 @@ def put_state(task: object, state: State) -> None:
                 tensor.copy_(wanted[0])
     for path, (owner, key), value in places:
         if isinstance(value, torch.Tensor):
-            wanted_here = _saved(state, path, value)
+            wanted_here = state[path].to(value.device)
             if not torch.equal(value, wanted_here):
                 _assign(owner, key, wanted_here.clone())
         elif value != state[path]:
             _assign(owner, key, state[path])
-
-
-def _saved(state: State, path: str, like: torch.Tensor) -> torch.Tensor:
-    value = state[path]
-    assert isinstance(value, torch.Tensor)
-    return value.to(like.device)
 
 
 def _memory(tensor: torch.Tensor) -> tuple[Any, ...]:
