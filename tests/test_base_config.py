@@ -34,6 +34,31 @@ def test_sections_inherit_and_override() -> None:
     assert Parent().section.number == 1.0
 
 
+def test_sections_that_inherit_nothing_keep_what_they_leave_out() -> None:
+    class Bare(QminiCfg):
+        class rewards:
+            base_height_target = 0.3
+            own = 2.0
+
+            class scales:
+                alive = 1.0
+
+    class BarePPO(QminiCfgPPO):
+        class runner:
+            save_interval = 7
+
+        class algorithm:
+            class_name = "mine:Algorithm"
+
+    cfg, train_cfg = Bare(), BarePPO()
+    cfg.check()
+    assert (cfg.rewards.base_height_target, cfg.rewards.own) == (0.3, 2.0)
+    assert cfg.rewards.max_contact_force == QminiCfg().rewards.max_contact_force
+    assert cfg.rewards.scales.to_dict() == {"alive": 1.0}
+    assert train_cfg.runner.save_interval == 7 and train_cfg.runner.logger == "tensorboard"
+    assert train_cfg.algorithm.names() == ["class_name"], "another algorithm has other settings"
+
+
 def test_instances_share_nothing() -> None:
     first, second = Parent(), Parent()
     first.section.items.append(3.0)

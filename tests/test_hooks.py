@@ -264,6 +264,26 @@ def test_a_method_that_nothing_would_call_is_refused(name: str) -> None:
         type("Own", (type("Mixin", (), {name: lambda self: None}), Qmini), {})
 
 
+def test_a_private_method_that_nothing_calls_is_named() -> None:
+    class Fork(LeggedRobot):
+        @property
+        def _gait(self) -> torch.Tensor:
+            return self._phase()
+
+        def _phase(self) -> torch.Tensor:
+            return self.episode_length_buf * self.dt
+
+        def _reward_gait(self) -> torch.Tensor:
+            return self._gait
+
+        def _disturb_robots(self) -> None:
+            raise AssertionError("a fork's base class called it")
+
+    with pytest.warns(UserWarning, match=r"^Fork\._disturb_robots: nothing calls it$") as told:
+        Fork(PlainCfg()).close()
+    assert len([warning for warning in told if "nothing calls" in str(warning.message)]) == 1
+
+
 def test_calls_of_isaac_gym_are_refused() -> None:
     with pytest.raises(UserError, match=r"Own\._reset_dofs calls Isaac Gym \(self\.gym\): write to self\.root_states"):
 

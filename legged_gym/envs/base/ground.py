@@ -51,20 +51,12 @@ class Ground:
         self.env_origins = self.tile_origins[self.levels, self.types]
 
     def height_at(self, points: torch.Tensor) -> torch.Tensor:
-        """Return the ground's height at the nearest point of the grid, m.
-
-        Args:
-            points: World x and y in the first two of the last dimension, m, (..., 2 or more).
-        """
+        """Return the ground's height at the grid's nearest points to world x and y, m, (..., 2 or more)."""
         cells = (points[..., :2] - self._origin) / self.cfg.horizontal_scale + 0.5
         return self._lookup(cells[..., 0], cells[..., 1])
 
     def is_off(self, points: torch.Tensor) -> torch.Tensor:
-        """Return which points lie outside the field, bool, (N,).
-
-        Args:
-            points: World x and y in the first two of the last dimension, m, (N, 2 or more).
-        """
+        """Return which points, world x and y, m, (N, 2 or more), lie outside the field, bool, (N,)."""
         at = points[:, :2] - self._origin
         return ((at < 0.0) | (at > self._size)).any(dim=1)
 

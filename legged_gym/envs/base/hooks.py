@@ -16,9 +16,10 @@ from legged_gym.common.errors import UserError
 
 _Method = TypeVar("_Method", bound=Callable[..., None])
 
-INDEXED = frozenset(
-    ["reset_idx", "_resample_commands", "_reset_dofs", "_reset_root_states", "_update_terrain_curriculum", "update_command_curriculum"]
-)
+INDEXED = frozenset((
+    "reset_idx", "_resample_commands", "_reset_dofs", "_reset_root_states", "_update_terrain_curriculum",
+    "update_command_curriculum",
+))  # fmt: skip
 """Hooks that take indices of robots, ``env_ids``, as legged_gym's do; the base class's take a mask as well."""
 TIMED = frozenset(("_post_physics_step_callback", "_push_robots"))
 """Hooks that legged_gym calls by the host's counter of steps."""

@@ -24,7 +24,8 @@ class Pushes:
         strongest = [rand.max_push_vel_x, rand.max_push_vel_y]
         if rand.max_push_vel_xy > 0.0:
             if any(strongest):
-                raise ConfigError("config key 'domain_rand.max_push_vel_xy': give it, or max_push_vel_x and _y, not both")
+                key, value = "domain_rand.max_push_vel_xy", rand.max_push_vel_xy
+                raise ConfigError(f"config key '{key}' is {value:g} beside max_push_vel_x or _y: give either")
             strongest = [rand.max_push_vel_xy] * 2
         self._strongest = torch.tensor(strongest, device=device)
         self.by_setting = {f"max_push_vel_{axis}": self._strongest[i] for i, axis in enumerate("xy")}

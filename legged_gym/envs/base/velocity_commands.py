@@ -56,15 +56,12 @@ class VelocityCommands:
             self._stands.copy_(torch.where(free, standing, self._stands))
 
     def turn(self, quat: torch.Tensor) -> None:
-        """Let yaw rates lead to the headings of robots that are free and don't stand: 0.5/s of what is missing.
-
-        Args:
-            quat: Orientation of the bases, xyzw, (N, 4).
-        """
+        """Let yaw rates of robots that are free and don't stand lead from orientations, xyzw, (N, 4), to headings."""
         if not self.cfg.heading_command:
             return
         forward = quat_apply(quat, self._forward)
         missing = wrap_to_pi(self.values[:, 3] - torch.atan2(forward[:, 1], forward[:, 0]))
+        # legged_gym's 0.5/s of what is missing.
         rate = (0.5 * missing).clamp(self._low[2], self._high[2])
         self.values[:, 2] = torch.where(self._held | self._stands, self.values[:, 2], rate)
 
