@@ -111,7 +111,10 @@ def test_a_signal_while_a_mistake_is_told(capsys: pytest.CaptureFixture[str], mo
     def main() -> None:
         raise UserError("a mistake")
 
-    monkeypatch.setattr("legged_gym.cli.arguments.is_first_to_say", first_to_say)
+    monkeypatch.setattr("legged_gym.runners.distributed.is_first_to_say", first_to_say)
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     assert run_main(main) == 143
     assert capsys.readouterr().err == "error: a mistake\n\nstopped by SIGTERM\n"
     # And one that comes while the interpreter ends.
