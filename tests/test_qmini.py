@@ -378,3 +378,17 @@ def test_power_counts_what_joints_give_and_what_they_take(env: Qmini) -> None:
     env.torques[:], env.dof_vel[:] = 2.0, 0.0
     env.dof_vel[0, :2] = torch.tensor([1.5, -0.5])
     assert env._reward_power().tolist() == pytest.approx([4.0, 0.0])
+
+
+def test_heights_may_be_taken_above_the_mean_of_the_measured_ones(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(6, plane=False))
+    cfg.terrain.max_init_terrain_level, cfg.rewards.heights_above_mean = 2, True
+    cfg.terrain.level_change_probability = 0.0
+    env = make_qmini(cfg)
+    for _ in range(3):
+        env.step(torch.zeros(6, 10))
+        mean = env._get_heights().mean(dim=1)
+        torch.testing.assert_close(env.base_height, env.root_states[:, 2] - mean)
+        feet = env.rigid_body_states[:, env.feet_indices, 2]
+        torch.testing.assert_close(env.feet_height, feet - mean.unsqueeze(1))
+    assert not torch.allclose(env.ground.height_under(env.root_states), mean, atol=1e-4)

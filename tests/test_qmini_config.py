@@ -43,6 +43,7 @@ REWARD_FIGURES = {
     "foot_contact_force": 2.0,
     "contact_force_threshold": 1.0,
     "collision_force_threshold": 0.1,
+    "heights_above_mean": True,
 }
 COMMANDS = {
     "resampling_time": 5.0,
@@ -126,7 +127,7 @@ TERRAIN = {
     "measured_points_y": [-0.5, -0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
 }  # fmt: skip
 ENVIRONMENT = {
-    "env": {"episode_length_s": 20.0, "history_length": 5},
+    "env": {"episode_length_s": 20.02, "history_length": 5},
     "sim": {"dt": 0.005},
     "gait": {"period": 0.5, "offset": 0.5, "stance_ratio": 0.55},
     "noise": {"add_noise": True, "noise_level": 1.0},

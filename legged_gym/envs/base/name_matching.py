@@ -8,17 +8,9 @@ from legged_gym.envs.base.base_config import ConfigError
 def joint_values(
     key: str, values: dict[str, float], dof_names: list[str], exact: bool = False, missing: float | None = None
 ) -> list[float]:
-    """Spread a setting over the joints.
+    """Return a setting's value for each joint, from names of joints, or parts of them unless ``exact``.
 
-    Args:
-        key: The setting's dotted name, for messages.
-        values: From joint names, or parts of them, to values; the last that fits counts, as in legged_gym.
-        dof_names: The joints.
-        exact: The names are whole ones.
-        missing: Value of joints that no name fits; without it that is an error.
-
-    Returns:
-        A value for each joint.
+    The last name that fits counts, as in legged_gym. A joint that none fits gets ``missing``, or it is an error.
 
     Raises:
         ConfigError: A joint without a value, a name that fits no joint, or a value that is no number.
@@ -40,12 +32,8 @@ def joint_values(
 def link_indices(key: str, parts: list[str], body_names: list[str], merged: dict[str, str] | None = None) -> list[int]:
     """Return the indices of the links whose names hold one of ``parts``, ascending.
 
-    Args:
-        key: The setting's dotted name, for messages.
-        parts: Parts of names.
-        body_names: The links.
-        merged: Names of links that became part of others, and the others' names: a part of a name that no link has
-            may be one of theirs.
+    A part that no link's name holds may be in a name of ``merged``: of links that became part of others, whose names
+    it maps to.
 
     Raises:
         ConfigError: A part that no link's name holds.

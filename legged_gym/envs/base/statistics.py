@@ -20,13 +20,7 @@ class Statistics:
         self._sums: dict[str, torch.Tensor] = {}
 
     def declare(self, group: str, kind: str, names: list[str]) -> None:
-        """Announce a group of figures.
-
-        Args:
-            group: First part of the logged names.
-            kind: ``mean``, ``rms`` or ``share``.
-            names: Second parts of the logged names, in the order in which :meth:`add` gets them.
-        """
+        """Announce a group: its kind, and the second parts of the logged names in the order of :meth:`add`."""
         self._names[group] = (kind, names)
         self._sums[group] = torch.zeros(self.num_envs, len(names), device=self.device)
 

@@ -104,6 +104,11 @@ class Qmini(LeggedRobot):
         self._update_clock()
         super().compute_observations()
 
+    def _update_derived(self) -> None:
+        super()._update_derived()
+        if self.cfg.rewards.heights_above_mean:
+            self.base_height = self.root_states[:, 2] - self.measured_heights.mean(dim=1)
+
     def _update_feet(self) -> None:
         super()._update_feet()
         self._update_attitudes()
@@ -111,7 +116,9 @@ class Qmini(LeggedRobot):
     def _update_attitudes(self) -> None:
         """Update the feet's height above the ground, m, (N, 2), and roll and pitch of feet, (N, 2), and base, (N,)."""
         self.feet_states = self.rigid_body_states[:, self.feet_indices]
-        self.feet_height = self.feet_states[..., 2] - self.ground.height_at(self.feet_states)
+        above_mean = self.cfg.rewards.heights_above_mean
+        ground = self.measured_heights.mean(1, True) if above_mean else self.ground.height_at(self.feet_states)
+        self.feet_height = self.feet_states[..., 2] - ground
         # All in one call: it is the number of calls that takes time.
         quats = torch.cat((self.feet_states[..., 3:7], self.root_states[:, None, 3:7]), dim=1)
         roll, pitch, _ = get_euler_xyz(quats)

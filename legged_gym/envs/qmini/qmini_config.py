@@ -15,6 +15,8 @@ class QminiPublishedCfg(LeggedRobotCfg):
 
     class env(LeggedRobotCfg.env):
         history_length = 5
+        # legged_gym's episodes end one step late.
+        episode_length_s = 20.02
 
     class terrain(LeggedRobotCfg.terrain):
         mesh_type = "heightfield"
@@ -134,6 +136,9 @@ class QminiPublishedCfg(LeggedRobotCfg):
             action_rate = -5e-3
             collision = -1.5
 
+        heights_above_mean: bool = True
+        """Judge the heights of base and feet above the mean of the measured heights, not above the ground below."""
+
         lin_vel_sigma: Positive = 0.04
         """Velocity tracking = exp(-error² / this), (m/s)²."""
         lin_vel_y_tolerance: Speed = 0.2
@@ -166,6 +171,9 @@ class QminiPublishedCfg(LeggedRobotCfg):
 
 class QminiCfg(QminiPublishedCfg):
     """Qmini's task, made for a robot that is pushed, slips, stumbles and hears of things late."""
+
+    class env(QminiPublishedCfg.env):
+        episode_length_s = 20.0
 
     class terrain(QminiPublishedCfg.terrain):
         terrain_proportions = {
@@ -230,6 +238,7 @@ class QminiCfg(QminiPublishedCfg):
             action_rate = -0.1
             torques = -1e-4
 
+        heights_above_mean = False
         lin_vel_y_tolerance = 0.08
         base_pitch_target = 0.0
         collision_force_threshold = 1.0
