@@ -59,13 +59,9 @@ class Progress:
     def update(
         self, done: float | None = None, speed: str = "", detail: str | None = None, rest: float | None = None
     ) -> None:
-        """Update the progress.
+        """Update the progress, of which the amount ``done`` and ``detail`` stay as they are where they are None.
 
-        Args:
-            done: The amount done so far, of ``total``; None leaves it unchanged.
-            speed: For example ``"1000 steps/s"``.
-            detail: Further values or the current item; None leaves it unchanged.
-            rest: Seconds still needed; by default estimated from the work so far.
+        ``speed`` is, for example, ``"1000 steps/s"``. The seconds of ``rest`` are estimated by default.
         """
         self._done = self._done if done is None else done
         self._detail = self._detail if detail is None else detail
@@ -187,14 +183,9 @@ def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | No
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None) -> None:
-    """Print a table, its first column to the left and the others to the right.
+    """Print a table, the first column to the left, the others to the right; a head's line break precedes its unit.
 
     A terminal that is too narrow gets the columns in several tables one below the other; a file gets one wide table.
-
-    Args:
-        head: Of the columns; a line break divides a title from its unit.
-        rows: As many cells each.
-        stream: Where to; standard output by default.
     """
     console = _console(stream if stream is not None else sys.stdout)
     sizes = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(head, *rows, strict=True)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -20,6 +21,15 @@ class SimulatorLostError(TrainingStoppedError):
 
 class VideoUnavailableError(Exception):
     """Drawing or encoding is impossible on this machine."""
+
+
+@contextlib.contextmanager
+def file_errors(what: str) -> Iterator[None]:
+    """Make a mistake of the user's of what the operating system refuses inside the block: ``what``, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{what}: {error.strerror or error}") from error
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, file_errors
 
 _LOCK_FILE = ".lock"
 
@@ -41,11 +41,9 @@ class RunLock:
         Raises:
             UserError: Another process has it, or the folder can't be written.
         """
-        try:
+        with file_errors(f"cannot write to run folder {self._folder}"):
             os.makedirs(self._folder, exist_ok=True)
             free = self.acquire()
-        except OSError as error:
-            raise UserError(f"cannot write to run folder {self._folder}: {error.strerror or error}") from error
         try:
             if not free:
                 owner = os.pread(self._file, 200, 0).decode(errors="replace") or "another process"

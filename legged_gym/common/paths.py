@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from legged_gym import IS_CHECKOUT, LEGGED_GYM_ROOT_DIR
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import file_errors
 
 
 def relative(path: str) -> str:
@@ -45,12 +45,10 @@ def write_text(path: str, text: str) -> None:
     Raises:
         UserError: The file can't be written.
     """
-    try:
+    with file_errors(f"can't write '{path}'"):
         with open(f"{path}.tmp", "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(f"{path}.tmp", path)
-    except OSError as error:
-        raise UserError(f"can't write '{path}': {error.strerror}") from error
 
 
 def git_revision() -> str:

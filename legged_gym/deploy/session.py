@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
 from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.scenarios import Plan, Scenario
-from legged_gym.policies.exported import ControllerConfig, load_policy
-from legged_gym.policies.networks import digest as files_digest
+from legged_gym.policies.exported import ControllerConfig, PolicyFiles, load_policy
+from legged_gym.policies.networks import digest
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.robot_file import ThisRobot
 from legged_gym.this_robot.walking import log_of_trial, plan_for
@@ -66,21 +67,23 @@ class Session:
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
-    def run(self, scenarios: Sequence[Scenario]) -> None:
-        """Run scenarios, one after the other; Ctrl-C leaves what was finished.
+    @functools.cached_property
+    def _policy(self) -> PolicyFiles:
+        return load_policy(self.folder)
 
-        Args:
-            scenarios: What is asked; those of ``result`` are the ones that were judged.
+    def run(self, scenarios: Sequence[Scenario]) -> None:
+        """Run scenarios, one after the other; Ctrl-C leaves what was finished, and ``result`` what was judged.
 
         Raises:
             UserError: The policy, the robot and the settings don't fit each other.
         """
-        config = load_policy(self.folder).config
+        config = self._policy.config
         # What does not fit is told before anything runs.
-        Controller(load_policy(self.folder))
+        Controller(self._policy)
         World(WorldSettings(self.urdf, config.body), config.joint_names, config.foot_names)
         plans = [self._draw(scenario, config) for scenario in scenarios]
-        policy = PolicyResult(policy_name(self.folder), self.folder, digest(self.folder))
+        nets = [net.path for net in (self._policy.estimator, self._policy.actor) if net is not None]
+        policy = PolicyResult(policy_name(self.folder), self.folder, digest(nets))
         self.result.policies.append(policy)
         start = time.perf_counter()
         with Progress("trials", sum(map(len, plans)), keep=False) as bar:
@@ -92,8 +95,8 @@ class Session:
 
     def log(self, scenario: Scenario, of_motors: bool) -> RobotLog:
         """Run the first trial of a scenario once more and return its log, of the policy's steps or the motors'."""
-        policy = load_policy(self.folder)
-        return log_of_trial(policy, self.urdf, self._draw(scenario, policy.config)[0], of_motors)
+        plans = self._draw(scenario, self._policy.config)
+        return log_of_trial(self._policy, self.urdf, plans[0], of_motors)
 
     def describe_ends(self, most: int) -> list[str]:
         """Return a line for each of the first trials that ended early."""
@@ -141,7 +144,7 @@ class Session:
 
     def _stage(self, plan: TrialPlan) -> Stage:
         """Return what is needed to draw a trial."""
-        config = load_policy(self.folder).config
+        config = self._policy.config
         settings = WorldSettings(self.urdf, config.body, ground=plan.ground, reach=plan.reach)
         world = World(settings, config.joint_names, config.foot_names)
         return Stage(world.cfg, world.terrain, config.joint_names)
@@ -175,9 +178,3 @@ def policy_name(folder: str) -> str:
     """Return what an exported policy is called: its run, or its folder."""
     path = Path(folder).resolve()
     return path.parent.name if path.name == "exported" else path.name
-
-
-def digest(folder: str) -> str:
-    """Return the first digits of the networks' common SHA-256, as the evaluation does."""
-    policy = load_policy(folder)
-    return files_digest([net.path for net in (policy.estimator, policy.actor) if net is not None])

@@ -16,7 +16,7 @@ from legged_gym.deploy.controller import Sensors
 from legged_gym.evaluation.scenarios import PLANE
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
 from legged_gym.policies.exported import BUILT_IN
-from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.simulators.mujoco_model import HeightPatch, build_scene
 
 _STANCE = 0.2
 """How far around the base's place the feet may be at the start, m."""
@@ -57,18 +57,6 @@ class WorldSettings:
     """N·m·s/rad."""
     joint_friction: float | tuple[float, ...] = 5.05e-3
     """N·m."""
-
-
-@dataclass
-class Field:
-    """Uneven ground."""
-
-    heights: np.ndarray
-    """m, indexed [ix, iy]."""
-    horizontal_scale: float
-    """Distance of neighbouring points, m."""
-    origin: tuple[float, float]
-    """World x and y of ``heights[0, 0]``, m."""
 
 
 @dataclass
@@ -267,25 +255,21 @@ class World:
         return result
 
 
-def _uneven_ground(settings: WorldSettings) -> Field:
+def _uneven_ground(settings: WorldSettings) -> HeightPatch:
     """Make the evaluation's ground of that name, with the world's origin in its middle; it is always the same."""
     if settings.ground not in TERRAINS:
         raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *TERRAINS])}")
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
     seed = list(TERRAINS).index(settings.ground)
     heights = TERRAINS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
-    return Field(heights, SCALE, (-half * SCALE, -half * SCALE))
+    return HeightPatch(heights, SCALE, (-half * SCALE, -half * SCALE))
 
 
 def _scene_cfg(settings: WorldSettings, foot_names: list[str]) -> SimpleNamespace:
     """Return what ``build_scene`` and drawings read."""
     return SimpleNamespace(
         asset=SimpleNamespace(
-            file=settings.urdf,
-            foot_name=tuple(foot_names),
-            fix_base_link=False,
-            self_collisions=1,
-            **settings.body,
+            file=settings.urdf, foot_name=tuple(foot_names), fix_base_link=False, self_collisions=1, **settings.body
         ),
         init_state=SimpleNamespace(pos=[0.0, 0.0, 0.0], rot=[0.0, 0.0, 0.0, 1.0]),
         sim=SimpleNamespace(

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import file_errors
 from legged_gym.evaluation.rollout import Rollout
 
 STYLE: dict[Any, Any] = {
@@ -40,13 +40,11 @@ def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequenc
             names = rollout.labels.column_titles()
             figures["estimate"] = _grid(time, names, {"estimate": rollout.estimate, "truth": rollout.label})
         paths = []
-        try:
+        with file_errors(f"can't write plots into '{folder}'"):
             os.makedirs(folder, exist_ok=True)
             for name, figure in figures.items():
                 paths.append(os.path.join(folder, f"{name}.png"))
                 figure.savefig(paths[-1], dpi=110)
-        except OSError as error:
-            raise UserError(f"can't write plots into '{folder}': {error.strerror}") from error
     return paths
 
 

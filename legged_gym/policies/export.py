@@ -17,7 +17,7 @@ import torch
 from rsl_rl.models import MLPModel
 
 from legged_gym.common.controller_rules import TILT_LIMIT
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import file_errors
 from legged_gym.common.paths import git_revision
 from legged_gym.policies.contract import (
     METADATA_FILE,
@@ -281,11 +281,9 @@ def _rounded(values: torch.Tensor | float) -> Any:
 def _staging(folder: Path) -> Iterator[Path]:
     """Give a folder whose files move to ``folder`` at the end, or vanish with it if something fails."""
     created = not folder.exists()
-    try:
+    with file_errors(f"cannot write to folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
-    except OSError as error:
-        raise UserError(f"cannot write to folder {folder}: {error.strerror or error}") from error
     try:
         yield staging
         for file in sorted(staging.iterdir()):

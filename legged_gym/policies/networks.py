@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.ports import PORTS
 
 Memory = list[np.ndarray]
@@ -117,8 +117,6 @@ def digest(files: Sequence[str | Path]) -> str:
     """
     content = hashlib.sha256()
     for path in files:
-        try:
+        with file_errors(f"can't read '{path}'"):
             content.update(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(f"can't read '{path}': {error.strerror}") from error
     return content.hexdigest()[:12]

@@ -14,7 +14,7 @@ import numpy as np
 
 from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
+from legged_gym.simulators.mujoco_model import GROUND, HeightField, HeightPatch, SceneCfg, build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -45,15 +45,6 @@ View = Viewpoint | type[LeggedRobotCfg.viewer]
 def at_distance(view: View, factor: float) -> Viewpoint:
     """Return the same view from ``factor`` times as far away."""
     return Viewpoint([factor * value for value in view.pos], view.lookat)
-
-
-@dataclass
-class HeightPatch:
-    """A height field or a part of it, and nothing else of a terrain."""
-
-    heights: np.ndarray
-    horizontal_scale: float
-    origin: tuple[float, ...]
 
 
 @dataclass(frozen=True)

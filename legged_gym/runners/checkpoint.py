@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from legged_gym.common.errors import TrainingStoppedError, UserError
+from legged_gym.common.errors import TrainingStoppedError, UserError, file_errors
 
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
@@ -61,13 +61,12 @@ def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> Non
     # In the same folder, because a file can only be renamed atomically within its file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write checkpoint {path}: {error.strerror or error}") from error
+        with file_errors(f"cannot write checkpoint {path}"):
+            with open(temporary, "wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -79,10 +78,8 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     Raises:
         UserError: It can't be read.
     """
-    try:
+    with file_errors(f"cannot read checkpoint {path}"):
         return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
 
 
 def read_checkpoint(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR, runners
-from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.errors import UserError, file_errors, near_names
 from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
@@ -144,10 +144,8 @@ def output_folder(given: str | None, kind: str, log_root: str | None) -> context
     """
     if not given:
         return new_run_folder(experiment_root(kind, log_root))
-    try:
+    with file_errors(f"can't create the folder '{given}' (--out)"):
         os.makedirs(given, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't create the folder '{given}' (--out): {error.strerror}") from error
     if not os.access(given, os.W_OK):
         raise UserError(f"can't write into the folder '{given}' (--out)")
     return contextlib.nullcontext(given)

@@ -73,6 +73,15 @@ class HeightField(Protocol):
 
 
 @dataclass
+class HeightPatch:
+    """A height field or a part of it, and nothing else of a terrain."""
+
+    heights: np.ndarray
+    horizontal_scale: float
+    origin: tuple[float, ...]
+
+
+@dataclass
 class Scene:
     """A compiled model and where things are in it."""
 

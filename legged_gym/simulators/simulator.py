@@ -161,10 +161,7 @@ class Simulator(ABC):
         """
 
     def follow(self, drive: Drive) -> torch.Tensor:
-        """Advance all robots by a control step in one call, and update all state tensors.
-
-        Args:
-            drive: The torque law, with a target for each of the physics steps.
+        """Advance all robots by a control step in one call, by a torque law, and update all state tensors.
 
         Returns:
             Torques of the last physics step, N·m, (N, D).
@@ -204,12 +201,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def set_root_velocity(self, mask: torch.Tensor, velocity: torch.Tensor) -> None:
-        """Replace the base's velocity of the robots in ``mask``. State tensors change at the next refresh.
-
-        Args:
-            mask: Which robots, bool, (N,).
-            velocity: Linear and angular velocity, world frame, (N, 6).
-        """
+        """Replace the bases' velocity, world frame, (N, 6), in ``mask``; tensors change at the next refresh."""
 
     @abstractmethod
     def set_parameters(self, parameters: PhysicsParameters) -> None:

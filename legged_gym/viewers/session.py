@@ -83,7 +83,7 @@ class TrainingSession(Session):
         """Show the training that ``runner`` does in ``env``."""
         self._runner = runner
         estimates = hasattr(runner.alg, "get_estimator")
-        super().__init__(env, self._estimate if estimates else None, runner.device)
+        super().__init__(env, (lambda obs: runner.alg.get_estimator()(obs)) if estimates else None, runner.device)
 
     @property
     def title(self) -> str:
@@ -91,9 +91,6 @@ class TrainingSession(Session):
         # rsl_rl's own runner counts the iteration it is in, ours those that are done.
         done = getattr(self._runner, "completed_iterations", self._runner.current_learning_iteration)
         return f"training, iteration {done + 1}"
-
-    def _estimate(self, obs: TensorDict) -> torch.Tensor:
-        return self._runner.alg.get_estimator()(obs)
 
 
 @dataclass

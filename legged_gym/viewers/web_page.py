@@ -11,7 +11,7 @@ import warnings
 
 import viser
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import file_errors
 from legged_gym.viewers.guard import guarded
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.replay import RecordedSession
@@ -154,12 +154,10 @@ def is_private(host: str) -> bool:
 
 def _serve(host: str, port: int) -> viser.ViserServer:
     """Start the server, without its own announcement."""
-    try:
+    with file_errors(f"--host {host}: no page can be served there"):
         # The server itself would wait forever for an address that is not this computer's.
         family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(address)
-    except OSError as error:
-        raise UserError(f"--host {host}: no page can be served there: {error.strerror}") from error
     with contextlib.redirect_stdout(io.StringIO()), guarded(host):
         return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)

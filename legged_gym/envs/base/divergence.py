@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, file_errors
 from legged_gym.simulators.divergence import CAUSES
 
 _SECONDS = 1.0
@@ -41,11 +41,9 @@ class Replay:
         Raises:
             UserError: The file can't be written.
         """
-        try:
+        with file_errors(f"can't write '{path}'"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             np.savez_compressed(path, **vars(self))
-        except OSError as error:
-            raise UserError(f"can't write '{path}': {error.strerror or error}") from error
 
     @classmethod
     def read(cls, path: str) -> Replay:

@@ -18,13 +18,7 @@ class RewardSum:
     """Calls the methods ``_reward_<name>`` of a task that have a scale, and adds them up."""
 
     def __init__(self, task: BaseTask, scales: dict[str, float], dt: float, only_positive: bool) -> None:
-        """Find the methods.
-
-        Args:
-            task: Has the methods; each returns (N,), or a number.
-            scales: By name; terms with scale 0 are not even computed.
-            dt: Control step, s: scales are rates per second.
-            only_positive: Clip the sum, without ``termination``, at zero.
+        """Find the methods; scales are rates per second, and a term with scale 0 is not even computed.
 
         Raises:
             ConfigError: A scale without a method; the message lists near names.

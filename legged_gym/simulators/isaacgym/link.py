@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from legged_gym.common.console import tell_if_slow
-from legged_gym.common.errors import SimulatorLostError, UserError
+from legged_gym.common.errors import SimulatorLostError, UserError, file_errors
 from legged_gym.simulators.isaacgym.python import Interpreter, explain, first_error, last_words
 from legged_gym.simulators.isaacgym.worker import COMMAND
 
@@ -183,13 +183,11 @@ class Link:
         replies, commands, lifeline, memory, scene = fds
         numbers = [str(fd) for fd in (replies, commands, lifeline, memory, scene)]
         command = [self._python.path, "-u", str(_WORKER), *numbers, json.dumps(device)]
-        try:
+        with file_errors(f"'{self._python.path}' can't be started"):
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, pass_fds=fds,
                 env=self._python.environment(), start_new_session=True,
             )  # fmt: skip
-        except OSError as error:
-            raise UserError(f"'{self._python.path}' can't be started: {error.strerror}") from error
 
     @staticmethod
     def _pipes(opened: contextlib.ExitStack) -> tuple[int, int, int, tuple[int, int, int]]:
