@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,30 @@ def small_plain() -> PlainCfg:
     return cfg
 
 
+def test_values_of_legged_gym_that_change_nothing_may_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    class Published(PlainCfg):
+        class terrain(PlainCfg.terrain):
+            selected = False
+            restitution = 0.0
+
+        class sim(PlainCfg.sim):
+            substeps = 1
+            up_axis = 1
+
+    cfg = Published()
+    cfg.env.num_envs = 1
+    with contextlib.closing(LeggedRobot(cfg)) as env:
+        env.step(torch.zeros(1, env.num_actions))
+    assert "nothing read" not in capsys.readouterr().err
+    cfg.sim.substeps = 2
+    with pytest.raises(UserError, match=r"'sim\.substeps' is legged_gym's, and not here: write a smaller 'sim\.dt'"):
+        LeggedRobot(cfg)
+
+
 def test_trainings_are_checked_too(tmp_path: Path) -> None:
     class MyPPO(LeggedRobotCfgPPO):
         class runner(LeggedRobotCfgPPO.runner):
-            algorithm_class_name = "PPO"
+            algorithm_class_name = "HIMPPO"
 
     class Mistyped(LeggedRobotCfgPPO):
         class algorithm(LeggedRobotCfgPPO.algorithm):

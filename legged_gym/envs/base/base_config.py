@@ -20,9 +20,6 @@ from legged_gym.common.errors import near_names
 from legged_gym.common.yaml_text import parse_yaml
 from legged_gym.envs.base.admissible import ConfigError, Factor, check, derive, entry, shown, takes_text
 
-_REPLACED = ("algorithm", "obs_groups")
-"""Sections that mean something else in another class: one that does not inherit has its own settings alone."""
-
 _Self = TypeVar("_Self", bound="BaseConfig")
 
 
@@ -47,7 +44,8 @@ class BaseConfig:
         """
         classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
         self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
-        whole = "." in _path or _path in _REPLACED
+        # These two mean something else in a class that does not inherit them.
+        whole = "." in _path or _path in ("algorithm", "obs_groups")
         for name in _public_names(type(self).__mro__ if whole else classes):
             if hasattr(BaseConfig, name):
                 raise ConfigError(f"config key '{self.key(name)}' can't be called so: every section has a '{name}()'")

@@ -31,16 +31,19 @@ LEGGED_GYM = {
 }
 """Settings of legged_gym that this package does not have, and what to write instead."""
 
+_SO_ANYWAY = {
+    "terrain.restitution": 0.0, "terrain.selected": False, "terrain.terrain_kwargs": None, "sim.substeps": 1,
+    "sim.up_axis": 1, "asset.disable_gravity": False, "asset.default_dof_drive_mode": 3, "runner.resume_path": None,
+    "runner.algorithm_class_name": "PPO",
+}  # fmt: skip
+"""Values of some of them that ask for what is done anyway, and so may stay."""
+
 _LOOKED_UP = ("rewards.scales", "obs_groups")
 """Sections whose names are looked up one by one, by who refuses those that mean nothing."""
 
 
 def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
-    """Refuse own settings that are legged_gym's, or that look like a typing error and that no code reads.
-
-    Args:
-        cfg: A task's or a training's configuration.
-        readers: Classes that read it; what stands in their modules is no typing error.
+    """Refuse own settings that are legged_gym's, or that look like a typing error and no module of ``readers`` names.
 
     Raises:
         ConfigError: The setting, and what to write instead.
@@ -118,7 +121,8 @@ def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:
     known = set(_known(section))
     for name in section.names():
         value = section.__dict__[name]
-        if section.key(name) in _LOOKED_UP:
+        key = section.key(name)
+        if key in _LOOKED_UP or (key in _SO_ANYWAY and value == _SO_ANYWAY[key]):
             continue
         if name not in known:
             yield section, name
