@@ -244,13 +244,7 @@ class EstimatorPPO(PPO):
         }
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
-        """Load what :meth:`save` returned and the runner added.
-
-        Args:
-            loaded_dict: The saved values.
-            load_cfg: Which of ``actor`` (with the estimator, whose output it was trained on), ``critic``,
-                ``optimizer`` (both) and ``iteration`` to load; None: all.
-            strict: Whether the parameters' names must match exactly.
+        """Load what :meth:`save` returned and the runner added; the estimator goes with the actor.
 
         Returns:
             Whether the iteration is to be loaded.

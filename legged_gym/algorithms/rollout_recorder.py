@@ -61,12 +61,7 @@ class RolloutRecorder:
         return self._transition.actions
 
     def store(self, rewards: torch.Tensor, dones: torch.Tensor, time_outs: torch.Tensor | None) -> None:
-        """Store the transition that :meth:`act` began.
-
-        Args:
-            rewards: (N,).
-            dones: Which episodes ended, (N,).
-            time_outs: Which of them only because their time was up, (N,); None: none.
+        """Store the transition that :meth:`act` began, all (N,); ``time_outs`` are those that time alone ended.
 
         Raises:
             OverflowError: The storage is full.

@@ -73,12 +73,7 @@ def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse
 
 
 def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Return a parser with the arguments of all scripts that simulate robots and their policy.
-
-    Args:
-        description: What the script does.
-        examples: Command lines, shown below the help.
-    """
+    """Return a parser with the arguments of all scripts that simulate robots and their policy."""
     parser = make_task_parser(description, examples)
     add = parser.add_argument
     add(
@@ -149,13 +144,7 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str], default: str) -> None:
-    """Add the arguments that choose a viewer.
-
-    Args:
-        parser: Where to add them.
-        viewers: What ``--viewer`` takes; ``auto`` is the default.
-        default: What ``auto`` means, for the help.
-    """
+    """Add the arguments that choose one of ``viewers``; the help of ``auto`` says what ``default`` is."""
     add = parser.add_argument
     add("--viewer", choices=viewers, default="auto", help=f"how to watch the robots (default: {default})")
     add(
@@ -218,11 +207,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
-    """Read the command line.
-
-    Args:
-        argv: The arguments; those of the process if not given.
-        parser: Made by :func:`make_parser`; that of training if not given.
+    """Read the command line, by default the process's, and by default with training's parser.
 
     Raises:
         UserError: An argument is unknown or can't be read.

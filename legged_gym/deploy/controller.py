@@ -68,11 +68,7 @@ class Controller:
     """
 
     def __init__(self, policy: PolicyFiles, low_pass: bool = False) -> None:
-        """Check that the networks fit the figures, and begin to walk.
-
-        Args:
-            policy: The exported policy.
-            low_pass: Let commands rise and fall slowly, as the robot's sticks do, within about a second.
+        """Check that the networks fit, and begin to walk; ``low_pass`` smooths commands over about a second.
 
         Raises:
             UserError: An observation term that the controller does not know, or networks of another width.

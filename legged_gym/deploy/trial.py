@@ -82,12 +82,7 @@ class Trial:
     def run(
         self, watch: Callable[[Trial], None] | None = None, watch_motors: Callable[[Trial], None] | None = None
     ) -> TrialResult:
-        """Let the robot go its way to the end, or until a second after it fell.
-
-        Args:
-            watch: Called after each control step, for films.
-            watch_motors: Called whenever the motors look and act.
-        """
+        """Let the robot go to the end, or until a second after it fell; films watch steps, logs the motors' ticks."""
         self._watch_motors = watch_motors
         end = np.inf
         while len(self._rows) < self.plan.steps and self.time < end:

@@ -89,12 +89,7 @@ class World:
     """Steps one robot."""
 
     def __init__(self, settings: WorldSettings, joint_names: list[str], foot_names: list[str]) -> None:
-        """Build the scene.
-
-        Args:
-            settings: Body and ground.
-            joint_names: Joints in the controller's order, D.
-            foot_names: Links that may touch the ground, in the controller's order.
+        """Build the scene; ``foot_names`` are the links that may touch the ground.
 
         Raises:
             UserError: The URDF can't be read or lacks a joint or a foot, or a setting makes no sense.

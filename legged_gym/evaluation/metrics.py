@@ -103,12 +103,7 @@ def sway(rollout: Rollout) -> float:
 
 
 def drift(rollout: Rollout, reduce: Callable[[Floats], float]) -> float:
-    """Farthest that the base of each standing trial gets from where it was a second after the start.
-
-    Args:
-        rollout: Trials with any other command than zero are left out.
-        reduce: Makes one number of the trials' distances, m, (n,).
-    """
+    """Farthest that each standing trial's base gets from where it was after a second, m, as ``reduce`` sums it up."""
     chosen = rollout.select(motion.standing_trials(rollout))
     rows = motion.settled(chosen)
     settles = rows.any(axis=0)

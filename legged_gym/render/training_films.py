@@ -53,14 +53,7 @@ class TrainingFilms:
         interval: int,
         estimate: Callable[[], torch.Tensor] | None = None,
     ) -> None:
-        """Film from the next iteration on.
-
-        Args:
-            env: The training's environment.
-            logger: Its logger, with a folder.
-            interval: Iterations from the start of one film to the start of the next.
-            estimate: Returns what the estimator said before the last step, in the label's scale, (N, L).
-        """
+        """Film every ``interval`` iterations from the next one on; ``estimate`` is what was said before a step."""
         self._env, self._logger, self._interval, self._estimate = env, logger, interval, estimate
         self._steps = round(_SECONDS / env.dt)
         self._recorder = Recorder(env)

@@ -23,12 +23,7 @@ _FLAG = "--estimator_weights"
 def average_checkpoints(
     paths: Sequence[str], weights: Sequence[float], estimator_weights: Sequence[float] | None = None
 ) -> dict[str, Any]:
-    """Return a checkpoint with the weighted mean of all nets; the rest, optimisers included, is the last one's.
-
-    Args:
-        paths: Files of at least one checkpoint.
-        weights: One for each, finite and none negative; they are scaled to a sum of one.
-        estimator_weights: Others for the estimator; None: the same.
+    """Return the weighted mean of checkpoints' nets, the estimator's perhaps by other weights; the rest is the last's.
 
     Raises:
         UserError: A file can't be read or holds other nets than the last one, or the weights don't fit.

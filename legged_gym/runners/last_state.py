@@ -30,12 +30,7 @@ class LastState:
     """
 
     def __init__(self, folder: str, interval: float = 3.0) -> None:
-        """Start without a state.
-
-        Args:
-            folder: The run's, for :meth:`save`.
-            interval: Least time between copies, s: one of Qmini's state takes some milliseconds.
-        """
+        """Start without a state; copies are ``interval`` s apart, as one of Qmini's takes some milliseconds."""
         self.folder, self.interval = folder, interval
         self.may_save: Callable[[], bool] = lambda: True
         """Whether this process is the one that saves."""
@@ -45,12 +40,7 @@ class LastState:
         self._bell: socket.socket | None = None
 
     def keep(self, iteration: int, make: Callable[[], dict[str, Any]]) -> None:
-        """Copy the state if the last copy is old enough.
-
-        Args:
-            iteration: Index of the iteration just completed.
-            make: Returns the checkpoint's contents, in which tensors may be on any device.
-        """
+        """Copy the state after an iteration, which ``make`` returns on any device, if the last copy is old enough."""
         if time.monotonic() - self._kept_at < self.interval:
             return
         self._kept = iteration, _on_host(make())

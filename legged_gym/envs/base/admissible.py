@@ -111,14 +111,10 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def derive(key: str, default: Any) -> Any:
-    """Return the annotation of a setting that has none, from its default value.
+    """Return the annotation of a setting that has none, from its default value in the configuration's class.
 
     Numbers are finite. A list of numbers with fractions is a vector or a range and keeps its length; lists of names
     and of integers may grow and shrink.
-
-    Args:
-        key: The setting's dotted name; the lower end of a range comes first.
-        default: Its value in the configuration's class.
     """
     if isinstance(default, bool | int | float | str):
         return type(default)

@@ -36,12 +36,7 @@ class BaseConfig:
     """Settings of older runs, and those that took their places."""
 
     def __init__(self, _path: str = "", _declared_by: tuple[type, ...] = ()) -> None:
-        """Instantiate all nested sections and copy all values.
-
-        Args:
-            _path: The section's dotted name.
-            _declared_by: Classes that may hold the annotations of its settings, beside its own.
-        """
+        """Instantiate all nested sections, and copy all values."""
         classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
         self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
         # These two mean something else in a class that does not inherit them.

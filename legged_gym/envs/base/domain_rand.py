@@ -38,10 +38,6 @@ class DomainRand:
     def __init__(self, cfg: LeggedRobotCfg, sim: Simulator) -> None:
         """Draw the physical parameters; motors are nominal until the first :meth:`redraw_motors`.
 
-        Args:
-            cfg: The task's configuration; ``domain_rand``, ``motors``, ``latency`` and ``terrain.friction`` are read.
-            sim: The simulation, which knows what the robot's file tells of its base and its joints.
-
         Raises:
             ConfigError: ``added_mass_range`` could leave a base without mass, or a setting of ``motors`` or ``latency``
                 can't be.

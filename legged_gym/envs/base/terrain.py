@@ -84,11 +84,7 @@ class Terrain:
         return KINDS[kind](Tile(cfg, shape, scale, difficulty, rng, pit))
 
     def height_at(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Ground height at points of the world, interpolated bilinearly.
-
-        Args:
-            x: World x, m.
-            y: World y, m, broadcast against x.
+        """Ground height at points of the world, m, interpolated bilinearly.
 
         Returns:
             Heights, m, of their common shape. Outside the field: that of the nearest point of its edge.
