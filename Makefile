@@ -142,7 +142,8 @@ wheel: $(VENV)/.installed-test
 	&& (cd $(VENV)/lib/python3*/site-packages && pwd) >"$$(echo "$$folder"/venv/lib/python3*/site-packages)/dependencies.pth" \
 	&& cd "$$folder" && venv/bin/python -m pip --disable-pip-version-check install -q --no-deps "$$wheel" \
 	&& venv/bin/qmini-train --headless --num_envs=4 --max_iterations=1 && venv/bin/qmini-export \
-	&& venv/bin/qmini-sim2sim --vx=0.3 --seconds=2 --trials=1 && find . -path ./venv -prune -o -type f -print
+	&& venv/bin/qmini-sim2sim --vx=0.3 --seconds=2 --trials=1 \
+	&& venv/bin/qmini-sim2sim --task=go2 --policy=shipped --vx=0.3 --seconds=2 --trials=1 && find . -path ./venv -prune -o -type f -print
 
 # What tests of films, page and window need beside Python; without it they say so and are skipped.
 PACKAGES := libegl1 libopengl0 libgl1-mesa-dri chromium chromium-driver xvfb xdotool

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+import legged_gym
 from legged_gym.envs import Go2, Go2Cfg
 from legged_gym.envs.base.mirror import mirror
 from legged_gym.envs.go2 import go2
+from legged_gym.evaluation.evaluator import EvaluationSettings, evaluate_policies
+from legged_gym.evaluation.report import print_results
+from legged_gym.evaluation.results import EvaluationResult
+from legged_gym.evaluation.scenarios import select_scenarios
+from legged_gym.policies.finder import find_policy, load_policy
+from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
 from legged_gym.scripts import train
 from legged_gym.simulators.mujoco_model import build_scene
 
@@ -92,4 +99,34 @@ def test_a_mirror_exchanges_left_and_right(env: Go2) -> None:
     both, _ = mirror(env, env.get_observations(), None)
     assert both is not None and both["policy"].shape == (8, 225)
     torch.testing.assert_close(mirror(env, both[4:], None)[0]["policy"][4:], both["policy"][:4])
+    env.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_shipped_policy_trots_where_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    scenarios = select_scenarios("push_0.6,lateral")
+    settings = EvaluationSettings("go2", "mujoco", "cpu", trials=6, seed=1, longest=4.0, adjust=lambda cfg: None)
+    result = EvaluationResult("go2", "mujoco", "cpu", 1, 6, 4.0, [], scenarios)
+    evaluate_policies([load_policy(find_policy("shipped", "go2", ""))], scenarios, settings, result)
+    push, lateral = (result.policies[0].scenarios[scenario.name].metrics for scenario in scenarios)
+    assert push["falls"] == lateral["falls"] == 0.0
+    assert lateral["vx_rmse"] < 0.06 and lateral["vy_rmse"] < 0.06 and push["yaw_rmse"] < 0.3
+    capsys.readouterr()
+    print_results(result)
+    titles = capsys.readouterr().out.splitlines()[1]
+    assert "torque" in titles and "est." not in titles and "contacts" not in titles
+
+
+def test_its_network_equals_pytorch_s_on_a_rollout() -> None:
+    folder = str(shipped_policy("go2"))
+    exported, trained = load_policy(folder), load_policy(f"{folder}/{SHIPPED_CHECKPOINT}")
+    env = legged_gym.make_env("go2", num_envs=2, settings={"terrain.mesh_type": "plane"})
+    observation, _ = env.reset(seed=1)
+    for _ in range(100):
+        rows = torch.as_tensor(observation)
+        (said, actions), (unsaid, expected) = exported.act(rows), trained.act(rows)
+        assert said is None and unsaid is None
+        torch.testing.assert_close(actions, expected, atol=1e-5, rtol=1e-5)
+        observation, *_ = env.step(actions)
+    assert env.task.base_height.min() > 0.2
     env.close()

@@ -24,6 +24,7 @@ from legged_gym.scripts import export, train
 
 WEB = Path(LEGGED_GYM_ROOT_DIR, "web")
 URDF = str(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/qmini/urdf/qmini.urdf"))
+GO2 = URDF.replace("qmini", "go2")
 FOLDER = str(shipped_policy("qmini"))
 DT = 0.02
 DRIVE = ((0, (0, 0, 0)), (2, (0.4, 0, 0)), (8, (0.4, 0, 0.4)), (14, (0, 0, 0)), (17, (-0.3, 0, 0)), (22, (0, 0, -0.5)))
@@ -114,6 +115,20 @@ def test_a_browser_opens_the_file_from_disk_drives_pushes_and_changes_the_ground
         assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+def test_go2_s_page_walks_in_a_browser_without_an_estimate(tmp_path: Path) -> None:
+    path = tmp_path / "go2.html"
+    write_page(str(shipped_policy("go2")), GO2, str(path), "Go2 walks")
+    browser.skip_without_browser()
+    with browser.open_browser() as page:
+        page.get(path.as_uri())
+        browser.wait_for(lambda: page.find_element("id", "walks").text.strip())
+        page.execute_script("dispatchEvent(new KeyboardEvent('keydown', {code: 'KeyW'}))")
+        browser.wait_for(lambda: _numbers(page, "asked")[0] > 0.4 and abs(_difference(page)) < 0.1)
+        shown = page.find_element("tag name", "aside").text
+        assert "feet FL_foot FR_foot RL_foot RR_foot" in shown and "estimates" not in shown
+        assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
 def test_on_a_phone_the_panel_is_folded_and_stick_and_gamepad_drive(tmp_path: Path) -> None:
     path = tmp_path / "qmini.html"
     write_page(FOLDER, URDF, str(path), "Qmini walks")
@@ -157,10 +172,9 @@ def test_another_robot_s_policy_moves_on_the_page_as_in_the_trial(
     for script, further in ((train, small), (export, [f"--output={exported}", f"--web={tmp_path / 'go2.html'}"])):
         monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *where, *further])
         script.main()
-    urdf = str(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/go2/urdf/go2.urdf"))
-    data.write_text(json.dumps(page_data(load_policy(exported), urdf, "Go2")))
+    data.write_text(json.dumps(page_data(load_policy(exported), GO2, "Go2")))
     plan = np.tile([0.3, 0.0, 0.0], (100, 1))
-    expected = reference("flat", plan, str(exported), urdf).record.base_pos[:, 0]
+    expected = reference("flat", plan, str(exported), GO2).record.base_pos[:, 0]
     rows = drive_page(data, "flat", plan)
     np.testing.assert_allclose([row["position"] for row in rows][: len(expected)], expected, atol=1e-3)
 
@@ -174,6 +188,10 @@ def test_what_is_no_page_s_name_is_refused() -> None:
 
 def _numbers(page: Any, name: str) -> list[float]:
     return [float(text) for text in page.find_element("id", name).get_attribute("textContent").split()]
+
+
+def _difference(page: Any) -> float:
+    return _numbers(page, "walks")[0] - _numbers(page, "asked")[0]
 
 
 def _touch(page: Any, kind: str, points: list[tuple[float, float]]) -> None:

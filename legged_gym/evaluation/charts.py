@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from legged_gym.evaluation import motion
-from legged_gym.evaluation.metrics import METRIC
+from legged_gym.evaluation.metrics import Metric
 from legged_gym.evaluation.plots import STYLE
 from legged_gym.evaluation.results import PolicyResult
 from legged_gym.evaluation.samples import Sample
@@ -20,7 +20,7 @@ _WANTED, _MEASURED, _ESTIMATED = "#e07a1f", "#1b6ca8", "#3a9d5d"
 _WIDTH = 10.5
 
 
-def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Sequence[str]) -> Figure:
+def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Sequence[Metric]) -> Figure:
     """Draw metrics by scenario, a panel for each metric and a colour for each policy."""
     with mpl.rc_context(STYLE):
         height = 1.0 + 0.16 * len(scenarios) * (0.6 + 0.7 * len(policies))
@@ -28,15 +28,14 @@ def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Se
         axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         places = np.arange(len(scenarios))
         thickness = 0.8 / len(policies)
-        for axis, name in zip(axes, metrics, strict=True):
+        for axis, metric in zip(axes, metrics, strict=True):
             for index, policy in enumerate(policies):
                 values = [
-                    policy.scenarios[scenario].metrics[name] if scenario in policy.scenarios else np.nan
+                    policy.scenarios[scenario].metrics[metric.name] if scenario in policy.scenarios else np.nan
                     for scenario in scenarios
                 ]
                 offset = (index - 0.5 * (len(policies) - 1)) * thickness
                 axis.barh(places + offset, values, thickness, color=_colour(index), label=policy.name)
-            metric = METRIC[name]
             axis.set_title(f"{metric.title}, {metric.unit}" if metric.unit else metric.title)
             axis.grid(axis="y", visible=False)
         axes[0].set_yticks(places, scenarios)

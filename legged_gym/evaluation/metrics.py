@@ -296,8 +296,8 @@ METRICS: tuple[Metric, ...] = (
            joint_speed_peak, 100.0, 0),
     Metric("foot_slip", "slip", "m/s", "horizontal speed of soles in the midst of contact: mean", foot_slip),
     Metric("foot_impact", "impact", "m/s", "speed at which feet come down: mean", body.foot_impact, digits=2),
-    Metric("step_frequency", "steps/s", "1/s", "steps of a foot in a second while walking; the gait clock's are 1 / "
-           "period",            body.step_frequency, digits=2),
+    Metric("step_frequency", "steps/s", "1/s", "steps of a foot in a second while walking", body.step_frequency,
+           digits=2),
     Metric("step_height", "lift", "cm", "height of a step above where it ends: mean", body.step_height, 100.0, 1),
     Metric("stance_asymmetry", "stance l-r", "%", "difference of both feet's time on the ground, walking straight: "
            "mean size over trials", stance_asymmetry, 100.0, 1),

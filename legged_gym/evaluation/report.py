@@ -7,7 +7,7 @@ import dataclasses
 import io
 import os
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -20,7 +20,7 @@ from legged_gym.common.console import print_table
 from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import write_text
 from legged_gym.evaluation import charts
-from legged_gym.evaluation.metrics import METRIC, METRICS, Metric
+from legged_gym.evaluation.metrics import METRIC, Metric
 from legged_gym.evaluation.results import EvaluationResult, PolicyResult, versions
 from legged_gym.evaluation.samples import Sample
 from legged_gym.evaluation.scenarios import Scenario
@@ -31,6 +31,10 @@ COLUMNS = ("falls", "protection_steps", "vx_rmse", "vy_rmse", "yaw_rmse", "drift
 
 COMPARED = ("falls", "vx_rmse", "yaw_rmse", "drift_max", "estimator_rmse", "torque", "action_change")
 """Metrics shown of several policies side by side."""
+
+_BARS = (("falls", "vx_rmse", "yaw_rmse", "estimator_rmse"),
+         ("torque", "cost_of_transport", "action_change", "foot_slip"))  # fmt: skip
+"""Metrics in each plot by scenario."""
 
 _LETTERS = string.ascii_uppercase
 """What several policies are called in the heads of columns."""
@@ -90,7 +94,7 @@ def write_report(
     Raises:
         UserError: The file can't be written.
     """
-    found = _finished(result)
+    found, measured = _finished(result), _measured(result, METRIC)
     strips, undrawn = _film_strips(result, samples, film_strip) if found else ([], "")
     write_text(
         path,
@@ -98,11 +102,11 @@ def write_report(
             title="Evaluation of " + ", ".join(policy.name for policy in result.policies),
             result=result, versions=versions(), policies=_policies(result),
             overview=_overview(result) if found else None, sections=_sections(result, samples) if found else [],
-            strips=strips, undrawn=undrawn, metrics=_all_metrics(result),
+            strips=strips, undrawn=undrawn, metrics=_all_metrics(result, measured),
             scenarios=Table(_head("scenario", "what", "conditions"), list(map(_conditions, result.scenarios))),
             definitions=Table(
                 _head("name", "head", "unit", "meaning"),
-                [[Cell(m.name), Cell(m.title, "text"), Cell(m.unit), Cell(m.meaning, "text")] for m in METRICS],
+                [[Cell(m.name), Cell(m.title, "text"), Cell(m.unit), Cell(m.meaning, "text")] for m in measured],
             ),
         ),
     )  # fmt: skip
@@ -158,25 +162,30 @@ def _policies(result: EvaluationResult) -> Table:
 
 
 def _finished(result: EvaluationResult) -> list[str]:
-    names = (scenario.name for scenario in result.scenarios)
-    return [name for name in names if any(name in policy.scenarios for policy in result.policies)]
+    return [s.name for s in result.scenarios if any(s.name in policy.scenarios for policy in result.policies)]
 
 
 def _overview(result: EvaluationResult) -> Table:
     """Return the main table: a row for each scenario, and columns for each policy if there are several."""
     several = len(result.policies) > 1
-    names = COMPARED if several else COLUMNS
+    metrics = _measured(result, COMPARED if several else COLUMNS)
     head = [("scenario", "")]
     head += [
-        (f"{METRIC[name].title} {_LETTERS[index] if several else ''}".strip(), METRIC[name].unit)
-        for name in names
+        (f"{metric.title} {_LETTERS[index] if several else ''}".strip(), metric.unit)
+        for metric in metrics
         for index in range(len(result.policies))
     ]
     rows = [
-        [Cell(scenario), *(cell for name in names for cell in _cells(result.policies, scenario, METRIC[name]))]
+        [Cell(scenario), *(cell for metric in metrics for cell in _cells(result.policies, scenario, metric))]
         for scenario in _finished(result)
     ]
-    return Table(head, rows, "Velocities and the estimator's errors are root mean squares. Definitions are below.")
+    return Table(head, rows, "Velocities are root mean squares of their errors. Definitions are below.")
+
+
+def _measured(result: EvaluationResult, names: Iterable[str]) -> list[Metric]:
+    """Return the metrics that were measured at all: nobody's contacts are estimated without an estimator."""
+    found = [scenario.metrics for policy in result.policies for scenario in policy.scenarios.values()]
+    return [METRIC[name] for name in names if not np.isnan([metrics[name] for metrics in found]).all()]
 
 
 def _cells(policies: Sequence[PolicyResult], scenario: str, metric: Metric) -> list[Cell]:
@@ -214,10 +223,7 @@ def _sections(result: EvaluationResult, samples: Sequence[dict[str, Sample]]) ->
     policies, scenarios = result.policies, _finished(result)
     complete = [policy for policy in policies if "flat" in policy.scenarios]
     standing = [(p.name, kept["stand"]) for p, kept in zip(policies, samples, strict=True) if "stand" in kept]
-    bars = [
-        svg(charts.bars(policies, scenarios, ("falls", "vx_rmse", "yaw_rmse", "estimator_rmse"))),
-        svg(charts.bars(policies, scenarios, ("torque", "cost_of_transport", "action_change", "foot_slip"))),
-    ]
+    bars = [svg(charts.bars(policies, scenarios, panels)) for names in _BARS if (panels := _measured(result, names))]
     answers = "Scenario flat: mean velocity of each command's trials."
     trials = [
         svg(charts.velocities(kept[name]), _sample_caption(policy, kept[name]))
@@ -267,19 +273,19 @@ def _sample_caption(policy: PolicyResult, sample: Sample) -> str:
     return f"{policy.name}: {sample.scenario.title} (scenario {sample.scenario.name}, trial {sample.trial}{falls})"
 
 
-def _all_metrics(result: EvaluationResult) -> Table:
+def _all_metrics(result: EvaluationResult, metrics: Sequence[Metric]) -> Table:
     several = len(result.policies) > 1
     head = _head("scenario", *(["policy"] if several else []), "trials")
     rows: list[list[Cell]] = []
     groups = []
     for scenario in _finished(result):
         groups.append(len(rows))
-        cells = [_cells(result.policies, scenario, metric) for metric in METRICS]
+        cells = [_cells(result.policies, scenario, metric) for metric in metrics]
         for index, policy in enumerate(result.policies):
             if scenario in policy.scenarios:
                 names = [scenario, *([_LETTERS[index]] if several else []), str(policy.scenarios[scenario].trials)]
                 rows.append([*map(Cell, names), *(column[index] for column in cells)])
-    return Table([*head, *((m.title, m.unit) for m in METRICS)], rows, groups=groups if several else ())
+    return Table([*head, *((m.title, m.unit) for m in metrics)], rows, groups=groups if several else ())
 
 
 def _conditions(scenario: Scenario) -> list[Cell]:

@@ -230,13 +230,8 @@ class EvaluationTask(LeggedRobot):
             self._observation_terms(), self.device, self.cfg.noise.noise_level, num_envs=self.num_envs
         )
 
-    def _draw_leads(self) -> torch.Tensor:
-        return self._right_leads
-
-    def _draw_steppers(self) -> torch.Tensor:
-        return torch.zeros_like(self._right_leads)
-
 
 def evaluation_class(task: type[LeggedRobot]) -> type[EvaluationTask]:
-    """Return a task's class with :class:`EvaluationTask` mixed in."""
-    return type(f"Evaluation{task.__name__}", (EvaluationTask, task), {})
+    """Return a task's class with :class:`EvaluationTask` mixed in; a gait clock begins as planned, with no stepper."""
+    leads = {"_draw_leads": lambda t: t._right_leads, "_draw_steppers": lambda t: torch.zeros_like(t._right_leads)}
+    return type(f"Evaluation{task.__name__}", (EvaluationTask, task), leads if hasattr(task, "_draw_leads") else {})
