@@ -21,6 +21,7 @@ def make_policy(root: Path, export: bool = True) -> Path:
     folder = root / "qmini" / RUN
     folder.mkdir(parents=True)
     save_run_config(str(folder), "qmini", env.cfg, train_config(), "mujoco")
+    runner.logger.completed_iterations = 1
     runner.save(str(folder / "model_0.pt"))
     if export:
         export_policy(runner, env, folder / "exported", steps=2)

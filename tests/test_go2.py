@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import viser
 
 import legged_gym
 from legged_gym.envs import Go2, Go2Cfg
@@ -21,6 +23,9 @@ from legged_gym.policies.finder import find_policy, load_policy
 from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
 from legged_gym.scripts import train
 from legged_gym.simulators.mujoco_model import build_scene
+from legged_gym.viewers.readings import Instruments
+from legged_gym.viewers.session import Session
+from legged_gym.viewers.web_page import WebPage
 
 LEGS = ("FL", "FR", "RL", "RR")
 LIMITS = {"hip": (-1.0472, 1.0472), "calf": (-2.7227, -0.83776)}
@@ -130,3 +135,24 @@ def test_its_network_equals_pytorch_s_on_a_rollout() -> None:
         observation, *_ = env.step(actions)
     assert env.task.base_height.min() > 0.2
     env.close()
+
+
+def test_its_page_has_its_name_and_no_estimate(env: Go2, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[str] = []
+    server = viser.ViserServer
+
+    def serve(*args: Any, label: str, **settings: Any) -> viser.ViserServer:
+        labels.append(label)
+        return server(*args, label=label, **settings)
+
+    monkeypatch.setattr(viser, "ViserServer", serve)
+    env.reset()
+    session = Session(env)
+    page = WebPage(session, port=8190)
+    try:
+        page._scene.update(Instruments(session).read())
+        assert page._scene._velocities.points.shape == (2, 2, 3)
+        assert page._scene._velocities.colors.shape[0] == 2
+    finally:
+        page.close()
+    assert labels == ["go2"]

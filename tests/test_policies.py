@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from evaluation_policies import RUN, make_policy
 from legged_gym.common.errors import UserError
 from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.policies.contract import apply_contract
-from legged_gym.policies.finder import Policy, find_policy, load_policy
+from legged_gym.policies.finder import POLICY, Policy, find_checkpoint, find_exported, find_policy, load_policy
 from legged_gym.runners import runs
 from legged_gym.runners.checkpoint import read_checkpoint, write_checkpoint
 
@@ -71,6 +72,33 @@ def test_a_run_is_found_by_folder_name_and_checkpoint(run: Path, spec: str) -> N
     source = find_policy(spec.format(run=run), "qmini", str(run.parent))
     assert Path(source.path) == run / "model_0.pt"
     assert source.name == f"{RUN}/model_0"
+
+
+@pytest.mark.parametrize("spec", ["{run}", RUN, "{run}/model_0.pt", "{run}/exported", "", None, -1])
+def test_every_word_names_a_checkpoint_and_its_exported_networks(run: Path, spec: str | int | None) -> None:
+    word = spec.format(run=run) if isinstance(spec, str) else spec
+    assert Path(find_checkpoint(word, "qmini", str(run.parent)).path) == run / "model_0.pt"
+    assert Path(find_exported(word, "qmini", str(run.parent)).path) == run / "exported"
+
+
+def test_networks_of_another_checkpoint_are_not_taken(copy: Path) -> None:
+    shutil.copy(copy / "model_0.pt", copy / "model_7.pt")
+    assert Path(find_exported(str(copy), "qmini", "").path) == copy / "model_7.pt"
+    assert Path(find_exported(f"{copy}/model_0.pt", "qmini", "").path) == copy / "exported"
+    assert Path(find_checkpoint(f"{copy}/exported", "qmini", "").path) == copy / "model_0.pt"
+    with pytest.raises(UserError, match=r"--checkpoint=7 goes with a run, and '.*/model_0.pt' is one policy"):
+        find_policy(f"{copy}/model_0.pt", "qmini", "", 7)
+
+
+@pytest.mark.parametrize("script", ["train", "play", "export", "evaluate", "sim2sim", "check_log"])
+def test_every_help_says_the_same_of_a_policy(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [f"{script}.py", "--help"])
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"legged_gym.scripts.{script}").main()
+    text = " ".join(capsys.readouterr().out.split())
+    assert POLICY in text and "--load_run POLICY" in text and "--policy POLICY" in text
 
 
 def test_the_newest_run_is_the_default(run: Path) -> None:

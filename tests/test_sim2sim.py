@@ -21,7 +21,7 @@ from legged_gym.deploy import session
 from legged_gym.deploy.plan import TrialPlan
 from legged_gym.deploy.pool import run_trials
 from legged_gym.deploy.trial import TrialResult
-from legged_gym.policies.finder import find_exported, find_urdf
+from legged_gym.policies.finder import find_checkpoint, find_exported, find_urdf
 from legged_gym.runners.runs import shipped_policy
 from legged_gym.scripts import sim2sim
 
@@ -181,31 +181,18 @@ def test_mistakes_are_one_clear_error(
 def test_error_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
     done = run("--log_root", tmp_path, "--policy", "nowhere")
     assert done.returncode == 2
-    expected = "error: no exported policy in 'nowhere' (--policy); export.py writes that of a run into its folder\n"
+    expected = f"error: no run 'nowhere' in '{tmp_path / 'qmini'}': valid: shipped\n"
     assert done.stderr == expected
     assert list(tmp_path.iterdir()) == []
 
 
-def test_policies_are_found_as_folder_run_or_the_newest_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = tmp_path / "qmini"
-    old, new = (write_policy(runs / name / "exported") for name in ("2026-01-01_00-00-00", "2026-01-02_00-00-00"))
-    (runs / "2026-01-03_00-00-00").mkdir()
-    assert find_exported(None, "qmini", str(tmp_path)) == str(new)
+def test_exported_networks_need_no_checkpoint(tmp_path: Path) -> None:
+    old, new = (write_policy(tmp_path / name / "exported") for name in ("2026-01-01_00-00-00", "2026-01-02_00-00-00"))
     for spec in (str(old), str(old.parent), "2026-01-01_00-00-00"):
-        assert find_exported(spec, "qmini", str(tmp_path)) == str(old)
-    with pytest.raises(UserError, match=r"no exported policy in '2026-01-03_00-00-00' \(--policy\)"):
-        find_exported("2026-01-03_00-00-00", "qmini", str(tmp_path))
-    monkeypatch.setattr("legged_gym.policies.finder.shipped_policy", lambda task: str(old))
-    assert find_exported(None, "qmini", str(tmp_path / "empty")) == str(old)
-    assert find_exported("shipped", "qmini", str(tmp_path)) == str(old)
-
-
-def test_without_any_policy_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("legged_gym.policies.finder.shipped_policy", lambda task: None)
-    with pytest.raises(UserError, match=r"no exported policy in '.*qmini' and none shipped: train and run export.py"):
-        find_exported(None, "qmini", str(tmp_path))
-    with pytest.raises(UserError, match="no policy is shipped for the task 'qmini'"):
-        find_exported("shipped", "qmini", str(tmp_path))
+        assert find_exported(spec, "qmini", str(tmp_path)).path == str(old)
+    assert find_exported(str(new), "qmini", "nowhere").path == str(new)
+    with pytest.raises(UserError, match=r"only holds exported networks, for evaluate\.py and sim2sim\.py"):
+        find_checkpoint("2026-01-01_00-00-00", "qmini", str(tmp_path))
 
 
 def test_robot_is_found_by_the_files_name(tmp_path: Path) -> None:

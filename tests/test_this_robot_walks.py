@@ -42,7 +42,7 @@ def robot() -> ThisRobot:
 
 @pytest.fixture(scope="module")
 def policy() -> PolicyFiles:
-    return load_policy(find_exported("shipped", "qmini"))
+    return load_policy(find_exported("shipped", "qmini", "").path)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.cli import job
+    from legged_gym.cli import arguments, exporting, job
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["job"]
+__all__ = ["arguments", "exporting", "job"]

@@ -17,13 +17,14 @@ from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.processes import world
 from legged_gym.envs.base.admissible import shown
+from legged_gym.policies.finder import POLICY
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 
 __all__ = [
     "Parser",
     "add_log_arguments",
+    "add_policy_argument",
     "add_robot_argument",
-    "add_run_arguments",
     "add_set_argument",
     "add_sim_arguments",
     "add_train_arguments",
@@ -85,12 +86,13 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     add("--seed", type=types.seed, metavar="N", help="seed of all random draws")
     add("--headless", action="store_true", help="open no window and serve no page")
     add_sim_arguments(parser)
-    add_run_arguments(parser)
+    add_log_arguments(parser)
+    add_policy_argument(parser)
     add(
         "--checkpoint",
         type=types.setting("runner.checkpoint"),
         metavar="N",
-        help="number in model_N.pt (default: the newest)",
+        help="number in model_N.pt of a run (default: the newest)",
     )
     add_set_argument(parser)
     return parser
@@ -162,10 +164,11 @@ def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str]
     )
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name a run's folder."""
-    add_log_arguments(parser)
-    parser.add_argument("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
+def add_policy_argument(parser: argparse.ArgumentParser, flag: str = "--load_run", use: str = "") -> None:
+    """Add the argument that names a policy, under both its names; ``flag`` is shown first, ``use`` says what for."""
+    flags = sorted(("--load_run", "--policy"), key=lambda name: name != flag)
+    meaning = f"{use}: {POLICY}" if use else f"{POLICY} (default: the newest run)"
+    parser.add_argument(*flags, dest="load_run", metavar="POLICY", help=meaning)
 
 
 def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) -> None:

@@ -7,9 +7,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from legged_gym import runners, this_robot
+from legged_gym import policies, runners, this_robot
 from legged_gym.common.errors import UserError
-from legged_gym.common.paths import relative
 from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.envs.registry import task_registry
 from legged_gym.runners.config import default_num_envs, default_num_epochs
@@ -17,10 +16,10 @@ from legged_gym.runners.job import Job
 from legged_gym.runners.runs import (
     SHIPPED,
     SHIPPED_CHECKPOINT,
+    checkpoint_number,
     experiment_root,
     find_run,
-    get_load_path,
-    has_runs,
+    list_checkpoints,
     load_run_config,
     shipped_policy,
 )
@@ -90,13 +89,11 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     if chosen.resume:
         raise UserError("config key 'runner.resume' is for train.py: playing does not continue a training")
     root = experiment_root(chosen.experiment_name, args.log_root)
-    shipped = _shipped(args, root)
-    if shipped is not None:
-        checkpoint, results = os.path.join(shipped, SHIPPED_CHECKPOINT), os.path.join(root, SHIPPED)
-    else:
-        checkpoint = get_load_path(root, chosen.load_run, chosen.checkpoint)
-        results = os.path.dirname(checkpoint)
-    load_run_config(os.path.dirname(checkpoint), args.task, env_cfg, train_cfg)
+    source = policies.finder.find_checkpoint(chosen.load_run, args.task, root, chosen.checkpoint)
+    checkpoint, folder = source.path, os.path.dirname(source.path)
+    shipped = os.path.abspath(folder) == shipped_policy(args.task)
+    results = os.path.join(root, SHIPPED) if shipped else folder
+    load_run_config(folder, args.task, env_cfg, train_cfg)
     env_cfg.env.num_envs = 1 if on_its_ground else PLAYED_ROBOTS
     env_cfg.noise.add_noise = False
     env_cfg.domain_rand.push_robots = False
@@ -105,9 +102,9 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     update_cfg_from_args(env_cfg, train_cfg, args)
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
-    if shipped is not None and args.load_run != SHIPPED:
-        print(f"no run of your own in '{relative(root)}': taking the policy that came with the project")
-    return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=bool(shipped), results=results)
+    if source.note:
+        print(source.note)
+    return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=shipped, results=results)
 
 
 def _resolve_training(args: argparse.Namespace) -> Job:
@@ -127,20 +124,20 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         if key in _STARTING_VALUES:
             raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
     task_cfgs = env_cfg.copy(), train_cfg.copy()
-    shipped = shipped_policy(args.task) if chosen.load_run == SHIPPED else None
-    run = shipped or find_run(root, chosen.load_run)
+    run, number = _resumed(chosen, args.task, root)
+    shipped = os.path.abspath(run) == shipped_policy(args.task)
     sim = load_run_config(run, args.task, env_cfg, train_cfg)
-    if shipped is None:
+    if not shipped:
         given.sim = given.sim or sim
     choose_backend(given)
-    if shipped is not None:
+    if shipped:
         # It was trained on another machine.
         _suit_device(given, env_cfg, train_cfg, *task_cfgs)
         for key, value in _ADAPTATION.items():
             train_cfg.set(key, value)
     _become_robot(given, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, given)
-    train_cfg.runner.resume, train_cfg.runner.load_run = True, run
+    train_cfg.runner.resume, train_cfg.runner.load_run, train_cfg.runner.checkpoint = True, run, number
     return _job(given, env_cfg, train_cfg, root=root)
 
 
@@ -181,13 +178,13 @@ def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
     return chosen.runner
 
 
-def _shipped(args: argparse.Namespace, root: str) -> str | None:
-    """Return the folder of the policy that came with the project if it is the one to take."""
-    folder = shipped_policy(args.task)
-    if args.load_run == SHIPPED:
-        if folder is None:
-            raise UserError(f"no policy came with the project for the task '{args.task}'")
-        return folder
-    if folder is None or args.load_run or args.checkpoint is not None or has_runs(root):
-        return None
-    return folder
+def _resumed(chosen: Any, task: str, root: str) -> tuple[str, int]:
+    """Return the run that a training goes on with, and the number of its checkpoint; -1 is the newest whole one."""
+    if chosen.load_run in {"", -1, "-1"}:
+        return find_run(root), chosen.checkpoint
+    path = policies.finder.find_checkpoint(chosen.load_run, task, root, chosen.checkpoint).path
+    run, number = os.path.dirname(path), checkpoint_number(path)
+    if number is None and os.path.basename(path) != SHIPPED_CHECKPOINT:
+        raise UserError(f"a training goes on with a checkpoint that is called model_N.pt, not with '{path}'")
+    named = chosen.checkpoint >= 0 or number not in list_checkpoints(run)[-1:]
+    return run, number if number is not None and named else -1

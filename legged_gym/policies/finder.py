@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING
 from legged_gym import LEGGED_GYM_ROOT_DIR, policies
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
-from legged_gym.runners.runs import SHIPPED, experiment_root, get_load_path, has_runs, shipped_policy
+from legged_gym.runners.runs import (
+    SHIPPED,
+    SHIPPED_CHECKPOINT,
+    checkpoint_number,
+    find_run,
+    get_load_path,
+    has_runs,
+    list_checkpoints,
+    shipped_policy,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +31,12 @@ if TYPE_CHECKING:
 
 ESTIMATOR_FILE, ACTOR_FILE, CONTROLLER_FILE = "_estimator.onnx", "_actor.onnx", "_controller.yaml"
 """Last parts of the exported files' names."""
+EXPORTED = "exported"
+"""Their folder in a run's."""
+POLICY = "a run's name or folder, a checkpoint, a folder with exported networks, or 'shipped'"
+"""What names a policy, for the help of all commands."""
+_NEWEST = (None, "", -1, "-1")
+"""What stands for the newest run, as in legged_gym."""
 
 Observed = Mapping[str, "torch.Tensor"]
 """Observation groups by name, each (N, n)."""
@@ -79,12 +95,12 @@ class PolicySource:
     """What the user should be told about the choice, one line."""
 
 
-def find_policy(spec: str | None, task: str, root: str, checkpoint: int = -1) -> PolicySource:
+def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = -1) -> PolicySource:
     """Find what the user means.
 
     Args:
-        spec: A run's folder or its name, a checkpoint, a folder with both exported networks, or ``shipped``; None:
-            the newest run or, without any, the shipped policy. ``NAME=`` in front gives it a name.
+        spec: What :data:`POLICY` says; None, ``""`` or -1: the newest run or, without any, the shipped policy.
+            ``NAME=`` in front gives it a name.
         task: Name of the task, which the shipped policy is for.
         root: Folder that holds the task's runs.
         checkpoint: Number of a run's checkpoint; -1 is the newest.
@@ -92,33 +108,36 @@ def find_policy(spec: str | None, task: str, root: str, checkpoint: int = -1) ->
     Raises:
         UserError: There is no such policy.
     """
-    label = ""
-    if spec is not None and "=" in spec and not os.path.exists(spec):
+    label, spec = "", "" if spec in _NEWEST else str(spec)
+    if "=" in spec and not os.path.exists(spec):
         label, _, spec = spec.partition("=")
         if not label.strip() or not label.isprintable() or os.sep in label:
             raise UserError(f"a policy's name is text that can be part of a file's name, got '{label}={spec}'")
     source = _find(spec, task, root, checkpoint)
+    if checkpoint >= 0 and checkpoint_number(source.path) != checkpoint:
+        raise UserError(f"--checkpoint={checkpoint} goes with a run, and '{spec}' is one policy")
     return PolicySource(label, source.path, source.note) if label else source
 
 
-def _find(spec: str | None, task: str, root: str, checkpoint: int) -> PolicySource:
+def _find(spec: str, task: str, root: str, checkpoint: int) -> PolicySource:
     shipped = shipped_policy(task)
-    if spec is None and shipped is not None and not has_runs(root):
+    if not spec and checkpoint < 0 and shipped is not None and not has_runs(root):
         note = f"no run of your own in '{relative(root)}': taking the policy that came with the project"
         return PolicySource(SHIPPED, shipped, note)
     if spec == SHIPPED:
         if shipped is None:
             raise UserError(f"no policy came with the project for the task '{task}'")
         return PolicySource(SHIPPED, shipped)
-    if spec is not None and os.path.isfile(spec):
+    if os.path.isfile(spec):
         return _of_checkpoint(spec)
-    if spec is not None and spec.endswith(".pt"):
+    if spec.endswith(".pt"):
         raise UserError(f"no checkpoint '{spec}'")
-    if spec is not None and _exported(spec):
-        folder = Path(spec).resolve()
-        name = folder.parent.name if folder.name == "exported" else folder.name
-        return PolicySource(f"{name} (ONNX)", spec)
-    return _of_checkpoint(get_load_path(root, spec or "", checkpoint))
+    if _exported(spec):
+        return _of_exported(spec)
+    exported = os.path.join(find_run(root, spec), EXPORTED)
+    if _exported(exported) and not list_checkpoints(os.path.dirname(exported)):
+        return _of_exported(exported)
+    return _of_checkpoint(get_load_path(root, spec, checkpoint))
 
 
 def _of_checkpoint(path: str) -> PolicySource:
@@ -126,58 +145,61 @@ def _of_checkpoint(path: str) -> PolicySource:
     return PolicySource(f"{file.parent.name}/{file.stem}", path)
 
 
+def _of_exported(path: str) -> PolicySource:
+    folder = Path(path).resolve()
+    return PolicySource(f"{folder.parent.name if folder.name == EXPORTED else folder.name} (ONNX)", path)
+
+
 def _exported(folder: str) -> bool:
     """Whether a folder holds exported networks."""
     return os.path.isdir(folder) and any(name.endswith((ESTIMATOR_FILE, ACTOR_FILE)) for name in os.listdir(folder))
 
 
-def find_exported(spec: str | None, task: str, log_root: str | None = None) -> str:
-    """Find the folder of the exported policy that the user means.
-
-    Args:
-        spec: A folder with the exported files, a run's folder or name, or ``shipped``; None: the newest run whose
-            policy was exported or, without any, the shipped policy.
-        task: Name of the task, whose runs and shipped policy are meant.
-        log_root: Where experiments lie; ``logs`` in the checkout if not given.
+def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: int = -1) -> PolicySource:
+    """Find a policy as :func:`find_policy` does, for what needs a checkpoint; exported networks know theirs.
 
     Raises:
-        UserError: There is no such policy; the message says how to get one.
+        UserError: There is no such policy, or nothing but its exported networks.
     """
-    root, shipped = experiment_root(task, log_root), shipped_policy(task)
-    if spec == SHIPPED and shipped is None:
-        raise UserError(f"no policy is shipped for the task '{task}'")
-    if spec is None:
-        runs = sorted(os.listdir(root), reverse=True) if os.path.isdir(root) else []
-        folders = [os.path.join(root, run, "exported") for run in runs] + ([shipped] if shipped else [])
-    elif spec == SHIPPED:
-        folders = [str(shipped)]
-    else:
-        folders = [spec, *(os.path.join(folder, "exported") for folder in (spec, os.path.join(root, spec)))]
-    for folder in folders:
-        if _has_controller(folder):
-            return folder
-    if spec is None:
-        raise UserError(f"no exported policy in '{root}' and none shipped: train and run export.py, or name a folder "
-                        "with the exported files (--policy)")  # fmt: skip
-    raise UserError(f"no exported policy in '{spec}' (--policy); export.py writes that of a run into its folder")
+    source = find_policy(spec, task, root, checkpoint)
+    folder, name = source.path, f"model_{_exported_number(source.path)}.pt"
+    paths = (folder, f"{folder}/{SHIPPED_CHECKPOINT}", f"{folder}/{name}", os.path.normpath(f"{folder}/../{name}"))
+    path = next((path for path in paths if os.path.isfile(path)), None)
+    if path is None:
+        raise UserError(
+            f"'{folder}' only holds exported networks, for evaluate.py and sim2sim.py: a checkpoint is needed"
+        )
+    return dataclasses.replace(source, path=path if os.path.dirname(path) else os.path.join(os.curdir, path))
+
+
+def find_exported(spec: str | int | None, task: str, root: str) -> PolicySource:
+    """Find a policy as :func:`find_policy` does, but its exported networks if they are there."""
+    source = find_policy(spec, task, root)
+    folder = os.path.join(os.path.dirname(source.path), EXPORTED)
+    exported = os.path.isfile(source.path) and _exported_number(folder) == checkpoint_number(source.path)
+    return dataclasses.replace(source, path=folder) if exported else source
+
+
+def _exported_number(folder: str) -> int:
+    """Return the number of the checkpoint that networks came from, by their metadata; -1 if nothing says it."""
+    suffix = policies.contract.METADATA_FILE
+    for path in Path(folder).glob(f"*{suffix}"):
+        contract = policies.contract.read_contract(path.parent, path.name.removesuffix(suffix))
+        return -1 if contract is None else contract.iterations - 1
+    return -1
 
 
 def find_urdf(folder: str) -> str:
     """Return the URDF of the robot that an exported policy is for, by its files' first part.
 
     Raises:
-        UserError: The project has none of that name.
+        UserError: The project has none of that name, or nothing says the name.
     """
-    names = sorted(path.name for path in Path(folder).glob(f"*{CONTROLLER_FILE}"))
-    robot = names[0].removesuffix(CONTROLLER_FILE)
+    robot = policies.exported.only_file(Path(folder), CONTROLLER_FILE).name.removesuffix(CONTROLLER_FILE)
     path = os.path.join(LEGGED_GYM_ROOT_DIR, "resources", "robots", robot, "urdf", f"{robot}.urdf")
     if not os.path.isfile(path):
         raise UserError(f"'{folder}' is for a robot '{robot}', of which there is no '{path}': name its URDF (--urdf)")
     return path
-
-
-def _has_controller(folder: str) -> bool:
-    return os.path.isdir(folder) and any(name.endswith(CONTROLLER_FILE) for name in os.listdir(folder))
 
 
 def load_policy(source: PolicySource | str, device: str = "cpu") -> Policy:

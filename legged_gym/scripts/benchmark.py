@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from legged_gym import benchmarking, cli, envs, runners
+from legged_gym import benchmarking, cli, envs, policies, runners
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="robots; several numbers are measured one after the other (default: as for a training)",
     )
     add_sim_arguments(parser)
-    add("--policy", metavar="MODEL.pt", help="checkpoint whose policy acts; without it robots soon fall")
+    add("--policy", metavar="POLICY", help=f"which policy acts; without it robots soon fall: {policies.finder.POLICY}")
     add("--rounds", type=types.positive, default=10, metavar="N", help="rounds of measurements (default: %(default)s)")
     add("--steps", type=types.positive, default=24, metavar="N", help="control steps in a round (default: %(default)s)")
     add("--rsl_rl", action="store_true", help="measure rsl_rl's own PPO update, too")
@@ -70,6 +70,9 @@ def run(args: argparse.Namespace) -> None:
     if os.getenv("WORLD_SIZE", "1") != "1":
         raise UserError("the benchmark measures one process: for several, train.py under torchrun prints the speed")
     choose_backend(args)
+    if args.policy:
+        root = runners.runs.experiment_root(envs.task_registry.get_cfgs(args.task)[1].runner.experiment_name)
+        args.policy = policies.finder.find_checkpoint(args.policy, args.task, root).path
     sizes = args.sizes or [runners.config.default_num_envs(envs.task_registry.get_cfgs(args.task)[0], args.sim_device)]
     results: list[dict[str, Any]] = []
     # Before the measurements, so that a mistyped path is found in time.

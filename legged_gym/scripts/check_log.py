@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from legged_gym import policies, this_robot
-from legged_gym.cli.arguments import get_args, make_task_parser, run_main
+from legged_gym import cli, policies, this_robot
+from legged_gym.cli.arguments import add_policy_argument, get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
 Check from a log of a new robot's first motion whether it is wired correctly: order, sign, scale and zero of the joints,
@@ -30,10 +30,9 @@ def check_log(args: argparse.Namespace) -> bool:
     """
     stand, log = this_robot.stand.Stand(args.task), this_robot.log.read_log(args.log)
     found = this_robot.checks.check(log, stand, args.standing, args.tilted)
-    if args.policy:
-        found += this_robot.policy_checks.check_policy(
-            log, policies.exported.load_policy(policies.finder.find_exported(args.policy, args.task))
-        )
+    if args.load_run:
+        exported = policies.exported.load_policy(cli.exporting.exported_policy(args))
+        found += this_robot.policy_checks.check_policy(log, exported)
     print(f"{log.name}: {len(log.time)} rows, {log.seconds:.1f} s")
     for finding in found:
         print(f"{_MARKS[finding.passed]:7} {finding.topic:22} {finding.text}")
@@ -50,7 +49,7 @@ def main() -> None:
     add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
     add("--standing", action="store_true", help="the robot stood or walked (default: it hung)")
     add("--tilted", action="store_true", help="the stand was tilted on purpose")
-    add("--policy", metavar="DIR", help="check this policy's input, too: an exported policy, a run, or 'shipped'")
+    add_policy_argument(parser, "--policy", "check this policy's input, too")
     if not check_log(get_args(parser=parser)):
         sys.exit(1)
 

@@ -12,6 +12,7 @@ from legged_gym import envs, evaluation, policies, render, runners, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
+    add_policy_argument,
     add_robot_argument,
     add_set_argument,
     add_sim_arguments,
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Evaluate policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
-A POLICY is a run's folder or name, a checkpoint, a folder with both exported networks, or 'shipped'. The default is the
-newest run, or the shipped policy if there is no run. An evaluation.json adds the results of an earlier evaluation.
-NAME=POLICY gives a policy a name in the tables. On a CPU the same policy, seed and number of trials give the
-same results, whichever scenarios are chosen."""
+An evaluation.json adds the results of an earlier evaluation. NAME=POLICY gives a policy a name in the tables. On a CPU
+the same policy, seed and number of trials give the same results, whichever scenarios are chosen."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/evaluate.py                                              (the newest run)",
@@ -72,6 +71,7 @@ def evaluate(args: argparse.Namespace) -> None:
     adjust(envs.task_registry.get_cfgs(args.task)[0])
 
     with runners.runs.output_folder(args.out, "evaluations", args.log_root) as folder:
+        args.policies = [*args.policies, *filter(None, [args.load_run])]
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
         for path in earlier:
             evaluation.results.load_policies(path, scenarios)
@@ -188,7 +188,8 @@ def main() -> None:
     """Read the command line and evaluate."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("policies", nargs="*", metavar="POLICY", help="policies to evaluate (default: the newest run)")
+    add("policies", nargs="*", metavar="POLICY", help=f"{policies.finder.POLICY} (default: the newest run)")
+    add_policy_argument(parser, "--policy", "one more")
     add(
         "--scenarios",
         "--suites",

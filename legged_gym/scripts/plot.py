@@ -7,7 +7,7 @@ import os
 import sys
 
 from legged_gym import envs, evaluation, runners
-from legged_gym.cli.arguments import add_run_arguments, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
 
 _EXAMPLES = (
     "python legged_gym/scripts/plot.py                                          (the newest run)",
@@ -33,7 +33,8 @@ def plot(args: argparse.Namespace) -> None:
 def main() -> None:
     """Read the command line and draw."""
     parser = make_task_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
-    add_run_arguments(parser)
+    add_log_arguments(parser)
+    parser.add_argument("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
     parser.add_argument("--output", metavar="FILE.png", help="the picture (default: curves.png in the run's folder)")
     parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three runs to draw with it")
     parser.add_argument("--title", default="", help="title of the picture")

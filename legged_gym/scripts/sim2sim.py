@@ -1,4 +1,4 @@
-"""Walk by the exported files, as the robot would: ``python legged_gym/scripts/sim2sim.py [--policy DIR]``."""
+"""Walk by the exported files, as the robot would: ``python legged_gym/scripts/sim2sim.py [--policy POLICY]``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym import deploy, evaluation, policies, render, runners, this_robot
+from legged_gym import cli, deploy, evaluation, policies, render, runners, this_robot
 from legged_gym.cli import types
-from legged_gym.cli.arguments import add_log_arguments, add_robot_argument, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import (
+    add_log_arguments,
+    add_policy_argument,
+    add_robot_argument,
+    get_args,
+    make_task_parser,
+    run_main,
+)
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.common.threads import available_cores
@@ -20,6 +27,7 @@ from legged_gym.common.threads import available_cores
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
     from legged_gym.evaluation.scenarios import Plan, Scenario
+    from legged_gym.policies.exported import ControllerConfig
 
 _DESCRIPTION = """\
 Run an exported policy as on the robot: ONNX Runtime at 50 Hz and motors at 500 Hz in plain MuJoCo at 1 ms, by the rules
@@ -28,7 +36,7 @@ forward, turns, walks backward and stops. It can also follow your commands, or r
 you can compare both results. The same policy, seed and number of trials give the same results."""
 
 _EXAMPLES = (
-    "python legged_gym/scripts/sim2sim.py                    (the newest run's exported policy, else the shipped one)",
+    "python legged_gym/scripts/sim2sim.py                                               (the newest run)",
     "python legged_gym/scripts/sim2sim.py --policy logs/qmini/2026-01-31_12-00-00 --video out.mp4",
     "python legged_gym/scripts/sim2sim.py --vx 0.4 --yaw 0.3 --seconds 20 --trials 10 --push 0.3 --friction 0.5",
     "python legged_gym/scripts/sim2sim.py --drive drive.csv --action_delay 20 --noise 1",
@@ -92,8 +100,11 @@ def sim2sim(args: argparse.Namespace) -> None:
     # Before MuJoCo is imported.
     render.video.prepare_offscreen()
 
-    folder = policies.finder.find_exported(args.policy, args.task, args.log_root)
-    scenarios = _scenarios(args, folder)
+    folder = cli.exporting.exported_policy(args)
+    config = policies.exported.load_policy(folder).config
+    if args.steps_on_the_spot and "gait_clock" not in config.observation_terms:
+        raise UserError("--steps_on_the_spot is about the gait clock, and this policy observes none")
+    scenarios = _scenarios(args, config)
     result = evaluation.results.EvaluationResult(
         task=args.task, sim=deploy.session.SIMULATION, device="cpu", seed=args.seed,
         trials=args.trials or (_SCENARIO_TRIALS if args.scenarios else 1), longest=None, overrides=[], scenarios=(),
@@ -118,7 +129,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
 
-def _scenarios(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
+def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[Scenario, ...]:
     """Return what is asked for: a drive, or scenarios of evaluate.py."""
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.scenarios:
@@ -126,7 +137,7 @@ def _scenarios(args: argparse.Namespace, folder: str) -> tuple[Scenario, ...]:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
         return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios)
     plan, seconds = _drive(args)
-    for line in deploy.drive.out_of_range(plan, policies.exported.load_policy(folder).config.trained_ranges):
+    for line in deploy.drive.out_of_range(plan, config.trained_ranges):
         print(f"note       {line}")
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
@@ -166,9 +177,7 @@ def main() -> None:
     """Read the command line and walk."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add(
-        "--policy", metavar="DIR", help="exported files, a run's folder or name, or 'shipped' (default: the newest run)"
-    )
+    add_policy_argument(parser, "--policy")
     add("--vx", type=types.velocity, metavar="M/S", help="forward velocity, instead of the usual drive")
     add("--vy", type=types.velocity, metavar="M/S", help="velocity to the left")
     add("--yaw", type=types.velocity, metavar="RAD/S", help="yaw rate, to the left")

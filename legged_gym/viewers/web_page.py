@@ -54,7 +54,7 @@ class WebPage:
         self._frame_interval = 1.0 / frames_per_second
         self._next_frame = self._next_figures = self._next_checkpoints = 0.0
         self._instruments = Instruments(session)
-        self._server = _serve(host, port)
+        self._server = _serve(host, port, session.env.cfg.asset.name)
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{self._server.get_port()}"
         self._is_open = True
         gui = self._server.gui
@@ -152,7 +152,7 @@ def is_private(host: str) -> bool:
         return False
 
 
-def _serve(host: str, port: int) -> viser.ViserServer:
+def _serve(host: str, port: int, name: str) -> viser.ViserServer:
     """Start the server, without its own announcement."""
     with file_errors(f"--host {host}: no page can be served there"):
         # The server itself would wait forever for an address that is not this computer's.
@@ -160,4 +160,4 @@ def _serve(host: str, port: int) -> viser.ViserServer:
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(address)
     with contextlib.redirect_stdout(io.StringIO()), guarded(host):
-        return viser.ViserServer(host=host, port=port, label="Qmini RL GYM", verbose=False)
+        return viser.ViserServer(host=host, port=port, label=name, verbose=False)

@@ -133,9 +133,10 @@ class WebScene:
 
     def _add_signs(self) -> None:
         """Add the arrows of velocities and forces, the arcs of yaw rates, and the marks of feet that touch."""
-        scene = self._server.scene
-        feet = len(self._session.env.feet_indices)
-        colours = np.array([COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR], np.uint8)
+        scene, env = self._server.scene, self._session.env
+        feet = len(env.feet_indices)
+        estimates = self._session.estimator is not None and env.label_layout.columns("velocity") is not None
+        colours = np.array([COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR][: 2 + estimates], np.uint8)
         self._base = scene.add_frame(BASE, show_axes=False)
         self._velocities = self._add_arrows("base/velocities", colours)
         arc_colours = np.repeat(colours[:2], 2 * _ARC_POINTS, axis=0).reshape(-1, 2, 3)
@@ -204,13 +205,12 @@ class WebScene:
 
     def _draw_velocities(self, reading: Rollout) -> None:
         self._base.position, self._base.wxyz = reading.base_pos[0, 0], _yaw_only(reading.base_quat[0, 0])
-        starts = np.zeros((3, 3))
-        starts[:, 2] = _ARROW_HEIGHT - _ARROW_SPACING * np.arange(3)
-        ends = starts.copy()
-        ends[:2, :2] += [reading.commands[0, 0][:2], reading.velocity[0, 0][:2]]
         said = reading.estimated("velocity")
-        if said is not None:
-            ends[2, :2] += said[0, 0, :2]
+        values = [reading.commands[0, 0], reading.velocity[0, 0], *([] if said is None else said[0])]
+        starts = np.zeros((len(values), 3))
+        starts[:, 2] = _ARROW_HEIGHT - _ARROW_SPACING * np.arange(len(values))
+        ends = starts.copy()
+        ends[:, :2] += [value[:2] for value in values]
         self._velocities.points = np.stack((starts, ends + _SOME_LENGTH), axis=1)
         arcs = []
         for start, rate in zip(starts[:2], (reading.commands[0, 0][2], reading.velocity[0, 0][2]), strict=True):
