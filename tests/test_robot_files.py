@@ -192,7 +192,10 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
     ),
     "discs": ({"robot.urdf": urdf(**feet(discs))}, NONE),
     "discs as capsules": ({"robot.urdf": urdf(**feet(discs))}, setting("asset", replace_cylinder_with_capsule=True)),
-    "mujoco tag": ({"robot.urdf": urdf(m="<mujoco><compiler balanceinertia='true' meshdir='x'/></mujoco>")}, NONE),
+    "mujoco tag": (
+        {"robot.urdf": urdf(m="<mujoco><compiler balanceinertia='true' meshdir='x' angle='radian'/></mujoco>")},
+        NONE,
+    ),
     "balanced": ({"robot.urdf": urdf().replace("izz='0.002'", "izz='0.02'")}, setting("asset", balance_inertia=True)),
     "singular": (
         {"robot.urdf": urdf().replace("izz='0.002' ixy='0'", "izz='0.002' ixy='0.002'")},
@@ -493,6 +496,11 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "xacro's prefix": ({"robot.urdf": "<robot><xacro:a/></robot>"}, "unbound prefix .*xacro"),
     "xacro's names": (damaged(fl_thigh=link("${prefix}_thigh")), "xacro macros"),
+    "two masses": (
+        damaged(fl_thigh=link("fl_thigh", inertial(0.5, 0.002), inertial(5.0, 0.02))),
+        "link 'fl_thigh': <inertial> stands there twice",
+    ),
+    "MJCF by another name": ({"robot.mjcf": mjcf()}, "files called .xml: rename it"),
     "no joints": ({"robot.urdf": f"<robot>{link('a', inertial(1.0, 0.1))}</robot>"}, "no joint moves"),
     "base called world": ({"robot.urdf": urdf().replace("trunk", "world")}, "link 'world': .* rename it"),
     "nameless": (

@@ -23,12 +23,9 @@ class MeshError(Exception):
 
 
 def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
-    """Return the path of a mesh.
+    """Return the path of a mesh from its name in the file ``robot``.
 
-    Args:
-        name: As the robot's file names it: a path that begins at its folder or at one above, or with ``package://``.
-        robot: Path of the robot's file.
-        folders: Further folders to look in.
+    That is a path from its folder, from one above or from one of ``folders``, or begins with ``package://``.
 
     Raises:
         MeshError: It is nowhere, or is of another kind.
@@ -55,12 +52,7 @@ def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
 
 
 def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> trimesh.Trimesh:
-    """Read a mesh, in m.
-
-    Args:
-        path: The file.
-        scale: Factor along each axis.
-        hull: Return its convex hull, with which simulators collide.
+    """Read a mesh, in m, scaled along each axis; with ``hull`` its convex hull, with which simulators collide.
 
     Raises:
         MeshError: It can't be read.

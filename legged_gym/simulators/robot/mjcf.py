@@ -83,6 +83,8 @@ def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
 
 def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, mujoco.MjModel, frozenset[str]]:
     """Return spec, model, and the links whose visual shapes could not be read."""
+    if not path.lower().endswith((".xml", ".urdf")):
+        raise refuse(path, "MuJoCo reads MJCF from files called .xml: rename it")
     try:
         spec = mujoco.MjSpec.from_file(path)
         if visuals:

@@ -24,6 +24,8 @@ _MOVING = ("revolute", "continuous", "prismatic")
 _SHAPES = {"box": {"size": 3}, "sphere": {"radius": 1}, "cylinder": {"radius": 1, "length": 1}, "mesh": {}}
 _SHAPES["capsule"] = _SHAPES["cylinder"]
 """Sizes of each kind of shape, and of how many numbers they are."""
+_ONCE = ("inertial", "origin", "parent", "child", "axis", "limit", "dynamics", "mimic")
+"""Elements of which a link or joint has one at most."""
 _COMPILER = (
     "balanceinertia", "boundmass", "boundinertia", "settotalmass", "inertiafromgeom", "inertiagrouprange", "alignfree",
     "autolimits",
@@ -140,6 +142,9 @@ class _Urdf:
             name = element.get("name", "")
             if not name or name in found:
                 self.fail(f"two {tag}s are called '{name}'" if name else f"a {tag} without a name")
+            parts = [part.tag for part in element if part.tag in _ONCE]
+            if len(set(parts)) < len(parts):
+                self.fail(f"{tag} '{name}': <{max(parts, key=parts.count)}> stands there twice")
             found[name] = element
         return found
 
@@ -153,7 +158,7 @@ class _Urdf:
                     f"<mujoco><{element.tag}> can't be used: the configuration's section 'sim' holds its settings"
                 )
             for key, value in element.attrib.items():
-                if key not in _COMPILER + _OURS:
+                if key not in _COMPILER + _OURS and (key, value) != ("angle", "radian"):
                     self.fail(f"<mujoco><compiler {key}={value!r}> can't be used; valid: {', '.join(_COMPILER)}")
                 if key in _COMPILER:
                     ours.set(key, value)
