@@ -85,12 +85,8 @@ class Ground:
         """Promote robots that walked more than half a tile, demote those that walked under half of what was asked.
 
         Past the top a robot goes to a random level. Each change only happens with
-        ``terrain.level_change_probability``.
-
-        Args:
-            mask: Robots whose episode ended, bool, (N,).
-            distance: How far each got from its start, m, (N,).
-            wanted: How far its command would have taken it, m, (N,).
+        ``terrain.level_change_probability``. ``mask`` are the robots whose episode ended, ``distance`` is how far each
+        got from its start, and ``wanted`` how far its command would have taken it, m, all (N,).
         """
         up = distance > self.cfg.terrain_length / 2
         down = (distance < 0.5 * wanted) & ~up
