@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from legged_gym.envs import QminiCfg
 from legged_gym.this_robot.excite import make_trajectory
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.stand import Stand, Trajectory, Truth
@@ -93,6 +94,51 @@ def _late(seconds: float) -> Fault:
     return spoil
 
 
+def _shift(signal: str, rows: int, *joints: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        values, which = log[signal].copy(), list(joints) if joints else slice(None)
+        values[:, which] = np.roll(values, rows, axis=0)[:, which]
+        ends = slice(None, rows) if rows > 0 else slice(rows, None)
+        values[ends] = log[signal][ends]
+        log.values[signal] = values
+
+    return spoil
+
+
+def _quaternion(order: tuple[int, ...], signs: tuple[int, ...] = (1, 1, 1, 1)) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        down = log.values.pop("gravity")
+        half = np.stack([1.0 - down[:, 2], -down[:, 1], down[:, 0], np.zeros(len(down))], axis=1)
+        log.values["quaternion"] = (signs * half / np.linalg.norm(half, axis=1, keepdims=True))[:, order]
+
+    return spoil
+
+
+def _clip(reach: float) -> Fault:
+    return _set("target", lambda log: np.clip(log["target"], log["target"][0] - reach, log["target"][0] + reach))
+
+
+def _noise(signal: str, size: float) -> Fault:
+    return _set(signal, lambda log: log[signal] + size * np.random.default_rng(0).standard_normal(log[signal].shape))
+
+
+def _rounded(signal: str, step: float) -> Fault:
+    return _set(signal, lambda log: step * np.round(log[signal] / step))
+
+
+def _counted_from(pose: dict[str, float], *signals: str) -> Fault:
+    return _all(
+        *(_set(name, lambda log, name=name: log[name] - [pose[j] for j in log.joint_names]) for name in signals)  # type: ignore[misc]
+    )
+
+
+def _freeze(joint: int, row: int) -> Fault:
+    def spoil(log: RobotLog) -> None:
+        log["position"][row:, joint], log["velocity"][row:, joint] = log["position"][row, joint], 0.0
+
+    return spoil
+
+
 def _hold(signal: str, column: int | slice) -> Fault:
     def spoil(log: RobotLog) -> None:
         log[signal][:, column] = log[signal][0, column]
@@ -148,6 +194,7 @@ def _both(factor: float, joint: int) -> Fault:
     return _all(*(_times(signal, factor, joint) for signal in ("target", "position", "velocity")))
 
 
+POSE = QminiCfg.init_state.default_joint_angles
 YAW_L, ROLL_L, PITCH_L, KNEE_L, ANKLE_L, YAW_R, ROLL_R, PITCH_R, KNEE_R, ANKLE_R = range(10)
 
 FAULTS: dict[str, tuple[str, str, Fault]] = {
@@ -161,7 +208,7 @@ FAULTS: dict[str, tuple[str, str, Fault]] = {
     "sign of an encoder, ankle": ("order and sign", "sign: ankle_pitch_l", _times("position", -1, ANKLE_L)),
     "stuck knee": ("order and sign", "stuck: knee_pitch_l", _hold("position", KNEE_L)),
     "stuck yaw": ("order and sign", "stuck: hip_yaw_r", _hold("position", YAW_R)),
-    "all in degrees": ("scale", "they are in degrees", _all(*(_times(signal, 57.29578) for signal in ("target", "position", "velocity")))),
+    "all in degrees": ("scale", "it is in degrees", _all(*(_times(signal, 57.29578) for signal in ("target", "position", "velocity")))),
     "degrees": ("scale", "degrees", _times("position", 57.29578, PITCH_L)),
     "rotor side": ("scale", "rotor's side", _times("position", 6.33, ANKLE_R)),
     "gear of the roll left out": ("scale", "3:1", _times("position", 3.0, ROLL_R)),
@@ -196,6 +243,41 @@ FAULTS: dict[str, tuple[str, str, Fault]] = {
     "D gains": ("gains", "kd of all joints", _times("kd", 0.1)),
     "battery": ("battery", "sags", _set("voltage", _sag)),
     "turned motor": ("wiring", "hip_pitch_l turns the wrong way", _both(-1.0, PITCH_L)),
+    "late velocity": ("velocity", "all joints are 40 ms later", _shift("velocity", 10)),
+    "early velocity of a joint": ("velocity", "velocities of hip_roll_r are 40 ms earlier", _shift("velocity", -10, ROLL_R)),
+    "large velocity": ("velocity", "all velocities are 1.3", _times("velocity", 1.3)),
+    "large velocity of a joint": ("velocity", "velocity of knee_pitch_l is 1.", _times("velocity", 1.3, KNEE_L)),
+    "clock twice as fast": ("velocity", "or that of the time stamps", _set("time", lambda log: 0.5 * log.time)),
+    "targets of earlier rows": ("latency", "before their targets", _shift("target", 10)),
+    "targets of later rows": ("latency", "later than they should", _shift("target", -10)),
+    "one target of an earlier row": ("timing of joints", "knee_pitch_l follows its target", _shift("target", 10, KNEE_L)),
+    "gyro's axis is dead": ("IMU axes", "gyro of y never changes", _hold("gyro", 1)),
+    "gyro's vertical axis is dead": ("IMU axes", "gyro of z never changes", _times("gyro", 0.0, 2)),
+    "gravity's axis is dead": ("IMU axes", "gravity of x never changes", _hold("gravity", 0)),
+    "late gyro": ("gyro", "ms later than gravity", _shift("gyro", 25)),
+    "late gravity": ("gyro", "ms earlier than gravity", _shift("gravity", 50)),
+    "large gyro": ("gyro", "it turns 1.3", _times("gyro", 1.3)),
+    "gyro's axis in degrees": ("gyro", "its x turns 57", _times("gyro", 57.29578, 0)),
+    "gyro's bias": ("gyro", "at rest", _plus("gyro", 0.2, 1)),
+    "x, y, z, w": ("gyro", "write w first", _quaternion((1, 2, 3, 0))),
+    "inverse quaternion": ("gyro", "turns the world into the base", _quaternion((0, 1, 2, 3), (1, -1, -1, -1))),
+    "gravity of another size": ("IMU units of gravity", "normalise", _times("gravity", 2.0)),
+    "a joint in degrees": ("scale", "target of ankle_pitch_l lies far beyond", _both(57.29578, ANKLE_L)),
+    "targets from the usual pose": ("scale", "target count from the usual pose", _counted_from(POSE, "target")),
+    "angles from the usual pose": ("scale", "position count from the usual pose", _counted_from(POSE, "position")),
+    "a whole turn": ("range", "whole turns off", _plus("position", 2.0 * np.pi, KNEE_R)),
+    "gains of two joints swapped": ("gains", "kp of hip_roll_l is 30", _all(_swap("kp", ROLL_L, PITCH_L), _swap("kd", ROLL_L, PITCH_L))),
+    "gains exchanged": ("gains", "kp and kd are exchanged", lambda log: log.values.update(kp=log["kd"], kd=log["kp"])),
+    "clipped targets": ("clipping", "clipped", _clip(0.05)),
+    "a target that is not logged": ("order and sign", "moves though its target stands still", _hold("target", PITCH_L)),
+    "angles with two digits": ("resolution", "position comes in steps of 0.02", _rounded("position", 0.02)),
+    "rounded velocities": ("resolution", "velocity comes in steps of 0.5", _rounded("velocity", 0.5)),
+    "noisy angles": ("noise", "position has noise", _noise("position", 0.03)),
+    "noisy velocities": ("noise", "velocity has noise", _noise("velocity", 2.0)),
+    "noisy gyro": ("noise", "gyro has noise", _noise("gyro", 1.0)),
+    "stuck later": ("order and sign", "knee_pitch_r stands still from 4.0 s", _freeze(KNEE_R, 1000)),
+    "flat battery": ("battery", "has 12.0 V", _set("voltage", lambda log: np.full(len(log.time), 12.0))),
+    "millivolts": ("battery", "millivolts", _set("voltage", lambda log: np.full(len(log.time), 24000.0))),
     "turned knee": ("wiring", "knee_pitch_r turns the wrong way", _both(-1.0, KNEE_R)),
 }  # fmt: skip
 """Faults that can be put into a healthy log."""

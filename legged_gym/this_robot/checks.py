@@ -10,6 +10,7 @@ import numpy as np
 
 from legged_gym import this_robot
 from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.signal_checks import coarse, dead, lags, noisy
 from legged_gym.this_robot.stand import Stand
 
 _SLOWEST, _GAP, _OLDEST_IMU, _SLOWEST_IMU = 45.0, 0.06, 0.025, 60.0
@@ -25,8 +26,11 @@ _TURNED = 0.05
 """Change of gravity's direction that shows the gyro's axes, RMS, 1/s."""
 
 
+_GYRO_SCALE, _GYRO_LATE = (0.85, 1.18), 0.03
+"""Size of the gyro's rates as a share of gravity's turning, and its lag behind that, s."""
 _FOUNDATIONS = (
     "sample rate", "spikes", "gaps", "jitter", "repeated samples", "IMU units of gravity", "IMU mount", "gains",
+    "resolution", "noise",
 )  # fmt: skip
 
 
@@ -57,13 +61,12 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
     log = log.in_order(stand.joint_names)
     if _unit_of_time(log):
         return [*_check_time(log), Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
-    found = [*_check_time(log), _spikes(log, stand), *_check_imu(log, tilted or standing), *_check_gains(log, stand)]
-    beyond = np.abs(log["target"]).max(0) > 2.0 * np.abs(stand.limits).max(1)
-    if beyond.mean() > 0.5:
-        text = (
-            "targets lie far beyond the joints' stops: they are in degrees, or of the rotors; log radians of the joints"
-        )
-        return [*found, Finding("scale", False, text), Finding("joints", None, "first see to the scale of the targets")]
+    found = [
+        *_check_time(log),
+        *_check_signals(log, stand),
+        *_check_imu(log, tilted or standing),
+        *_check_gains(log, stand),
+    ]
     # Torques mean nothing where times, gravity or gains are wrong.
     trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
     joints, wrong = this_robot.joint_checks.check_joints(log, stand, standing, trusted)
@@ -103,6 +106,12 @@ def _check_time(log: RobotLog) -> Iterator[Finding]:
     yield _imu_age(log)
 
 
+def _check_signals(log: RobotLog, stand: Stand) -> Iterator[Finding]:
+    yield _spikes(log, stand)
+    yield judged("resolution", coarse(log), "signals have enough digits")
+    yield judged("noise", noisy(log), "no more than sensors have")
+
+
 def _spikes(log: RobotLog, stand: Stand) -> Finding:
     """Find angles that no motor could have reached from the row before, and left again."""
     farthest = 2.0 * stand.velocity_limits * log.dt + 0.1
@@ -124,7 +133,7 @@ def _imu_age(log: RobotLog) -> Finding:
             f"samples are up to {1e3 * oldest:.0f} ms old: read the IMU in a thread of its own, latest sample first"
         )
     if float(np.median(age)) < -2e-3:
-        problems.append("samples come from the future: use one clock for both stamps")
+        problems.append("samples come from the future: use one clock, in seconds, for both stamps")
     if rate < min(_SLOWEST_IMU, 0.9 / log.dt):
         problems.append(f"only {rate:.0f} samples in a second: raise its output rate")
     return judged("IMU age", problems, f"up to {1e3 * oldest:.0f} ms, {rate:.0f} samples in a second")
@@ -152,15 +161,20 @@ def _check_imu(log: RobotLog, leaning: bool) -> Iterator[Finding]:
     else:
         problem = [f"the IMU leans by {angle:.1f}°: correct the mount angle"] if angle > _LEVEL else []
         yield judged("IMU mount", problem, f"level within {angle:.1f}°")
-    yield _gyro(log, gravity)
+    problems = dead(log)
+    yield judged("IMU axes", problems, "all of them change")
+    if not problems and not any("gyro" in problem for problem in noisy(log)):
+        yield _gyro(log, gravity, leaning)
 
 
-def _gyro(log: RobotLog, gravity: np.ndarray) -> Finding:
+def _gyro(log: RobotLog, gravity: np.ndarray, leaning: bool) -> Finding:
     """Compare the gyro with how gravity's direction turns."""
     bias = float(np.abs(np.median(log["gyro"], axis=0)).max())
+    rest = [f"it shows {bias:.2f} rad/s at rest: calibrate it, or its unit is wrong"] * (bias > 0.1 and not leaning)
     window = max(3, round(0.1 / log.dt))
     kernel = np.hanning(window + 2) / np.hanning(window + 2).sum()
-    down, turn = (np.stack([np.convolve(c, kernel, "valid") for c in v.T], 1) for v in (gravity, log["gyro"]))
+    rates = log["gyro"] - (0.0 if leaning else np.median(log["gyro"], axis=0))
+    down, turn = (np.stack([np.convolve(c, kernel, "valid") for c in v.T], 1) for v in (gravity, rates))
     time = np.convolve(log.time, kernel, "valid")
     keep = np.concatenate(([True], np.diff(time) > 1e-6))
     down, turn = down[keep], turn[keep]
@@ -168,24 +182,68 @@ def _gyro(log: RobotLog, gravity: np.ndarray) -> Finding:
     if float(np.sqrt(np.square(change).sum(1).mean())) < _TURNED:
         if float(np.sqrt(np.square(turn - np.median(turn, axis=0)).sum(1).mean())) > 3.0 * _TURNED:
             return judged("gyro", ["it turns while gravity stands still: one of both is not read any more"], "")
-        problem = [f"it shows {bias:.2f} rad/s at rest: calibrate it, or its unit is wrong"] if bias > 0.1 else []
-        if problem:
-            return judged("gyro", problem, "")
+        if rest:
+            return judged("gyro", rest, "")
         return Finding("gyro", None, "the base was not turned: turn it by hand, nose down and to the side")
     best = min(_axis_maps(), key=lambda axes: _misfit(axes, turn, down, change)[0])
     plain, best_misfit = _misfit(_axis_maps()[0], turn, down, change), _misfit(best, turn, down, change)
     order, signs = _axis_maps()[0] if plain[0] < 1.15 * best_misfit[0] + 1e-4 and plain[1] > 0.0 else best
     scale = _misfit((order, signs), turn, down, change)[1]
-    problems = []
+    problems = rest
+    late = _gyro_lag(log, turn, down, change)
+    if abs(late) > _GYRO_LATE + log.dt:
+        word = "later" if late > 0.0 else "earlier"
+        return judged("gyro", [f"it turns {1e3 * abs(late):.0f} ms {word} than gravity: write both of one sample"], "")
+    other = _other_quaternion(log, turn, best_misfit[0], keep, kernel)
+    if other:
+        return judged("gyro", [other], "")
     if order != (0, 1, 2):
         problems.append(f"its x, y, z are the base's {', '.join('xyz'[i] for i in order)}: its axes are exchanged")
     flipped = [axis for axis, sign in zip("xyz", signs, strict=True) if sign < 0]
     if flipped:
-        problems.append(f"the sign of {', '.join(flipped)} is wrong: the IMU's sign or axes differ from the base's")
-    if not 0.6 < scale < 1.6:
+        problems.append(f"the sign of {', '.join(flipped)} is wrong: the IMU's sign or axes differ from the base's"
+                        + ", or the quaternion turns the world into the base" * ("quaternion" in log))  # fmt: skip
+    each = _axis_scales(turn[:, order] * signs, down, change)
+    bad = [axis for axis, factor in each.items() if not _GYRO_SCALE[0] < factor < _GYRO_SCALE[1]]
+    if bad:
+        scale = each[bad[0]] if len(bad) < len(each) else scale
         unit = ": it is in degrees, multiply it by pi / 180" if 0.012 < scale < 0.024 else ""
-        problems.append(f"it turns {1.0 / max(scale, 1e-9):.3g} times as fast as gravity does, its unit is wrong{unit}")
+        which = "it" if len(bad) == len(each) else f"its {', '.join(bad)}"
+        problems.append(
+            f"{which} turns {1.0 / max(scale, 1e-9):.3g} times as fast as gravity does, its unit is wrong{unit}"
+        )
     return judged("gyro", problems, "turns as gravity does")
+
+
+def _axis_scales(turn: np.ndarray, down: np.ndarray, change: np.ndarray) -> dict[str, float]:
+    """Return the factor that each axis of the gyro needs, where gravity shows it."""
+    parts = [-np.cross(turn * np.eye(3)[axis], down) for axis in range(3)]
+    shown = [axis for axis in range(3) if np.sqrt(np.square(parts[axis]).sum(1).mean()) > _TURNED]
+    if not shown:
+        return {}
+    table = np.stack([parts[axis].ravel() for axis in shown], axis=1)
+    factors = np.linalg.lstsq(table, change.ravel(), rcond=None)[0]
+    return {"xyz"[axis]: float(factor) for axis, factor in zip(shown, factors, strict=True) if axis < 2}
+
+
+def _gyro_lag(log: RobotLog, turn: np.ndarray, down: np.ndarray, change: np.ndarray) -> float:
+    """Return by how much the gyro turns later than gravity, s."""
+    late, alike = lags(turn[:, :2], np.cross(change, down)[:, :2], log.dt, 0.3)
+    sure = alike > 0.9
+    return float(np.mean(late[sure])) if sure.any() else 0.0
+
+
+def _other_quaternion(log: RobotLog, turn: np.ndarray, misfit: float, keep: np.ndarray, kernel: np.ndarray) -> str:
+    """Say so if the gyro fits the quaternion much better with its numbers in another order."""
+    if "quaternion" not in log:
+        return ""
+    values = {**log.values, "quaternion": log["quaternion"][:, [3, 0, 1, 2]]}
+    gravity = RobotLog(log.joint_names, {k: v for k, v in values.items() if k != "gravity"}).gravity
+    down = np.stack([np.convolve(c, kernel, "valid") for c in gravity.T], 1)[keep]
+    change = np.gradient(down, np.convolve(log.time, kernel, "valid")[keep], axis=0)
+    if _misfit(_axis_maps()[0], turn, down, change)[0] < 0.5 * misfit:
+        return "the quaternion's numbers are x, y, z, w: write w first"
+    return ""
 
 
 def _axis_maps() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -214,6 +272,9 @@ def _check_gains(log: RobotLog, stand: Stand) -> Iterator[Finding]:
             problems.append(
                 f"{name} of {stand.joint_names[joint]} is {sent:g} {unit}, it should be {usual * nominal[joint]:g}"
             )
+    exchanged = [np.median(log[name], axis=0) / other for name, other in (("kp", stand.kd), ("kd", stand.kp))]
+    if problems and all(np.ptp(ratio) < 0.05 * np.median(ratio) for ratio in exchanged):
+        problems = ["kp and kd are exchanged: write each into its own column"]
     yield judged("gains", problems, "as the description says, for all joints alike")
 
 
@@ -234,6 +295,10 @@ def _check_power(log: RobotLog, stand: Stand, wrong: set[int]) -> Iterator[Findi
     volts = log["voltage"][np.isfinite(log["voltage"])]
     low, first = float(np.percentile(volts, 2)), float(np.percentile(volts[: max(10, len(volts) // 10)], 90))
     problems = []
-    if low < _EMPTY or low < (1.0 - _SAG) * first:
+    if low > 1000.0:
+        return (yield judged("battery", ["is in millivolts: write volts"], ""))
+    if first < _EMPTY:
+        problems.append(f"has {first:.1f} V, it needs {_EMPTY:g} V: charge it")
+    elif low < _EMPTY or low < (1.0 - _SAG) * first:
         problems.append(f"sags from {first:.1f} to {low:.1f} V: charge it, or use one that gives more current")
     yield judged("battery", problems, f"{low:.1f} V or more")

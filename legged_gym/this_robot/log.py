@@ -227,6 +227,18 @@ def _checked(log: RobotLog) -> RobotLog:
     for name in ("gravity", "quaternion"):
         if name in log and (np.linalg.norm(log.values[name], axis=1) < 0.1).any():
             raise UserError(f"{log.name}: signal '{name}' has rows without a direction")
-    if len(log.time) < 10 or (np.diff(log.time) < 0.0).any() or log.dt <= 0.0:
-        raise UserError(f"{log.name}: needs at least 10 rows, with times that rise")
+    if len(log.time) < 10:
+        raise UserError(f"{log.name}: needs at least 10 rows, has {len(log.time)}")
+    steps = np.diff(log.time)
+    if (steps < 0.0).any():
+        row, times = int(np.argmax(steps < 0.0)), int((steps < 0.0).sum())
+        raise UserError(
+            f"{log.name}: time goes back by {-steps[row]:.3g} s after row {row}, {times} times in all: use one clock "
+            "that nobody sets, and write rows in order"
+        )
+    if log.dt <= 0.0:
+        raise UserError(
+            f"{log.name}: {(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written twice, "
+            "or times with too few digits"
+        )
     return log

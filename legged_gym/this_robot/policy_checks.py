@@ -10,8 +10,8 @@ from legged_gym.policies.exported import ControllerConfig, PolicyFiles
 from legged_gym.this_robot.checks import Finding, judged
 from legged_gym.this_robot.log import RobotLog
 
-_ALIKE = 0.1
-"""What a term or an action may differ by, as a share of its usual size."""
+_ALIKE, _SAME = 0.1, 0.3
+"""What an action and what a term may differ by, as a share of its usual size."""
 _SCALE = (0.8, 1.25)
 
 
@@ -29,8 +29,9 @@ def check_policy(log: RobotLog, policy: PolicyFiles) -> list[Finding]:
     log = _control_rows(log.in_order(config.joint_names), config.control_dt)
     if "observation" not in log:
         missing = Finding("observation", None, "the log has no observation: write what the estimator is fed")
-        return [missing, *_check_actions(log, policy)]
-    return [_check_terms(log, config), _check_history(log, config), *_check_actions(log, policy)]
+        return [missing, *_check_actions(log, policy, False)]
+    found = list(_check_observation(log, config))
+    return [*found, *_check_actions(log, policy, all(finding.passed for finding in found))]
 
 
 def _control_rows(log: RobotLog, dt: float) -> RobotLog:
@@ -39,8 +40,28 @@ def _control_rows(log: RobotLog, dt: float) -> RobotLog:
     return RobotLog(log.joint_names, {name: values[::every] for name, values in log.values.items()}, log.name)
 
 
-def _check_terms(log: RobotLog, config: ControllerConfig) -> Finding:
-    """Compare the newest step of each observation with what was logged beside it."""
+def _check_observation(log: RobotLog, config: ControllerConfig) -> Iterator[Finding]:
+    """Compare older steps of each observation with the newest ones before, and those with what was logged beside."""
+    steps = config.history_length
+    blocks = log["observation"].reshape(len(log.time), steps, -1)
+    size = max(float(np.std(blocks)), 1e-9)
+
+    def strange(history: np.ndarray) -> list[int]:
+        """Return the steps that are not the newest one so many rows before."""
+        return [
+            age for age in range(1, steps)
+            if np.std(history[steps:, age] - history[steps - age : len(history) - age, 0]) > _ALIKE * size
+        ]  # fmt: skip
+
+    if steps > 1 and strange(blocks) and not strange(blocks[:, ::-1]):
+        blocks, problems = blocks[:, ::-1], ["history: oldest step first: it must be newest first"]
+    else:
+        problems = [f"history: step {age} is not the one so many steps ago" for age in strange(blocks)[:1]]
+    yield _check_terms(log, config, blocks[:, 0])
+    yield judged("history", problems, f"{steps} steps, newest first")
+
+
+def _check_terms(log: RobotLog, config: ControllerConfig, newest: np.ndarray) -> Finding:
     known = {
         "base_ang_vel": log["gyro"],
         "projected_gravity": log.gravity,
@@ -54,52 +75,53 @@ def _check_terms(log: RobotLog, config: ControllerConfig) -> Finding:
     problems, first = [], 0
     for name, scale in zip(config.observation_terms, config.observation_scales, strict=True):
         size = known[name].shape[1] if name in known else 4
-        seen = log["observation"][:, first : first + size]
+        why = _difference(newest[:, first : first + size], known[name] * scale) if name in known else ""
+        problems += [f"{name} {why}"] if why else []
         first += size
-        if name not in known:
-            continue
-        expected = (known[name] * scale)[2:]
-        weight = float((expected**2).sum())
-        if weight < 1e-6:
-            continue
-        factor = float((seen[2:] * expected).sum()) / weight
-        rest = float(np.sqrt(np.square(seen[2:] - factor * expected).mean() / max(np.square(expected).mean(), 1e-9)))
-        if not _SCALE[0] < factor < _SCALE[1] and rest < 0.5:
-            problems.append(f"scaling: {name} is {factor:.3g} times what the policy was trained with")
-        elif rest > 0.5:
-            problems.append(f"{name} is not what was logged: wrong order, sign, or another term in its place")
     return judged("observation", problems, "each term has its place and scale")
 
 
-def _check_history(log: RobotLog, config: ControllerConfig) -> Finding:
-    """Compare the older steps of each observation with the newest ones of the observations before."""
-    steps = config.history_length
-    width = log["observation"].shape[1] // steps
-    blocks = log["observation"].reshape(len(log.time), steps, width)
-    newest, problems = blocks[:, 0], []
-    size = max(float(np.std(newest)), 1e-9)
-    for age in range(1, steps):
-        error = blocks[steps:, age] - newest[steps - age : len(newest) - age]
-        problems += [age] if float(np.std(error)) > _ALIKE * size else []
-    if not problems:
-        return Finding("history", True, f"{steps} steps, newest first")
-    turned = blocks[:, ::-1]
-    same = np.std(turned[steps:, 1] - turned[steps - 1 : -1, 0]) < _ALIKE * size
-    why = (
-        "oldest step first: it must be newest first" if same else f"step {problems[0]} is not the one so many steps ago"
-    )
-    return Finding("history", False, f"history: {why}")
+def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
+    """Say how columns differ from what they should be, or nothing."""
+    usual = float(np.sqrt(np.square(expected[3:]).mean()))
+
+    def off(difference: np.ndarray) -> float:
+        return float(np.sqrt(np.square(difference).mean())) / usual
+
+    if usual < 1e-3:
+        return ""
+    factors = (seen[3:] * expected[3:]).sum(0) / np.maximum(np.square(expected[3:]).sum(0), 1e-12)
+    bad = (np.square(expected[3:]).mean(0) > 1e-6) & ~((factors > _SCALE[0]) & (factors < _SCALE[1]))
+    plain = off(seen[3:] - expected[3:])
+    for word, a, b in (("late", seen[3:], expected[2:-1]), ("early", seen[2:-1], expected[3:])):
+        if off(a - b) < 0.5 * min(plain, _ALIKE):
+            return f"is one step {word}: write what was given to the networks in this step"
+    shift = (seen[3:] - expected[3:]).mean(0)
+    moved, scaled = off(seen[3:] - shift - expected[3:]), off(seen[3:] - factors * expected[3:])
+    if plain > _ALIKE and moved + 0.01 < min(0.5 * plain, _SAME, scaled):
+        return "is off by constants: another pose, or the usual pose is missing or added"
+    if scaled < _SAME and bad.any():
+        if np.ptp(factors[bad]) < 0.1 * np.abs(factors[bad]).max() and bad.sum() >= 0.6 * len(bad):
+            return f"is {factors[bad].mean():.3g} times what the policy was trained with: scaling"
+        columns = ", ".join(f"{j} ({factors[j]:.3g} times)" for j in np.flatnonzero(bad))
+        return f"has another scaling or sign in the columns {columns}"
+    if plain < _SAME and not bad.any():
+        return ""
+    return "is not what was logged: wrong order, sign, or another term in its place"
 
 
-def _check_actions(log: RobotLog, policy: PolicyFiles) -> Iterator[Finding]:
+def _check_actions(log: RobotLog, policy: PolicyFiles, fed: bool) -> Iterator[Finding]:
     if "action" not in log:
         yield Finding("action", None, "the log has no action: write what the actor gives")
         return
-    problems, config = [], policy.config
-    told = config.default_angles + config.action_scale * log["action"]
-    if float(np.sqrt(np.square(told - log["target"]).mean())) > 0.02:
-        problems.append("targets are not default angles + scale · action: another pose or scale than the policy's")
-    if "observation" in log:
+    config = policy.config
+    asked = config.action_scale * log["action"]
+    problems, moved = [], log["target"] - config.default_angles
+    if float(np.sqrt(np.square(moved - asked).mean())) > 0.02:
+        problems.append(
+            f"what the targets add to the usual pose, action scale · action, {_difference(moved, asked) or 'differs'}"
+        )
+    if fed:
         action = policy.replay(log["observation"].astype(np.float32))
         off = float(np.sqrt(np.square(action - log["action"]).mean()) / max(float(np.std(action)), 1e-9))
         if off > _ALIKE:

@@ -55,6 +55,11 @@ class Chunk:
     first_row: int = 0
     """Where it begins in its log."""
 
+    @property
+    def dt(self) -> float:
+        """Usual time between two rows, s."""
+        return float(np.median(np.diff(self.time)))
+
 
 def chunks(log: RobotLog, shortest: float = 2.0) -> list[Chunk]:
     """Cut a log where gains change; pieces shorter than ``shortest`` seconds are left out.
@@ -159,7 +164,7 @@ def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
     error, (sent, targets) = np.empty_like(chunk.position), chunk.sent or (chunk.time, chunk.target)
     for joint, target in enumerate(targets.T):
         error[:, joint] = np.interp(chunk.time - delay, sent, target) - chunk.position[:, joint]
-    sides = np.tanh(running_mean(error, 0.02, float(np.median(np.diff(chunk.time)))) / lean)
+    sides = np.tanh(running_mean(error, 0.02, chunk.dt) / lean)
     return _at_steps(chunk, sides, steps) if steps else sides
 
 
@@ -171,8 +176,7 @@ def _at_steps(chunk: Chunk, values: np.ndarray, steps: int) -> np.ndarray:
 
 def _excess(chunk: Chunk, steps: int, fading: float) -> np.ndarray:
     """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (n, D)."""
-    dt = float(np.median(np.diff(chunk.time)))
-    speed = np.gradient(running_mean(chunk.position, 0.03, dt), chunk.time, axis=0)
+    speed = np.gradient(running_mean(chunk.position, 0.03, chunk.dt), chunk.time, axis=0)
     excess = np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2))
     return _at_steps(chunk, excess, steps)
 
