@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from legged_gym import IS_CHECKOUT, LEGGED_GYM_ROOT_DIR
-from legged_gym.common.errors import file_errors
+from legged_gym.common.errors import UserError, file_errors
 
 
 def relative(path: str) -> str:
@@ -39,16 +41,42 @@ def log_folder() -> str:
     return os.path.join(LEGGED_GYM_ROOT_DIR if IS_CHECKOUT else os.getcwd(), "logs")
 
 
-def write_text(path: str, text: str) -> None:
-    """Write a text file in one go: it is complete or as it was before.
+def check_writable(path: str) -> None:
+    """Find out early whether a file can be written.
+
+    Raises:
+        UserError: Its folder is missing or not writable, or it exists and is no file.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise UserError(f"can't write '{path}': no writable folder '{folder}'")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"can't write '{path}': a folder or a device has that name")
+
+
+@contextlib.contextmanager
+def written(path: str) -> Iterator[str]:
+    """Yield where to write a file: it is complete afterwards or, after any error, as it was before.
 
     Raises:
         UserError: The file can't be written.
     """
-    with file_errors(f"can't write '{path}'"):
-        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(f"{path}.tmp", path)
+    check_writable(path)
+    stem, ending = os.path.splitext(os.path.realpath(path))
+    part = f"{stem}.part{ending}"
+    try:
+        with file_errors(f"can't write '{path}'"):
+            yield part
+            os.replace(part, stem + ending)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text file as :func:`written` does."""
+    with written(path) as part, open(part, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def git_revision() -> str:

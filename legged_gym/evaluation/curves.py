@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from legged_gym.common.errors import UserError
-from legged_gym.evaluation.plots import STYLE
+from legged_gym.evaluation.plots import STYLE, save_figure
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Iterations, hours of training until then, values; all (T,)."""
@@ -119,12 +119,7 @@ def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()
         for axes in grid[-1]:
             axes.set_xlabel(_caption(runs))
         figure.suptitle(title)
-        try:
-            figure.savefig(path, dpi=110)
-        except OSError as error:
-            raise UserError(f"can't write '{path}': {error.strerror}") from error
-        except ValueError as error:
-            raise UserError(f"can't write '{path}': {error}") from error
+        save_figure(figure, path)
 
 
 def _caption(runs: Sequence[Mapping[str, Curve]]) -> str:

@@ -16,6 +16,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
+from legged_gym.evaluation.plots import save_figure
 from legged_gym.evaluation.scenarios import GRID, Scenario
 from legged_gym.evaluation.terrain import steepness
 from legged_gym.policies.finder import Policy
@@ -243,7 +244,7 @@ def radar(found: Margins, path: str) -> None:
     axes.set_title(
         f"{found.policy}: at these sizes 5 % of {found.trials} trials fall (dotted: surely fewer)", fontsize=10
     )
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    save_figure(figure, path, bbox_inches="tight")
 
 
 def save(found: Margins, path: str) -> None:

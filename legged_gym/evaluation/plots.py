@@ -11,7 +11,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from legged_gym.common.errors import file_errors
+from legged_gym.common.errors import UserError, file_errors
+from legged_gym.common.paths import written
 from legged_gym.evaluation.rollout import Rollout
 
 STYLE: dict[Any, Any] = {
@@ -39,13 +40,27 @@ def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequenc
         if rollout.label is not None and rollout.estimate is not None and rollout.labels is not None:
             names = rollout.labels.column_titles()
             figures["estimate"] = _grid(time, names, {"estimate": rollout.estimate, "truth": rollout.label})
-        paths = []
         with file_errors(f"can't write plots into '{folder}'"):
             os.makedirs(folder, exist_ok=True)
-            for name, figure in figures.items():
-                paths.append(os.path.join(folder, f"{name}.png"))
-                figure.savefig(paths[-1], dpi=110)
-    return paths
+        paths = {os.path.join(folder, f"{name}.png"): figure for name, figure in figures.items()}
+        for path, figure in paths.items():
+            save_figure(figure, path)
+    return list(paths)
+
+
+def save_figure(figure: Figure, path: str, **options: Any) -> None:
+    """Write a figure as a picture.
+
+    Raises:
+        UserError: It can't be written, or its ending names no format.
+    """
+    if not os.path.splitext(path)[1]:
+        raise UserError(f"a picture's name ends with its format, such as .png, got '{path}'")
+    with written(path) as part:
+        try:
+            figure.savefig(part, dpi=110, **options)
+        except ValueError as error:
+            raise UserError(f"can't write '{path}': {error}") from error
 
 
 def _grid(time: np.ndarray, names: Sequence[str], curves: Mapping[str, np.ndarray | None], unit: str = "") -> Figure:

@@ -285,9 +285,10 @@ def _staging(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:
-        yield staging
-        for file in sorted(staging.iterdir()):
-            os.replace(file, folder / file.name)
+        with file_errors(f"can't write into folder {folder}"):
+            yield staging
+            for file in sorted(staging.iterdir()):
+                os.replace(file, folder / file.name)
     finally:
         shutil.rmtree(staging)
         if created and not any(folder.iterdir()):

@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from legged_gym.common.console import Progress
+from legged_gym.common.paths import written
 from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.samples import Sample
 from legged_gym.render.drawing import SceneDrawing, at_distance
 from legged_gym.render.velocities import Velocities
-from legged_gym.render.video import REACH, OffscreenCamera, VideoFile
+from legged_gym.render.video import REACH, OffscreenCamera, video_file
 
 _FURTHER = 1.7
 """How many times as far away the camera stands when several robots are to be seen."""
@@ -139,15 +140,16 @@ def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None
     seconds = scenes[0].stride(form.fps) * scenes[0].rollout.dt
     frames = [scene.frames(form.fps) for scene in scenes]
     palette: list[Image.Image] = []
-    with VideoFile(path, form.size, 1.0 / seconds) as file, Progress("film", sum(map(len, frames))) as bar:
+    with video_file(path, form.size, 1.0 / seconds) as add, Progress("film", sum(map(len, frames))) as bar:
         for scene, rows in zip(scenes, frames, strict=True):
             for picture in pictures(scene, rows, form):
-                file.add(picture)
+                add(picture.tobytes())
                 bar.advance()
                 if gif is not None:
                     palette.append(Image.fromarray(picture).quantize(64))
     if gif is not None:
-        palette[0].save(gif, save_all=True, append_images=palette[1:], duration=round(1000.0 * seconds), loop=0)
+        with written(gif) as part:
+            palette[0].save(part, save_all=True, append_images=palette[1:], duration=round(1000.0 * seconds), loop=0)
 
 
 def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import shutil
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from legged_gym import LEGGED_GYM_ENVS_DIR
+from legged_gym.common.errors import UserError
+from legged_gym.common.paths import written
 from legged_gym.evaluation.recorder import Recorder
 from legged_gym.evaluation.rollout import Stage
 from legged_gym.render.drawing import HeightPatch, followed_robot, nearest_robots
@@ -149,7 +150,7 @@ class TrainingFilms:
             return
         try:
             self._keep()
-        except OSError as error:
+        except (OSError, UserError) as error:
             self._give_up(str(error))
         else:
             shutil.rmtree(self._workplace, ignore_errors=True)
@@ -159,13 +160,8 @@ class TrainingFilms:
         folder = os.path.join(str(self._logger.log_dir), FOLDER)
         os.makedirs(folder, exist_ok=True)
         film = os.path.join(folder, f"iteration_{self._drawn:06d}.mp4")
-        try:
-            shutil.move(os.path.join(self._workplace, "film.mp4"), film)
-        except OSError:
-            # Half of it, from where the disk was full.
-            with contextlib.suppress(OSError):
-                os.remove(film)
-            raise
+        with written(film) as part:
+            shutil.copyfile(os.path.join(self._workplace, "film.mp4"), part)
         with open(os.path.join(self._workplace, "film.gif"), "rb") as file:
             self._logger.add_moving_picture("Film/robots", file.read(), self._drawn)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes.util import find_library
-from types import TracebackType
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import imageio_ffmpeg
 import numpy as np
 
 from legged_gym.common.errors import UserError, VideoUnavailableError
+from legged_gym.common.paths import check_writable, written
 from legged_gym.render.captions import add_caption
 
 if TYPE_CHECKING:
@@ -77,51 +80,53 @@ class OffscreenCamera:
         self._renderer = self._drawing.renderer(*self.size)
 
 
-class VideoFile:
-    """An MP4 made of pictures; a context manager. The file appears when the block ends without an error."""
+@contextlib.contextmanager
+def video_file(path: str, size: tuple[int, int], fps: float) -> Iterator[Callable[[bytes], int]]:
+    """Make an MP4 of pictures' bytes, RGB, (height, width, 3), uint8, which are given to what this yields.
 
-    def __init__(self, path: str, size: tuple[int, int], fps: float) -> None:
-        """Start the encoder of an ``.mp4``; width and height are pixels, multiples of 16.
+    The file appears when the block ends without an error.
 
-        Raises:
-            UserError: The video can't be written there.
-            VideoUnavailableError: There is no encoder here.
-        """
-        check_video_path(path)
-        self._path, self._part = path, f"{path}.part.mp4"
+    Args:
+        path: The video, ``.mp4``.
+        size: Width and height, pixels, multiples of 16.
+        fps: Pictures per second.
+
+    Raises:
+        UserError: The video can't be written there.
+        VideoUnavailableError: There is no encoder here.
+    """
+    check_video_path(path)
+    try:
+        encoder = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise VideoUnavailableError(f"no ffmpeg here: {error}") from error
+    rate, pixels = str(Fraction(fps).limit_denominator()), "{}x{}".format(*size)
+    command = [encoder, "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", pixels, "-r", rate, "-i", "-",
+               "-an", "-c:v", "h264", "-crf", "15", "-pix_fmt", "yuv420p"]  # fmt: skip
+    with written(path) as part:
+        # Ctrl-C is not for it, and it says that a file may not be larger instead of dying of it.
+        process = subprocess.Popen(
+            [*command, part], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0, restore_signals=False
+        )
+        assert process.stdin is not None
         try:
-            self._writer = imageio_ffmpeg.write_frames(self._part, size, fps=fps, quality=7)
-            self._writer.send(None)
-        except RuntimeError as error:
-            raise VideoUnavailableError(f"no ffmpeg here: {error}") from error
-
-    def add(self, picture: np.ndarray) -> None:
-        """Append a picture, RGB, (height, width, 3), uint8."""
-        self._writer.send(np.ascontiguousarray(picture))
-
-    def __enter__(self) -> VideoFile:
-        """Return the file."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish the file, or take it away after an error."""
-        self._writer.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        elif os.path.exists(self._part):
-            os.remove(self._part)
+            with contextlib.suppress(BrokenPipeError):
+                yield process.stdin.write
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            said = process.communicate()[1].decode(errors="replace").strip().splitlines()
+        if process.returncode != 0:
+            raise UserError(f"can't write '{path}': {said[-1] if said else 'the encoder ended early'}")
 
 
 def check_video_path(path: str) -> None:
     """Find out early whether a video can be written.
 
     Raises:
-        UserError: Not an ``.mp4``, or its folder is missing or not writable.
+        UserError: Not an ``.mp4``, or it can't be written there.
     """
-    folder = os.path.dirname(os.path.abspath(path))
     if not path.endswith(".mp4"):
         raise UserError(f"videos are written as .mp4, got '{path}'")
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise UserError(f"can't write the video '{path}': no writable folder '{folder}'")
+    check_writable(path)

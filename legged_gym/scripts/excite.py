@@ -33,6 +33,8 @@ def excite(args: argparse.Namespace) -> None:
     Raises:
         UserError: It can't be made safe, a file can't be read or written, or a setting makes no sense.
     """
+    for path in filter(None, (args.out, args.log)):
+        this_robot.log.check_log_path(path)
     stand = this_robot.stand.Stand(args.task)
     trajectory = this_robot.excite.make_trajectory(
         stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from legged_gym import cli, deploy, policies, runners
 from legged_gym.cli.arguments import get_args, make_parser, run_main
 from legged_gym.common import signals
-from legged_gym.common.errors import file_errors
-from legged_gym.common.paths import relative
+from legged_gym.common.paths import relative, written
 
 if TYPE_CHECKING:
     from legged_gym.policies.trained import Trained
@@ -63,9 +62,9 @@ def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
     """Copy what playing and training go on from, under the names that a shipped policy has; return these."""
     runs = runners.runs
     files = {trained.checkpoint: runs.SHIPPED_CHECKPOINT, os.path.join(trained.run, runs.CONFIG_FILE): runs.CONFIG_FILE}
-    with file_errors(f"can't copy the checkpoint into '{folder}'"):
-        for source, name in files.items():
-            shutil.copyfile(source, os.path.join(folder, name))
+    for source, name in files.items():
+        with written(os.path.join(folder, name)) as part:
+            shutil.copyfile(source, part)
     return list(files.values())
 
 

@@ -11,6 +11,7 @@ from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
+from legged_gym.common.paths import check_writable, write_text
 from legged_gym.common.threads import available_cores
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def identify_robot(args: argparse.Namespace) -> None:
     Raises:
         UserError: A log can't be read or can't tell anything, or nothing can be written.
     """
+    check_writable(args.out)
     logs = [this_robot.log.read_log(path) for path in args.logs]
     stand = this_robot.stand.Stand(args.task)
     if args.robot:
@@ -43,11 +45,7 @@ def identify_robot(args: argparse.Namespace) -> None:
     robot, found = this_robot.identify.identify(stand, logs, args.workers or available_cores())
     this_robot.robot_file.write_robot(robot, args.out)
     report = os.path.splitext(args.out)[0] + ".html"
-    try:
-        with open(report, "w", encoding="utf-8") as file:
-            file.write(this_robot.report.identified_page(robot, found, logs[0]))
-    except OSError as error:
-        raise UserError(f"{report}: can't be written: {error.strerror}") from error
+    write_text(report, this_robot.report.identified_page(robot, found, logs[0]))
     short, names = this_robot.report.short, sorted({name for values in robot.joints.values() for name in values})
     print(f"{'':16}" + "".join(f"{name:>28}" for name in names))
     for joint, values in robot.joints.items():

@@ -13,6 +13,7 @@ import numpy as np
 
 from legged_gym import this_robot
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.paths import check_writable, written
 
 
 @dataclass(frozen=True)
@@ -119,19 +120,27 @@ def write_log(log: RobotLog, path: str) -> None:
     Raises:
         UserError: Another ending, or the file can't be written.
     """
-    try:
+    check_log_path(path)
+    with written(path) as part:
         if path.endswith(".npz"):
-            np.savez_compressed(path, joint_names=np.array(log.joint_names), **log.values)  # type: ignore[arg-type]
-        elif path.endswith(".csv"):
-            names = [
-                n for k, v in log.values.items() for n in _columns(k, log.joint_names, 1 if v.ndim == 1 else v.shape[1])
-            ]
-            table = np.column_stack(list(log.values.values()))
-            np.savetxt(path, table, "%.7g", ",", header=",".join(names), comments="")
-        else:
-            raise UserError(f"a log is written as .csv or .npz, not as '{path}'")
-    except OSError as error:
-        raise UserError(f"{path}: can't be written: {error.strerror}") from error
+            np.savez_compressed(part, joint_names=np.array(log.joint_names), **log.values)  # type: ignore[arg-type]
+            return
+        names = [
+            n for k, v in log.values.items() for n in _columns(k, log.joint_names, 1 if v.ndim == 1 else v.shape[1])
+        ]
+        table = np.column_stack(list(log.values.values()))
+        np.savetxt(part, table, "%.7g", ",", header=",".join(names), comments="")
+
+
+def check_log_path(path: str) -> None:
+    """Find out early whether a log can be written.
+
+    Raises:
+        UserError: Another ending than ``.csv`` or ``.npz``, or nothing can be written there.
+    """
+    if not path.endswith((".csv", ".npz")):
+        raise UserError(f"a log is written as .csv or .npz, not as '{path}'")
+    check_writable(path)
 
 
 def read_log(path: str) -> RobotLog:

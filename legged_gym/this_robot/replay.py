@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from legged_gym.envs.registry import task_registry
+from legged_gym.evaluation.plots import save_figure
 from legged_gym.simulators.backend import DEFAULT_SIM
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
@@ -56,7 +57,7 @@ def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> Non
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].legend(handles[:3], labels[:3], fontsize=7, loc="upper right", ncols=3)
     axes[-1].set_xlabel("s", fontsize=8)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    save_figure(figure, path, bbox_inches="tight")
 
 
 def session(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], name: str) -> RecordedSession:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge, Le, Len
 
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.paths import write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 from legged_gym.envs.base import admissible
 from legged_gym.envs.base.admissible import RISING, ConfigError, Rule, check, describe, shown
@@ -69,12 +70,8 @@ def write_robot(robot: ThisRobot, path: str) -> None:
         if interval is not None:
             content[name] = [float(f"{x:.5g}") for x in interval]
     content["not_told"] = robot.not_told
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("# One robot, as its logs show it: [lowest, likeliest, highest] of each value. SI units.\n")
-            file.write(dump_yaml(content, allow_unicode=True, default_flow_style=None, width=110))
-    except OSError as error:
-        raise UserError(f"{path}: can't be written: {error.strerror}") from error
+    head = "# One robot, as its logs show it: [lowest, likeliest, highest] of each value. SI units.\n"
+    write_text(path, head + dump_yaml(content, allow_unicode=True, default_flow_style=None, width=110))
 
 
 def read_robot(path: str, task: str) -> ThisRobot:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from legged_gym.common.errors import UserError, file_errors
+from legged_gym.common.paths import written
 from legged_gym.simulators.divergence import CAUSES
 
 _SECONDS = 1.0
@@ -43,7 +44,8 @@ class Replay:
         """
         with file_errors(f"can't write '{path}'"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            np.savez_compressed(path, **vars(self))
+        with written(path) as part:
+            np.savez_compressed(part, **vars(self))
 
     @classmethod
     def read(cls, path: str) -> Replay:
