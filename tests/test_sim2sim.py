@@ -191,7 +191,7 @@ def test_exported_networks_need_no_checkpoint(tmp_path: Path) -> None:
     for spec in (str(old), str(old.parent), "2026-01-01_00-00-00"):
         assert find_exported(spec, "qmini", str(tmp_path)).path == str(old)
     assert find_exported(str(new), "qmini", "nowhere").path == str(new)
-    with pytest.raises(UserError, match=r"only holds exported networks, for evaluate\.py and sim2sim\.py"):
+    with pytest.raises(UserError, match=r"only exported networks for evaluate\.py and sim2sim\.py"):
         find_checkpoint("2026-01-01_00-00-00", "qmini", str(tmp_path))
 
 

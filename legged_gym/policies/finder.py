@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from legged_gym import LEGGED_GYM_ROOT_DIR, policies
+from legged_gym import LEGGED_GYM_ROOT_DIR, envs, policies
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.runners.runs import (
@@ -126,7 +126,8 @@ def _find(spec: str, task: str, root: str, checkpoint: int) -> PolicySource:
         return PolicySource(SHIPPED, shipped, note)
     if spec == SHIPPED:
         if shipped is None:
-            raise UserError(f"no policy came with the project for the task '{task}'")
+            tasks = ", ".join(filter(shipped_policy, envs.task_registry.names)) or "none"
+            raise UserError(f"no policy came with the project for the task '{task}', only for: {tasks}")
         return PolicySource(SHIPPED, shipped)
     if os.path.isfile(spec):
         return _of_checkpoint(spec)
@@ -166,9 +167,7 @@ def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: in
     paths = (folder, f"{folder}/{SHIPPED_CHECKPOINT}", f"{folder}/{name}", os.path.normpath(f"{folder}/../{name}"))
     path = next((path for path in paths if os.path.isfile(path)), None)
     if path is None:
-        raise UserError(
-            f"'{folder}' only holds exported networks, for evaluate.py and sim2sim.py: a checkpoint is needed"
-        )
+        raise UserError(f"'{folder}' has no checkpoint, only exported networks for evaluate.py and sim2sim.py")
     return dataclasses.replace(source, path=path if os.path.dirname(path) else os.path.join(os.curdir, path))
 
 
