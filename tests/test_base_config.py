@@ -43,6 +43,10 @@ def test_sections_that_inherit_nothing_keep_what_they_leave_out() -> None:
             class scales:
                 alive = 1.0
 
+        class noise:
+            class noise_scales:
+                dof_pos = 0.1
+
     class BarePPO(QminiCfgPPO):
         class runner:
             save_interval = 7
@@ -55,6 +59,8 @@ def test_sections_that_inherit_nothing_keep_what_they_leave_out() -> None:
     assert (cfg.rewards.base_height_target, cfg.rewards.own) == (0.3, 2.0)
     assert cfg.rewards.max_contact_force == QminiCfg().rewards.max_contact_force
     assert cfg.rewards.scales.to_dict() == {"alive": 1.0}
+    with pytest.raises(ConfigError, match=r"'noise.noise_scales.gravity': its section leaves it out: set it there"):
+        _ = cfg.noise.noise_scales.gravity
     assert train_cfg.runner.save_interval == 7 and train_cfg.runner.logger == "tensorboard"
     assert train_cfg.algorithm.names() == ["class_name"], "another algorithm has other settings"
 

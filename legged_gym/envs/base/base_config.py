@@ -68,11 +68,9 @@ class BaseConfig:
         raise ConfigError(self._unknown(name))
 
     def set(self, path: str, value: Any) -> None:
-        """Change one value by its dotted name.
+        """Change one value by its dotted name, such as ``rewards.scales.alive``, which may lead into a dict.
 
-        Args:
-            path: For example ``rewards.scales.alive``; entries of a dict value are reached the same way.
-            value: The new value. Text is read as YAML unless the setting is text.
+        Text is read as YAML unless the setting is text.
 
         Raises:
             ConfigError: No such setting, or a value of another type.
@@ -153,7 +151,9 @@ class BaseConfig:
         return next(vars(cls)[name] for cls in self.classes if name in vars(cls))
 
     def _unknown(self, name: str) -> str:
-        return f"unknown config key '{self.key(name)}': {near_names(name, self.names())}"
+        left_out = any(name in vars(cls) for cls in self.classes)
+        hint = "its section leaves it out: set it there, or let the section inherit from the base class's"
+        return f"unknown config key '{self.key(name)}': {hint if left_out else near_names(name, self.names())}"
 
     def _require(self, name: str) -> None:
         if name not in self.__dict__:
