@@ -82,7 +82,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
         except (KeyboardInterrupt, UserError) as reason:
             saved, stopped = runners.runs.list_checkpoints(folder), isinstance(reason, TrainingStoppedError)
             if saved and (stopped or isinstance(reason, KeyboardInterrupt)):
-                print(f"\n{_next_steps(job.task, folder)}")
+                print(f"\n{_next_steps(job.task, folder, total)}")
             elif here.is_first and done == 0 and not saved and not stopped:
                 # What is refused or ended before anything was learned leaves nothing behind.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -90,7 +90,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
         finally:
             if page is not None:
                 page.close()
-        print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(job.task, folder)}")
+        print(f"\ntrained {total} iterations{_pace(runner, here)}\n{_next_steps(job.task, folder, 2 * total)}")
     finally:
         env.close()
 
@@ -127,8 +127,8 @@ def _pace(runner: OnPolicyRunner, here: World) -> str:
     return "" if speed is None else f", {speed:.0f} steps/s{together} (median iteration, without the start)"
 
 
-def _next_steps(task: str, folder: str) -> str:
-    """Say where the run lies and how to go on, play and watch it."""
+def _next_steps(task: str, folder: str, iterations: int) -> str:
+    """Say where the run lies, and how to play it, train it to this many iterations, and watch it."""
     here, start = world(), None
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
@@ -140,7 +140,7 @@ def _next_steps(task: str, folder: str) -> str:
         [
             f"  run    {relative(folder)}",
             f"  play   {script_command('play')} {where}",
-            f"  go on  {script_command('train', start)} {where} --resume --headless --max_iterations=N",
+            f"  go on  {script_command('train', start)} {where} --resume --headless --max_iterations={iterations}",
             f"  watch  {script_command('dashboard')} --logdir={root}",
         ]
     )
