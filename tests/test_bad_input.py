@@ -20,6 +20,8 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
 from legged_gym.deploy.drive import read_drive
 from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.evaluation.margins import Margins, shrunk
+from legged_gym.evaluation.results import load_policies
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import save_run_config
 from legged_gym.this_robot.log import RobotLog, read_log
@@ -221,6 +223,8 @@ ROBOTS = {
     "joints: {hip_yaw_l: {strength: [1, 1, .inf]}}": "key 'joints.hip_yaw_l.strength' takes 3 numbers",
     "joints: {hip_yaw_l: {armature: [0, 5, 1000]}}": "key 'joints.hip_yaw_l.armature' takes 3 numbers from 0 to 100",
     "joints: {hip_yaw_l: {backlash: [0.2, 0.1, 0.3]}}": "[lowest, likeliest, highest], got [0.2, 0.1, 0.3]",
+    "joints: {hip_yaw: {}}": "no joint is called 'hip_yaw': did you mean 'hip_yaw",
+    "joints: {}\njoints: {}": "it is not a YAML file: line 1: key 'joints' comes 2 times",
     "task: go2\njoints: {}": "key 'task' is 'go2', whose robot has other joints than that of 'qmini'",
     "task: gmini\njoints: {}": "key 'task': unknown task 'gmini': did you mean 'qmini'?",
     "joints: {}\ndelay: [0, 0.1, 5]": "key 'delay' takes 3 numbers from 0 to 1",
@@ -301,6 +305,13 @@ def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
         (["sim2sim", "--vx=0", "--payload=1e6"], "--payload: takes a number from -1000 to 1000, got '1e6'"),
         (["sim2sim", "--vx=0", "--kp=1e6"], "--kp: takes a number from 0 to 100, got '1e6'"),
         (["sim2sim", "--vx=0", "--friction=50"], "--friction: takes a number from 0 to 10, got '50'"),
+        (["sim2sim", "--vx=0", "--action_delay=1e5"], "--action_delay: takes a number from 0 to 1000, got '1e5'"),
+        (["sim2sim", "--vx=0", "--zero_offset=1e5"], "--zero_offset: takes a number from 0 to 3.2, got '1e5'"),
+        (["sim2sim", "--vx=0", "--ground=stair_up"], "no ground 'stair_up': did you mean 'stairs_up'"),
+        (["sim2sim", "--scenarios="], "--scenarios names no scenario"),
+        (["excite", "--seconds=1e6"], "--seconds: takes a number above 0 and at most 600, got '1e6'"),
+        (["excite", "--robot=my_robot.yaml"], "--robot goes with --log: it is the robot that is simulated"),
+        (["excite", "--out=/dev/null"], "a log is written as .csv or .npz, not as '/dev/null'"),
         (["excite", "--rate=1e6"], "--rate: takes a number from 10 to 10000, got '1e6'"),
         (["evaluate", "=shipped"], "a policy's name is text that can be part of a file's name, got '=shipped'"),
         (["evaluate", "a=shipped", "a=shipped"], "2 policies are called 'a': give each a name of its own, NAME=POLICY"),
@@ -360,3 +371,11 @@ def test_a_full_disk_that_a_thread_meets_is_told_once(
 
     assert run_main(main) == 2
     assert capsys.readouterr().err == "error: can't write: No space left on device\n"
+
+
+def test_results_that_nest_too_deep(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="holds no results of an evaluation: RecursionError"):
+        load_policies(str(tmp_path / "evaluation.json"), ())
+    with pytest.raises(UserError, match="no margins to compare with"):
+        shrunk(Margins("x", "y", 1, []), str(tmp_path / "evaluation.json"))

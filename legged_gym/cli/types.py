@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base import admissible
@@ -52,6 +52,9 @@ seed.__doc__ = f"{_seed.__doc__}; -1 draws one"
 positive = takes(admissible.Count)
 seconds = takes(admissible.Seconds)
 velocity = takes(Annotated[float, Ge(-100), Le(100)])
+motion = takes(Annotated[float, Gt(0), Le(600)])
+milliseconds = takes(Annotated[float, Ge(0), Le(1000)])
+zero_offset = takes(Annotated[float, Ge(0), Le(3.2)])
 rate = takes(Annotated[float, Ge(10), Le(10_000)])
 angle = takes(Annotated[float, Ge(-180), Le(180)])
 non_negative = takes(Annotated[float, Ge(0), Le(1e6)])

@@ -43,6 +43,16 @@ class _Loader(yaml.SafeLoader):
             self._sizes[event.anchor] = self._values - before
         return node
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Make a dict, whose keys come once."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key '{key}' comes {keys.count(key)} times", problem_mark=node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
 
 class _Dumper(yaml.SafeDumper):
     """Writes every list in full, and in quotes whatever text the loader would take for a number."""

@@ -250,10 +250,15 @@ class World:
         return result
 
 
+def check_ground(name: str) -> None:
+    """Refuse a ground that there is not."""
+    if name not in (PLANE, *TERRAINS):
+        raise UserError(f"no ground '{name}': {near_names(name, [PLANE, *TERRAINS])}")
+
+
 def _uneven_ground(settings: WorldSettings) -> HeightPatch:
     """Make the evaluation's ground of that name, with the world's origin in its middle; it is always the same."""
-    if settings.ground not in TERRAINS:
-        raise UserError(f"no ground '{settings.ground}': {near_names(settings.ground, [PLANE, *TERRAINS])}")
+    check_ground(settings.ground)
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
     seed = list(TERRAINS).index(settings.ground)
     heights = TERRAINS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))

@@ -273,7 +273,7 @@ def shrunk(found: Margins, path: str) -> list[str]:
         if earlier.get("format") != FORMAT:
             raise ValueError(f"format {earlier.get('format')!r} instead of '{FORMAT}'")
         lows = {name: float(axis["low"]) for name, axis in earlier["axes"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: no margins to compare with: {' '.join(str(error).split())}") from error
     worse = [margin for margin in found.margins if margin.high < lows.get(margin.axis.name, 0.0)]
     ends = [(m.axis.title, m.axis.show(m.value), m.axis.show(lows[m.axis.name])) for m in worse]

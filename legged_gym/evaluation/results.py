@@ -164,7 +164,7 @@ def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult
         return [_loaded(policy, scenarios) for policy in values["policies"]]
     except OSError as error:
         raise UserError(f"can't read '{path}': {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"'{path}' holds no results of an evaluation: {type(error).__name__}: {error}") from error
 
 

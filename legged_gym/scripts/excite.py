@@ -12,6 +12,7 @@ import numpy as np
 from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
+from legged_gym.common.errors import UserError
 
 _DESCRIPTION = """\
 Make a trajectory for a robot in its stand. identify.py finds the robot's parameters from a log of it. The trajectory is
@@ -35,7 +36,10 @@ def excite(args: argparse.Namespace) -> None:
     """
     for path in filter(None, (args.out, args.log)):
         this_robot.log.check_log_path(path)
+    if args.robot and not args.log:
+        raise UserError("--robot goes with --log: it is the robot that is simulated")
     stand = this_robot.stand.Stand(args.task)
+    robot = this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None
     trajectory = this_robot.excite.make_trajectory(
         stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle
     )
@@ -46,9 +50,7 @@ def excite(args: argparse.Namespace) -> None:
     this_robot.log.write_log(trajectory.as_log(stand.joint_names), args.out)
     print(f"written         {args.out}")
     if args.log:
-        truth = (
-            stand.truth_of(this_robot.robot_file.read_robot(args.robot, args.task)) if args.robot else stand.nominal()
-        )
+        truth = stand.nominal() if robot is None else stand.truth_of(robot)
         truth = dataclasses.replace(truth, **this_robot.log.SENSOR_NOISE, imu_rate=100.0)
         this_robot.log.write_log(
             this_robot.excite.run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log
@@ -60,7 +62,7 @@ def main() -> None:
     """Read the command line and make the trajectory."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("--seconds", type=types.seconds, default=25.0, metavar="S", help="duration (default: %(default)g)")
+    add("--seconds", type=types.motion, default=25.0, metavar="S", help="duration (default: %(default)g)")
     add("--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="degrees")
     add("--gentle", action="store_true", help="half the size, with the usual gains: a first motion for check_log.py")
     add("--seed", type=types.seed, default=0, metavar="N", help="seed of the motion (default: %(default)s)")

@@ -78,12 +78,14 @@ _CONDITIONS = {
     "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction",
                        types.speed),
     "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)", types.seconds),
-    "action_delay": _Condition("action_delay", _milliseconds, "MS", "delay of the actions"),
-    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "delay of the sensors"),
+    "action_delay": _Condition("action_delay", _milliseconds, "MS", "delay of the actions", types.milliseconds),
+    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "delay of the sensors",
+                                    types.milliseconds),
     "noise": _Condition("noise", _itself, "X", "sensor noise, times training's (default: 0)", types.multiplier),
     "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains", types.multiplier),
     "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains", types.multiplier),
-    "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros"),
+    "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros",
+                              types.zero_offset),
 }  # fmt: skip
 """A drive's; the scenarios of evaluate.py have their own."""
 
@@ -97,6 +99,8 @@ def sim2sim(args: argparse.Namespace) -> None:
     """
     if args.video:
         render.video.check_video_path(args.video)
+    if args.log:
+        this_robot.log.check_log_path(args.log)
     # Before MuJoCo is imported.
     render.video.prepare_offscreen()
 
@@ -132,10 +136,12 @@ def sim2sim(args: argparse.Namespace) -> None:
 def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[Scenario, ...]:
     """Return what is asked for: a drive, or scenarios of evaluate.py."""
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
-    if args.scenarios:
+    if args.scenarios is not None:
         if given:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
         return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios)
+    if args.ground is not None:
+        deploy.world.check_ground(args.ground)
     plan, seconds = _drive(args)
     for line in deploy.drive.out_of_range(plan, config.trained_ranges):
         print(f"note       {line}")

@@ -97,8 +97,12 @@ def read_robot(path: str, task: str) -> ThisRobot:
         joints[str(joint)] = {name: _interval(path, f"joints.{joint}.{name}", v) for name, v in values.items()}
     delay, payload = content.get("delay"), content.get("payload")
     of_task = _taken(path, "task", str, content.get("task", task))
-    if of_task != task and _joints(of_task, path) != _joints(task, path):
+    known_joints = _joints(task, path)
+    if of_task != task and _joints(of_task, path) != known_joints:
         raise UserError(f"{path}: key 'task' is '{of_task}', whose robot has other joints than that of '{task}'")
+    for joint in joints:
+        if joint not in known_joints:
+            raise UserError(f"{path}: no joint is called '{joint}': {near_names(joint, known_joints)}")
     return ThisRobot(
         task=of_task, joints=joints,
         made_from=_taken(path, "made_from", list[str], content.get("made_from") or []),
