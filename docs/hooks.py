@@ -15,7 +15,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in the front pages, which show the page of every shipped policy, by the names of their tasks."""
     if not page.file.src_uri.startswith("index."):
         return markdown
-    return Template(markdown).render(tasks=sorted(path.name for path in _POLICIES.iterdir()))
+    tasks = sorted((path.name for path in _POLICIES.iterdir()), key=lambda task: (task != "qmini", task))
+    return Template(markdown).render(tasks=tasks)
 
 
 def on_page_content(html: str, **_: Any) -> str:
