@@ -12,16 +12,29 @@ import numpy as np
 import pytest
 import torch
 
+from legged_gym.cli.arguments import run_main
 from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini, QminiCfg
 from legged_gym.evaluation import margins
 from legged_gym.evaluation.evaluator import EvaluationSettings, evaluation_config
-from legged_gym.evaluation.margins import AXES, Margin, Margins, bounds, find_margins, radar, save, shrunk, table
+from legged_gym.evaluation.margins import (
+    AXES,
+    Margin,
+    Margins,
+    bounds,
+    find_margins,
+    radar,
+    read_lows,
+    save,
+    shrunk,
+    table,
+)
 from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.evaluation.task import evaluation_class
 from legged_gym.evaluation.terrain import TERRAINS, steepness
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.finder import Policy, find_policy, load_policy
+from legged_gym.scripts import evaluate
 
 TRIALS = 72
 
@@ -59,10 +72,11 @@ def test_a_margin_that_surely_shrank_is_told(tmp_path: Path) -> None:
 
     path = str(tmp_path / "margins.json")
     save(found(1.6), path)
-    assert shrunk(found(1.6), path) == [] and shrunk(found(2.0), path) == []
-    assert "push every 2 s: now" in shrunk(found(0.8), path)[0]
+    lows = read_lows(path)
+    assert shrunk(found(1.6), lows) == [] and shrunk(found(2.0), lows) == []
+    assert "push every 2 s: now" in shrunk(found(0.8), lows)[0]
     with pytest.raises(UserError, match="no margins to compare with"):
-        shrunk(found(1.0), __file__)
+        read_lows(__file__)
 
 
 def test_a_policy_bears_something(policy: Policy, tmp_path: Path) -> None:
@@ -107,9 +121,26 @@ def test_a_tilted_imu_turns_what_the_policy_feels(policy: Policy) -> None:
 def test_the_command_needs_margins_for_a_baseline(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from legged_gym.cli.arguments import run_main
-    from legged_gym.scripts import evaluate
-
     call: Callable[[], None] = evaluate.main
     monkeypatch.setattr("sys.argv", ["evaluate.py", "--baseline", "x.json"])
     assert run_main(call) == 2 and "--baseline goes with --margins" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("borne", "code"), [(0.3, 0), (2.9, 1)])
+def test_the_command_fails_if_a_margin_shrank(
+    borne: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """An earlier policy surely bore pushes of so many m/s; five trials of the shipped one surely fall before 2.9."""
+    path = tmp_path / "earlier.json"
+    tested = {size: ((0, 72) if size <= borne else (60, 72)) for size in (0.0, borne, 3.0)}
+    save(Margins("earlier", "0", 72, [Margin(AXES[0], tested)]), str(path))
+    arguments = ["shipped", "--margins", "--axes", "push", "--trials", "5", "--quick", "--baseline", str(path)]
+    monkeypatch.setattr("sys.argv", ["evaluate.py", *arguments, "--out", str(tmp_path / "out")])
+    if code:
+        with pytest.raises(SystemExit) as ended:
+            evaluate.main()
+        assert ended.value.code == code
+    else:
+        evaluate.main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("shrunk")]
+    assert len(lines) == code and all("push every 2 s: now" in line for line in lines)

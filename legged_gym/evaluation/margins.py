@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import beta
 
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
@@ -133,6 +133,9 @@ def find_margins(
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
     """
+    for name in names or ():
+        if name not in (known := [axis.name for axis in AXES]):
+            raise UserError(f"unknown axis '{name}': {near_names(name, known)}")
     axes = [axis for axis in AXES if names is None or axis.name in names]
     margins = [Margin(axis) for axis in axes]
     found = Margins(policy.name, policy.digest, settings.trials, margins)
@@ -261,8 +264,8 @@ def save(found: Margins, path: str) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def shrunk(found: Margins, path: str) -> list[str]:
-    """Say which margins are surely smaller than those of an earlier file.
+def read_lows(path: str) -> dict[str, float]:
+    """Return what an earlier policy surely bore, by axis, from its file.
 
     Raises:
         UserError: The file holds no margins.
@@ -272,9 +275,13 @@ def shrunk(found: Margins, path: str) -> list[str]:
             earlier = json.load(file)
         if earlier.get("format") != FORMAT:
             raise ValueError(f"format {earlier.get('format')!r} instead of '{FORMAT}'")
-        lows = {name: float(axis["low"]) for name, axis in earlier["axes"].items()}
+        return {name: float(axis["low"]) for name, axis in earlier["axes"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: no margins to compare with: {' '.join(str(error).split())}") from error
+
+
+def shrunk(found: Margins, lows: dict[str, float]) -> list[str]:
+    """Say which margins are surely smaller than what was surely borne before, by axis."""
     worse = [margin for margin in found.margins if margin.high < lows.get(margin.axis.name, 0.0)]
     ends = [(m.axis.title, m.axis.show(m.value), m.axis.show(lows[m.axis.name])) for m in worse]
     return [f"{title}: now {now:.3g}, surely beyond {before:.3g} before" for title, now, before in ends]
