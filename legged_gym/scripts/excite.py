@@ -46,7 +46,7 @@ def excite(args: argparse.Namespace) -> None:
     reach = np.ptp(trajectory.target, axis=0)
     print(f"trajectory      {args.seconds:g} s, safe; its joints move over")
     for name, span, low in zip(stand.joint_names, reach, trajectory.target.min(0), strict=True):
-        print(f"  {name:14}{span:.2f} rad, from {low:+.2f} rad")
+        print(f"  {name:16}{span:.2f} rad, from {low:+.2f} rad")
     this_robot.log.write_log(trajectory.as_log(stand.joint_names), args.out)
     print(f"written         {args.out}")
     if args.log:

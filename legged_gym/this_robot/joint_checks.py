@@ -11,7 +11,7 @@ import numpy as np
 from legged_gym.this_robot.checks import Finding, judged
 from legged_gym.this_robot.inverse_dynamics import Dynamics, shifted
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
+from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict, running_mean
 from legged_gym.this_robot.signal_checks import clipped, far, frozen, lags, other_scale
 from legged_gym.this_robot.stand import Stand
 
@@ -37,8 +37,8 @@ _VELOCITY_LATE, _VELOCITY_SCALE = 0.014, (0.85, 1.17)
 """Lag of velocities behind angles, s, and their size as a share of the angles' changes."""
 _SCALES = {
     57.3: "degrees", 1.0 / 57.3: "radians taken for degrees", 6.33: "the rotor's side of the gear",
-    1.0 / 6.33: "divided by the gear's ratio twice", 9.55: "revolutions in a minute", 3.0: "the hip roll's further 3:1",
-    1.0 / 3.0: "the hip roll's further 3:1",
+    1.0 / 6.33: "divided by the gear's ratio twice", 9.55: "revolutions in a minute", 3.0: "a further gear of 3:1",
+    1.0 / 3.0: "a further gear of 3:1",
 }  # fmt: skip
 """What a factor comes from."""
 
@@ -211,27 +211,34 @@ def _scale(motion: _Motion, moved: np.ndarray, wrong: set[int], problems: list[s
     return judged("scale", problems, "angles have the size of their targets")
 
 
+def _late_velocities(
+    names: list[str], velocity: np.ndarray, own: np.ndarray, moved: np.ndarray, dt: float
+) -> tuple[np.ndarray, list[str]]:
+    """Bring velocities that lag behind their angles into step, in place; return whose they are, (D,), and say so."""
+    late, alike = lags(velocity, own, dt)
+    apart = moved & (np.abs(late) > _VELOCITY_LATE + 0.5 * dt) & (np.abs(alike) > _ALIKE)
+    for joint in map(int, np.flatnonzero(apart)):
+        velocity[:, joint] = np.roll(velocity[:, joint], -round(late[joint] / dt))
+    if not apart.any():
+        return apart, []
+    which = "all joints" if apart[moved].all() else ", ".join(n for n, a in zip(names, apart, strict=True) if a)
+    word = "later" if late[apart].mean() > 0.0 else "earlier"
+    text = (
+        f"velocities of {which} are {1e3 * np.abs(late[apart]).mean():.0f} ms {word} than their angles change: write "
+        "both of one answer, without a filter"
+    )
+    return apart, [text]
+
+
 def _velocity(motion: _Motion, moved: np.ndarray, wrong: set[int]) -> Finding:
     """Compare velocities with how the angles change, or should change."""
-    chunk, names = motion.chunk, motion.stand.joint_names
-    window = max(3, round(0.05 / motion.chunk.dt))
-    kernel = np.hanning(window + 2) / np.hanning(window + 2).sum()
-    smooth = np.stack([np.convolve(c, kernel, "same") for c in motion.velocity.T], axis=1)[window:-window]
-    time = chunk.time + np.arange(len(chunk.time)) * 1e-9
-    own, ideal = (np.gradient(np.stack([np.convolve(c, kernel, "same") for c in p.T], 1), time, axis=0)[window:-window]
-                  for p in (chunk.position, motion.expected))  # fmt: skip
-    late, alike_then = lags(smooth, own, motion.chunk.dt)
-    apart = moved & (np.abs(late) > _VELOCITY_LATE + 0.5 * motion.chunk.dt) & (np.abs(alike_then) > _ALIKE)
-    problems = []
-    if apart.any():
-        which = "all joints" if apart[moved].all() else ", ".join(n for n, a in zip(names, apart, strict=True) if a)
-        word = "later" if late[apart].mean() > 0.0 else "earlier"
-        problems.append(
-            f"velocities of {which} are {1e3 * np.abs(late[apart]).mean():.0f} ms {word} than their angles change: "
-            "write both of one answer, without a filter"
-        )
-    for joint in map(int, np.flatnonzero(apart)):
-        smooth[:, joint] = np.roll(smooth[:, joint], -round(late[joint] / motion.chunk.dt))
+    chunk, names, dt = motion.chunk, motion.stand.joint_names, motion.chunk.dt
+    time, inner = chunk.time + np.arange(len(chunk.time)) * 1e-9, slice(round(0.05 / dt) + 3, -round(0.05 / dt) - 3)
+    smooth = running_mean(motion.velocity, 0.05, dt)[inner]
+    own, ideal = (
+        np.gradient(running_mean(angles, 0.05, dt), time, axis=0)[inner] for angles in (chunk.position, motion.expected)
+    )
+    apart, problems = _late_velocities(names, smooth, own, moved, dt)
     with_own, with_ideal = _correlations(smooth, own), _correlations(smooth, ideal)
     scales: dict[int, float] = {}
     for joint in map(int, np.flatnonzero(moved)):
@@ -247,12 +254,10 @@ def _velocity(motion: _Motion, moved: np.ndarray, wrong: set[int]) -> Finding:
                 problems.append(f"{names[joint]} has no velocity")
         elif with_own[joint, joint] < -0.5 and with_ideal[joint, joint] < 0.0:
             problems.append(f"the velocity of {names[joint]} has the wrong sign")
-        elif not (
-            0.6 < scale < 1.7
-            if alike is with_ideal or apart[joint]
-            else _VELOCITY_SCALE[0] < scale < _VELOCITY_SCALE[1]
-        ):
-            scales[joint] = scale
+        else:
+            low, high = (0.6, 1.7) if alike is with_ideal or apart[joint] else _VELOCITY_SCALE
+            if not low < scale < high:
+                scales[joint] = scale
     if len(scales) > max(1, 0.6 * moved.sum()) and np.ptp(list(scales.values())) < 0.15 * min(scales.values()):
         scale = float(np.median(list(scales.values())))
         problems.append(

@@ -14,12 +14,11 @@ from scipy.signal import resample
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT
 from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.robot_file import SIMULATED_STEP
 from legged_gym.this_robot.stand import GRAVITY, Stand, Truth
 
 STEP = 0.002
 """Physics step of predictions, s. What it does to inertia and timing is taken out again to first order."""
-SIMULATED_STEP = 0.001
-"""A force of a step acts half a step before it in a simulation; delays are meant as those of one with this step."""
 
 
 @dataclass

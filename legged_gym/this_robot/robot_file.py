@@ -33,8 +33,8 @@ _KINDS: dict[str, Any] = {
     "payload": Annotated[float, Ge(-1000), Le(1000)],
 }
 """What a value of each quantity may be, as in ``motors``."""
-_SIMULATED_STEP = 0.001
-"""Delays are those of a simulation with this step, s."""
+SIMULATED_STEP = 0.001
+"""Delays are those of a simulation with this step, s: a force of a step acts half a step early."""
 
 
 @dataclass
@@ -52,6 +52,16 @@ class ThisRobot:
     not_told: dict[str, str] = field(default_factory=dict)
     """What the logs don't tell, and why."""
     path: str = "my_robot.yaml"
+
+    def require_joints(self, names: list[str]) -> None:
+        """Refuse a robot that has other joints.
+
+        Raises:
+            UserError: It has; the message says which.
+        """
+        for name in self.joints:
+            if name not in names:
+                raise UserError(f"{self.path}: no joint is called '{name}': {near_names(name, names)}")
 
 
 def write_robot(robot: ThisRobot, path: str) -> None:
@@ -148,7 +158,7 @@ def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float
         UserError: It is longer than a control step.
     """
     assert robot.delay is not None
-    shift = 0.5 * (cfg.sim.dt - _SIMULATED_STEP)
+    shift = 0.5 * (cfg.sim.dt - SIMULATED_STEP)
     step = cfg.control.decimation * cfg.sim.dt
     if robot.delay[2] + shift > step + 1e-9:
         raise UserError(f"{robot.path}: key 'delay' is up to {robot.delay[2]:g} s; with steps of {cfg.sim.dt:g} s the "

@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import MOTOR_DT
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.registry import task_registry
 from legged_gym.simulators.mujoco_model import Scene, build_scene
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.robot_file import ThisRobot
+from legged_gym.this_robot.robot_file import SIMULATED_STEP, ThisRobot
 
-_DT = 0.001
-"""Physics step, s."""
 GRAVITY = 9.81
 """m/s²."""
 
@@ -92,7 +90,7 @@ class Stand:
         cfg, _ = task_registry.get_cfgs(task)
         self.task, self.cfg = task, cfg
         cfg.asset.fix_base_link = True
-        self.train_dt, cfg.sim.dt = cfg.sim.dt, _DT
+        self.train_dt, cfg.sim.dt = cfg.sim.dt, SIMULATED_STEP
         self.scene: Scene = build_scene(cfg)
         model, names = self.scene.model, self.scene.dof_names
         self.joint_names = names
@@ -124,9 +122,7 @@ class Stand:
         Raises:
             UserError: It has other joints.
         """
-        for name in robot.joints:
-            if name not in self.joint_names:
-                raise UserError(f"{robot.path}: no joint is called '{name}': {near_names(name, self.joint_names)}")
+        robot.require_joints(self.joint_names)
         truth = self.nominal()
         truth.backlash = np.zeros(self.num_dof)
         for joint, label in enumerate(self.joint_names):
@@ -177,9 +173,9 @@ def simulate(stand: Stand, trajectory: Trajectory, truth: Truth, seed: int = 0, 
     Raises:
         UserError: The trajectory's ticks are not the motors'.
     """
-    ticks = round((trajectory.time[1] - trajectory.time[0]) / _DT)
-    if ticks != round(MOTOR_DT / _DT):
-        raise UserError(f"a trajectory has a row every {MOTOR_DT:g} s, this one every {ticks * _DT:g} s")
+    ticks = round((trajectory.time[1] - trajectory.time[0]) / SIMULATED_STEP)
+    if ticks != round(MOTOR_DT / SIMULATED_STEP):
+        raise UserError(f"a trajectory has a row every {MOTOR_DT:g} s, this one every {ticks * SIMULATED_STEP:g} s")
     model, rng = stand.model_of(truth), np.random.default_rng(seed)
     data = mujoco.MjData(model)
     down = gravity_in_base(np.broadcast_to(trajectory.attitude, (len(trajectory.time), 3)))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import projected_gravity
 from legged_gym.deploy.trial import Trial
 from legged_gym.policies.exported import PolicyFiles
@@ -27,9 +26,7 @@ def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> Trial
     Raises:
         UserError: It has other joints.
     """
-    for name in robot.joints:
-        if name not in joint_names:
-            raise UserError(f"{robot.path}: no joint is called '{name}': {near_names(name, joint_names)}")
+    robot.require_joints(joint_names)
 
     def told(quantity: str, otherwise: float) -> np.ndarray:
         found = [robot.joints.get(name, {}).get(quantity) for name in joint_names]
