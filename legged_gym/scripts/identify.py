@@ -47,13 +47,13 @@ def identify_robot(args: argparse.Namespace) -> None:
     report = os.path.splitext(args.out)[0] + ".html"
     write_text(report, this_robot.report.identified_page(robot, found, logs[0]))
     short, names = this_robot.report.short, sorted({name for values in robot.joints.values() for name in values})
-    print(f"{'':16}" + "".join(f"{name:>28}" for name in names))
+    print(f"{'':16}" + "".join(f"{name:>30}" for name in names))
     for joint, values in robot.joints.items():
         cells = [
             f"{short(v[1])} ({short(v[0])} … {short(v[2])})" if (v := values.get(name)) else "not told"
             for name in names
         ]
-        print(f"{joint:16}" + "".join(f"{cell:>28}" for cell in cells))
+        print(f"{joint:16}" + "".join(f"{cell:>30}" for cell in cells))
     assert robot.delay is not None
     print("{:16}{:.1f} ms ({:.1f} … {:.1f})".format("delay", *(1e3 * robot.delay[i] for i in (1, 0, 2))))
     for line in this_robot.report.advice(robot, found):

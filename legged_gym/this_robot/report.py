@@ -22,24 +22,9 @@ _WINDOW = 4.0
 """Seconds that are drawn."""
 
 
-def render(template: str, **values: object) -> str:
-    """Fill in a template of this package."""
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(["j2"], default=True))
-    environment.filters["short"] = short
-    return environment.get_template(template).render(**values)
-
-
 def short(value: float) -> str:
     """Return a value with three digits, and 0 where it is nothing."""
     return "0" if abs(value) < 1e-6 else f"{value:.3g}"
-
-
-def png(figure: Figure) -> str:
-    """Return a picture as text for a page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def identified_page(robot: ThisRobot, fit: Fit, log: RobotLog) -> str:
@@ -51,8 +36,15 @@ def identified_page(robot: ThisRobot, fit: Fit, log: RobotLog) -> str:
         log: The one that is drawn.
     """
     quality = zip(fit.stand.joint_names, 1e3 * fit.moved, 1e3 * fit.residual, 1e3 * fit.held_out, strict=True)
-    return render("identified.html.j2", robot=robot, columns=list(_UNITS.items()), quality=list(quality),
-                  advice=advice(robot, fit), picture=png(_drawn(fit, log.in_order(fit.stand.joint_names))))  # fmt: skip
+    picture = io.BytesIO()
+    _drawn(fit, log.in_order(fit.stand.joint_names)).savefig(picture, format="png", dpi=110, bbox_inches="tight")
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=loader, autoescape=select_autoescape(["j2"], default=True))
+    environment.filters["short"] = short
+    return environment.get_template("identified.html.j2").render(
+        robot=robot, columns=list(_UNITS.items()), quality=list(quality), advice=advice(robot, fit),
+        picture=base64.b64encode(picture.getvalue()).decode(),
+    )  # fmt: skip
 
 
 def advice(robot: ThisRobot, fit: Fit) -> list[str]:
