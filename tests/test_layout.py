@@ -22,14 +22,14 @@ _BUDGETS = {
     "algorithms": 1088,
     "runners": 2676,
     "policies": 1723,
-    "evaluation": 2987,
+    "evaluation": 2994,
     "render": 994,
     "viewers": 2117,
     "deploy": 1430,
     "benchmarking": 467,
     "cli": 694,
-    "scripts": 1740,
-    "this_robot": 3151,
+    "scripts": 1751,
+    "this_robot": 3150,
     "utils": 130,
 }
 _CORE_BUDGET = 11747
