@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import numpy as np
-import torch
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
@@ -19,6 +18,8 @@ def set_seed(seed: int) -> int:
     """
     if not 0 <= seed < 2**32:
         raise UserError(f"the seed must lie between 0 and {2**32 - 1}, got {seed}")
+    import torch
+
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
