@@ -313,14 +313,21 @@ def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
         (["excite", "--robot=my_robot.yaml"], "--robot goes with --log: it is the robot that is simulated"),
         (["excite", "--out=/dev/null"], "a log is written as .csv or .npz, not as '/dev/null'"),
         (["excite", "--rate=1e6"], "--rate: takes a number from 10 to 10000, got '1e6'"),
-        (["evaluate", "=shipped"], "a policy's name is text that can be part of a file's name, got '=shipped'"),
+        (["evaluate", "a="], "a name that can be part of a file's name, got 'a='"),
+        (
+            ["evaluate", "=shipped"],
+            "NAME=POLICY takes a policy and a name that can be part of a file's name, got '=shipped'",
+        ),
         (["evaluate", "a=shipped", "a=shipped"], "2 policies are called 'a': give each a name of its own, NAME=POLICY"),
         (["evaluate", "--set=rewards.scales.alife=1"], "did you mean 'rewards.scales.alive'"),
         (["dashboard", "--port=99999"], "argument --port: takes an integer from 0 to 65535, got '99999'"),
         (["dashboard", "--host=nowhere.invalid"], "can't serve the page at nowhere.invalid:0"),
         (["dashboard", "--nonsense=3"], "TensorBoard: tensorboard: error: unrecognized arguments: --nonsense=3"),
         (["dashboard", "--logdir=/dev/null"], "--logdir takes a folder with runs, got '/dev/null'"),
-        (["evaluate", "a/b=shipped"], "a policy's name is text that can be part of a file's name, got 'a/b=shipped'"),
+        (
+            ["evaluate", "a/b=shipped"],
+            "NAME=POLICY takes a policy and a name that can be part of a file's name, got 'a/b=shipped'",
+        ),
         (
             ["train", "--sim=mujoco", "--set=init_state.pos=[0,0,-5]"],
             "last of which is not below 0, got [0, 0, -5]",

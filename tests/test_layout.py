@@ -21,7 +21,7 @@ _BUDGETS = {
     "envs": 6324,
     "algorithms": 1088,
     "runners": 2676,
-    "policies": 1723,
+    "policies": 1724,
     "evaluation": 2994,
     "render": 994,
     "viewers": 2117,

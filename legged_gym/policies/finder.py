@@ -111,8 +111,10 @@ def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = 
     label, spec = "", "" if spec in _NEWEST else str(spec)
     if "=" in spec and not os.path.exists(spec):
         label, _, spec = spec.partition("=")
-        if not label.strip() or not label.isprintable() or os.sep in label:
-            raise UserError(f"a policy's name is text that can be part of a file's name, got '{label}={spec}'")
+        if not label.strip() or not label.isprintable() or os.sep in label or not spec.strip():
+            raise UserError(
+                f"NAME=POLICY takes a policy and a name that can be part of a file's name, got '{label}={spec}'"
+            )
     source = _find(spec, task, root, checkpoint)
     if checkpoint >= 0 and checkpoint_number(source.path) != checkpoint:
         raise UserError(f"--checkpoint={checkpoint} goes with a run, and '{spec}' is one policy")
