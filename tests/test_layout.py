@@ -25,7 +25,7 @@ _BUDGETS = {
     "evaluation": 2994,
     "render": 994,
     "viewers": 2117,
-    "deploy": 1430,
+    "deploy": 1432,
     "benchmarking": 467,
     "cli": 694,
     "scripts": 1751,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +25,10 @@ from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles, load_policy
 from legged_gym.policies.networks import digest
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.robot_file import ThisRobot
 from legged_gym.this_robot.walking import log_of_trial, plan_for
+
+if TYPE_CHECKING:
+    from legged_gym.this_robot.robot_file import ThisRobot
 
 DRIVE = "drive"
 """Name of the scenario that a drive makes."""
