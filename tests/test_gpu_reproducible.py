@@ -35,15 +35,26 @@ def train(folder: Path, stop: bool = False, resumed: bool = False) -> None:
     env.close()
 
 
-def test_trainings_and_resumed_trainings_are_equal(tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        train(tmp_path / name)
-    train(tmp_path / "resumed", stop=True)
-    train(tmp_path / "resumed", resumed=True)
-    one, *others = (
-        read_checkpoint(tmp_path / name / f"model_{_ITERATIONS - 1}.pt", "cpu")
-        for name in ("first", "second", "resumed")
-    )
-    for name, other in zip(("second", "resumed"), others, strict=True):
-        for net in _NETS:
-            assert_same(one[net], other[net], f"{name}: {net}")
+def assert_equal_nets(one: Path, other: Path) -> None:
+    checkpoints = [read_checkpoint(folder / f"model_{_ITERATIONS - 1}.pt", "cpu") for folder in (one, other)]
+    for net in _NETS:
+        assert_same(checkpoints[0][net], checkpoints[1][net], net)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a training in one go."""
+    folder = tmp_path_factory.mktemp("first")
+    train(folder)
+    return folder
+
+
+def test_two_trainings_are_equal(first: Path, tmp_path: Path) -> None:
+    train(tmp_path)
+    assert_equal_nets(first, tmp_path)
+
+
+def test_a_resumed_training_equals_one_in_one_go(first: Path, tmp_path: Path) -> None:
+    train(tmp_path, stop=True)
+    train(tmp_path, resumed=True)
+    assert_equal_nets(first, tmp_path)

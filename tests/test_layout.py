@@ -87,7 +87,16 @@ def _extras() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli.arguments", "common.devices", "common.memory", "common.threads", "envs.qmini.qmini_config"]
+    "module",
+    [
+        "cli.arguments",
+        "common.devices",
+        "common.memory",
+        "common.threads",
+        "deploy.session",
+        "envs.registry",
+        "envs.qmini.qmini_config",
+    ],
 )
 def test_command_line_and_configurations_load_no_torch(module: str) -> None:
     code = f"import sys, legged_gym.{module}; sys.exit('torch' in sys.modules)"
