@@ -20,7 +20,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
 from legged_gym.deploy.drive import read_drive
 from legged_gym.envs import QminiCfg, task_registry
-from legged_gym.evaluation.margins import Margins, shrunk
+from legged_gym.evaluation.margins import read_lows
 from legged_gym.evaluation.results import load_policies
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import save_run_config
@@ -385,4 +385,4 @@ def test_results_that_nest_too_deep(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no results of an evaluation: RecursionError"):
         load_policies(str(tmp_path / "evaluation.json"), ())
     with pytest.raises(UserError, match="no margins to compare with"):
-        shrunk(Margins("x", "y", 1, []), str(tmp_path / "evaluation.json"))
+        read_lows(str(tmp_path / "evaluation.json"))

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.evaluation import curves, evaluator, margins, plots, recorder, report, results, scenarios, tally
+    from legged_gym.evaluation import (
+        axes,
+        curves,
+        evaluator,
+        margins,
+        plots,
+        recorder,
+        report,
+        results,
+        scenarios,
+        tally,
+    )
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["curves", "evaluator", "margins", "plots", "recorder", "report", "results", "scenarios", "tally"]
+__all__ = ["axes", "curves", "evaluator", "margins", "plots", "recorder", "report", "results", "scenarios", "tally"]

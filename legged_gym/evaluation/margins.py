@@ -15,6 +15,7 @@ from scipy.stats import beta
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import write_text
 from legged_gym.evaluation import motion
+from legged_gym.evaluation.axes import AXES, TERRAIN_AXES, Axis
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
 from legged_gym.evaluation.plots import save_figure
 from legged_gym.evaluation.scenarios import GRID, Scenario
@@ -28,42 +29,6 @@ _SURE = 0.95
 _ROUNDS, _END_ROUNDS = 5, 3
 _POPULATION, _ELITE, _GENERATIONS, _FEW_TRIALS = 24, 6, 5, 6
 FORMAT = "qmini_margins/1"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A kind of disturbance; 0 is none."""
-
-    name: str
-    title: str
-    unit: str
-    most: float
-    """Largest disturbance that is tried."""
-    make: Callable[[float], dict[str, Any]]
-    """Returns what it changes of a scenario."""
-    show: Callable[[float], float] = lambda size: size
-    """Returns what people call a disturbance of this size."""
-
-
-def _same(value: float) -> tuple[float, float]:
-    return value, value
-
-
-AXES = (
-    Axis("push", "push every 2 s", "m/s", 3.0, lambda x: {"push": x}),
-    Axis("friction", "ground friction", "1", 0.98, lambda x: {"friction": _same(1.0 - x)}, lambda x: 1.0 - x),
-    Axis("payload", "payload", "kg", 12.0, lambda x: {"payload": _same(x)}),
-    Axis("delay", "delay of actions and sensors, half each", "s", 0.04,
-         lambda x: {"action_delay": _same(0.5 * x), "observation_delay": _same(0.5 * x)}),
-    Axis("slope", "slope, up and down", "rad", 0.5, lambda x: {"terrains": ("slope_up", "slope_down")}),
-    Axis("step", "steps, up and down", "m", 0.12, lambda x: {"terrains": ("stairs_up", "stairs_down")}),
-    Axis("strength", "strength of the motors", "1", 0.9, lambda x: {"p_gain": _same(1.0 - x), "d_gain": _same(1.0 - x)},
-         lambda x: 1.0 - x),
-    Axis("zero_offset", "zeros of the joints, ±", "rad", 0.3, lambda x: {"zero_offset": x}),
-    Axis("imu_tilt", "tilt of the IMU, any way", "rad", 0.4, lambda x: {"imu_tilt": x}),
-)  # fmt: skip
-_TERRAIN = ("slope", "step")
-"""Axes that need a field of their own for each size."""
 
 
 @dataclass
@@ -143,7 +108,7 @@ def find_margins(
         say(f"margins, round {number + 1} of {_ROUNDS + _END_ROUNDS}")
         sizes = [_next_sizes(margin, at_ends=number >= _ROUNDS) for margin in margins]
         _test(policy, settings, margins, sizes)
-    plain = [margin for margin in margins if margin.axis.name not in _TERRAIN]
+    plain = [margin for margin in margins if margin.axis.name not in TERRAIN_AXES]
     if len(plain) > 1:
         say("margins, smallest combination")
         found.worst = _search(policy, settings, plain)
@@ -166,12 +131,12 @@ def _test(
 ) -> None:
     """Let the policy take all sizes of all axes, those on a plane side by side."""
     wanted = [(margin, size) for margin, chosen in zip(margins, sizes, strict=True) for size in chosen]
-    plain = [(margin, size) for margin, size in wanted if margin.axis.name not in _TERRAIN]
-    groups = [plain] * bool(plain) + [[pair] for pair in wanted if pair[0].axis.name in _TERRAIN]
+    plain = [(margin, size) for margin, size in wanted if margin.axis.name not in TERRAIN_AXES]
+    groups = [plain] * bool(plain) + [[pair] for pair in wanted if pair[0].axis.name in TERRAIN_AXES]
     for group in groups:
         scenarios = tuple(_scenario(f"{m.axis.name}_{size:g}", m.axis.make(size)) for m, size in group)
         name, size = group[0][0].axis.name, group[0][1]
-        with steepness(**{name: size} if name in _TERRAIN else {}):
+        with steepness(**{name: size} if name in TERRAIN_AXES else {}):
             falls = _falls(policy, settings, scenarios)
         for (margin, size), fell in zip(group, falls, strict=True):
             margin.tested[size] = (fell, settings.trials)

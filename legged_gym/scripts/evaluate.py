@@ -213,7 +213,7 @@ def main() -> None:
     )
     add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, for each kind")
     add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; exit code 1 if one clearly shrank")
-    names = ", ".join(axis.name for axis in evaluation.margins.AXES)
+    names = ", ".join(axis.name for axis in evaluation.axes.AXES)
     add("--axes", metavar="A,B", help=f"with --margins: only these of {names}")
     add("--quick", action="store_true", help=f"quick check: few trials of {_QUICK_SECONDS:g} s each")
     add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random draws (default: %(default)s)")
