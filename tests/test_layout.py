@@ -22,7 +22,7 @@ _BUDGETS = {
     "algorithms": 1088,
     "runners": 2676,
     "policies": 1724,
-    "evaluation": 3002,
+    "evaluation": 3013,
     "render": 994,
     "viewers": 2117,
     "deploy": 1432,
