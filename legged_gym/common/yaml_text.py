@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """Make a dict, whose keys come once."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key '{key}' comes {keys.count(key)} times", problem_mark=node.start_mark
-                )
+        counts = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, count in counts.items():
+            if count > 1:
+                raise yaml.MarkedYAMLError(problem=f"key '{key}' comes {count} times", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
