@@ -4,7 +4,7 @@ A handler of ours takes the signals. It raises ``KeyboardInterrupt`` at once, or
 note, so that a loop can come to a good end: an exception would strike in the middle of anything, also of saving. The
 same signal often comes several times, from a terminal to a whole group of processes and from ``timeout`` to both. What
 comes within a second is one request; a later one means that the user does not want to wait: it ends
-the process at once. A pipe whose reader has ended counts as a signal, too.
+the process at once. A pipe that loses its reader is treated like a signal.
 """
 
 from __future__ import annotations

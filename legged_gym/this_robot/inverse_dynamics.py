@@ -122,7 +122,7 @@ class Dynamics:
         Args:
             order: (D,).
             signs: By which the true joints turn, (D,).
-            zeros: Ask for zeros, too.
+            zeros: Whether to estimate the zeros of the joints as well.
         """
         place, count = np.argsort(order), self._count
         needed = self._needed(place, signs)

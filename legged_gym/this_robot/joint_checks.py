@@ -285,7 +285,7 @@ def _torques(motion: _Motion, moved: np.ndarray, wrong: set[int]) -> Iterator[Fi
         problems.append(text)
         wrong.update(which)
     yield judged("wiring", problems, "torques are those that these joints' links need")
-    # A weak or strong motor is late, too.
+    # A motor that is too weak or too strong also looks late.
     apart = _late_joints(motion, [j for j in good if j not in wrong and 0.5 < plain.strength[j] < 2.0])
     wrong.update(apart)
     yield judged("timing of joints", list(apart.values()), "all follow at the same time")

@@ -48,7 +48,7 @@ def watch(
     Args:
         session: What is shown.
         args: As in :func:`open_viewer`.
-        steps: How many; None: without an end where somebody looks.
+        steps: How many; None: until the viewer is closed.
         unwatched: How many without a viewer.
         take: Takes every step.
 

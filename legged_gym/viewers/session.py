@@ -1,4 +1,4 @@
-"""A simulation as those see it who look at it: which robot is shown, and what is asked of it."""
+"""What a viewer shows of a simulation, and what its user asks for: robot, speed, commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LAG = 0.2
 
 
 class Session:
-    """A simulation that others step, a training for instance: it can be looked at from all sides, not changed."""
+    """A simulation that other code steps, such as a training: a viewer can show it, but not change it."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Session:
 
 
 class TrainingSession(Session):
-    """A training: it can be looked at, nothing more."""
+    """A training, which a viewer can only show."""
 
     def __init__(self, env: LeggedRobot, runner: OnPolicyRunner) -> None:
         """Show the training that ``runner`` does in ``env``."""
@@ -108,7 +108,7 @@ class Step:
 
 
 class TimedSession(Session):
-    """Something whose time can be stopped, and runs as fast as asked for, by those who look at it.
+    """A session that the user of a viewer can pause, step and speed up.
 
     Requests may come from any thread; they are carried out between two steps by :meth:`steps`.
     """
@@ -156,7 +156,7 @@ class TimedSession(Session):
         With viewers time runs at :attr:`speed`, otherwise as fast as possible.
 
         Args:
-            limit: Control steps; None: until somebody stops it.
+            limit: Control steps; None: until the session is stopped.
             viewers: Are updated after each step; closing one ends the loop.
 
         Raises:
@@ -206,7 +206,7 @@ class TimedSession(Session):
 
 
 class PlaySession(TimedSession):
-    """A trained policy at play: who looks at it can drive the robots, too, and change the checkpoint."""
+    """A trained policy at play: the user can also drive the robots and change the checkpoint."""
 
     def __init__(self, trained: Trained) -> None:
         """Start with new episodes of all robots, at the speed of real time."""
