@@ -17,7 +17,7 @@ from qmini_training import NUM_STEPS, make_env, make_runner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from legged_gym.common.errors import UserError
-from legged_gym.runners import OnPolicyRunnerEE
+from legged_gym.runners import OnPolicyRunnerEE, going_on
 from legged_gym.runners.checkpoint import NotFiniteError, read_checkpoint, write_checkpoint
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.runs import newest_whole_checkpoint
@@ -144,6 +144,28 @@ def test_resumed_training_equals_an_uninterrupted_one(finish: dict[str, int], tm
             # Files of the same second are not read in the order in which they were written.
             one, other = (sorted((event.step, event.value) for event in curve.Scalars(tag)) for curve in curves)
             assert one == other, tag
+
+
+def test_a_rehearsal_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a resumed training first rehearses some iterations; here the same is done on a CPU."""
+    straight = make_runner(make_env(**ROUGH), tmp_path / "straight")
+    straight.learn(4, init_at_random_ep_len=True)
+    stopped = make_runner(make_env(**ROUGH), tmp_path / "resumed")
+    stop_after(stopped, 2)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.learn(4, init_at_random_ep_len=True)
+
+    resumed = make_runner(make_env(**ROUGH), tmp_path / "resumed")
+    read = going_on._read_session
+    monkeypatch.setattr(going_on, "_read_session", lambda *args: (going_on.rehearse(resumed), read(*args))[1])
+    resumed.load(str(tmp_path / "resumed" / "model_1.pt"))
+    assert resumed.new_episodes is None
+    resumed.learn(2, init_at_random_ep_len=True)
+    first, second = (read_checkpoint(tmp_path / name / "model_3.pt") for name in ("straight", "resumed"))
+    for entries in (first, second):
+        del entries["session"], entries["logger"]["total_time"]
+    assert_same(first, second)
+    assert_same(*(without_names(tmp_path / name / "session.state") for name in ("straight", "resumed")))
 
 
 def without_names(path: Path) -> dict[str, Any]:

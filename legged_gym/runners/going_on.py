@@ -58,7 +58,8 @@ def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_
         return f"{FILE} does not hold the robots of this checkpoint"
     if set(session["random"]) != set(_random_states(runner)):
         return "it was written on another kind of device"
-    rehearse(runner)
+    if torch.device(runner.device).type == "cuda":
+        rehearse(runner)
     if not runner.env.load_full_state(session["robots"]):
         return "its robots are of another version of the task, or of another simulator"
     runner.logger.go_on_with(session["logger"])
@@ -68,13 +69,13 @@ def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_
 
 
 def rehearse(runner: OnPolicyRunner) -> None:
-    """On a GPU, let everything be compiled and recorded that was when the checkpoint was written.
+    """Let everything be compiled and recorded that was on a GPU when the checkpoint was written.
 
     What is recorded computes the same, but not to the last bit, and draws other random numbers. Nets and optimisers are
     as before afterwards, robots are not.
     """
     alg = runner.alg
-    if not isinstance(alg, EstimatorPPO) or torch.device(runner.device).type != "cuda":
+    if not isinstance(alg, EstimatorPPO):
         return
     before = Snapshot([alg._raw_actor, alg._raw_critic, alg._raw_estimator], [alg.optimizer, alg.estimator_optimizer])
     rate, updates = alg.learning_rate, alg.num_updates

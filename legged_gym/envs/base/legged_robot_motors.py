@@ -16,7 +16,6 @@ from legged_gym.simulators import Drive
 class LeggedRobotMotors(BaseTask):
     """The motors of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`."""
 
-    _driven_actions: torch.Tensor | None = None
     _sent: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     _network: ActuatorNetwork | None = None
 
@@ -68,10 +67,7 @@ class LeggedRobotMotors(BaseTask):
 
     def _position_torques(self, actions: torch.Tensor) -> torch.Tensor:
         """Return the torques of a PD law around the default angles, N·m, (N, D)."""
-        if actions is not self._driven_actions:
-            # Constant over the physics steps of a control step.
-            self._driven_actions, self._target_torques = actions, self._p_gains * self._target_angles(actions)
-        torques = torch.addcmul(self._target_torques, self._p_gains, self.dof_pos, value=-1.0)
+        torques = torch.addcmul(self._p_gains * self._target_angles(actions), self._p_gains, self.dof_pos, value=-1.0)
         torques.addcmul_(self._d_gains, self.dof_vel, value=-1.0)
         if self.rand.motors.has_backlash:
             self._aim = self._target_angles(actions)
@@ -97,7 +93,6 @@ class LeggedRobotMotors(BaseTask):
         """Apply the present motors to the nominal gains."""
         self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
-        self._driven_actions = None
         self.sim.set_drive_damping(self._drive_damping())
 
     def _drive_damping(self) -> torch.Tensor:
