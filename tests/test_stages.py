@@ -106,8 +106,9 @@ def test_averages_go_on_where_a_training_was_stopped(env: Qmini, tmp_path: Path)
             first.after(completed)
         second.begin(stop, first.state())
         assert whole.alg.policy_learns == (stop < 4)
-        assert second.state().keys() == {"policy", "estimator"}
-        for name, state in first.state().items():
+        assert second.state().keys() == {"end", "policy", "estimator"}
+        for name in ("policy", "estimator"):
+            state = first.state()[name]
             assert second.state()[name].get("seen") == state.get("seen")
             torch.testing.assert_close(second.state()[name].get("mean", []), state.get("mean", []))
     path = tmp_path / "model.pt"
@@ -149,3 +150,26 @@ def test_a_training_that_ends_before_its_last_stage_leaves_its_last_policy(env: 
         finish = Finish(runner.alg, end, 2, 1, runner._stages.last)
         finish.begin(end - 1, {})
         assert runner.alg.policy_learns != finishes
+
+
+@pytest.mark.parametrize(("more", "learns"), [(3, True), (4, False)])
+def test_a_finished_training_that_goes_on_learns_before_it_finishes_again(
+    more: int, learns: bool, env: Qmini, tmp_path: Path
+) -> None:
+    settings = {"runner__stages": {}, "runner__averaged_iterations": 2, "runner__estimator_iterations": 2}
+    finished = make_runner(env, tmp_path, **settings)
+    finished.learn(5)
+    resumed = make_runner(env, **settings)
+    resumed.load(str(tmp_path / "model_4.pt"))
+    before = resumed.alg.get_policy().mlp[0].weight.data.clone()
+    learned = []
+    update = resumed.alg.update
+
+    def note() -> dict[str, float]:
+        learned.append(resumed.alg.policy_learns)
+        return update()
+
+    resumed.alg.update = note  # type: ignore[method-assign]
+    resumed.learn(more)
+    assert learned == [True, True] + [learns] * (more - 2)
+    assert not torch.equal(resumed.alg.get_policy().mlp[0].weight.data, before)

@@ -123,10 +123,12 @@ class OnPolicyRunner(RslRlRunner):
         signals.check_swallowed()
         begin = self.current_learning_iteration = self.completed_iterations
         self._stages.apply(begin)
+        end = begin + num_learning_iterations
+        # A training that came to its end, or was to come to another one, has to learn before it can finish again.
+        earliest = self._stages.last if self._averages.get("end") == end else max(self._stages.last, begin)
         self._finish = Finish(
-            self.alg, begin + num_learning_iterations, self.cfg.get("averaged_iterations", 0),
-            self.cfg.get("estimator_iterations", 0), self._stages.last,
-        )  # fmt: skip
+            self.alg, end, self.cfg.get("averaged_iterations", 0), self.cfg.get("estimator_iterations", 0), earliest
+        )
         self._finish.begin(begin, self._averages)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
             print("only the estimator learns: these are among the last iterations (runner.estimator_iterations)")

@@ -150,5 +150,5 @@ class Finish:
         self._alg.policy_learns = not self._policy_ends <= completed < self._end
 
     def state(self) -> dict[str, Any]:
-        """Return the averages that have begun, for a checkpoint."""
-        return {name: average.state() for name, average in self._averages.items()}
+        """Return the averages that have begun, and the end that they are for, for a checkpoint."""
+        return {"end": self._end} | {name: average.state() for name, average in self._averages.items()}

@@ -123,8 +123,9 @@ class LeggedRobotCfgPPO(BaseConfig):
         coefficient, the velocities of pushes and, where steps are not recorded on a GPU, the widths of rewards
         (``sigma``), e.g. ``{1000: {"rewards.scales.torques": -1e-3, "domain_rand.max_push_vel_x": 0.8}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
-        """A training that comes to its end leaves the mean of its policies after the last so many iterations, if its
-        last stage has begun before them; 0: the last one."""
+        """A training that comes to its end leaves the mean of its policies after the last so many iterations; 0: the
+        last one, also where these would begin before its last stage or before the end of a training that it goes on
+        from."""
         estimator_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """Iterations after that, the last ones, in which only the estimator learns, to know the mean's gait."""
         save_interval: Count = 100
