@@ -1,7 +1,7 @@
 """Averages of checkpoints: nets that one training has led to from a common start, each parameter their mean.
 
-Fine-tuned from the same checkpoint, nets mostly lie in one basin, and their mean often does what each of them does well
-(Wortsman et al. 2022, "Model soups", https://arxiv.org/abs/2203.05482). Whether it does is for the exam to say.
+Trained from the same checkpoint, nets mostly lie in one basin, and their mean often does what each of them does well
+(Wortsman et al. 2022, "Model soups", https://arxiv.org/abs/2203.05482). Whether it does is for the evaluation to say.
 """
 
 from __future__ import annotations

@@ -110,11 +110,7 @@ class NetAverage:
 
 
 class Finish:
-    """The last iterations of a training: the policy becomes a mean, then its estimator alone goes on learning.
-
-    Nets on the way of a training scatter about something better than each of them (Wortsman et al. 2022, "Model soups",
-    https://arxiv.org/abs/2203.05482). The estimator then still has to get to know the gait of the mean.
-    """
+    """The last iterations: the policy becomes a mean, as in :mod:`averaging`, whose gait its estimator alone learns."""
 
     def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0) -> None:
         """Plan it.
