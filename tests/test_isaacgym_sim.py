@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import quiet, small_cfg
+from ground_truth import height_at
 from isaacgym_process import everyone, isaacgym_cfg, python_with, simulator
 
 from legged_gym.benchmarking.measure import measure
@@ -58,7 +59,7 @@ def start(sim: Simulator, terrain: Terrain | None = None) -> None:
     root[:, 0] = torch.linspace(2.0, 6.0, N)
     root[:, 1], root[:, 2] = 3.0, 0.45
     if terrain is not None:
-        root[:, 2] += torch.from_numpy(terrain.height_at(root[:, 0].numpy(), root[:, 1].numpy()))
+        root[:, 2] += torch.from_numpy(height_at(terrain, root[:, 0].numpy(), root[:, 1].numpy()))
     root[:, 3:7] = torch.nn.functional.normalize(torch.tensor([0.0, 0.05, 0.2, 1.0]) + 0.05 * torch.randn(N, 4))
     root[:, 7:] = 0.5 * torch.randn(N, 6)
     angles = QminiCfg().init_state.default_joint_angles

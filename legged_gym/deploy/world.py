@@ -16,7 +16,7 @@ from legged_gym.deploy.controller import Sensors
 from legged_gym.evaluation.scenarios import PLANE
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
 from legged_gym.policies.exported import BUILT_IN
-from legged_gym.simulators.mujoco_model import HeightPatch, build_scene
+from legged_gym.simulators.mujoco_model import HeightField, build_scene
 
 _STANCE = 0.2
 """How far around the base's place the feet may be at the start, m."""
@@ -256,13 +256,13 @@ def check_ground(name: str) -> None:
         raise UserError(f"no ground '{name}': {near_names(name, [PLANE, *TERRAINS])}")
 
 
-def _uneven_ground(settings: WorldSettings) -> HeightPatch:
+def _uneven_ground(settings: WorldSettings) -> HeightField:
     """Make the evaluation's ground of that name, with the world's origin in its middle; it is always the same."""
     check_ground(settings.ground)
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
     seed = list(TERRAINS).index(settings.ground)
     heights = TERRAINS[settings.ground](np.random.default_rng(seed), (2 * half + 1, 2 * half + 1))
-    return HeightPatch(heights, SCALE, (-half * SCALE, -half * SCALE))
+    return HeightField(heights, SCALE, (-half * SCALE, -half * SCALE))
 
 
 def _scene_cfg(settings: WorldSettings, foot_names: list[str]) -> SimpleNamespace:

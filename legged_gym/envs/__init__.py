@@ -33,30 +33,11 @@ TASKS = {
 """By the name that ``--task`` takes: the classes of the task, of its configuration and of its training's."""
 
 _HOMES = {
-    "Go2": _GO2,
-    "Go2Cfg": _GO2_CFG,
-    "Go2CfgPPO": _GO2_CFG,
     "LeggedRobot": "legged_gym.envs.base.legged_robot",
-    "Qmini": _QMINI,
-    "QminiCfg": _QMINI_CFG,
-    "QminiCfgPPO": _QMINI_CFG,
-    "QminiPublishedCfg": _QMINI_CFG,
-    "QminiPublishedCfgPPO": _QMINI_CFG,
     "task_registry": "legged_gym.envs.registry",
+    **{path.partition(":")[2]: path.partition(":")[0] for classes in TASKS.values() for path in classes},
 }
 
 __getattr__ = lazy_attributes(__name__, _HOMES)
 
-__all__ = [
-    "TASKS",
-    "Go2",
-    "Go2Cfg",
-    "Go2CfgPPO",
-    "LeggedRobot",
-    "Qmini",
-    "QminiCfg",
-    "QminiCfgPPO",
-    "QminiPublishedCfg",
-    "QminiPublishedCfgPPO",
-    "task_registry",
-]
+__all__ = ["TASKS", *_HOMES]

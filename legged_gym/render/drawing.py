@@ -14,7 +14,7 @@ import numpy as np
 
 from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.simulators.mujoco_model import GROUND, HeightField, HeightPatch, SceneCfg, build_scene
+from legged_gym.simulators.mujoco_model import GROUND, HeightField, SceneCfg, build_scene
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
@@ -177,7 +177,7 @@ class SceneDrawing(ABC):
         low = np.floor((self._centre - self._reach - origin) / scale).astype(int)
         low = np.clip(low, 0, terrain.heights.shape - size)
         heights = terrain.heights[low[0] : low[0] + size[0], low[1] : low[1] + size[1]]
-        return HeightPatch(heights, scale, tuple(origin + scale * low))
+        return HeightField(heights, scale, tuple(origin + scale * low))
 
     def _follow(self, base: np.ndarray) -> None:
         if self._target is None or np.linalg.norm(base - self._target) > _SNAP_DISTANCE:

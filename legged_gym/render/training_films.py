@@ -19,7 +19,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.paths import written
 from legged_gym.evaluation.recorder import Recorder
 from legged_gym.evaluation.rollout import Stage
-from legged_gym.render.drawing import HeightPatch, followed_robot, nearest_robots
+from legged_gym.render.drawing import HeightField, followed_robot, nearest_robots
 from legged_gym.render.film import Scene
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class TrainingFilms:
     def _scene(self) -> Scene:
         """Fetch what was recorded."""
         env = self._env
-        terrain = env.terrain and HeightPatch(env.terrain.heights, env.terrain.horizontal_scale, env.terrain.origin)
+        terrain = env.terrain and HeightField(env.terrain.heights, env.terrain.horizontal_scale, env.terrain.origin)
         cfg = plain_settings({name: getattr(env.cfg, name) for name in ("asset", "sim", "terrain", "viewer")})
         cfg.init_state = plain_settings({"pos": env.cfg.init_state.pos, "rot": env.cfg.init_state.rot})
         stage = Stage(cfg, terrain, list(env.dof_names))

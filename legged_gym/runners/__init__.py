@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.runners import averaging, checkpoint, config, distributed, kinds, runs
+    from legged_gym.runners import checkpoint, config, distributed, kinds, runs
     from legged_gym.runners.config import rsl_rl_config
     from legged_gym.runners.distillation_runner import DistillationRunner
     from legged_gym.runners.on_policy_runner import OnPolicyRunner
@@ -23,16 +23,4 @@ _HOMES = {
 
 __getattr__ = lazy_attributes(__name__, _HOMES)
 
-__all__ = [
-    "DistillationRunner",
-    "EstimatorPolicy",
-    "OnPolicyRunner",
-    "OnPolicyRunnerEE",
-    "averaging",
-    "checkpoint",
-    "config",
-    "distributed",
-    "kinds",
-    "rsl_rl_config",
-    "runs",
-]
+__all__ = [*_HOMES]

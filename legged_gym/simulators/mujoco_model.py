@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -26,59 +26,21 @@ BODY_SETTINGS = ("collapse_fixed_joints", "replace_cylinder_with_capsule", "bala
 _GROUND_BIT, _ROBOT_BIT = 1, 2
 
 
-class SceneCfg(Protocol):
-    """Sections of a task's configuration that :func:`build_scene` reads.
-
-    :class:`~legged_gym.envs.base.legged_robot_config.LeggedRobotCfg` says what each value means.
-    """
-
-    @property
-    def asset(self) -> Any:
-        """What the robot is made of: ``file``, ``foot_name``, ``fix_base_link``, ``self_collisions`` and others.
-
-        ``collapse_fixed_joints``, ``replace_cylinder_with_capsule``, ``density``, ``armature``, ``balance_inertia``.
-        """
-
-    @property
-    def control(self) -> Any:
-        """``decimation``."""
-
-    @property
-    def init_state(self) -> Any:
-        """``pos``, ``rot``."""
-
-    @property
-    def sim(self) -> Any:
-        """``dt``, ``gravity``, ``solver_iterations``, ``line_search_iterations``."""
-
-    @property
-    def terrain(self) -> Any:
-        """``friction``."""
-
-
-class HeightField(Protocol):
-    """Ground to stand on; :class:`~legged_gym.envs.base.terrain.Terrain` is one."""
-
-    @property
-    def heights(self) -> np.ndarray:
-        """Heights of the ground, m, indexed [ix, iy]."""
-
-    @property
-    def horizontal_scale(self) -> float:
-        """Distance of neighbouring points, m."""
-
-    @property
-    def origin(self) -> tuple[float, ...]:
-        """World x and y of ``heights[0, 0]``, m."""
+SceneCfg = Any
+"""A task's configuration, of which scenes and simulators read ``asset``, ``control``, ``init_state``, ``sim`` and
+``terrain``; :class:`~legged_gym.envs.base.legged_robot_config.LeggedRobotCfg` says what each value means."""
 
 
 @dataclass
-class HeightPatch:
-    """A height field or a part of it, and nothing else of a terrain."""
+class HeightField:
+    """Ground to stand on, or a part of it."""
 
     heights: np.ndarray
+    """m, indexed [ix, iy]."""
     horizontal_scale: float
+    """Distance of neighbouring points, m."""
     origin: tuple[float, ...]
+    """World x and y of ``heights[0, 0]``, m."""
 
 
 @dataclass

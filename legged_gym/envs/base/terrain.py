@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.envs.base.terrain_tiles import (
-    KINDS,
-    Heights,
-    TerrainCfg,
-    Tile,
-)
+from legged_gym.envs.base.terrain_tiles import KINDS, Heights, TerrainCfg, Tile
+from legged_gym.simulators.mujoco_model import HeightField
 
 _BY_POSITION = list(KINDS)[:8]
 """Kinds whose shares legged_gym gives by their position."""
@@ -20,7 +16,7 @@ START_RADIUS = 0.5
 """A tile's origin is as high as the highest ground within this distance of its centre along x and y, m."""
 
 
-class Terrain:
+class Terrain(HeightField):
     """The height field of a whole scene: a flat border around ``num_rows`` levels by ``num_cols`` columns of tiles.
 
     World axes: rows follow each other along x, columns along y. Tile (0, 0) has its corner at the world's origin.
@@ -30,9 +26,7 @@ class Terrain:
 
     Attributes:
         heights: (X, Y) float32, m, border included.
-        horizontal_scale: Distance of grid points, m.
         env_length, env_width: Sides of a tile along x and y, m.
-        origin: World x and y of ``heights[0, 0]``, m.
         difficulty: (rows, cols), difficulty of each tile.
         env_origins: (rows, cols, 3) float32, m: centre of each tile, z on the highest ground around it.
     """
@@ -82,24 +76,6 @@ class Terrain:
         cfg, scale = self.cfg, self.horizontal_scale
         shape = (round(cfg.terrain_length / scale) + 1, round(cfg.terrain_width / scale) + 1)
         return KINDS[kind](Tile(cfg, shape, scale, difficulty, rng, pit))
-
-    def height_at(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Ground height at points of the world, m, interpolated bilinearly.
-
-        Returns:
-            Heights, m, of their common shape. Outside the field: that of the nearest point of its edge.
-        """
-        lower, weights = [], []
-        for value, start, n in zip((x, y), self.origin, self.heights.shape, strict=True):
-            at = np.clip((np.asarray(value, np.float64) - start) / self.horizontal_scale, 0.0, n - 1.0)
-            cell = np.minimum(at.astype(np.int64), n - 2)
-            lower.append(cell)
-            weights.append(at - cell)
-        (i, j), (u, v) = lower, weights
-        h = self.heights.astype(np.float64, copy=False)
-        near = h[i, j] * (1.0 - v) + h[i, j + 1] * v
-        far = h[i + 1, j] * (1.0 - v) + h[i + 1, j + 1] * v
-        return near * (1.0 - u) + far * u
 
     def _difficulties(self) -> NDArray[np.float64]:
         """Difficulty of each tile, (rows, cols)."""
