@@ -140,7 +140,8 @@ def test_estimator_update_leaves_actor_and_critic_alone() -> None:
     steps: list[None] = []
     alg.estimator_optimizer.register_step_pre_hook(lambda *_: steps.append(None))
     estimator, actor, critic = copies(alg.estimator), copies(alg.actor), copies(alg.critic)
-    alg.update_estimator()
+    alg.policy_learns = False
+    alg.update()
     assert len(steps) == 3, "12 samples in batches of 5 are 3 batches"
     assert same(actor, alg.actor)
     assert same(critic, alg.critic)
@@ -157,7 +158,7 @@ def test_both_updates_together_do_what_they_do_alone() -> None:
     order = torch.get_rng_state()
     together.update()
     torch.set_rng_state(order)
-    apart.update_policy()
+    apart._update_policy()
     assert same(copies(apart.actor), together.actor)
     assert same(copies(apart.critic), together.critic)
     assert not same(copies(apart.estimator), together.estimator)

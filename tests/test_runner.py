@@ -263,7 +263,7 @@ def test_configuration_also_drives_rsl_rl_own_runner(tmp_path: Path) -> None:
 def test_misspelt_estimator_setting_is_refused() -> None:
     cfg = rsl_rl_config(train_config())
     cfg["algorithm"]["estimator_cfg"]["batchsize"] = 3
-    with pytest.raises(TypeError, match="batchsize"):
+    with pytest.raises(UserError, match=r"estimator.batchsize.*batch_size"):
         OnPolicyRunnerEE(make_env(), cfg)
 
 

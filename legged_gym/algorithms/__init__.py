@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from legged_gym.algorithms.estimator_ppo import EstimatorCfg, EstimatorPPO
+from legged_gym.algorithms.estimator_ppo import EstimatorPPO
 
-__all__ = ["EstimatorCfg", "EstimatorPPO"]
+__all__ = ["EstimatorPPO"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,33 +27,10 @@ from legged_gym.algorithms.gpu import DeviceAdam, Recorded, beside, matmul_preci
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
 from legged_gym.common.labels import LabelLayout, label_errors
+from legged_gym.envs.base.legged_robot_ppo_config import EstimatorCfg
 
 ESTIMATE = "estimate"
 """Name of the observation group that holds the estimator's output."""
-
-
-@dataclass
-class EstimatorCfg:
-    """Settings of the estimator."""
-
-    input_groups: list[str] = field(default_factory=lambda: ["policy"])
-    """Observation groups that the estimator reads."""
-    label: str = "label"
-    """Observation group that it learns to predict. Neither actor nor critic may read it."""
-    hidden_dims: list[int] = field(default_factory=lambda: [128, 64, 32])
-    activation: str = "relu"
-    init_std: float = 0.1
-    """Standard deviation of the first weights; biases start at zero."""
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 4e-4
-    decay_iterations: int = 2000
-    """Updates over which the learning rate falls linearly to its final value."""
-    batch_size: int = 1024
-    """Samples in a mini-batch."""
-    num_epochs: int = 1
-    """Passes over the rollout in each update."""
-    label_layout: LabelLayout | None = None
-    """What the label's columns mean, for the logged errors; None: nobody says."""
 
 
 class EstimatorPPO(PPO):
@@ -77,7 +53,7 @@ class EstimatorPPO(PPO):
         actor: MLPModel,
         critic: MLPModel,
         storage: RolloutStorage,
-        estimator_cfg: EstimatorCfg | dict[str, Any] | None = None,
+        estimator_cfg: dict[str, Any] | None = None,
         tf32: bool = True,
         cuda_graph: bool = True,
         fuse: bool = True,
@@ -89,7 +65,8 @@ class EstimatorPPO(PPO):
             actor: Policy; its observation groups may contain ``estimate``.
             critic: Value function; likewise.
             storage: Rollout storage whose observations hold the estimator's input groups, its label and ``estimate``.
-            estimator_cfg: Settings of the estimator.
+            estimator_cfg: Values of :class:`EstimatorCfg`; ``input_groups``, which the estimator reads; and
+                ``label_layout``, what the label's columns mean, for the logged errors; None: nobody says.
             tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
             cuda_graph: Record mini-batches on a GPU and replay them.
             fuse: Compile acting (if it is recorded) and learning on a GPU, where they are many small kernels.
@@ -99,16 +76,19 @@ class EstimatorPPO(PPO):
         # A tensor, so that recorded updates see when it changes.
         self.entropy_coef = torch.tensor(float(self.entropy_coef), device=self.device)
         self.policy_learns = True
-        cfg = estimator_cfg if isinstance(estimator_cfg, EstimatorCfg) else EstimatorCfg(**(estimator_cfg or {}))
+        given = dict(estimator_cfg or {})
+        self.estimator_input: list[str] = given.pop("input_groups", ["policy"])
+        label_layout = given.pop("label_layout", None)
+        self.estimator_cfg = cfg = EstimatorCfg("estimator")
+        cfg.update(given)
         for name, model in (("actor", actor), ("critic", critic)):
             if cfg.label in model.obs_groups:
                 raise ValueError(f"The {name} reads '{cfg.label}', which holds the answers to the estimator's task.")
-        self.estimator_cfg = cfg
         size = storage.observations[cfg.label].shape[-1]
-        self.label_layout = cfg.label_layout or LabelLayout.unnamed(size)
+        self.label_layout = label_layout or LabelLayout.unnamed(size)
         if self.label_layout.size != size:
             raise ValueError(f"The label '{cfg.label}' has {size} columns, its layout {self.label_layout.size}.")
-        self._raw_estimator = _make_estimator(storage.observations[0], cfg).to(self.device)
+        self._raw_estimator = _make_estimator(storage.observations[0], self.estimator_input, cfg).to(self.device)
         self.estimator = self._raw_estimator
         self.estimator_optimizer = DeviceAdam(self.estimator.parameters(), cfg.learning_rate)
         if self.is_compiled_update_possible and type(self.optimizer) is torch.optim.Adam:
@@ -140,7 +120,7 @@ class EstimatorPPO(PPO):
         estimator_cfg.setdefault("label_layout", getattr(env, "label_layout", None))
         algorithm_cfg = {**cfg["algorithm"], "estimator_cfg": estimator_cfg}
         obs = obs.copy()
-        obs[ESTIMATE] = torch.zeros_like(obs[EstimatorCfg(**estimator_cfg).label])
+        obs[ESTIMATE] = torch.zeros_like(obs[estimator_cfg.get("label", EstimatorCfg.label)])
         return PPO.construct_algorithm(obs, env, {**cfg, "algorithm": algorithm_cfg}, device)
 
     def act(self, obs: TensorDict) -> torch.Tensor:
@@ -206,17 +186,6 @@ class EstimatorPPO(PPO):
         figures["Estimator/learning_rate"] = self.estimator_learning_rate
         self._finish_update(figures)
         return figures
-
-    def update_policy(self) -> dict[str, float]:
-        """Only update actor and critic; return rsl_rl's mean losses."""
-        with self._matmul_precision():
-            return _read(self._update_policy())
-
-    def update_estimator(self) -> float:
-        """Only update the estimator; return the mean squared error."""
-        with self._matmul_precision():
-            _exhaust(self._estimator_update.batches())
-            return float(self._estimator_update.loss)
 
     @property
     def estimator_learning_rate(self) -> float:
@@ -365,14 +334,14 @@ def _exhaust(parts: Iterable[None]) -> None:
         pass
 
 
-def _make_estimator(obs: TensorDict, cfg: EstimatorCfg) -> MLPModel:
+def _make_estimator(obs: TensorDict, groups: list[str], cfg: EstimatorCfg) -> MLPModel:
     """Build the estimator for observations like ``obs`` and draw its weights."""
     model = MLPModel(
         obs,
-        {"estimator": list(cfg.input_groups)},
+        {"estimator": groups},
         "estimator",
         output_dim=obs[cfg.label].shape[-1],
-        hidden_dims=list(cfg.hidden_dims),
+        hidden_dims=cfg.hidden_dims,
         activation=cfg.activation,
     )
     for module in model.mlp:

@@ -23,6 +23,7 @@ class EstimatorUpdate:
         """Prepare for one storage; on a GPU mini-batches may be recorded, and their loss compiled."""
         self._alg, self._optimizer = alg, optimizer
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
+        self._label = alg.estimator_cfg.label
         self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
         self._squared_error = torch.zeros((), device=alg.device)
@@ -66,10 +67,10 @@ class EstimatorUpdate:
 
     def _batch_loss(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the mean squared error of some samples and add it up."""
-        cfg, stored = self._alg.estimator_cfg, self._alg.storage.observations
-        samples = {name: stored[name].flatten(0, 1)[indices] for name in (*cfg.input_groups, cfg.label)}
+        stored, label = self._alg.storage.observations, self._label
+        samples = {name: stored[name].flatten(0, 1)[indices] for name in (*self._alg.estimator_input, label)}
         estimate = self._alg.estimator(TensorDict(samples, batch_size=[len(indices)]))
-        loss = nn.functional.mse_loss(estimate, samples[cfg.label])
+        loss = nn.functional.mse_loss(estimate, samples[label])
         self._squared_error += loss.detach() * len(indices)
         return loss
 

@@ -148,6 +148,29 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Where curves go; the services get them beside TensorBoard."""
 
 
+class EstimatorCfg(BaseConfig):
+    """Settings of an estimator, the section ``estimator`` of trainings that have one."""
+
+    hidden_dims: Layers = [128, 64, 32]
+    """Widths of the hidden layers."""
+    activation: Activation = "relu"
+    """Nonlinearity between the layers."""
+    init_std: Annotated[float, Gt(0), Le(100)] = 0.1
+    """Standard deviation of the first weights; biases start at zero."""
+    learning_rate: Annotated[float, Gt(0), Le(1)] = 2e-3
+    """Of Adam, at the beginning."""
+    final_learning_rate: Annotated[float, Gt(0), Le(1)] = 4e-4
+    """At the end."""
+    decay_iterations: Count = 2000
+    """The learning rate falls linearly over this many iterations, then stays."""
+    batch_size: Count = 1024
+    """Samples of a step of the optimiser."""
+    num_epochs: Annotated[int, Ge(1), Le(1000)] = 1
+    """How often an update goes through its samples."""
+    label: str = "label"
+    """Observation group that holds the truth."""
+
+
 class DistillationCfg(LeggedRobotCfgPPO):
     """Settings of a student's training: it learns to act like a teacher that was trained before and sees more."""
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from legged_gym.envs.base.admissible import Activation, Count, Layers, Length, Positive, Share, Speed
+from legged_gym.envs.base.admissible import Length, Positive, Share, Speed
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.envs.base.legged_robot_ppo_config import EstimatorCfg
 
 
 class QminiPublishedCfg(LeggedRobotCfg):
@@ -266,25 +267,8 @@ class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
         estimator_input: list[str] = ["policy"]
         """Observation groups that the estimator reads."""
 
-    class estimator:
-        hidden_dims: Layers = [128, 64, 32]
-        """Widths of the hidden layers."""
-        activation: Activation = "relu"
-        """Nonlinearity between the layers."""
-        init_std: Annotated[float, Gt(0), Le(100)] = 0.1
-        """Standard deviation of the first weights; biases start at zero."""
-        learning_rate: Annotated[float, Gt(0), Le(1)] = 2e-3
-        """Of Adam, at the beginning."""
-        final_learning_rate: Annotated[float, Gt(0), Le(1)] = 4e-4
-        """At the end."""
-        decay_iterations: Count = 2000
-        """The learning rate falls linearly over this many iterations, then stays."""
-        batch_size: Count = 1024
-        """Samples of a step of the optimiser."""
-        num_epochs: Annotated[int, Ge(1), Le(1000)] = 1
-        """How often an update goes through its samples."""
-        label: str = "label"
-        """Observation group that holds the truth."""
+    class estimator(EstimatorCfg):
+        """Base velocity and contacts."""
 
     class runner(LeggedRobotCfgPPO.runner):
         experiment_name = "qmini_published"
