@@ -34,7 +34,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import dump_yaml, parse_yaml
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.envs.base.validate import validate
+from legged_gym.envs.base.overrides import validate
 from legged_gym.policies.exported import read_controller_config
 from legged_gym.policies.networks import OnnxNet
 from legged_gym.runners.checkpoint import check_part, read_checkpoint

@@ -16,7 +16,7 @@ from legged_gym.envs import QminiCfg, QminiCfgPPO, task_registry
 from legged_gym.envs.base.admissible import RISING, Activation, Name, describe
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError, _declared
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
-from legged_gym.envs.base.validate import validate
+from legged_gym.envs.base.overrides import validate
 
 
 def test_what_is_registered_is_valid() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,19 +25,12 @@ def _unrecorded() -> Any:
     return np.zeros(0, np.float32)
 
 
-class StageCfg(SceneCfg, Protocol):
-    """What a drawing reads of a task's configuration."""
-
-    @property
-    def viewer(self) -> Any:
-        """``pos``, ``lookat``."""
-
-
 @dataclass(frozen=True)
 class Stage:
     """What is needed to draw a rollout."""
 
-    cfg: StageCfg
+    cfg: SceneCfg
+    """``viewer`` is read, too."""
     terrain: HeightField | None
     dof_names: Sequence[str]
 

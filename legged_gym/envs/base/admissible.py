@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 import re
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, Predicate
+from annotated_types import Ge, Gt, Le, Len, MaxLen, MinLen, Predicate
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from legged_gym.common.errors import UserError, near_names
@@ -27,24 +26,8 @@ class Rule(Predicate):
     """What it asks for, as in "takes 2 numbers, <words>"."""
 
 
-def _rising(values: list[float]) -> bool:
-    return all(low <= high for low, high in itertools.pairwise(values))
-
-
-def _sign(value: float) -> bool:
-    return abs(value) == 1.0
-
-
-def _unit_length(values: list[float]) -> bool:
-    return abs(math.hypot(*values) - 1.0) < 1e-2
-
-
 def _name(text: str) -> bool:
     return text not in {".", ".."} and re.fullmatch(r"[^/\\\0-\x1f]*", text) is not None and text == text.strip()
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
 
 
 Count = Annotated[int, Ge(1), Le(10**9)]
@@ -54,11 +37,11 @@ NonNegative = Annotated[float, Ge(0), Le(1e6)]
 Factor = Annotated[float, Ge(-1e6), Le(1e6)]
 """What ``float`` alone stands for, as in scales of rewards."""
 Share = Annotated[float, Ge(0), Le(1)]
-Sign = Annotated[float, Ge(-1), Le(1), Rule(_sign, "1 or -1")]
+Sign = Annotated[float, Ge(-1), Le(1), Rule(lambda value: abs(value) == 1.0, "1 or -1")]
 Seconds = Annotated[float, Gt(0), Le(1e6)]
 Vector = Annotated[list[Annotated[float, Ge(-1e4), Le(1e4)]], Len(3, 3)]
-Quaternion = Annotated[list[float], Len(4, 4), Rule(_unit_length, "of length 1")]
-RISING = Rule(_rising, "[lowest, highest]")
+Quaternion = Annotated[list[float], Len(4, 4), Rule(lambda q: abs(math.hypot(*q) - 1.0) < 1e-2, "of length 1")]
+RISING = Rule(lambda values: values == sorted(values), "[lowest, highest]")
 Item = TypeVar("Item")
 Range = Annotated[list[Item], Len(2, 2), RISING]
 """Of any quantity: ``Range[Delay]``."""
@@ -93,7 +76,7 @@ ComRange = Range[Annotated[float, Ge(-10), Le(10)]]
 """m, of a centre of mass."""
 SpeedRange = Range[Annotated[float, Ge(-100), Le(100)]]
 Name = Annotated[str, MaxLen(100), Rule(_name, "which can be part of a file's name")]
-AnyCase = BeforeValidator(_lower)
+AnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 """In front of choices: capitals are taken for small letters."""
 
 Layers = Annotated[list[Annotated[int, Ge(1), Le(65536)]], MinLen(1), MaxLen(20)]
@@ -107,6 +90,7 @@ Activation = Annotated[_Nonlinearity, AnyCase]
 
 _NOUNS = {bool: ("true or false", "true or false"), int: ("an integer", "integers"), float: ("a number", "numbers"),
           str: ("text", "texts"), list: ("a list", "lists"), dict: ("a dict", "dicts")}  # fmt: skip
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
@@ -158,37 +142,32 @@ def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
     if wrong["loc"] and wrong["loc"][-1] == "[key]":
         return ConfigError(f"config key '{key}' takes names in front of its values, got {shown(wrong['input'])}")
     for place in wrong["loc"]:
-        if get_origin(_bare(hint)) not in (list, dict):
+        if get_origin(base_type(hint)) not in (list, dict):
             break
         key += f"[{place}]" if isinstance(place, int) else f".{place}"
-        hint = get_args(_bare(hint))[-1]
+        hint = get_args(base_type(hint))[-1]
     given, choices = wrong["input"], [str(choice) for choice in _choices(hint)]
     if choices and isinstance(given, str):
         return ConfigError(f"config key '{key}' can't be {shown(given)}: {near_names(given, choices)}")
     return ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(given)}")
 
 
-def base_type(hint: Any) -> Any:
-    """Return an annotation's type without its bounds."""
-    return _bare(hint)
-
-
 def takes_text(hint: Any) -> bool:
     """Return whether a setting takes text as it is; any other takes what the text says in YAML."""
-    bare = _bare(hint)
+    bare = base_type(hint)
     parts = get_args(bare) if get_origin(bare) in (Union, type(int | str)) else (bare,)
     return any(part is str or any(isinstance(choice, str) for choice in _choices(part)) for part in parts)
 
 
 def entry(hint: Any) -> Any:
     """Return the annotation of one entry of a dict's."""
-    arguments = get_args(_bare(hint))
+    arguments = get_args(base_type(hint))
     return arguments[-1] if arguments else Any
 
 
 def describe(hint: Any, plural: bool = False) -> str:
     """Say which values an annotation admits: ``a number above 0 and at most 0.05``."""
-    bare, rules = _bare(hint), getattr(hint, "__metadata__", ())
+    bare, rules = base_type(hint), getattr(hint, "__metadata__", ())
     arguments, origin = get_args(bare), get_origin(bare)
     if origin is Literal:
         choices = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in arguments]
@@ -210,17 +189,11 @@ def describe(hint: Any, plural: bool = False) -> str:
 
 def _bounds(rules: tuple[Any, ...]) -> str:
     """Say what an annotation's bounds are, with a space in front."""
-    low, above, high, below = (
-        next((getattr(rule, name) for rule in rules if isinstance(rule, kind)), None)
-        for kind, name in ((Ge, "ge"), (Gt, "gt"), (Le, "le"), (Lt, "lt"))
-    )
-    parts = [] if low is None else [f"of at least {_number(low)}"]
-    parts += [] if above is None else [f"above {_number(above)}"]
-    parts += [] if high is None else [f"at most {_number(high)}"]
-    parts += [] if below is None else [f"below {_number(below)}"]
-    if low is not None and high is not None:
-        parts = [f"from {_number(low)} to {_number(high)}"]
-    return "".join(f" {part}" for part in [" and ".join(parts)] if part)
+    found = {name: getattr(rule, name) for rule in rules for name in _BOUNDS if hasattr(rule, name)}
+    if {"ge", "le"} <= found.keys():
+        return f" from {_number(found['ge'])} to {_number(found['le'])}"
+    words = " and ".join(f"{text} {_number(found[name])}" for name, text in _BOUNDS.items() if name in found)
+    return f" {words}" if words else ""
 
 
 def _number(value: Any) -> str:
@@ -228,11 +201,12 @@ def _number(value: Any) -> str:
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:
-    bare = _bare(hint)
+    bare = base_type(hint)
     return get_args(bare) if get_origin(bare) is Literal else ()
 
 
-def _bare(hint: Any) -> Any:
+def base_type(hint: Any) -> Any:
+    """Return an annotation's type without its bounds."""
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 

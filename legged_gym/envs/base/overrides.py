@@ -1,15 +1,15 @@
-"""What the command line changes in configurations: single arguments, and any value by ``--set``."""
+"""What the command line changes in configurations, by single arguments and ``--set``, and whether the result can be."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.envs.base.validate import validate
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -34,7 +34,7 @@ def update_cfg_from_args(
     """Carry the command line's values into both configurations, in place, and return both; ``--set`` comes last.
 
     Raises:
-        UserError: An unknown key, or a value that does not fit; see :func:`legged_gym.envs.base.validate.validate`.
+        UserError: An unknown key, or a value that does not fit; see :func:`validate`.
     """
     configs = {"env": env_cfg, "train": train_cfg}
     for owner, key, name in _ARGUMENTS:
@@ -82,3 +82,54 @@ def _near_keys(key: str, keys: Sequence[str]) -> str:
     if close:
         return "did you mean " + " or ".join(f"'{last[name]}'" for name in close) + "?"
     return near_names("", {k.partition(".")[0] for k in keys})
+
+
+def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
+    """Check each setting against its annotation, then the settings that have to go together.
+
+    Raises:
+        UserError: It names the key, its value and what is admissible.
+    """
+    values: dict[str, Any] = {}
+    for cfg in (env_cfg, train_cfg):
+        cfg.check()
+        values.update({section.key(name): value for section, name, value in cfg.walk()})
+    _check_times(values)
+    _check_logger(values.get("runner.logger", "tensorboard"))
+    _check_batches(values)
+
+
+def _check_times(values: dict[str, Any]) -> None:
+    """Refuse delays longer than a control step, as only one past step is kept, and episodes that are shorter."""
+    if not {"sim.dt", "control.decimation"} <= values.keys():
+        return
+    step = values["control.decimation"] * values["sim.dt"]
+    for key in ("domain_rand.action_delay_range", "domain_rand.observation_delay_range"):
+        latest = values.get(key, (0.0, 0.0))[1]
+        if latest > step + 1e-9:
+            raise UserError(f"config key '{key}' takes delays up to a control step, {step:g} s, got {latest:g} s")
+    seconds = values.get("env.episode_length_s", step)
+    if seconds < step - 1e-9:
+        raise UserError(f"config key 'env.episode_length_s' takes a control step, {step:g} s, or more, got {seconds:g}")
+
+
+def _check_logger(logger: str) -> None:
+    """Find out before the training whether the package of a logging service is there."""
+    name = logger.lower()
+    if name != "tensorboard" and importlib.util.find_spec(name) is None:
+        raise UserError(
+            f"config key 'runner.logger' is '{logger}', but the package '{name}' is not installed: pip install {name}"
+        )
+
+
+def _check_batches(values: dict[str, Any]) -> None:
+    """Each mini-batch needs a sample."""
+    keys = ("env.num_envs", "runner.num_steps_per_env", "algorithm.num_mini_batches")
+    if not all(key in values for key in keys):
+        return
+    num_envs, num_steps, batches = (values[key] for key in keys)
+    if batches > num_envs * num_steps:
+        raise UserError(
+            f"config key 'algorithm.num_mini_batches' must be at most env.num_envs * runner.num_steps_per_env = "
+            f"{num_envs * num_steps}, got {batches}"
+        )
