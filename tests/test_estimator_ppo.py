@@ -165,8 +165,8 @@ def test_both_updates_together_do_what_they_do_alone() -> None:
 
 
 def test_estimator_loss_is_the_mean_squared_error_of_the_rollout() -> None:
-    # Two batches of unequal size and a learning rate of nothing: the mean has to weigh them by their samples.
-    alg = make({"batch_size": 8, "learning_rate": 0.0, "final_learning_rate": 0.0})
+    # Two batches of unequal size and next to no learning rate: the mean has to weigh them by their samples.
+    alg = make({"batch_size": 8, "learning_rate": 1e-12, "final_learning_rate": 1e-12})
     collect(alg)
     obs = alg.storage.observations.flatten(0, 1)
     expected = (alg.estimator(obs) - obs["label"]).square().mean().item()
