@@ -67,6 +67,8 @@ def written(path: str) -> Iterator[str]:
     try:
         with file_errors(f"can't write '{path}'"):
             yield part
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
             os.replace(part, stem + ending)
     finally:
         with contextlib.suppress(OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
 import os
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from legged_gym.common.errors import TrainingStoppedError, UserError, file_errors
+from legged_gym.common.paths import written
 
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
@@ -57,19 +57,8 @@ def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> Non
     """
     buffer = io.BytesIO()
     torch.save(contents, buffer)
-    path = Path(path)
-    # In the same folder, because a file can only be renamed atomically within its file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with file_errors(f"cannot write checkpoint {path}"):
-            with open(temporary, "wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with written(str(path)) as part:
+        Path(part).write_bytes(buffer.getbuffer())
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

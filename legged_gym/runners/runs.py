@@ -28,7 +28,7 @@ _FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
 """How a run was started is no part of what it is, and may be a path on somebody's machine."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
-_LEFTOVER = re.compile(r"\..+\.\d+\.tmp$|config\.(part\.yaml|yaml\.tmp)$|git\.(part\.txt|txt\.tmp)$")
+_LEFTOVER = re.compile(r".+\.part\.(pt|state|yaml|txt)$")
 _CHECKPOINT = re.compile(r"model_(\d+)\.pt$")
 
 
