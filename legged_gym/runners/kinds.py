@@ -6,6 +6,7 @@ A run's configuration may come from a stranger, and importing a module runs it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from typing import Any
 
 from rsl_rl.algorithms import PPO, Distillation
@@ -30,12 +31,7 @@ def find_class(key: str, name: str) -> Any:
         UserError: There is none, it is of another kind, or it lies in a package that no registered task comes from and
             that nobody has imported.
     """
-    module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
-    if module and not _is_known(module) and module not in sys.modules:
-        raise UserError(
-            f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}, or be imported before"
-        )
-    found = _resolve(key, name)
+    found = _find(key, name, sys.modules)
     if not (isinstance(found, type) and issubclass(found, _BASES[key])):
         kinds = " or ".join(base.__name__ for base in _BASES[key])
         raise UserError(f"config key '{key}' is '{name}', which is no {kinds} of rsl_rl")
@@ -48,16 +44,20 @@ def check_function(key: str, name: str) -> None:
     Raises:
         UserError: It does not.
     """
-    module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
-    if not _is_known(module):
-        raise UserError(f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}")
-    found = _resolve(key, name)
+    found = _find(key, name)
     # A module of ours holds others, which hold all kinds of functions.
     if isinstance(found, type) or not callable(found) or not _is_known(getattr(found, "__module__", None) or ""):
         raise UserError(f"config key '{key}' is '{name}', which is no function of such a package")
 
 
-def _resolve(key: str, name: str) -> Any:
+def _find(key: str, name: str, also: Container[str] = ()) -> Any:
+    """Import what a setting names, from a known package or one of the modules ``also``."""
+    module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
+    if module and not _is_known(module) and module not in also:
+        raise UserError(
+            f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}"
+            f"{', or be imported before' if also else ''}"
+        )
     try:
         return resolve_callable(name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR, runners
-from legged_gym.common.errors import UserError, file_errors, near_names
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
@@ -129,26 +129,6 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
         raise
-
-
-def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
-    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
-
-    Args:
-        given: What the user named with ``--out``; created if needed.
-        kind: Else a new folder with a time stamp for its name is created in this one …
-        log_root: … beside the experiments; see :func:`experiment_root`.
-
-    Raises:
-        UserError: The folder can't be created or written.
-    """
-    if not given:
-        return new_run_folder(experiment_root(kind, log_root))
-    with file_errors(f"can't create the folder '{given}' (--out)"):
-        os.makedirs(given, exist_ok=True)
-    if not os.access(given, os.W_OK):
-        raise UserError(f"can't write into the folder '{given}' (--out)")
-    return contextlib.nullcontext(given)
 
 
 def _create_run_folder(root: str, run_name: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from legged_gym import envs, evaluation, policies, render, runners, this_robot
+from legged_gym import cli, envs, evaluation, policies, render, runners, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
@@ -75,7 +75,7 @@ def evaluate(args: argparse.Namespace) -> bool:
     baseline = evaluation.margins.read_lows(args.baseline) if args.baseline else {}
     adjust(envs.task_registry.get_cfgs(args.task)[0])
 
-    with runners.runs.output_folder(args.out, "evaluations", args.log_root) as folder:
+    with cli.job.output_folder(args.out, "evaluations", args.log_root) as folder:
         args.policies = [*args.policies, *filter(None, [args.load_run])]
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
         for path in earlier:

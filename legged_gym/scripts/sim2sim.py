@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legged_gym import cli, deploy, evaluation, policies, render, runners, this_robot
+from legged_gym import cli, deploy, evaluation, policies, render, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
@@ -122,7 +122,7 @@ def sim2sim(args: argparse.Namespace) -> None:
     if args.log:
         this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
         print(f"log        {args.log}", flush=True)
-    with runners.runs.output_folder(args.out, "sim2sim", args.log_root) as out:
+    with cli.job.output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(scenarios)
         except KeyboardInterrupt:

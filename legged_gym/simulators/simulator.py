@@ -145,11 +145,6 @@ class Simulator(ABC):
         """Number of links, B."""
         return len(self.body_names)
 
-    @property
-    def lost(self) -> torch.Tensor:
-        """Whether the simulation of each robot diverged, bool, (N,): the former name of what ``diverged`` tells."""
-        return self.diverged > 0
-
     @abstractmethod
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
         """Advance all robots by one physics step.

@@ -13,6 +13,9 @@ from legged_gym.envs.base.motors import Motors
 from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.simulators import PhysicsParameters, Simulator
 
+_JOINT_DYNAMICS = {"joint_friction": "dry_friction", "joint_damping": "viscous_friction", "joint_armature": "armature"}
+"""What :class:`PhysicsParameters` holds of the joints, and the settings of ``motors`` that take its place."""
+
 
 class DomainRand:
     """Holds each robot's randomised values.
@@ -100,13 +103,12 @@ class DomainRand:
 
     def privileged_terms(self) -> list[ObsTerm]:
         """Declare all randomised values as the critic sees them, 8 + 4 D components; of joint dynamics the first's."""
-        dynamics = ("joint_friction", "joint_damping", "joint_armature")
         multipliers = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
         return [
             ObsTerm("friction", lambda: self.physics.friction.unsqueeze(1), mirror="same"),
             ObsTerm("base_mass", lambda: self.base_mass.unsqueeze(1) / 20.0, mirror="same"),
             ObsTerm("added_com", lambda: self.physics.added_com, mirror="vector"),
-            *[ObsTerm(name, partial(self._of_first_joint, name), mirror="same") for name in dynamics],
+            *[ObsTerm(name, partial(self._of_first_joint, name), mirror="same") for name in _JOINT_DYNAMICS],
             *[ObsTerm(name, partial(getattr, self, name), mirror="joint_sizes") for name in multipliers],
             ObsTerm("joint_offset", lambda: self.joint_offset, mirror="joints"),
         ]
@@ -124,45 +126,32 @@ class DomainRand:
         return getattr(self.physics, name)[:, :1]
 
     def _motor_values(self) -> list[torch.Tensor]:
-        joints = {
-            "armature": self.physics.joint_armature,
-            "dry_friction": self.physics.joint_friction,
-            "viscous_friction": self.physics.joint_damping,
-        }
-        return self.motors.privileged(joints)
+        return self.motors.privileged({key: getattr(self.physics, name) for name, key in _JOINT_DYNAMICS.items()})
 
     def _draw_physics(self, cfg: LeggedRobotCfg, sim: Simulator) -> PhysicsParameters:
-        rand, motors, n = cfg.domain_rand, self.motors.ranges, sim.num_envs
+        rand, n = self.cfg, sim.num_envs
         com = (rand.added_com_range_x, rand.added_com_range_y, rand.added_com_range_z)
-        joints = rand.randomize_joint_dynamics
         friction = self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction)
         added_mass = self._draw(n, rand.added_mass_range, rand.randomize_base_mass)
         added_com = torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1)
         # Drawn: one value for all joints of a robot. Those that `motors` names get their own.
-        told_by_file = (sim.joint_friction, sim.joint_damping, sim.joint_armature)
-        ranges = (rand.joint_friction_range, rand.joint_damping_range, rand.joint_armature_range)
-        dry, viscous, armature = (
-            self._draw(n, bounds, joints).unsqueeze(1).repeat(1, sim.num_dof) if joints else told.repeat(n, 1)
-            for bounds, told in zip(ranges, told_by_file, strict=True)
-        )
-        return PhysicsParameters(
-            friction=friction,
-            added_mass=added_mass,
-            added_com=added_com,
-            joint_friction=motors["dry_friction"].draw(dry),
-            joint_damping=motors["viscous_friction"].draw(viscous),
-            joint_armature=motors["armature"].draw(armature),
-        )
+        joints = {
+            name: self._draw(n, getattr(rand, f"{name}_range"), True).unsqueeze(1).repeat(1, sim.num_dof)
+            if rand.randomize_joint_dynamics
+            else getattr(sim, name).repeat(n, 1)
+            for name in _JOINT_DYNAMICS
+        }
+        joints = {name: self.motors.ranges[key].draw(joints[name]) for name, key in _JOINT_DYNAMICS.items()}
+        return PhysicsParameters(friction=friction, added_mass=added_mass, added_com=added_com, **joints)
 
     def typical_joints(self, cfg: LeggedRobotCfg, sim: Simulator) -> dict[str, torch.Tensor]:
         """Return the middle of what is drawn for ``joint_armature``, ``joint_damping`` and ``joint_friction``, (D,)."""
         middles = {}
-        names = {"joint_armature": "armature", "joint_damping": "viscous_friction", "joint_friction": "dry_friction"}
-        for name, motors in names.items():
+        for name, key in _JOINT_DYNAMICS.items():
             told = getattr(sim, name)
             low, high = getattr(cfg.domain_rand, f"{name}_range")
             drawn = torch.full_like(told, 0.5 * (low + high)) if cfg.domain_rand.randomize_joint_dynamics else told
-            middles[name] = self.motors.ranges[motors].middle(drawn)
+            middles[name] = self.motors.ranges[key].middle(drawn)
         return middles
 
     def _draw(self, n: int, bounds: list[float], enabled: bool, nominal: float = 0.0) -> torch.Tensor:

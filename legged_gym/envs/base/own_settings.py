@@ -71,8 +71,7 @@ def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
         if not isinstance(section.__dict__[name], BaseConfig):
             watched.setdefault(id(section), (section, type(section), set()))[2].add(name)
     for section, kind, unread in watched.values():
-        new = type(kind.__name__, (kind,), {"__getattribute__": _noting(unread), "to_dict": _all(unread)})
-        object.__setattr__(section, "__class__", new)
+        object.__setattr__(section, "__class__", _watched(kind, unread))
 
     def end() -> list[str]:
         for section, kind, _ in watched.values():
@@ -96,24 +95,20 @@ def warn_of_unread(cfg: BaseConfig) -> Callable[[], None]:
     return after_step
 
 
-def _noting(unread: set[str]) -> Callable[[Any, str], Any]:
-    """Return an attribute access that crosses what is read off a list."""
+def _watched(kind: Any, unread: set[str]) -> type:
+    """Return a section's class whose instances cross what is read off a list; ``to_dict`` reads everything."""
 
-    def get(self: Any, name: str) -> Any:
-        unread.discard(name)
-        return object.__getattribute__(self, name)
+    class Watched(kind):
+        def __getattribute__(self, name: str) -> Any:
+            unread.discard(name)
+            return object.__getattribute__(self, name)
 
-    return get
+        def to_dict(self) -> dict[str, Any]:
+            unread.clear()
+            return BaseConfig.to_dict(self)
 
-
-def _all(unread: set[str]) -> Callable[[Any], dict[str, Any]]:
-    """Return a ``to_dict`` that counts as reading the whole section."""
-
-    def to_dict(self: BaseConfig) -> dict[str, Any]:
-        unread.clear()
-        return BaseConfig.to_dict(self)
-
-    return to_dict
+    Watched.__name__ = kind.__name__
+    return Watched
 
 
 def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:

@@ -28,7 +28,6 @@ class Qmini(LeggedRobot):
     clock_held    (N,)    bool: the clock is held, the robot should stand still
     leg_phases    (N, 2)  phases of left and right leg, [0, 1)
     feet_stance   (N, 2)  bool: the clock wants this foot on the ground
-    foot_contacts (N, 2)  bool: the foot touches now or did one step ago
     ============= ======= ===========================================================
 
     ``mean_velocity_error``, (N, 3), is the error of forward and lateral velocity, m/s, and yaw rate, rad/s, without the
@@ -39,11 +38,6 @@ class Qmini(LeggedRobot):
     """
 
     cfg: QminiCfg
-
-    @property
-    def foot_contacts(self) -> torch.Tensor:
-        """Contacts of left and right foot, bool, (N, 2)."""
-        return self.feet_contact
 
     def _init_buffers(self) -> None:
         super()._init_buffers()
@@ -171,7 +165,7 @@ class Qmini(LeggedRobot):
 
     def _reward_gait_match(self) -> torch.Tensor:
         """Share of feet whose contact agrees with the clock."""
-        return (self.foot_contacts == self.feet_stance).float().mean(1)
+        return (self.feet_contact == self.feet_stance).float().mean(1)
 
     def _reward_gait_feet_air_time(self) -> torch.Tensor:
         """On touch-down, the swing's length, s, up to ``air_time_cap`` swings of the clock."""
@@ -192,7 +186,7 @@ class Qmini(LeggedRobot):
 
     def _reward_contact_no_vel(self) -> torch.Tensor:
         """Squared velocity of feet in contact, (m/s)²."""
-        return (self.feet_states[..., 7:10].square().sum(-1) * self.foot_contacts).sum(1)
+        return (self.feet_states[..., 7:10].square().sum(-1) * self.feet_contact).sum(1)
 
     def _reward_feet_orientation(self) -> torch.Tensor:
         """roll² + pitch² of each foot, rad²."""
