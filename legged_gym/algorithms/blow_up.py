@@ -15,11 +15,7 @@ class LearningDivergedError(TrainingStoppedError):
 
 
 def check_losses(losses: Mapping[str, float], iteration: int) -> None:
-    """Check what an update returned: losses and other figures, by name.
-
-    Raises:
-        LearningDivergedError: One of them is not finite.
-    """
+    """Raise ``LearningDivergedError`` unless all that an update returned, by name, is finite."""
     broken = [name for name, value in losses.items() if not math.isfinite(value)]
     if broken:
         raise LearningDivergedError(

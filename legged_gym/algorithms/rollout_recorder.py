@@ -61,11 +61,7 @@ class RolloutRecorder:
         return self._transition.actions
 
     def store(self, rewards: torch.Tensor, dones: torch.Tensor, time_outs: torch.Tensor | None) -> None:
-        """Store the transition that :meth:`act` began, all (N,); ``time_outs`` are those that time alone ended.
-
-        Raises:
-            OverflowError: The storage is full.
-        """
+        """Store the transition that :meth:`act` began, all (N,); ``time_outs`` are those that time alone ended."""
         storage = self._storage
         if storage.step >= storage.num_transitions_per_env:
             raise OverflowError("the rollout storage is full; clear() it before storing more")

@@ -50,11 +50,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -
 
 
 def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> None:
-    """Write any tensors and plain values as :func:`write_checkpoint` does.
-
-    Raises:
-        UserError: The file can't be written there.
-    """
+    """Write any tensors and plain values as :func:`write_checkpoint` does, or raise ``UserError``."""
     buffer = io.BytesIO()
     torch.save(contents, buffer)
     with written(str(path)) as part:
@@ -62,11 +58,7 @@ def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> Non
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return what is in a checkpoint's file.
-
-    Raises:
-        UserError: It can't be read.
-    """
+    """Return what is in a checkpoint's file, or raise ``UserError``."""
     with file_errors(f"cannot read checkpoint {path}"):
         return Path(path).read_bytes()
 
@@ -91,11 +83,7 @@ def read_checkpoint(
 
 
 def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
-    """Check that loaded data is a checkpoint of this project with all that every one holds.
-
-    Raises:
-        UserError: It is something else, or an entry is missing or of the wrong type.
-    """
+    """Raise ``UserError`` unless loaded data is a checkpoint of this project with all that every one holds."""
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
         raise UserError(f"{path} is no checkpoint of this project (format {found!r} instead of '{FORMAT}')")

@@ -47,11 +47,7 @@ class DivergenceWatch:
             replay.write(os.path.join(folder, f"iteration_{iteration}_{replay.cause}.npz"))
 
     def check(self, iteration: int) -> None:
-        """Look whether the training can go on.
-
-        Raises:
-            TrainingStoppedError: Too many of the last episodes ended so.
-        """
+        """Raise ``TrainingStoppedError`` if the simulation diverged in too many of the last episodes."""
         before, diverged_before = self._before
         diverged = sum(self._counts.values())
         episodes, bad = self._ended - before, diverged - diverged_before

@@ -38,11 +38,7 @@ class Session:
         }
 
     def write(self, folder: str) -> None:
-        """Write them beside the checkpoint, which is there already: the old one's stay valid until then.
-
-        Raises:
-            UserError: The file can't be written.
-        """
+        """Write them beside the checkpoint, which is there already: the old one's stay valid until then."""
         if self.name is not None:
             write_tensors(os.path.join(folder, FILE), self._contents)
 

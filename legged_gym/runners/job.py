@@ -42,11 +42,7 @@ class Job:
         return os.path.dirname(self.checkpoint or "")
 
     def make_env(self) -> LeggedRobot:
-        """Make the environment.
-
-        Raises:
-            UserError: The robot or the simulator can't be loaded.
-        """
+        """Make the environment; ``UserError`` if the robot or the simulator can't be loaded."""
         return task_registry.build_env(self.task, self.env_cfg, self.train_cfg.seed, self.sim, self.sim_device)
 
     def make_runner(self, env: LeggedRobot, log_root: str | None) -> OnPolicyRunner:

@@ -39,11 +39,7 @@ def find_class(key: str, name: str) -> Any:
 
 
 def check_function(key: str, name: str) -> None:
-    """Check that a setting names a function of a known package.
-
-    Raises:
-        UserError: It does not.
-    """
+    """Check that a setting names a function of a known package, or raise ``UserError``."""
     found = _find(key, name)
     # A module of ours holds others, which hold all kinds of functions.
     if isinstance(found, type) or not callable(found) or not _is_known(getattr(found, "__module__", None) or ""):

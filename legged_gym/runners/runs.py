@@ -197,11 +197,7 @@ def _read_config(path: str) -> dict[str, Any]:
 
 
 def newest_whole_checkpoint(folder: str) -> str:
-    """Return a run's newest checkpoint that can be read, having said which ones can't and put them aside.
-
-    Raises:
-        UserError: There is none.
-    """
+    """Return a run's newest checkpoint that can be read, having said which can't and put them aside."""
     path = get_load_path("", folder)
     while True:
         try:

@@ -26,11 +26,7 @@ ON_GPU_IF_ANY = ("isaacgym",)
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
-    """Create a back-end by its key in :data:`SIMULATORS`.
-
-    Raises:
-        UserError: No such back-end, or what it needs can't be imported.
-    """
+    """Create a back-end by its key in :data:`SIMULATORS`; ``UserError`` if it, or what it needs, is not there."""
     if name not in SIMULATORS:
         raise UserError(f"unknown simulator '{name}': {near_names(name, SIMULATORS)}")
     module, class_name = SIMULATORS[name].split(":")

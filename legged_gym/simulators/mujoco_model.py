@@ -105,11 +105,7 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
 
 
 def asset_path(file: str) -> str:
-    """Return the robot's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in.
-
-    Raises:
-        UserError: There is no such file.
-    """
+    """Return the robot's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in; ``UserError`` if there is no such file."""
     # Not str.format: other braces in a path are part of it.
     path = file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR)
     if not os.path.isfile(path):
@@ -118,11 +114,7 @@ def asset_path(file: str) -> str:
 
 
 def read_robot(path: str, visuals: bool) -> RobotFile:
-    """Read a robot's file, a URDF or MJCF.
-
-    Raises:
-        UserError: It can't be simulated.
-    """
+    """Read a robot's file, a URDF or MJCF; ``UserError`` if it can't be simulated."""
     robot = read_mjcf(path, visuals) if is_mjcf(path) else read_urdf(path, visuals)
     if robot.undrawn and path not in _warned:
         _warned.add(path)

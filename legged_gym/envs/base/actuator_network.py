@@ -28,11 +28,7 @@ class ActuatorNetwork:
     """
 
     def __init__(self, file: str, num_envs: int, num_dof: int, device: str) -> None:
-        """Load the network from ``control.actuator_network``.
-
-        Raises:
-            ConfigError: There is no such file, or it is no such network.
-        """
+        """Load the network from ``control.actuator_network``; ``ConfigError`` if there is none."""
         self._file, self._shape = file, (num_envs, num_dof)
         path = file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR)
         if not Path(path).is_file():
@@ -58,11 +54,7 @@ class ActuatorNetwork:
 
     @torch.no_grad()
     def torques(self, errors: torch.Tensor, velocities: torch.Tensor) -> torch.Tensor:
-        """Return a physics step's torques, N·m, for angle errors, rad, and joint velocities, rad/s, all (N, D).
-
-        Raises:
-            ConfigError: The network does not take or return what such a network does.
-        """
+        """Return a physics step's torques, N·m, for angle errors, rad, and joint velocities, rad/s, all (N, D)."""
         present = torch.stack((errors, velocities), dim=2).unsqueeze(3)
         self._past.copy_(torch.cat((present, self._past[..., :-1]), dim=3))
         inputs = self._past.flatten(2).flatten(0, 1)

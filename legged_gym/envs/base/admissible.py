@@ -122,11 +122,7 @@ def _common(hints: list[Any]) -> Any:
 
 
 def check(key: str, hint: Any, value: Any) -> Any:
-    """Return a value as a setting's annotation wants it; integers pass for numbers, tuples for lists.
-
-    Raises:
-        ConfigError: The value is not admissible; one line says what is.
-    """
+    """Return a value as its setting wants it, tuples as lists; ``ConfigError`` says what is admissible."""
     value = _plain(value)
     if not _finite(value):
         raise ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(value)}")

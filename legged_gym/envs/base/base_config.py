@@ -110,11 +110,7 @@ class BaseConfig:
         return Factor if hint is float else hint
 
     def check(self) -> None:
-        """Check all values in here against the annotations of their settings.
-
-        Raises:
-            ConfigError: The first value that is not admissible.
-        """
+        """Refuse the first value in here that its setting's annotation does not admit, by ``ConfigError``."""
         for section, name, value in self.walk():
             check(section.key(name), section.annotation(name), value)
 

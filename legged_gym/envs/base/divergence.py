@@ -37,11 +37,7 @@ class Replay:
     """(T, 3)."""
 
     def write(self, path: str) -> None:
-        """Write it as a file for :meth:`read`.
-
-        Raises:
-            UserError: The file can't be written.
-        """
+        """Write it as a file for :meth:`read`, or raise ``UserError``."""
         with file_errors(f"can't write '{path}'"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         with written(path) as part:
@@ -49,11 +45,7 @@ class Replay:
 
     @classmethod
     def read(cls, path: str) -> Replay:
-        """Read what :meth:`write` wrote; no code in the file is run.
-
-        Raises:
-            UserError: There is no such file, or it holds something else.
-        """
+        """Read what :meth:`write` wrote, without running code in it; ``UserError`` if it is something else."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {name: file[name] for name in cls.__dataclass_fields__}

@@ -26,11 +26,7 @@ class Latency:
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, dt: float, device: str) -> None:
-        """Draw what each robot keeps for good.
-
-        Raises:
-            ConfigError: A range that can't be.
-        """
+        """Draw what each robot keeps for good; ``ConfigError`` names a range that can't be."""
         self._dt, self._settings = dt, cfg.to_dict()["latency"]
         self._check(cfg)
         values = {}

@@ -17,14 +17,10 @@ _SCALES = {
 
 
 class JointRanges:
-    """A setting of ``motors``: for each joint that it names, the lowest and highest value."""
+    """A setting of ``motors``: for each joint the lowest and highest value of the first part of its name that fits."""
 
     def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
-        """Spread a setting over the joints, from parts of their names to [lowest, highest]; the first that fits counts.
-
-        Raises:
-            ConfigError: A part that fits no joint.
-        """
+        """Spread [lowest, highest] over the joints by parts of their names; a part that fits none is refused."""
         self.given = bool(parts)
         for part in parts:
             key = f"motors.{name}.{part}"
@@ -62,11 +58,7 @@ class Motors:
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], device: str) -> None:
-        """Read the settings and draw what a robot keeps for good.
-
-        Raises:
-            ConfigError: A setting that fits no joint or is no range, or a line of torque and speed without one end.
-        """
+        """Read the settings and draw what a robot keeps for good; ``ConfigError`` if they don't go together."""
         settings = cfg.to_dict()["motors"]
         self.ranges = {name: JointRanges(name, parts, joint_names, device) for name, parts in settings.items()}
         if self.ranges["stall_torque"].given != self.ranges["no_load_speed"].given:

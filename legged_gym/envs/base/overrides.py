@@ -85,11 +85,7 @@ def _near_keys(key: str, keys: Sequence[str]) -> str:
 
 
 def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
-    """Check each setting against its annotation, then the settings that have to go together.
-
-    Raises:
-        UserError: It names the key, its value and what is admissible.
-    """
+    """Refuse settings that their annotations do not admit, or that do not go together, by ``UserError``."""
     values: dict[str, Any] = {}
     for cfg in (env_cfg, train_cfg):
         cfg.check()

@@ -18,11 +18,7 @@ class RewardSum:
     """Calls the methods ``_reward_<name>`` of a task that have a scale, and adds them up."""
 
     def __init__(self, task: BaseTask, scales: dict[str, float], dt: float, only_positive: bool) -> None:
-        """Find the methods; scales are rates per second, and a term with scale 0 is not even computed.
-
-        Raises:
-            ConfigError: A scale without a method; the message lists near names.
-        """
+        """Find the method of each scale, a rate per second, or refuse it; terms with scale 0 are not computed."""
         terms = {name.removeprefix("_reward_") for name in dir(task) if name.startswith("_reward_")}
         for name in scales:
             if name not in terms:

@@ -32,11 +32,7 @@ class Terrain(HeightField):
     """
 
     def __init__(self, cfg: TerrainCfg, seed: int) -> None:
-        """Generate the terrain; its random parts are drawn from ``seed``, 0 or more.
-
-        Raises:
-            UserError: If a value of the section makes no sense; names the key and what is valid.
-        """
+        """Generate the terrain; ``seed``, 0 or more, draws its random parts. Values that make no sense are refused."""
         _check(cfg)
         self.cfg = cfg
         self.seed = seed
@@ -105,11 +101,7 @@ class Terrain(HeightField):
 
 
 def kind_shares(cfg: TerrainCfg) -> dict[str, float]:
-    """Return the share of each kind by name, which a list gives by legged_gym's positions.
-
-    Raises:
-        UserError: An unknown kind, too many shares, or shares whose sum is not 1.
-    """
+    """Return the share of each kind by name, which a list gives by legged_gym's positions, or refuse them."""
     given, key, order = cfg.terrain_proportions, "terrain_proportions", ", ".join(_BY_POSITION)
     if isinstance(given, dict):
         shares: dict[str, float] = given

@@ -52,11 +52,7 @@ def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
 
 
 def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> trimesh.Trimesh:
-    """Read a mesh, in m, scaled along each axis; with ``hull`` its convex hull, with which simulators collide.
-
-    Raises:
-        MeshError: It can't be read.
-    """
+    """Read a mesh, m, scaled along each axis, or with ``hull`` its convex hull; ``MeshError`` if it can't be read."""
     try:
         size = os.stat(path)
         if size.st_size > _MAX_BYTES:
