@@ -26,14 +26,9 @@ class RolloutRecorder:
         gamma: float,
         fuse: bool = False,
     ) -> None:
-        """Prepare for one storage.
+        """Prepare for one storage, whose distribution parameters may not exist yet.
 
-        Args:
-            storage: Where transitions go; its distribution parameters may not exist yet.
-            act: Fills a transition's part from before the step: actions, values, log probabilities, distribution
-                parameters and observations.
-            gamma: Discount factor, for rewards after a time-out.
-            fuse: Whether to compile ``act``.
+        ``act``, compiled if ``fuse``, fills a transition's part from before the step; ``gamma`` counts at time-outs.
         """
         self._storage, self._act, self._gamma = storage, Fused(act, "acting", fuse), gamma
         self._step = torch.zeros(1, dtype=torch.long, device=storage.device)

@@ -43,15 +43,8 @@ def build_runner(
 ) -> OnPolicyRunner:
     """Build what trains or plays; see :meth:`legged_gym.envs.registry.TaskRegistry.make_alg_runner`.
 
-    Args:
-        env: The environment.
-        train_cfg: The training's configuration, with the command line's values in it.
-        rl_device: Where the networks run; beside the simulation, or on a GPU if there is one, if not given.
-        log_root: Folder of the experiment's runs; ``default`` is the experiment's, None writes nothing.
-        logs: Where experiments lie, for ``default``.
-
-    Raises:
-        UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
+    The networks run on ``rl_device``; None: beside the simulation, or on a GPU if there is one. ``log_root`` holds the
+    experiment's runs: ``default`` is the experiment's folder in ``logs``, None writes nothing.
     """
     settings = train_cfg.runner
     device = rl_device or learning_device(env.device)

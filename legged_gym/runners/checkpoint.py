@@ -66,11 +66,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def read_checkpoint(
     path: str | os.PathLike[str], map_location: str | torch.device | None = None, contents: bytes | None = None
 ) -> dict[str, Any]:
-    """Read what :func:`write_checkpoint` wrote, from the file or, if they are known already, from its ``contents``.
-
-    Raises:
-        UserError: There is no such file, it is damaged, or it is not a checkpoint of this project.
-    """
+    """Read what :func:`write_checkpoint` wrote, from the file or, if they are known already, from its ``contents``."""
     contents = read_file(path) if contents is None else contents
     try:
         data = torch.load(io.BytesIO(contents), map_location=map_location, weights_only=True)
@@ -104,17 +100,9 @@ def check_part(
     part: torch.nn.Module | torch.optim.Optimizer,
     strict: bool = True,
 ) -> None:
-    """Check that an entry of a checkpoint fits the net or optimiser that is to load it.
+    """Raise ``UserError`` unless the entry ``key`` of a checkpoint fits the net or optimiser that is to load it.
 
-    Args:
-        path: Where the checkpoint comes from, for the message.
-        key: Name of the entry, ``<net or optimiser>_state_dict``.
-        checkpoint: The checkpoint.
-        part: What is to load the entry; it stays as it is.
-        strict: Whether a net's layers must be exactly those of the entry.
-
-    Raises:
-        UserError: The entry is missing or does not fit.
+    ``part`` stays as it is. ``strict``: a net's layers must be exactly those of the entry. ``path`` is for the message.
     """
     saved = checkpoint.get(key)
     if not isinstance(saved, Mapping):
@@ -126,16 +114,9 @@ def check_part(
 
 
 def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) -> None:
-    """Check that a saved state is made like the one that it is to replace.
+    """Raise ``UserError`` unless a saved state, such as nested dicts of tensors, is made like the one that is here.
 
-    Args:
-        path: Where it comes from, for the message.
-        name: Name of the state, for the message.
-        saved: Saved state: tensors and plain values, possibly in dicts.
-        here: State of the same kind. Tensors may have other sizes, but not another number of dimensions.
-
-    Raises:
-        UserError: An entry is missing or of another kind.
+    Tensors may have other sizes, but not another number of dimensions. ``path`` and ``name`` are for the message.
     """
     if isinstance(here, Mapping):
         alike = isinstance(saved, Mapping)

@@ -25,15 +25,10 @@ _SCRIPT_SETTINGS = (
 
 
 def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
-    """Return the nested dict that rsl_rl's runners take.
+    """Return the nested dict that rsl_rl's runners take, or refuse settings that don't go together.
 
-    Args:
-        train_cfg: Training configuration. A section ``estimator``, if there is one, becomes the algorithm's
-            ``estimator_cfg``; with a section ``distillation``, the actor is the student. Everything else also fits
-            rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
-
-    Raises:
-        UserError: Settings that don't go together.
+    A section ``estimator`` becomes the algorithm's ``estimator_cfg``; with a section ``distillation``, the actor is the
+    student. Everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
     """
     cfg = train_cfg.to_dict()
     policy = cfg["policy"]

@@ -46,14 +46,8 @@ _job: _Job | None = None
 def join(device: str) -> World:
     """Connect to the other processes, if there are any and that was not done yet; all have to call this.
 
-    Args:
-        device: Where this process learns: processes talk over NCCL on GPUs, over gloo on CPUs.
-
-    Returns:
-        This process's place.
-
-    Raises:
-        UserError: The others can't be found.
+    Processes talk over NCCL where they learn on GPUs, over gloo on CPUs. Returns this process's place; ``UserError`` if
+    the others can't be found.
     """
     global _job
     here = world()

@@ -154,11 +154,7 @@ class TrainingLogger(Logger):
     ) -> None:
         """Keep a step's figures on the device: asking it which episodes ended would make every step wait.
 
-        Args:
-            rewards: (N,).
-            dones: Which episodes ended, (N,).
-            extras: ``log`` holds what the environment reports, by name.
-            intrinsic_rewards: Rewards for curiosity, (N,), if there are any.
+        All are (N,); ``extras["log"]`` is what the environment reports, by name.
         """
         if self.writer is not None:
             for observer in self.observers:
@@ -178,7 +174,7 @@ class TrainingLogger(Logger):
         self.cur_reward_sum = torch.where(ended, 0.0, self.cur_reward_sum)
         self.cur_episode_length = torch.where(ended, 0.0, self.cur_episode_length)
 
-    def log(  # noqa: D417
+    def log(
         self,
         it: int,
         start_it: int,
@@ -188,15 +184,9 @@ class TrainingLogger(Logger):
         loss_dict: dict[str, float],
         **others: Any,
     ) -> None:
-        """Record an iteration's figures and show the progress.
+        """Record the figures of iteration ``it``, just done, and show the progress; ``total_it`` ends the training.
 
-        Args:
-            it: Index of the iteration just done; ``start_it`` is the first of this session, ``total_it`` ends it.
-            collect_time: Seconds spent on the rollout, and ``learn_time`` on the update.
-            loss_dict: What the algorithm's ``update`` returned.
-
-        Raises:
-            LearningDivergedError: It holds something that is not finite.
+        Times are seconds. ``LearningDivergedError`` if one of the losses, by name, is not finite.
         """
         check_losses(loss_dict, it)
         self.completed_iterations = it + 1
@@ -322,16 +312,10 @@ class TrainingLogger(Logger):
 
 
 def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayout | None = None) -> Layout:
-    """Return the dashboard's layout: first what tells how the training goes, then the rest by groups.
+    """Return the dashboard's layout: categories of charts, first what tells how the training goes.
 
-    TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run.
-
-    Args:
-        reward_scales: Scale by reward term; terms with scale 0 get no chart.
-        labels: What the estimator says, if there is one.
-
-    Returns:
-        Categories of charts, each a list of expressions that match the names of its curves.
+    TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run: an expression that
+    matches its name. Reward terms with scale 0 get none.
     """
     terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
     estimates = {figure.title: figure.tag for figure in labels.figures()} if labels is not None else {}

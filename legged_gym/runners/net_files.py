@@ -51,16 +51,8 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
     """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``, each (batch, n).
 
     A recurrent net also takes and gives what it remembers, each (layers, batch, size): ``h_in`` and ``h_out``, and of
-    an LSTM ``c_in`` and ``c_out``. All of them are zero at the start of an episode.
-
-    Args:
-        model: The net; it stays as it is, on its device.
-        path: The file. Its folder is created.
-        limit: Outputs are clipped to ± this.
-        verbose: Let the exporter talk.
-
-    Raises:
-        RuntimeError: The exporter chose a file version that is too new for the robot.
+    an LSTM ``c_in`` and ``c_out``. All of them are zero at the start of an episode. Outputs are clipped to ± ``limit``.
+    ``RuntimeError`` if the exporter chose a file version that is too new for the robot.
     """
     module = clipped(model.as_onnx(verbose=verbose), limit).to("cpu").eval()
     # Two rows, because one row would be taken for a fixed batch size.
@@ -91,12 +83,8 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
 def write_torchscript(model: MLPModel, path: Path, limit: float = math.inf) -> None:
     """Write a net as TorchScript, deterministic: ``forward(x)`` with ``x`` of shape (batch, n), float32.
 
-    A recurrent net remembers by itself, for a single robot: the batch is 1, and ``reset()`` begins an episode.
-
-    Args:
-        model: The net; it stays as it is, on its device.
-        path: The file. Its folder is created.
-        limit: Outputs are clipped to ± this.
+    A recurrent net remembers by itself, for a single robot: the batch is 1, and ``reset()`` begins an episode. Outputs
+    are clipped to ± ``limit``.
     """
     module = clipped(model.as_jit(), limit).to("cpu").eval()
     buffer = io.BytesIO()

@@ -205,15 +205,7 @@ class OnPolicyRunner(RslRlRunner):
         return f"The newest good checkpoint is {relative(path)}"
 
     def save(self, path: str, infos: dict[str, Any] | None = None) -> None:
-        """Write a checkpoint with all that training needs to go on.
-
-        Args:
-            path: The file; it is replaced at once or not at all.
-            infos: Further plain values to keep.
-
-        Raises:
-            UserError: The file can't be written.
-        """
+        """Write a checkpoint with all that training needs to go on, and ``infos``: the whole file or nothing."""
         checkpoint = self._checkpoint(infos)
         session = Session(self)
         checkpoint["session"] = session.name

@@ -38,19 +38,12 @@ def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
 
 
 def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> str:
-    """Find a checkpoint.
+    """Return the path of a checkpoint, or say by ``UserError`` what there is.
 
     Args:
         root: Folder that holds the runs.
-        load_run: Name of a run in ``root`` or path of a run's folder; ``""`` or ``-1`` is the newest by its time
-            stamp that has a checkpoint.
-        checkpoint: Number in the file's name, the index of its last iteration; -1 is the newest.
-
-    Returns:
-        Path of the file.
-
-    Raises:
-        UserError: No such run or checkpoint. It names the folder and what there is.
+        load_run: Name of a run in ``root`` or path of a run's folder; ``""`` or ``-1``: the newest with a checkpoint.
+        checkpoint: Number in the file's name, the index of its last iteration; -1: the newest.
     """
     run = find_run(root, load_run)
     numbers = list_checkpoints(run)
@@ -103,17 +96,9 @@ def shipped_policy(task: str) -> str | None:
 
 @contextlib.contextmanager
 def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
-    """Create a run's folder, and take it away again if the block fails before anything was written to it.
+    """Create a run's folder in ``root``, named by the time and ``run_name``, and yield its path.
 
-    Args:
-        root: Folder that holds the runs; created if needed.
-        run_name: Added to the time stamp.
-
-    Yields:
-        Path of the new, empty folder.
-
-    Raises:
-        UserError: The name does not fit into a file name, or nothing can be written there.
+    It goes away again if the block fails before anything was written to it. ``UserError`` if nothing can be written.
     """
     if os.sep in run_name or run_name != run_name.strip():
         raise UserError(f"run name {run_name!r} can't be part of a folder's name")
@@ -148,13 +133,7 @@ def _create_run_folder(root: str, run_name: str) -> str:
 
 
 def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig, sim: str) -> None:
-    """Write the run's configuration into its folder, and add the code's git revision to what is noted there.
-
-    Which run and checkpoint it was started from is not written.
-
-    Raises:
-        UserError: The folder can't be written.
-    """
+    """Write a run's configuration, without what it was started from, and note the code's git revision beside it."""
     train_cfg = train_cfg.copy()
     train_cfg.update(_FRESH_START)
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
@@ -167,11 +146,7 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
-    """Change both configurations in place to those that a run was trained with, and return its simulator's name.
-
-    Raises:
-        UserError: The file is missing or damaged, is another task's, or knows settings that the code doesn't.
-    """
+    """Change both configurations to those that a run of ``task`` was trained with, and return its simulator's name."""
     path = os.path.join(folder, CONFIG_FILE)
     saved = _read_config(path)
     if saved["task"] != task:

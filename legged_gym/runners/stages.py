@@ -21,16 +21,10 @@ class Stages:
     """
 
     def __init__(self, stages: Mapping[Any, Mapping[str, float]], env: Any, alg: Any) -> None:
-        """Check the stages.
+        """Check the stages of a training of ``env`` by ``alg``, or refuse them by ``UserError``.
 
-        Args:
-            stages: From the iteration that a stage begins with to its settings, by their dotted names. They stay until
-                a later stage changes them.
-            env: The task, with ``reward_scales`` and what else is ``changeable``.
-            alg: The algorithm.
-
-        Raises:
-            UserError: A setting that can't change on the way, or a value that does not fit.
+        ``stages`` maps the iteration that a stage begins with to its settings, by their dotted names. They stay until a
+        later stage changes them.
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self._env, self._alg = env, alg

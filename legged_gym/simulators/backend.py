@@ -24,11 +24,7 @@ def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
     """Fill in ``args.sim``, ``args.sim_device`` and ``args.rl_device`` where the command line left them open.
 
     One line on the screen says which simulator was chosen and why, unless it was named. A second call changes and
-    says nothing.
-
-    Args:
-        args: The command line, changed in place.
-        few_robots: So few that MuJoCo C on the processor is ready sooner and fast enough, as for playing.
+    says nothing. With ``few_robots``, as for playing, MuJoCo C on the processor is ready sooner and fast enough.
 
     Raises:
         UserError: The GPU's simulator was asked for where there is no GPU, or Isaac Gym's Python without Isaac Gym.

@@ -70,10 +70,7 @@ class BaseConfig:
     def set(self, path: str, value: Any) -> None:
         """Change one value by its dotted name, such as ``rewards.scales.alive``, which may lead into a dict.
 
-        Text is read as YAML unless the setting is text.
-
-        Raises:
-            ConfigError: No such setting, or a value of another type.
+        Text is read as YAML unless the setting is text. ``ConfigError`` if there is no such setting or value.
         """
         name, _, rest = path.partition(".")
         self._require(name)

@@ -42,18 +42,10 @@ _SIDE = re.compile(r"^([FRfr])([LRlr])(?![a-zA-Z])|(?<![a-zA-Z])(left|right|Left
 def mirror(
     env: LeggedRobot, obs: TensorDict | None, actions: torch.Tensor | None
 ) -> tuple[TensorDict | None, torch.Tensor | None]:
-    """Append the mirrored samples; this is what rsl_rl's symmetry extension calls.
+    """Append the mirrored samples to observation groups and actions, each (B, ...) or None, the originals first.
 
-    Args:
-        env: The task, whose terms say how they are mirrored.
-        obs: Observation groups, each (B, ...); None if only actions are wanted.
-        actions: Actions, (B, D), or None.
-
-    Returns:
-        Observations and actions of twice the batch size, the originals first; None for what was None.
-
-    Raises:
-        UserError: A term does not say how it is mirrored, or the robot is not made of a left and a right half.
+    This is what rsl_rl's symmetry extension calls. ``UserError`` if a term of the task does not say how it is mirrored,
+    or the robot is not made of a left and a right half.
     """
     if obs is not None:
         # Not every version of the compiler can list what a TensorDict holds; none should trace what terms there are.

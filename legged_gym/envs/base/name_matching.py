@@ -30,13 +30,9 @@ def joint_values(
 
 
 def link_indices(key: str, parts: list[str], body_names: list[str], merged: dict[str, str] | None = None) -> list[int]:
-    """Return the indices of the links whose names hold one of ``parts``, ascending.
+    """Return the indices of the links whose names hold one of ``parts``, ascending; a part that none holds is refused.
 
-    A part that no link's name holds may be in a name of ``merged``: of links that became part of others, whose names
-    it maps to.
-
-    Raises:
-        ConfigError: A part that no link's name holds.
+    A part may also be in a name of ``merged``: of links that became part of others, whose names it maps to.
     """
     found: set[str] = set()
     for part in parts:

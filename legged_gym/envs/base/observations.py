@@ -113,13 +113,10 @@ class ObservationLayout:
     def delay(
         self, present: torch.Tensor, past: torch.Tensor, age: torch.Tensor, imu_age: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the observation whose sensors lag behind, between two steps linearly, (N, O).
+        """Return the observation, (N, O), whose sensors lag behind, between two steps linearly.
 
-        Args:
-            present: The observation of now, (N, O).
-            past: Those of the K control steps before, newest first, (N, K, O).
-            age: How late each robot's sensors are, in control steps, 0…K, (N,).
-            imu_age: How much later its IMU is, in control steps, (N,).
+        ``present`` is of now, (N, O); ``past`` are the K steps before, newest first, (N, K, O). ``age`` says how late
+        each robot's sensors are, and ``imu_age`` how much later its IMU is, in control steps, 0…K, (N,).
         """
         ages = age.unsqueeze(1) * self.sensed_vec
         if imu_age is not None:

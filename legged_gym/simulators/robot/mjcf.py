@@ -27,17 +27,10 @@ def is_mjcf(path: str) -> bool:
 
 
 def read_mjcf(path: str, visuals: bool) -> RobotFile:
-    """Read a robot from an MJCF file.
+    """Read a robot from an MJCF file; ``UserError`` names what can't be simulated.
 
     Joints keep their damping, friction, armature and springs. Actuators only tell torque limits; they, sensors,
-    keyframes, lights, cameras and the world's own shapes are left out.
-
-    Args:
-        path: The file.
-        visuals: Keep the shapes that are only there to be looked at.
-
-    Raises:
-        UserError: Something in it can't be simulated; the line names it.
+    keyframes, lights, cameras and the world's own shapes are left out, and without ``visuals`` what is only looked at.
     """
     spec, model, undrawn = _load(path, visuals)
     bases = list(spec.worldbody.bodies)

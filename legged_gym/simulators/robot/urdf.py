@@ -36,15 +36,7 @@ _OURS = ("meshdir", "strippath", "discardvisual", "fusestatic")
 
 
 def read_urdf(path: str, visuals: bool) -> RobotFile:
-    """Read a URDF.
-
-    Args:
-        path: The file.
-        visuals: Read the shapes that are only there to be looked at, too.
-
-    Raises:
-        UserError: Something in it can't be simulated; the line names it.
-    """
+    """Read a URDF, with ``visuals`` what is only looked at, too; ``UserError`` names what can't be simulated."""
     return _Urdf(path, visuals).robot_file()
 
 
