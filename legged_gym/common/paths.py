@@ -56,11 +56,7 @@ def check_writable(path: str) -> None:
 
 @contextlib.contextmanager
 def written(path: str) -> Iterator[str]:
-    """Yield where to write a file: it is complete afterwards or, after any error, as it was before.
-
-    Raises:
-        UserError: The file can't be written.
-    """
+    """Yield where to write a file: complete afterwards or, after any error, as before; ``UserError`` if it can't be."""
     check_writable(path)
     stem, ending = os.path.splitext(os.path.realpath(path))
     part = f"{stem}.part{ending}"
