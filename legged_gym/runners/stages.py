@@ -104,7 +104,11 @@ class NetAverage:
 
 
 class Finish:
-    """The last iterations: the policy becomes a mean, as in :mod:`averaging`, whose gait its estimator alone learns."""
+    """The last iterations: the policy becomes a mean, whose gait its estimator alone learns.
+
+    Nets on the way of a training scatter about something better than each of them (Wortsman et al. 2022, "Model soups",
+    https://arxiv.org/abs/2203.05482).
+    """
 
     def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0) -> None:
         """Plan it.
