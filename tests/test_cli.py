@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_play_with_its_report(log_root: Path) -> None:
     assert process.stdout is not None
     assert any(line.startswith("warning: everybody") for line in iter(process.stdout.readline, ""))
     # Steps begin at once, but there has to be one to report of.
-    time.sleep(4.0)
+    time.sleep(6.0)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)

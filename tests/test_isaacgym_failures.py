@@ -247,7 +247,7 @@ def test_a_process_that_fails(failure: str, message: str, monkeypatch: pytest.Mo
         with pytest.raises(UserError, match=message):
             for _ in range(3):
                 sim.step(torch.zeros(4, 10))
-        assert wait_until(lambda: not is_running(pid), 3.0)
+        assert wait_until(lambda: not is_running(pid), 20.0)
         with pytest.raises(UserError, match="has been ended"):
             sim.step(torch.zeros(4, 10))
 
@@ -344,7 +344,7 @@ def test_a_killed_owner_takes_the_process_along() -> None:
     assert_memory_has_no_name(owner.pid, pid)
     owner.kill()
     owner.wait()
-    assert wait_until(lambda: not is_running(pid), 3.0)
+    assert wait_until(lambda: not is_running(pid), 20.0)
 
 
 # --- Python 3.8 ------------------------------------------------------------------------------------------------------
