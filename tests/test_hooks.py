@@ -353,6 +353,7 @@ ATTRIBUTES = [
     "d_gains",
     "actions",
     "last_actions",
+    "last_last_actions",
     "last_dof_vel",
     "last_root_vel",
     "commands",

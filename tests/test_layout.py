@@ -18,7 +18,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1461,
     "simulators": 5235,
-    "envs": 6151,
+    "envs": 6159,
     "algorithms": 1045,
     "runners": 2431,
     "policies": 1724,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 3150,
     "utils": 122,
 }
-_CORE_BUDGET = 11227
+_CORE_BUDGET = 11235
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

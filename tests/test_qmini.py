@@ -264,6 +264,8 @@ def test_effort_and_contact_rewards(env: Qmini) -> None:
     env.actions, env.last_actions = torch.full((2, 10), -0.5), torch.zeros(2, 10)
     assert env._reward_action().tolist() == pytest.approx([5.0, 5.0])
     assert env._reward_action_rate().tolist() == pytest.approx([2.5, 2.5])
+    env.last_last_actions = torch.full((2, 10), 0.25)
+    assert env._reward_action_smoothness().tolist() == pytest.approx([0.625, 0.625])
     env.contact_forces[:] = 0.0
     env.contact_forces[0, env.feet_indices[0]] = torch.tensor([0.0, 120.0, 160.0])
     env.contact_magnitudes = env.contact_forces.norm(dim=-1)

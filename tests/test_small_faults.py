@@ -66,7 +66,7 @@ def test_a_new_episode_knows_nothing_of_the_old_one(make_qmini: QminiFactory) ->
     env.feet_air_time[:] = 0.3
     env.contact_forces[:, env.feet_indices, 2] = 50.0
     env.reset_idx(torch.tensor([0]))
-    for name in ("actions", "last_actions", "feet_air_time"):
+    for name in ("actions", "last_actions", "last_last_actions", "feet_air_time"):
         value = getattr(env, name)
         assert not value[0].any(), name
         assert value[1].any(), name

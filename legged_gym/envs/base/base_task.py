@@ -46,7 +46,7 @@ class BaseTask(VecEnv):
     base_ang_vel        (N, 3)    rad/s, base frame
     projected_gravity   (N, 3)    unit vector of gravity, base frame
     measured_dof_pos    (N, D)    joint angles as the encoders see them, with their zero offsets, rad
-    actions             (N, D)    last action; ``last_actions`` the one before
+    actions             (N, D)    last action; before it ``last_actions`` and ``last_last_actions``
     last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
     last_root_vel       (N, 6)    linear and angular velocity of the base one control step ago, world frame
     torques             (N, D)    of the last physics step, N·m
@@ -270,7 +270,8 @@ class BaseTask(VecEnv):
         self.base_init_state, self.add_noise = self._start_states.root, cfg.noise.add_noise
         self.gravity_vec = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         self.forward_vec = torch.tensor([1.0, 0.0, 0.0], device=device).expand(n, 3)
-        self.actions = self.last_actions = self.torques = torch.zeros(n, self.num_dof, device=device)
+        self.actions = self.last_actions = self.last_last_actions = torch.zeros(n, self.num_dof, device=device)
+        self.torques = torch.zeros_like(self.actions)
         self._start_positions = torch.zeros(n, 2, device=device)
         self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)

@@ -66,7 +66,6 @@ GONE = {
     **dict.fromkeys(("obs_history", "obs_history_buf"), "set env.history_length"),
     "env_frictions": "read self.friction_coeffs",
     "motor_strengths": "read self.rand.torque_multiplier",
-    "last_last_actions": "keep a copy of the self.last_actions of the step before",
     "height_samples": "call self.ground.height_at(points), m",
     "get_privileged_observations": "call get_observations()['privileged']",
 }

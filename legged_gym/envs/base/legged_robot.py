@@ -160,7 +160,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def _step(self, actions: torch.Tensor) -> None:
         """Run the part of a step that runs on the device; on a GPU this is a CUDA graph."""
         clip = self.cfg.normalization.clip_actions
-        self.last_actions, self.actions = self.actions, actions.to(self.device).clamp(-clip, clip)
+        self.last_last_actions, self.last_actions = self.last_actions, self.actions
+        self.actions = actions.to(self.device).clamp(-clip, clip)
         self.last_dof_vel, self.last_root_vel = self.dof_vel.clone(), self.root_states[:, 7:13].clone()
         self.divergence.record([self.root_states, self.dof_pos, self.dof_vel, self.actions, self.commands[:, :3]])
         if self.cfg.commands.curriculum:

@@ -261,6 +261,7 @@ class LeggedRobotCfg(BaseConfig):
             feet_air_time: float = 1.0
             collision: float = -1.0
             action_rate: float = -0.01
+            action_smoothness: float = 0.0
             stand_still: float = 0.0
 
         only_positive_rewards: bool = False

@@ -73,6 +73,7 @@ class LeggedRobotEpisodes(BaseTask):
         self._asked = torch.where(rows, 0.0, self._asked)
         self.actions = torch.where(rows, 0.0, self.actions)
         self.last_actions = torch.where(rows, 0.0, self.last_actions)
+        self.last_last_actions = torch.where(rows, 0.0, self.last_last_actions)
         self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
         if self._keeps_air_time:
             self._air_time = torch.where(rows, 0.0, self._air_time)

@@ -94,6 +94,10 @@ class LeggedRobotRewards(BaseTask):
         """Sum of squared changes of the action."""
         return (self.actions - self.last_actions).square().sum(1)
 
+    def _reward_action_smoothness(self) -> torch.Tensor:
+        """Sum of squared changes of the action's change: large for noise, small for the slow motion of a gait."""
+        return (self.actions - 2.0 * self.last_actions + self.last_last_actions).square().sum(1)
+
     def _reward_stand_still(self) -> torch.Tensor:
         """Sum up the deviation of all joints from their defaults while the command is zero, rad."""
         standing = (self.commands[:, :3] == 0.0).all(dim=1)

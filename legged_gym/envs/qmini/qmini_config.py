@@ -237,6 +237,7 @@ class QminiCfg(QminiPublishedCfg):
             power: float = -1e-3
             stand_motion: float = -0.01
             action_rate = -0.1
+            action_smoothness: float = 0.0
             torques = -1e-4
 
         heights_above_mean = False
