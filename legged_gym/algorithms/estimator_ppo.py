@@ -335,7 +335,6 @@ def _exhaust(parts: Iterable[None]) -> None:
 
 
 def _make_estimator(obs: TensorDict, groups: list[str], cfg: EstimatorCfg) -> MLPModel:
-    """Build the estimator for observations like ``obs`` and draw its weights."""
     model = MLPModel(
         obs,
         {"estimator": groups},

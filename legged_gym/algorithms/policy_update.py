@@ -73,7 +73,6 @@ class PolicyUpdate:
                 yield
 
     def _differentiate(self) -> None:
-        """Compute the losses of the mini-batch and their gradients."""
         loss = self._evaluate()
         self._optimizer.zero_grad()
         loss.backward()
@@ -81,7 +80,6 @@ class PolicyUpdate:
             self._average.pack(self._kl)
 
     def _apply(self) -> None:
-        """Adapt the learning rate and change the parameters."""
         alg = self._alg
         kl = self._kl if self._average is None else self._average.unpack()
         if self._adapts:
@@ -95,7 +93,6 @@ class PolicyUpdate:
         return self._alg.desired_kl is not None and self._alg.schedule == "adaptive"
 
     def _batch_loss(self) -> torch.Tensor:
-        """Return PPO's loss of the present mini-batch."""
         alg = self._alg
         batch = self._gather()
         if alg.symmetry:
@@ -106,7 +103,6 @@ class PolicyUpdate:
             return self._loss(batch)
 
     def _gather(self) -> RolloutStorage.Batch:
-        """Copy the mini-batch's samples out of the storage."""
         storage, indices = self._alg.storage, self._indices
         observations = {name: storage.observations[name].flatten(0, 1)[indices] for name in self._groups}
         advantages = storage.advantages.flatten(0, 1)[indices]

@@ -206,7 +206,6 @@ def _resolve(named: Any) -> Any:
 
 
 def _instance(cfg: Any) -> Any:
-    """Return a configuration of the caller's own."""
     cfg = _resolve(cfg)
     return cfg() if inspect.isclass(cfg) else cfg.copy()
 

@@ -164,7 +164,6 @@ def _check_plain(message: str, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield all tensors in nested states, with their names."""
     if isinstance(value, torch.Tensor):
         yield name, value
     elif isinstance(value, Mapping | list | tuple):

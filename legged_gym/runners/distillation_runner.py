@@ -41,7 +41,6 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
         self._set_teacher(path, checkpoint, "teacher")
 
     def _set_teacher(self, path: str, checkpoint: dict[str, Any], which: str) -> None:
-        """Make the teacher of a net in a checkpoint."""
         try:
             train = checkpoint["config"]["train"]
             settings, groups = dict(train[which]), list(train["obs_groups"][which])

@@ -65,5 +65,4 @@ def _is_known(module: str) -> bool:
 
 
 def _packages() -> list[str]:
-    """Return the packages of this project, of rsl_rl and of all registered tasks."""
     return sorted({*_OURS, *task_registry.packages()})

@@ -96,7 +96,6 @@ class LastState:
 
 
 def _on_host(value: Any) -> Any:
-    """Copy nested values with their tensors on the CPU."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):

@@ -264,7 +264,6 @@ class TrainingLogger(Logger):
         self.lenbuffer.extend(episodes["last_lengths"])
 
     def _collect_episodes(self) -> None:
-        """Fetch rewards and lengths of the episodes that ended in this iteration."""
         if self._ended:
             ended = torch.stack([mask for mask, _ in self._ended])
             totals = torch.stack([values for _, values in self._ended], dim=1)
@@ -292,7 +291,6 @@ class TrainingLogger(Logger):
         self.ep_extras.clear()
 
     def _figures(self, losses: dict[str, float]) -> str:
-        """Say in one line how the training is going."""
         parts = []
         if self.rewbuffer:
             parts.append(f"reward {statistics.mean(self.rewbuffer):.2f}")

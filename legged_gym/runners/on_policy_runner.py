@@ -233,7 +233,6 @@ class OnPolicyRunner(RslRlRunner):
             drop_old_checkpoints(folder, keep, [*best, max(self.completed_iterations - 1, 0)])
 
     def _checkpoint(self, infos: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what a checkpoint holds."""
         return {
             **self.alg.save(),
             "iter": self.completed_iterations,
@@ -304,7 +303,6 @@ class OnPolicyRunner(RslRlRunner):
         return checkpoint.get("infos")
 
     def _read(self, path: str, map_location: str | None = None) -> dict[str, Any]:
-        """Return a checkpoint as the first process reads it."""
         contents = distributed.bytes_from_first(lambda: read_file(path))
         return read_checkpoint(path, map_location or self.device, contents)
 
@@ -339,7 +337,6 @@ class OnPolicyRunner(RslRlRunner):
         return acting_nets(self.alg, clip)
 
     def _parts(self) -> Parts:
-        """Return the nets and optimisers that a checkpoint is loaded into."""
         parts: Parts = {
             "actor": {"actor_state_dict": self.alg._raw_actor},
             "critic": {"critic_state_dict": self.alg._raw_critic},

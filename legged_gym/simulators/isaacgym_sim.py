@@ -238,7 +238,6 @@ class IsaacGymSimulator(Simulator):
         return robot.write(self._folder.name, names, robot.balanced)
 
     def _settings(self) -> dict[str, Any]:
-        """Return what is to be built, except for arrays."""
         cfg, physx = self._cfg, self._cfg.sim.physx
         scale: float = 0.0
         origin: tuple[float, ...] = (0.0, 0.0)

@@ -168,7 +168,6 @@ class MujocoSimulator(Simulator):
         self._dof_vel[rows] = self._qvel[rows, self._dofs]
 
     def _read(self, rows: np.ndarray | slice) -> None:
-        """Copy what MuJoCo computed into the state tensors."""
         self._read_joints(rows)
         position = self._xpos[rows, 1:]
         angular, linear = self._cvel[rows, 1:, :3], self._cvel[rows, 1:, 3:]

@@ -254,7 +254,6 @@ class WarpSimulator(Simulator):
             mjw.solve(self._model, self._data)
 
     def _read(self, worlds: Worlds) -> None:
-        """Bring the state tensors of some robots up to what was computed last."""
         data, contact = self._data, self._data.contact
         bodies = [data.xpos, data.xquat, data.cvel, data.subtree_com]
         contacts = [
@@ -269,7 +268,6 @@ class WarpSimulator(Simulator):
         )
 
     def _replace_diverged(self) -> None:
-        """Find the robots that diverged and put them back to the start."""
         limits, data = self._limits, self._data
         most = (
             limits.max_linear_velocity, limits.max_angular_velocity, limits.max_joint_velocity,

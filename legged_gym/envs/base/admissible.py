@@ -115,7 +115,6 @@ def derive(key: str, default: Any) -> Any:
 
 
 def _common(hints: list[Any]) -> Any:
-    """Return the annotation of items that have these."""
     if set(hints) == {int, float}:
         return float
     return hints[0] if len(set(map(str, hints))) == 1 else Any
@@ -212,7 +211,6 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with lists in place of tuples."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -203,7 +203,6 @@ def _replaced(key: str, hint: Any, old: Any, rest: str, value: Any) -> Any:
 
 
 def _read(key: str, hint: Any, value: Any) -> Any:
-    """Return what text says in YAML, unless the setting takes text."""
     if not isinstance(value, str) or takes_text(hint):
         return value
     try:

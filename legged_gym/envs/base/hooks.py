@@ -162,7 +162,6 @@ def _own_methods(cls: type, base: type) -> Iterator[tuple[str, FunctionType]]:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield a function's code and that of all functions in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

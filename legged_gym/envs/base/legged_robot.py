@@ -338,7 +338,6 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         return self.commands[:, :3] - torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
 
     def _record_statistics(self) -> None:
-        """Add the step up for what is logged."""
         self.statistics.add("Reward", self.reward_rates)
         errors = self._velocity_error().square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
         self.statistics.add("Tracking", errors)

@@ -53,7 +53,6 @@ class LeggedRobotEpisodes(BaseTask):
         self._reset(mask)
 
     def _begin_episodes(self) -> None:
-        """Begin new episodes of the robots whose episode ended."""
         self._call("reset_idx", self.reset_buf)
         if "reset_idx" in self._overridden:
             # It may have changed states, or have gone through the parts by itself.
@@ -88,7 +87,6 @@ class LeggedRobotEpisodes(BaseTask):
         self.feet_contact = torch.where(rows, self._feet_touching(), self.feet_contact)
 
     def _place(self, mask: torch.Tensor) -> None:
-        """Put the robots in ``mask`` into their start states."""
         if not self._overridden & {"_reset_dofs", "_reset_root_states"}:
             self.sim.set_state(mask, *self._start_states.draw())
             return
@@ -154,7 +152,6 @@ class LeggedRobotEpisodes(BaseTask):
     # --- feet ------------------------------------------------------------------------------------------------------
 
     def _update_feet(self) -> None:
-        """Update contacts and the timers that hang on them."""
         self.contact_magnitudes = self.contact_forces.norm(dim=-1)
         touching = self._feet_touching()
         self.feet_contact = touching | self._last_touching

@@ -20,7 +20,6 @@ class LeggedRobotMotors(BaseTask):
     _network: ActuatorNetwork | None = None
 
     def _prepare_motors(self) -> None:
-        """Read gains, and the network that stands in for them."""
         control, joints = self.cfg.control, self.dof_names
         if control.actuator_network:
             self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
@@ -90,7 +89,6 @@ class LeggedRobotMotors(BaseTask):
         )
 
     def _update_gains(self) -> None:
-        """Apply the present motors to the nominal gains."""
         self._p_gains = self.p_gains * self.rand.stiffness_multiplier * self.rand.torque_multiplier
         self._d_gains = self.d_gains * self.rand.damping_multiplier * self.rand.torque_multiplier
         self.sim.set_drive_damping(self._drive_damping())

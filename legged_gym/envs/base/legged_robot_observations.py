@@ -70,7 +70,6 @@ class LeggedRobotObservations(BaseTask):
             )
 
     def _observe(self) -> None:
-        """Observe all robots."""
         self.compute_observations()
         self._collect()
 
@@ -204,7 +203,6 @@ class LeggedRobotObservations(BaseTask):
 
 
 def _label(term: LabelTerm, size: int, feet: list[str]) -> Label:
-    """Describe a label's term without its values."""
     if not isinstance(term.scale, int | float):
         raise ConfigError(f"label term '{term.name}' takes one scale, got {term.scale}")
     components = term.components or default_components(term.kind, size, feet)

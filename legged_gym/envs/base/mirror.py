@@ -60,7 +60,6 @@ def mirror(
 
 
 def _append(env: LeggedRobot, name: str, values: torch.Tensor) -> torch.Tensor:
-    """Return values of an observation group, or actions, followed by the mirrored ones."""
     known = env.__dict__.setdefault(_TABLES, {})
     if (name, values.device) not in known:
         order, signs = _reflection(env, name)
@@ -77,7 +76,6 @@ def _append(env: LeggedRobot, name: str, values: torch.Tensor) -> torch.Tensor:
 
 
 def _reflection(env: LeggedRobot, name: str) -> Reflection:
-    """Return order and signs of an observation group or of actions."""
     if name == _ACTIONS:
         return _joints(env)
     unknown = set(env.get_observations().keys()) - set(env.mirrored_groups())
@@ -89,7 +87,6 @@ def _reflection(env: LeggedRobot, name: str) -> Reflection:
 
 
 def _of_term(env: LeggedRobot, term: ObsTerm, size: int) -> Reflection:
-    """Return the reflection of a term, whose rule may be repeated."""
     if term.mirror is None:
         raise UserError(
             f"observation term '{term.name}' does not say how it is mirrored, which 'symmetry' needs: "
@@ -114,7 +111,6 @@ def _of_rule(env: LeggedRobot, rule: MirrorRule) -> Reflection:
 
 
 def _joints(env: LeggedRobot) -> Reflection:
-    """Return the reflection of a vector of joints."""
     key, names = "asset.mirrored_joints", env.dof_names
     if not env.cfg.asset.mirrored_joints:
         raise UserError(

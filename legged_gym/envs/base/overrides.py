@@ -65,7 +65,6 @@ def _apply_override(override: str, configs: dict[str, BaseConfig]) -> None:
 
 
 def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of all values and sections in a nested dict."""
     for name, value in values.items():
         yield f"{prefix}{name}"
         if isinstance(value, dict):

@@ -191,7 +191,6 @@ def _(call: int, arguments: list[torch.Tensor], states: list[torch.Tensor]) -> N
 
 
 def _opaque(simulator: Simulator, name: str) -> Callable[..., None]:
-    """Return a simulator's method in the form of :func:`_call_simulator`."""
     states = [getattr(simulator, state) for state in simulator.STATES]
     first = len(_calls)
     _calls.extend((weakref.ref(simulator), name, refresh) for refresh in (False, True))

@@ -68,7 +68,6 @@ KINDS: dict[str, Callable[[Tile], Heights]] = {}
 
 
 def _kind(make: Callable[[Tile], Heights]) -> Callable[[Tile], Heights]:
-    """Add a kind under its function's name."""
     KINDS[make.__name__.strip("_")] = make
     return make
 

@@ -319,7 +319,6 @@ class _Urdf:
         self, where: str, element: ElementTree.Element, key: str, count: int, default: Sequence[float] = (),
         infinite: bool = False,
     ) -> Sequence[float]:  # fmt: skip
-        """Return an attribute's numbers, none of them NaN."""
         text = element.get(key)
         if text is None:
             if not default:
@@ -335,11 +334,9 @@ class _Urdf:
 
 
 def _end(joint: ElementTree.Element, tag: str) -> str:
-    """Return the link at one end of a joint."""
     end = joint.find(tag)
     return "" if end is None else end.get("link", "")
 
 
 def _copy(element: ElementTree.Element, parent: ElementTree.Element, *keys: str) -> None:
-    """Write an element with those of its attributes that count."""
     ElementTree.SubElement(parent, element.tag, {key: element.attrib[key] for key in keys if key in element.attrib})
