@@ -23,7 +23,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from legged_gym.algorithms.blow_up import check_losses
 from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
-from legged_gym.common.labels import LabelFigure, LabelLayout
+from legged_gym.common.labels import LabelLayout
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom-scalars layout: charts by title by category."""
@@ -316,14 +316,15 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayou
     matches its name. Reward terms with scale 0 get none.
     """
     terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
-    estimates = {figure.title: figure.tag for figure in labels.figures()} if labels is not None else {}
-    # The first error and the first share tell enough.
-    first = {f"estimated {title}": tag for title, tag in _first_of_each_kind(labels).items()}
+    figures = labels.figures() if labels is not None else []
+    # The first error and the first share tell enough at a glance.
+    first = {figure.is_share: figure for figure in reversed(figures)}
+    glance = {f"estimated {figure.title}": figure.tag for _, figure in sorted(first.items(), key=lambda item: item[0])}
     groups = {
-        "At a glance": _GLANCE | first,
+        "At a glance": _GLANCE | glance,
         "Rewards per second": {name: tag for name, tag in terms.items() if reward_scales[name] > 0},
         "Penalties per second": {name: tag for name, tag in terms.items() if reward_scales[name] < 0},
-        "Estimator": estimates | _ESTIMATOR_CHARTS if labels is not None else {},
+        "Estimator": {figure.title: figure.tag for figure in figures} | _ESTIMATOR_CHARTS if figures else {},
         "Learning": _LEARNING_CHARTS,
         "Speed": _SPEED_CHARTS,
     }
@@ -332,11 +333,3 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayou
         for category, charts in groups.items()
         if charts
     }
-
-
-def _first_of_each_kind(labels: LabelLayout | None) -> dict[str, str]:
-    """Return title and curve of an estimator's first error and first share."""
-    chosen: dict[bool, LabelFigure] = {}
-    for figure in labels.figures() if labels is not None else ():
-        chosen.setdefault(figure.is_share, figure)
-    return {figure.title: figure.tag for figure in chosen.values()}

@@ -180,14 +180,6 @@ class WarpSimulator(Simulator):
         self._count_overflows()
         self._overflows_seen.copy_(self._overflows, non_blocking=True)
 
-    def overflows(self) -> list[int]:
-        """Return how often a robot's contacts, constraints and height-field contacts did not fit; waits for it.
-
-        Robots are counted, once for each look of :meth:`check`.
-        """
-        self._count_overflows()
-        return self._overflows.tolist()
-
     def close(self) -> None:
         """Drop the worlds and what was captured."""
         self._graphs.clear()

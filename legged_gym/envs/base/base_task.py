@@ -231,27 +231,21 @@ class BaseTask(VecEnv):
         self.num_bodies, self.num_dofs = sim.num_bodies, sim.num_dof
 
     def _find_bodies(self) -> None:
-        asset = self.cfg.asset
+        asset, key = self.cfg.asset, "asset.terminate_after_contacts_on"
         feet = self._links("asset.foot_name", [asset.foot_name])
         # The base of many robots is called "base_footprint".
         self.feet_indices = feet[feet > 0] if len(feet) > 1 else feet
         self.penalised_contact_indices = self._links("asset.penalize_contacts_on", asset.penalize_contacts_on)
-        key = "asset.terminate_after_contacts_on"
         self.termination_contact_indices = self._links(key, asset.terminate_after_contacts_on)
         for part in asset.terminate_after_contacts_on:
-            self._must_touch(key, part, any(self._can_touch(self._links(key, [part]))))
-        self._must_touch("asset.foot_name", asset.foot_name, all(self._can_touch(self.feet_indices)))
+            self._require_shapes(key, part, self._links(key, [part]), any)
+        self._require_shapes("asset.foot_name", asset.foot_name, self.feet_indices, all)
 
-    def _can_touch(self, links: torch.Tensor) -> list[bool]:
-        """Return which links have shapes that collide."""
-        return [bool(self.sim.scene.touching[i]) for i in links.tolist()]
-
-    def _must_touch(self, key: str, part: str, can_touch: bool) -> None:
-        if not can_touch:
-            blind = [name for name, can in zip(self.body_names, self.sim.scene.touching, strict=True) if not can]
-            raise ConfigError(
-                f"config key '{key}': '{part}' names links that can't touch; without shapes: {', '.join(blind)}"
-            )
+    def _require_shapes(self, key: str, part: str, links: torch.Tensor, enough: Callable[[Any], bool]) -> None:
+        touching = self.sim.scene.touching
+        if not enough(touching[links.tolist()]):
+            blind = ", ".join(name for name, touches in zip(self.body_names, touching, strict=True) if not touches)
+            raise ConfigError(f"config key '{key}': '{part}' names links that can't touch; without shapes: {blind}")
 
     def _links(self, key: str, parts: list[str]) -> torch.Tensor:
         """Return the indices of links by parts of their names, (n,)."""
@@ -329,8 +323,10 @@ class BaseTask(VecEnv):
         self._reward_totals = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.episode_sums = {name: self._reward_totals[:, i] for i, name in enumerate(self.reward_names)}
         self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
-        self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device)
-        self.statistics.declare("Reward", "mean", self.reward_names)
-        self.statistics.declare("Tracking", "rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"])
-        self.statistics.declare("Terrain", "mean", ["level"])
-        self.statistics.declare("Episode", "share", ["falls", "time_outs", "diverged"])
+        groups = {
+            "Reward": ("mean", self.reward_names),
+            "Tracking": ("rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"]),
+            "Terrain": ("mean", ["level"]),
+            "Episode": ("share", ["falls", "time_outs", "diverged"]),
+        }
+        self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device, groups)

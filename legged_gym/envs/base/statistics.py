@@ -12,17 +12,11 @@ class Statistics:
     squares whose root is reported, ``share`` groups are counts reported as shares of their sum.
     """
 
-    def __init__(self, interval: int, num_envs: int, device: str) -> None:
-        """Report every ``interval`` steps of ``num_envs`` robots."""
-        self.interval, self.num_envs, self.device = interval, num_envs, device
+    def __init__(self, interval: int, num_envs: int, device: str, groups: dict[str, tuple[str, list[str]]]) -> None:
+        """Report every ``interval`` steps; ``groups`` are kinds and the logged names in the order of :meth:`add`."""
+        self.interval, self._names = interval, groups
         self._steps = 0
-        self._names: dict[str, tuple[str, list[str]]] = {}
-        self._sums: dict[str, torch.Tensor] = {}
-
-    def declare(self, group: str, kind: str, names: list[str]) -> None:
-        """Announce a group: its kind, and the second parts of the logged names in the order of :meth:`add`."""
-        self._names[group] = (kind, names)
-        self._sums[group] = torch.zeros(self.num_envs, len(names), device=self.device)
+        self._sums = {group: torch.zeros(num_envs, len(names), device=device) for group, (_, names) in groups.items()}
 
     def add(self, group: str, values: torch.Tensor) -> None:
         """Add one step's figures of a group, (N, number of names); robots are only summed up for a report."""
