@@ -20,9 +20,7 @@ class StudentDistillation(Distillation):
     ) -> None:
         """Make the teacher, who reads these observation groups, and give it its weights.
 
-        Raises:
-            KeyError: The task has no such group.
-            RuntimeError: The weights don't fit: the groups have other sizes in the teacher's task.
+        ``KeyError`` if the task has no such group, ``RuntimeError`` if its groups have other sizes than the teacher's.
         """
         model, arguments = resolve_class(dict(settings))
         teacher: MLPModel = model(obs, {"teacher": groups}, "teacher", num_actions, **arguments)
@@ -31,11 +29,7 @@ class StudentDistillation(Distillation):
         self.teacher_loaded = True
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
-        """Load a student's training.
-
-        Returns:
-            Whether the iteration is to be loaded.
-        """
+        """Load a student's training; return whether the iteration is to be loaded."""
         chosen = load_cfg if load_cfg is not None else dict.fromkeys(("actor", "optimizer", "iteration"), True)
         chosen = {"student": chosen.get("actor", False), **chosen}
         return super().load(loaded_dict, chosen, strict)

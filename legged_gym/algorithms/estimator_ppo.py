@@ -109,11 +109,8 @@ class EstimatorPPO(PPO):
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> EstimatorPPO:
         """Build the nets, the storage and the algorithm from rsl_rl's nested configuration.
 
-        Args:
-            obs: Observations of the environment, without ``estimate``.
-            env: The environment. Its attribute ``label_layout`` says what the label means, if it has one.
-            cfg: rsl_rl's training configuration, with ``algorithm.estimator_cfg`` and ``obs_groups.estimator_input``.
-            device: Where to learn.
+        ``obs`` come without ``estimate``. ``env.label_layout``, if there is one, says what the label means, and
+        ``obs_groups.estimator_input`` what the estimator reads.
         """
         estimator_cfg = dict(cfg["algorithm"].get("estimator_cfg") or {})
         estimator_cfg.setdefault("input_groups", cfg["obs_groups"].get("estimator_input", ["policy"]))
@@ -156,15 +153,12 @@ class EstimatorPPO(PPO):
     def update(self) -> dict[str, float]:
         """Update actor and critic, and the estimator, from the stored rollout.
 
-        Returns:
-            rsl_rl's mean losses, ``estimator`` (mean squared error), and the errors of the estimates that the actor
-            was given in this rollout: for each column of the label the mean absolute error, as
-            ``Estimator/vel_x_mae``, m/s, or the share that is right, ``Estimator/contact_accuracy``;
-            ``Estimator/learning_rate``.
+        Returns rsl_rl's mean losses, ``estimator`` (mean squared error), ``Estimator/learning_rate``, and the errors of
+        the estimates that the actor was given: for each column of the label the mean absolute error, as
+        ``Estimator/vel_x_mae``, m/s, or the share that is right, ``Estimator/contact_accuracy``.
 
         Raises:
-            LearningDivergedError: A loss or a parameter is no finite number any more. All nets and optimisers are then
-                as they were before.
+            LearningDivergedError: A loss or a parameter is not finite. Nets and optimisers are as they were before.
         """
         self._before.take()
         errors = self._estimate_errors()
@@ -213,11 +207,7 @@ class EstimatorPPO(PPO):
         }
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
-        """Load what :meth:`save` returned and the runner added; the estimator goes with the actor.
-
-        Returns:
-            Whether the iteration is to be loaded.
-        """
+        """Load what :meth:`save` returned and the runner added; return whether the iteration is to be loaded."""
         if load_cfg is None:
             load_cfg = dict.fromkeys(("actor", "critic", "optimizer", "iteration", "rnd"), True)
         load_iteration = super().load(loaded_dict, load_cfg, strict)

@@ -187,14 +187,9 @@ class MiniBatchStep:
         device: str | torch.device,
         record: bool = True,
     ) -> None:
-        """Prepare.
+        """Prepare; ``differentiate`` packs gradients into ``average``, ``apply`` unpacks them and changes parameters.
 
-        Args:
-            differentiate: Computes gradients and, with several processes, packs them into ``average``.
-            apply: Unpacks what was averaged and changes the parameters.
-            average: Exchanges the gradients; None: this is the only process.
-            device: Where all of this works.
-            record: Whether to record it on a GPU.
+        ``average`` exchanges them between processes; None: this is the only one. A GPU records both if ``record``.
         """
 
         def whole() -> None:

@@ -41,9 +41,7 @@ class NotFiniteError(TrainingStoppedError):
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
     """Write tensors and plain values so that ``path`` holds the old file or the whole new one, whatever happens.
 
-    Raises:
-        NotFiniteError: It is no good.
-        UserError: The file can't be written there.
+    ``NotFiniteError`` if it is no good, ``UserError`` if the file can't be written.
     """
     _check_finite(f"checkpoint {path} was not written", checkpoint)
     write_tensors(path, {"format": FORMAT, **checkpoint})

@@ -25,11 +25,9 @@ _OURS = ("legged_gym", "rsl_rl")
 
 
 def find_class(key: str, name: str) -> Any:
-    """Return the class that the setting ``key`` names.
+    """Return the class that the setting ``key`` names, of the right kind, or raise ``UserError``.
 
-    Raises:
-        UserError: There is none, it is of another kind, or it lies in a package that no registered task comes from and
-            that nobody has imported.
+    It lies in a package that a registered task comes from, or in a module that somebody has imported.
     """
     found = _find(key, name, sys.modules)
     if not (isinstance(found, type) and issubclass(found, _BASES[key])):

@@ -57,17 +57,10 @@ class OnPolicyRunner(RslRlRunner):
     """
 
     def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
-        """Build the nets for the environment.
+        """Build the nets for the environment on ``device``; ``UserError`` if other processes can't be found.
 
-        Args:
-            env: The environment.
-            train_cfg: What :func:`legged_gym.runners.config.rsl_rl_config` returns. ``verbose`` (False) shows all
-                of rsl_rl's output.
-            log_dir: Where to write events and checkpoints; None: nowhere.
-            device: Where to learn.
-
-        Raises:
-            UserError: The other processes of a distributed training can't be found.
+        ``train_cfg`` is what :func:`legged_gym.runners.config.rsl_rl_config` returns; with ``verbose`` all of rsl_rl's
+        output is shown. Events and checkpoints go to ``log_dir``; None: nowhere.
         """
         # What is not finite is found after the update: rsl_rl's search waits for a GPU in every step.
         train_cfg = {"check_for_nan": False, **train_cfg}
@@ -109,15 +102,12 @@ class OnPolicyRunner(RslRlRunner):
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train for some more iterations, with a checkpoint every ``save_interval`` and at the end.
 
-        Args:
-            num_learning_iterations: How many more.
-            init_at_random_ep_len: Start the robots at random points of their episodes, so that they don't all end
-                at once; those of a loaded checkpoint go on with theirs.
+        With ``init_at_random_ep_len`` robots start at random points of their episodes, so that they don't all end at
+        once; those of a loaded checkpoint go on with theirs.
 
         Raises:
             KeyboardInterrupt: A signal came; the iteration was finished and a checkpoint was written.
-            TrainingStoppedError: The simulation, the learning or another process can't go on; what was learned before
-                that was saved.
+            TrainingStoppedError: The simulation, the learning or another process can't go on; what was learned stays.
             UserError: The run's folder can't be written, or another process trains this run.
         """
         signals.check_swallowed()
@@ -264,7 +254,7 @@ class OnPolicyRunner(RslRlRunner):
         strict: bool = True,
         map_location: str | None = None,
     ) -> dict[str, Any] | None:
-        """Load a checkpoint. Nothing is changed unless all of it fits.
+        """Load a checkpoint and return its ``infos``. Nothing is changed unless all of it fits; else ``UserError``.
 
         In a distributed training all processes have to call it: they get what the first one reads, its environment's
         counters and curriculum included.
@@ -275,12 +265,6 @@ class OnPolicyRunner(RslRlRunner):
                 and ``env`` (counters and curriculum) to load; None: all.
             strict: Whether the nets' layers must match exactly.
             map_location: Device for the tensors; None: the runner's.
-
-        Returns:
-            The ``infos`` that were saved.
-
-        Raises:
-            UserError: The file is missing, damaged, foreign, or made for other nets or another task.
         """
         checkpoint = self._read(path, map_location)
         self._widen(checkpoint, strict)

@@ -111,14 +111,11 @@ class Finish:
     """
 
     def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0) -> None:
-        """Plan it.
+        """Plan the end of a training of ``end`` iterations by ``alg``.
 
-        Args:
-            alg: The algorithm, with an estimator or not.
-            end: Iterations of the training in all.
-            averaged: Iterations over which the policy is averaged; 0: it stays as it is.
-            estimator_only: Iterations after that in which the estimator learns alone, and is averaged.
-            earliest: All this happens only if it begins after so many iterations: a short training has no mean yet.
+        The policy is averaged over ``averaged`` iterations, 0: it stays as it is. The estimator, if there is one,
+        learns alone after that, in ``estimator_only``, and is averaged. A training too short to begin with all this
+        after ``earliest`` has no mean.
         """
         self._alg, self._end = alg, end
         if end - averaged - estimator_only < earliest:

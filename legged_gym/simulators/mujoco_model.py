@@ -73,15 +73,9 @@ class Scene:
 
 
 def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool = False) -> Scene:
-    """Make the scene of a task.
+    """Make the scene of a task on a height field, or on a plane; ``UserError`` names a file that can't be simulated.
 
-    Args:
-        cfg: The task's configuration; ``asset``, ``sim``, ``terrain`` and ``init_state`` are read.
-        terrain: The height field; a plane without it.
-        visuals: Keep the shapes that are only there to be looked at. Physics is the same, only slower.
-
-    Raises:
-        UserError: The robot's file is missing or damaged, or can't be simulated; the message names it.
+    ``visuals`` keeps the shapes that are only there to be looked at. Physics is the same, only slower.
     """
     robot = read_robot(asset_path(cfg.asset.file), visuals)
     spec = robot.spec

@@ -52,20 +52,10 @@ class Terrain(HeightField):
         return list(shares)[min(index, len(shares) - 1)]
 
     def tile(self, kind: str, difficulty: float, rng: np.random.Generator, pit: bool = False) -> Heights:
-        """Make one tile.
+        """Make a tile of one of :data:`KINDS`; return its heights, m, at all grid points, both edges included.
 
-        Args:
-            kind: One of :data:`KINDS`.
-            difficulty: Share of the configured greatest heights, from 0 (flat); above 1 the tile is harder than any
-                of the training field.
-            rng: Source of randomness, used by rough slopes and discrete obstacles.
-            pit: For slopes: the platform lies below the edge instead of above it.
-
-        Returns:
-            Heights with both edges, (terrain_length / horizontal_scale + 1, terrain_width / horizontal_scale + 1), m.
-
-        Raises:
-            UserError: If there is no such kind.
+        ``difficulty`` is the share of the configured greatest heights, from 0 (flat); above 1 the tile is harder than
+        any of the training field. ``rng`` draws rough ground and obstacles. ``pit``: slopes lead down to the platform.
         """
         if kind not in KINDS:
             raise UserError(f"no terrain kind '{kind}': {near_names(kind, KINDS)}")

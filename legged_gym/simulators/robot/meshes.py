@@ -23,12 +23,9 @@ class MeshError(Exception):
 
 
 def find_mesh(name: str, robot: str, folders: tuple[str, ...] = ()) -> str:
-    """Return the path of a mesh from its name in the file ``robot``.
+    """Return the path of a mesh from its name in the file ``robot``; ``MeshError`` if it is nowhere or of no such kind.
 
     That is a path from its folder, from one above or from one of ``folders``, or begins with ``package://``.
-
-    Raises:
-        MeshError: It is nowhere, or is of another kind.
     """
     if not name.lower().endswith(FORMATS):
         raise MeshError(f"'{name}' is none of {', '.join(FORMATS)}")
