@@ -89,9 +89,11 @@ def test_inference_policy_chains_both_nets_without_exploring() -> None:
     actions = policy(obs)
     estimate = runner.alg.estimator.mlp(obs["policy"])
     torch.testing.assert_close(actions, runner.alg.actor.mlp(torch.cat((obs["policy"], estimate), dim=1)))
-    torch.testing.assert_close(runner.estimate(obs), estimate)
+    torch.testing.assert_close(policy.estimate(obs), estimate)
     assert torch.equal(policy(obs), actions)
     assert actions.shape == (8, 10) and not actions.requires_grad
+    with pytest.raises(UserError, match=r"policies\.export\.export_policy"):
+        runner.export_policy_to_jit("exported")
 
 
 class StoppedQmini(Qmini):

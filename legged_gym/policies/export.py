@@ -35,8 +35,8 @@ from legged_gym.policies.contract import (
 )
 from legged_gym.policies.controller_file import AXES, controller_yaml, start_noise
 from legged_gym.policies.finder import CONTROLLER_FILE
+from legged_gym.policies.net_files import acting_nets, clipped, empty_memory, write_onnx, write_torchscript
 from legged_gym.policies.networks import Memory, OnnxNet
-from legged_gym.runners.net_files import acting_nets, clipped, empty_memory, write_onnx, write_torchscript
 
 if TYPE_CHECKING:
     from tensordict import TensorDict

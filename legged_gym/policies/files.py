@@ -14,9 +14,9 @@ from legged_gym.common.errors import UserError
 from legged_gym.policies.contract import exported_contract, groups, read_contract, trained_contract
 from legged_gym.policies.exported import has_estimator
 from legged_gym.policies.finder import ACTOR_FILE, ESTIMATOR_FILE, Observed, Policy, PolicySource
+from legged_gym.policies.net_files import empty_memory
 from legged_gym.policies.networks import OnnxNet, digest, only_file
 from legged_gym.runners.checkpoint import check_part, read_checkpoint
-from legged_gym.runners.net_files import empty_memory
 
 _NETS: dict[str, type[MLPModel]] = {"rsl_rl.models:MLPModel": MLPModel, "rsl_rl.models:RNNModel": RNNModel}
 _DISTRIBUTIONS = ("legged_gym.algorithms.gaussian:Gaussian", "rsl_rl.modules:GaussianDistribution")

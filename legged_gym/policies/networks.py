@@ -22,7 +22,7 @@ Memory = list[np.ndarray]
 class OnnxNet:
     """A network with an input ``input``, (N, n), and an output ``output``, (N, m), float32.
 
-    A recurrent one has further ports for what it remembers; see :func:`legged_gym.runners.net_files.write_onnx`.
+    A recurrent one has further ports for what it remembers; see :func:`legged_gym.policies.net_files.write_onnx`.
 
     Attributes:
         path: The file.

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import os
 import statistics
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
-from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
 from legged_gym.algorithms.blow_up import LearningDivergedError
 from legged_gym.common import signals
-from legged_gym.common.errors import TrainingStoppedError
+from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.lock import RunLock
 from legged_gym.common.paths import relative
 from legged_gym.runners import distributed
@@ -35,7 +32,6 @@ from legged_gym.runners.divergence import DivergenceWatch
 from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
-from legged_gym.runners.net_files import acting_nets, write_onnx, write_torchscript
 from legged_gym.runners.runs import drop_old_checkpoints, list_checkpoints, remove_leftovers
 from legged_gym.runners.stages import Finish, Stages
 from legged_gym.runners.widening import widen_critic
@@ -297,28 +293,16 @@ class OnPolicyRunner(RslRlRunner):
         if self.new_episodes is not None:
             self.env.reset()
 
-    def export_policy_to_jit(self, path: str, filename: str = "policy.pt") -> None:
-        """Write each net as ``<stem>_<net>.pt``, TorchScript, the stem being ``filename``'s."""
-        for name, (model, limit) in self._nets().items():
-            write_torchscript(model, Path(path) / f"{Path(filename).stem}_{name}.pt", limit)
+    def export_policy_to_onnx(self, *_: Any, **__: Any) -> None:
+        """Refuse rsl_rl's way to export, which knows neither estimators nor clipped actions."""
+        raise UserError("call legged_gym.policies.export.export_policy(runner, env, folder), or run export.py")
 
-    def export_policy_to_onnx(self, path: str, filename: str = "policy.onnx", verbose: bool = False) -> None:
-        """Write each net as ``<stem>_<net>.onnx``, the stem being ``filename``'s.
-
-        Each has one input ``input`` and one output ``output``, float32, shape (batch, n) with a free batch size, and a
-        recurrent one what it remembers. Actions are clipped as in training.
-        """
-        for name, (model, limit) in self._nets().items():
-            write_onnx(model, Path(path) / f"{Path(filename).stem}_{name}.onnx", verbose, limit)
+    export_policy_to_jit = export_policy_to_onnx
 
     def _widen(self, checkpoint: dict[str, Any], strict: bool) -> None:
         """Let a critic of a checkpoint that saw less fit the present one."""
         if strict:
             widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
-
-    def _nets(self) -> dict[str, tuple[MLPModel, float]]:
-        clip = self.env.cfg.normalization.clip_actions if hasattr(self.env.cfg, "normalization") else math.inf
-        return acting_nets(self.alg, clip)
 
     def _parts(self) -> Parts:
         parts: Parts = {

@@ -59,10 +59,6 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         self.alg.eval_mode()
         return EstimatorPolicy(self.alg.get_estimator(), self.alg.get_policy()).to(device)
 
-    def estimate(self, obs: TensorDict) -> torch.Tensor:
-        """Return the estimator's output ``(N, label size)``, in the label's scale."""
-        return self.get_inference_policy().estimate(obs)
-
     def last_estimate(self) -> torch.Tensor:
         """Return what the estimator said before the step that was stored last, in the label's scale (N, label size)."""
         storage = self.alg.storage

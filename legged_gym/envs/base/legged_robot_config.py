@@ -36,9 +36,7 @@ from legged_gym.envs.base.admissible import (
 )
 from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.legged_robot_ppo_config import LeggedRobotCfgPPO
-from legged_gym.envs.base.motors_config import LatencySettings, MotorSettings
-from legged_gym.envs.base.physx_config import PhysxSettings
-from legged_gym.envs.base.terrain_config import TerrainSettings
+from legged_gym.envs.base.sections_config import LatencySettings, MotorSettings, PhysxSettings, TerrainSettings
 
 __all__ = ["LeggedRobotCfg", "LeggedRobotCfgPPO"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from legged_gym.envs.base.terrain_config import TerrainSettings
+from legged_gym.envs.base.sections_config import TerrainSettings
 
 Heights = NDArray[np.float32]
 
