@@ -174,6 +174,8 @@ class LeggedRobotObservations(BaseTask):
     def _measured_terms(self) -> list[ObsTerm]:
         """Declare what a robot with an IMU and encoders knows without an estimator."""
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
+        how = (scales.height_measurements, noise.height_measurements)
+        heights = ObsTerm("heights", self._height_samples, *how, sensed=True, mirror="heights")
         return [
             self._imu_term("base_ang_vel", scales.ang_vel, noise.ang_vel, "rotation"),
             self._imu_term("projected_gravity", 1.0, noise.gravity, "vector"),
@@ -181,16 +183,8 @@ class LeggedRobotObservations(BaseTask):
             ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True, mirror="joints"),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True, mirror="joints"),
             ObsTerm("actions", lambda: self.actions, mirror="joints"),
-            *self._height_terms(),
+            *([heights] if self.cfg.terrain.observe_heights else []),
         ]
-
-    def _height_terms(self) -> list[ObsTerm]:
-        """Declare the heights of the ground around the base, where the policy sees them."""
-        if not self.cfg.terrain.observe_heights:
-            return []
-        scale, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
-        values = (scale.height_measurements, noise.height_measurements)
-        return [ObsTerm("heights", self._height_samples, *values, sensed=True, mirror="heights")]
 
     def _imu_term(self, name: str, scale: float, noise: float, mirror: MirrorRule) -> ObsTerm:
         """Declare what the IMU tells, by the name of its tensor."""
