@@ -108,10 +108,7 @@ class DomainRand:
             ObsTerm("friction", lambda: self.physics.friction.unsqueeze(1), mirror="same"),
             ObsTerm("base_mass", lambda: self.base_mass.unsqueeze(1) / 20.0, mirror="same"),
             ObsTerm("added_com", lambda: self.physics.added_com, mirror="vector"),
-            *[
-                ObsTerm(n, partial(lambda n: getattr(self.physics, n)[:, :1], n), mirror="same")
-                for n in _JOINT_DYNAMICS
-            ],
+            *[ObsTerm(name, partial(self._of_first_joint, name), mirror="same") for name in _JOINT_DYNAMICS],
             *[ObsTerm(name, partial(getattr, self, name), mirror="joint_sizes") for name in multipliers],
             ObsTerm("joint_offset", lambda: self.joint_offset, mirror="joints"),
         ]
@@ -124,6 +121,9 @@ class DomainRand:
         if self.latency.privileged():
             terms.append(ObsTerm("latency", lambda: torch.cat(self.latency.privileged(), dim=1), mirror="same"))
         return terms
+
+    def _of_first_joint(self, name: str) -> torch.Tensor:
+        return getattr(self.physics, name)[:, :1]
 
     def _motor_values(self) -> list[torch.Tensor]:
         return self.motors.privileged({key: getattr(self.physics, name) for name, key in _JOINT_DYNAMICS.items()})
