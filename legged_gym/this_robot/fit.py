@@ -21,14 +21,14 @@ FITTED = (*QUANTITIES, "backlash")
 
 _JOINTS = (*FITTED, "stribeck")
 """With what is only fitted because the others depend on it."""
-_SHARED = ("delay", "position_lag", "velocity_lag")
+_SHARED = ("delay", "position_lag", "velocity_lag", "mount_roll", "mount_pitch")
 _PRIORS = {
     "strength": (0.5, 1.5), "viscous_friction": (0.0, 0.6), "dry_friction": (0.0, 1.0), "zero_offset": (-0.1, 0.1),
     "backlash": (0.0, 0.02), "stribeck": (0.0, 0.7),
 }  # fmt: skip
 """Lowest and highest value that is expected at all, (low, high); armature: 0 to five times the nominal one."""
-_SHARED_PRIORS = ((0.0, 0.04), (0.0, 0.001), (0.0, 0.002))
-"""s. What the motors' loops lag is known to a tick of theirs: a held torque's angle is half a tick old, and so on."""
+_SHARED_PRIORS = ((0.0, 0.04), (0.0, 0.001), (0.0, 0.002), (-0.05, 0.05), (-0.05, 0.05))
+"""s; rad of the IMU's mount. Motors' loops lag by a tick of theirs at most: a held torque's angle is half as old."""
 _MASS_SPREAD = 0.05
 """Links weigh up to this share more or less than their description says."""
 _NOISE = (2e-4, 1e-3)
@@ -104,20 +104,10 @@ def fit(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> Fit:
     if max(log.dt for log in logs) > 1.5 * MOTOR_DT:
         whole = [c for log, cut in zip(logs, cuts, strict=True) for c in filled_in(log, chunks(log.rows(0, cut)))]
         problem.consider(whole, bounds)
-    found = least_squares(
-        problem.residuals,
-        problem.start(bounds),
-        problem.jacobian,
-        bounds,
-        x_scale=problem.spread,
-        max_nfev=6,
-        ftol=1e-4,
-    )
+    found = problem.solve(problem.start(bounds), bounds, 6)
     # What the fit leaves is the better measure of how far to trust each joint.
     problem.noise = np.maximum(_NOISE[0], problem.rms(found.x))
-    found = least_squares(
-        problem.residuals, found.x, problem.jacobian, bounds, x_scale=problem.spread, max_nfev=3, ftol=1e-4
-    )
+    found = problem.solve(found.x, bounds, 3)
     unseen = []
     for log, cut in zip(logs, cuts, strict=True):
         pieces = [
@@ -160,15 +150,18 @@ class _Problem:
             values[: 4 * self.stand.num_dof] = regressed.ravel()
         return np.clip(values, low + 1e-6, high - 1e-6)
 
+    def solve(self, start: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], most: int) -> OptimizeResult:
+        """Search from a start, with so many evaluations at most."""
+        return least_squares(
+            self.residuals, start, self.jacobian, bounds, x_scale=self.spread, max_nfev=most, ftol=1e-4
+        )
+
     def consider(self, filled_in: list[Chunk], bounds: tuple[np.ndarray, np.ndarray]) -> None:
         """Take pieces with what was sent between the rows, if that explains the log better than targets that hold."""
         costs = []
         for pieces in (self.chunks, filled_in):
             trial = _Problem(self.stand, pieces[:1], self.threads)
-            start = trial.start(bounds)
-            costs.append(
-                least_squares(trial.residuals, start, trial.jacobian, bounds, x_scale=trial.spread, max_nfev=4).cost
-            )
+            costs.append(trial.solve(trial.start(bounds), bounds, 8).cost)
         if costs[1] < costs[0]:
             self.chunks, self.fills_in = filled_in, True
 
@@ -329,9 +322,9 @@ def _moves(stand: Stand) -> tuple[np.ndarray, list[np.ndarray]]:
                     move[_where(name, count).start + joints[place]] = size[joints[place]]
             moves.append(move)
         affected += [np.flatnonzero(branch == b) for b in branch]
-    for i, seconds in enumerate((5e-4, 2e-4, 2e-4)):
+    for i, change in enumerate((5e-4, 2e-4, 2e-4, 2e-3, 2e-3)):
         moves.append(np.zeros(total))
-        moves[-1][len(_JOINTS) * count + i] = seconds
+        moves[-1][len(_JOINTS) * count + i] = change
         affected.append(np.arange(count))
     return np.stack(moves), affected
 

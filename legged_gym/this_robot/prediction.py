@@ -29,6 +29,9 @@ class Candidate(Truth):
     """Age of the angle in the P term, s."""
     velocity_lag: float = 0.0
     """Age of the velocity in the D term, s."""
+    mount_roll: float = 0.0
+    mount_pitch: float = 0.0
+    """Angles by which the IMU leans on the base, rad."""
     lean: float = 5e-4
     """An error of the angle past which a motor surely leans to one side of its gear's play, rad."""
 
@@ -141,7 +144,7 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     model = stand.model_of(robot)
     model.opt.timestep = STEP
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
-    model.opt.gravity[:] = GRAVITY * chunk.down
+    model.opt.gravity[:] = GRAVITY * (chunk.down + np.cross((robot.mount_roll, robot.mount_pitch, 0.0), chunk.down))
     model.jnt_stiffness[:] = kp
     model.qpos_spring[:] = 0.0
     model.dof_damping[:] = damping
@@ -199,9 +202,4 @@ def _between(qpos: np.ndarray, qvel: np.ndarray, where: np.ndarray) -> np.ndarra
     begin, end = qpos[:, low], qpos[:, low + 1]
     begin_rise, end_rise = STEP * speed[:, low], STEP * speed[:, low + 1]
     s2, s3 = share**2, share**3
-    return (
-        (2 * s3 - 3 * s2 + 1) * begin
-        + (s3 - 2 * s2 + share) * begin_rise
-        + (3 * s2 - 2 * s3) * end
-        + (s3 - s2) * end_rise
-    )
+    return begin + (3 * s2 - 2 * s3) * (end - begin) + (s3 - 2 * s2 + share) * begin_rise + (s3 - s2) * end_rise

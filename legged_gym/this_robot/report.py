@@ -6,6 +6,7 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from matplotlib.figure import Figure
 
@@ -18,6 +19,8 @@ _UNITS = {
     "strength": "of what was asked", "armature": "kg·m²", "viscous_friction": "N·m·s/rad", "dry_friction": "N·m",
     "zero_offset": "rad", "backlash": "rad",
 }  # fmt: skip
+_LEANS = 0.4
+"""Degrees by which an IMU may lean on its base."""
 _WINDOW = 4.0
 """Seconds that are drawn."""
 
@@ -57,6 +60,10 @@ def advice(robot: ThisRobot, fit: Fit) -> list[str]:
     ]
     if poor:
         lines.append(f"{', '.join(poor)}: more is left than noise; look for looseness, then log again")
+    for angle in ("roll", "pitch"):
+        lean, half = (float(np.degrees(found[0])) for found in fit.of(f"mount_{angle}"))
+        if abs(lean) > max(_LEANS, half):
+            lines.append(f"the IMU shows {lean:+.1f}° (± {half:.1f}°) too much {angle}: correct its mount")
     return lines or ["nothing is missing: adapt a policy with --robot"]
 
 
