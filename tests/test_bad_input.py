@@ -15,15 +15,19 @@ import pytest
 import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.cli.arguments import run_main
+from legged_gym.cli.arguments import get_args, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.common.yaml_text import read_yaml
 from legged_gym.deploy.drive import read_drive
 from legged_gym.envs import QminiCfg, task_registry
+from legged_gym.envs.base.divergence import Replay
 from legged_gym.evaluation.margins import read_lows
 from legged_gym.evaluation.results import load_policies
+from legged_gym.policies.networks import OnnxNet
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import save_run_config
+from legged_gym.simulators.robot.urdf import read_urdf
 from legged_gym.this_robot.log import RobotLog, read_log
 from legged_gym.this_robot.robot_file import ThisRobot, read_robot, simulated_delay
 
@@ -44,6 +48,7 @@ def make_run(root: Path, checkpoint: bytes) -> None:
 def workplace(tmp_path: Path) -> Path:
     """Return a folder with a damaged and a foreign URDF, a truncated and a foreign checkpoint, and a plain file."""
     (tmp_path / "file").touch()
+    (tmp_path / "f.html").mkdir()
     (tmp_path / "broken.urdf").write_text("<robot name='r'><link name='base'>")
     (tmp_path / "encoding.urdf").write_text("<?xml version='1.0' encoding='nonsense'?><robot name='r'/>")
     (tmp_path / "foreign.urdf").write_text("<sdf/>")
@@ -132,6 +137,11 @@ CASES = {
         "no run with a checkpoint in '{tmp}/logs/qmini_published'",
     ),
     "unknown run": (["play", "--log_root={tmp}/foreign", "--load_run=2026-01-01_00-00-0"], "did you mean '2026-01-01_"),
+    "page in a folder's place": (
+        ["export", "--load_run=shipped", "--web={tmp}/f.html"],
+        "can't write '{tmp}/f.html'",
+    ),
+    "one network": (["play", "--load_run={tmp}/x.onnx"], "'{tmp}/x.onnx' is one network: name the folder"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
     "play foreign": (["play", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
@@ -160,7 +170,7 @@ CASES = {
 def filled(case: str, folder: Path) -> tuple[list[str], str]:
     arguments, message = CASES[case]
     arguments = [argument.replace("{tmp}", str(folder)) for argument in arguments]
-    if arguments[0] == "train":
+    if arguments[0] == "train" and not any(argument.startswith("--sim=") for argument in arguments):
         arguments.insert(1, "--sim=mujoco")
     if arguments[0] != "benchmark" and not any(argument.startswith("--log_root") for argument in arguments):
         arguments.append(f"--log_root={folder / 'logs'}")
@@ -175,11 +185,12 @@ def test_one_line_and_nothing_left_behind(
     before = contents(workplace)
     monkeypatch.setattr(sys, "argv", [f"{script}.py", *arguments])
     code = run_main(importlib.import_module(f"legged_gym.scripts.{script}").main)
-    errors = capsys.readouterr().err
+    said, errors = capsys.readouterr()
     assert code == 2
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
     assert message in errors
+    assert said == ""
     assert contents(workplace) == before
 
 
@@ -278,6 +289,23 @@ def test_logs_that_make_no_sense(signal: str, tmp_path: Path) -> None:
     assert LOGS[signal][1] in str(error.value)
 
 
+READERS = {
+    "csv": read_log, "npz": read_log, "mcap": read_log, "yaml": read_yaml, "drive.yaml": read_drive,
+    "pt": read_checkpoint, "json": read_lows, "onnx": lambda path: OnnxNet(Path(path)), "replay.npz": Replay.read,
+    "evaluation.json": lambda path: load_policies(path, ()), "urdf": lambda path: read_urdf(path, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", READERS)
+def test_pipes_and_devices_are_no_files(ending: str, tmp_path: Path) -> None:
+    """They might never end."""
+    os.mkfifo(tmp_path / f"pipe.{ending}")
+    (tmp_path / f"device.{ending}").symlink_to("/dev/zero")
+    for path in tmp_path.iterdir():
+        with pytest.raises(UserError, match="it is a pipe or a device, not a file"):
+            READERS[ending](str(path))
+
+
 def test_damaged_logs(tmp_path: Path) -> None:
     np.savez(tmp_path / "log.npz", joint_names=np.array(["hip", "knee"]), **whole_log())  # type: ignore[arg-type]
     whole = (tmp_path / "log.npz").read_bytes()
@@ -310,7 +338,7 @@ def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
         (["sim2sim", "--vx=0", "--ground=stair_up"], "no ground 'stair_up': did you mean 'stairs_up'"),
         (["sim2sim", "--scenarios="], "--scenarios names no scenario"),
         (["excite", "--seconds=1e6"], "--seconds: takes a number above 0 and at most 600, got '1e6'"),
-        (["excite", "--robot=my_robot.yaml"], "--robot goes with --log: it is the robot that is simulated"),
+        (["excite", "--robot=my_robot.yaml"], "--robot goes with --log, which is what is simulated"),
         (["excite", "--out=/dev/null"], "a log is written as .csv or .npz, not as '/dev/null'"),
         (["excite", "--rate=1e6"], "--rate: takes a number from 10 to 10000, got '1e6'"),
         (["evaluate", "a="], "a name that can be part of a file's name, got 'a='"),
@@ -341,8 +369,68 @@ def test_command_lines_that_make_no_sense(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [f"{arguments[0]}.py", *arguments[1:]])
     assert run_main(importlib.import_module(f"legged_gym.scripts.{arguments[0]}").main) == 2
-    errors = capsys.readouterr().err
+    said, errors = capsys.readouterr()
     assert errors.startswith("error: ") and errors.count("\n") == 1 and message in errors
+    assert said == ""
+
+
+TWICE = "is given twice, with"
+NO_PAGE = "is for a page in the browser, which --headless, --viewer native and --viewer none leave out"
+NO_EFFECT = {
+    "train --seed=1 --seed=2": f"--seed {TWICE} 1 and with 2: give it once",
+    "train --resume --load_run=a --policy=b": f"--policy {TWICE} 'a' and with 'b': give it once",
+    "evaluate --scenarios=flat --suites=push_0.6": f"--suites {TWICE} 'flat' and with 'push_0.6'",
+    "benchmark --num_envs 1 2 --num_envs 3": f"--num_envs {TWICE} [1, 2] and with [3]",
+    "dashboard --port=1 --port=2": f"--port {TWICE} 1 and with 2",
+    "plot --compare a --compare b": f"--compare {TWICE} ['a'] and with ['b']",
+    "identify a.csv --out=a --out=b": f"--out {TWICE} 'a' and with 'b'",
+    "speedrun --every=1 --every=2": f"--every {TWICE} 1 and with 2",
+    "check_log a.csv --policy=a --policy=b": f"--policy {TWICE} 'a' and with 'b'",
+    "train --sim=mujoco --set algorithm.gamma=0.9 --set train.algorithm.gamma=0.8":
+        "config key 'algorithm.gamma' is given twice, as '0.9' and '0.8': give it once",
+    "train --sim=mujoco --num_envs=4 --set env.num_envs=8": "config key 'env.num_envs' is given twice, as '4' and '8'",
+    "train --headless --host=0.0.0.0": f"--host {NO_PAGE}",
+    "train --viewer=none --port=80": f"--port {NO_PAGE}",
+    "play --headless --port=8080": f"--port {NO_PAGE}",
+    "play --viewer=native --host=::1": f"--host {NO_PAGE}",
+    "play --headless --viewer=web": "--headless and --viewer contradict each other",
+    "play --video_robots=2": "--video_robots goes with --video",
+    "play --replay=a.npz --command 1 0 0": "--command has no effect with --replay",
+    "play --replay=a.npz --no_export": "--no_export has no effect with --replay",
+    "play --replay=a.npz --num_envs=2": "--num_envs has no effect with --replay",
+    "replay a.csv --headless --host=::1": f"--host {NO_PAGE}",
+    "replay a.csv --video=a.mp4 --viewer=web": "--viewer has no effect with --video",
+    "evaluate --list --trials=3": "--trials has no effect with --list",
+    "evaluate --list shipped": "POLICY has no effect with --list",
+    "evaluate --list --set terrain.mesh_type=plane": "--set has no effect with --list",
+    "evaluate --axes=push": "--axes goes with --margins",
+    "evaluate --margins --video=a.mp4": "--video has no effect with --margins",
+    "evaluate --margins --scenarios=flat": "--scenarios has no effect with --margins",
+    "evaluate --margins a.json": "'a.json' has no effect with --margins",
+    "sim2sim --log_motors": "--log_motors goes with --log",
+    "sim2sim --push_interval=1": "--push_interval goes with --push above 0",
+    "excite --rate=100": "--rate goes with --log",
+    "identify a.csv --robot=a.yaml --workers=2": "--workers has no effect with --robot",
+    "dashboard --bind_all --host=::1": "--host has no effect with --bind_all",
+}  # fmt: skip
+"""Flags that were swallowed: the last of two counted, or the mode had no use for them."""
+
+
+@pytest.mark.parametrize("line", NO_EFFECT)
+def test_flags_that_would_have_no_effect(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [f"{line.split()[0]}.py", *line.split()[1:]])
+    assert run_main(importlib.import_module(f"legged_gym.scripts.{line.split()[0]}").main) == 2
+    said, errors = capsys.readouterr()
+    assert errors.startswith(f"error: {NO_EFFECT[line]}") and errors.count("\n") == 1
+    assert said == "" and not contents(tmp_path)
+
+
+def test_a_flag_may_be_repeated_with_the_same_value() -> None:
+    args = get_args(["--seed=1", "--seed=1", "--set=algorithm.gamma=0.9", "--set=algorithm.gamma=0.9"])
+    assert (args.seed, args.overrides) == (1, ["algorithm.gamma=0.9"] * 2)
 
 
 def test_what_a_log_and_a_robot_file_say_by_quaternion_order_and_delay() -> None:

@@ -99,6 +99,15 @@ def test_damaged_controller_files_are_named(tmp_path: Path, content: str) -> Non
         load_policy(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"joints": 3}', "[" * 100_000])
+def test_damaged_metadata_is_named(tmp_path: Path, content: str) -> None:
+    folder = write_policy(tmp_path)
+    (path,) = Path(folder).glob("*_controller.yaml")
+    path.with_name(path.name.replace("_controller.yaml", "_metadata.json")).write_text(content)
+    with pytest.raises(UserError, match=r"can't read what the policy is tied to from '.*_metadata.json'"):
+        load_policy(folder)
+
+
 def test_damaged_and_foreign_networks_are_named(tmp_path: Path) -> None:
     actor = write_policy(tmp_path) / "qmini_actor.onnx"
     actor.write_bytes(actor.read_bytes()[:200])

@@ -65,8 +65,17 @@ def test_overrides_find_their_setting(override: str, owner: str, key: str, expec
     assert type(value) is type(expected)
 
 
-def test_override_wins_over_its_argument() -> None:
-    assert configured("--set", "env.num_envs=3", "--num_envs=5")[0].env.num_envs == 3
+def test_override_and_its_argument_have_to_agree() -> None:
+    assert configured("--set", "env.num_envs=3", "--num_envs=3")[0].env.num_envs == 3
+    with pytest.raises(UserError, match=r"'env.num_envs' is given twice, as '5' and '3': give it once"):
+        configured("--set", "env.num_envs=3", "--num_envs=5")
+
+
+@pytest.mark.parametrize("text", ["010", "0x10", "1_000", "1:30", "٣", "3_", "0b11"])
+def test_numbers_are_decimal_wherever_they_are_given(text: str) -> None:
+    for given in ([f"--num_envs={text}"], ["--set", f"env.num_envs={text}"]):
+        with pytest.raises(UserError, match="takes an integer from 1 to 1000000, got"):
+            configured(*given)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from legged_gym.common.processes import world
 from legged_gym.envs.base.admissible import shown
 from legged_gym.policies.finder import POLICY
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
+from legged_gym.viewers.opening import HOST, PORT
 
 __all__ = [
     "Parser",
@@ -36,23 +37,64 @@ __all__ = [
 ]
 
 
+class _Store(argparse.Action):
+    """Stores a value, and refuses a second one that differs, also under another name of the flag."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None and parser.given.setdefault(self.dest, values) != values:
+            before = shown(parser.given[self.dest])
+            raise UserError(f"{option_string} is given twice, with {before} and with {shown(values)}: give it once")
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line and know near names."""
+    """A parser whose errors are one line and know near names, and that refuses flags which would have no effect."""
+
+    def __init__(self, **options: Any) -> None:
+        """Begin without arguments; options as those of argparse's parser."""
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+        self.given: dict[str, Any] = {}
+        """Values of the command line that is read."""
+        self._rules: list[tuple[str, Callable[[argparse.Namespace], object], str]] = []
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
         """Add an argument; its help ends with what its type takes."""
         kind = options.get("type")
         if kind not in (None, str) and "help" in options:
             options["help"] += f" [{kind.__doc__}]"
-        return super().add_argument(*names, **options)
+        return super().add_argument(*names, **{"action": _Store, **options})
+
+    def refuse(self, flags: str, when: Callable[[argparse.Namespace], object], why: str) -> None:
+        """Refuse flags where they would have no effect.
+
+        Args:
+            flags: Their names, with spaces between.
+            when: Tells from the command line whether they have none.
+            why: What the error says behind the flag's name.
+        """
+        self._rules.append((flags, when, why))
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         raise UserError(f"{message} (see --help)")
 
-    def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Parse, and refuse what is unknown."""
+    def parse(self, argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+        """Return the arguments and what is unknown; refuse what is given twice or has no effect."""
+        self.given = {}
         args, unknown = self.parse_known_args(argv)
+        switches = (name for name, value in vars(args).items() if value is True or (isinstance(value, list) and value))
+        given = {*self.given, *switches}
+        for flags, when, why in self._rules:
+            for action in self._actions:
+                names = action.option_strings or (action.metavar,)
+                flag = next((name for name in names if name in flags.split()), None)
+                if flag is not None and action.dest in given and when(args):
+                    raise UserError(f"{flag} {why}")
+        return args, unknown
+
+    def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parse, and refuse what is unknown, too."""
+        args, unknown = self.parse(argv)
         if unknown:
             flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
             name = unknown[0].split("=")[0]
@@ -60,20 +102,18 @@ class Parser(argparse.ArgumentParser):
         return args
 
 
-def make_task_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+def make_task_parser(description: str, examples: Sequence[str] = ()) -> Parser:
     """Return a parser that only knows ``--task``; arguments as in :func:`make_parser`."""
     parser = Parser(
         description=description,
         epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"Qmini RL GYM {__version__}")
     parser.add_argument("--task", default="qmini", help="which robot and what it learns (default: %(default)s)")
     return parser
 
 
-def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
+def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
     """Return a parser with the arguments of all scripts that simulate robots and their policy."""
     parser = make_task_parser(description, examples)
     add = parser.add_argument
@@ -98,12 +138,12 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> argparse.Argu
     return parser
 
 
-def add_robot_argument(parser: argparse.ArgumentParser, what: str) -> None:
+def add_robot_argument(parser: Parser, what: str) -> None:
     """Add ``--robot``, which names one robot; ``what`` says what becomes of it."""
     parser.add_argument("--robot", metavar="FILE", help=f"my_robot.yaml of identify.py: {what}")
 
 
-def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
+def add_sim_arguments(parser: Parser) -> None:
     """Add the arguments that name the simulator and the devices; :func:`choose_backend` fills in the open ones."""
     add = parser.add_argument
     add(
@@ -132,7 +172,7 @@ def add_sim_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_set_argument(parser: argparse.ArgumentParser) -> None:
+def add_set_argument(parser: Parser) -> None:
     """Add ``--set``, which changes any value of the configurations."""
     parser.add_argument(
         "--set",
@@ -145,33 +185,33 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_viewer_arguments(parser: argparse.ArgumentParser, viewers: Sequence[str], default: str) -> None:
+def add_viewer_arguments(parser: Parser, viewers: Sequence[str], default: str) -> None:
     """Add the arguments that choose one of ``viewers``; the help of ``auto`` says what ``default`` is."""
     add = parser.add_argument
     add("--viewer", choices=viewers, default="auto", help=f"how to watch the robots (default: {default})")
     add(
         "--host",
-        default="127.0.0.1",
         metavar="ADDRESS",
-        help="where the page is served (default: %(default)s, for this computer only; 0.0.0.0 for all)",
+        help=f"where the page is served (default: {HOST}, for this computer only; 0.0.0.0 for all)",
     )
-    add(
-        "--port",
-        type=types.port,
-        default=8080,
-        metavar="N",
-        help="port of the page; if it is taken, one of the next (default: 8080)",
+    port = f"port of the page; if it is taken, one of the next (default: {PORT})"
+    add("--port", type=types.port, metavar="N", help=port)
+    parser.refuse("--headless", lambda args: args.viewer in ("native", "web"), "and --viewer contradict each other")
+    parser.refuse(
+        "--host --port",
+        lambda args: args.headless or args.viewer in ("native", "none"),
+        "is for a page in the browser, which --headless, --viewer native and --viewer none leave out",
     )
 
 
-def add_policy_argument(parser: argparse.ArgumentParser, flag: str = "--load_run", use: str = "") -> None:
+def add_policy_argument(parser: Parser, flag: str = "--load_run", use: str = "") -> None:
     """Add the argument that names a policy, under both its names; ``flag`` is shown first, ``use`` says what for."""
     flags = sorted(("--load_run", "--policy"), key=lambda name: name != flag)
     meaning = f"{use}: {POLICY}" if use else f"{POLICY} (default: the newest run)"
     parser.add_argument(*flags, dest="load_run", metavar="POLICY", help=meaning)
 
 
-def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) -> None:
+def add_log_arguments(parser: Parser, experiment: bool = True) -> None:
     """Add the arguments that say where runs are and, if wanted, which experiment they belong to."""
     add = parser.add_argument
     if experiment:
@@ -184,7 +224,7 @@ def add_log_arguments(parser: argparse.ArgumentParser, experiment: bool = True) 
     add("--log_root", metavar="DIR", help="folder of the experiments (default: logs in the checkout)")
 
 
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+def add_train_arguments(parser: Parser) -> None:
     """Add the arguments that only training has."""
     add = parser.add_argument
     add(
@@ -209,7 +249,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", default=None, help="continue a run, in its folder and with its configuration")
 
 
-def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+def get_args(argv: Sequence[str] | None = None, parser: Parser | None = None) -> argparse.Namespace:
     """Read the command line, by default the process's, and by default with training's parser.
 
     Raises:
@@ -218,7 +258,6 @@ def get_args(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser 
     if parser is None:
         parser = make_parser("Train a policy.")
         add_train_arguments(parser)
-    assert isinstance(parser, Parser)
     return parser.parse_strictly(argv)
 
 

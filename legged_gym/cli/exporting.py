@@ -20,10 +20,10 @@ def exported_policy(args: argparse.Namespace) -> str:
     source = policies.finder.find_exported(args.load_run, args.task, experiment_root(args.task, log_root))
     if os.path.isdir(source.path):
         return source.path
-    print(f"exporting  {relative(source.path)} into its run's folder", flush=True)
     options = vars(cli.arguments.get_args([f"--task={args.task}"], cli.arguments.make_parser("")))
     named = argparse.Namespace(**options | {"load_run": source.path, "log_root": log_root})
     trained = policies.trained.load_trained(cli.job.resolve_policy(named))
+    print(f"exporting  {relative(source.path)} into its run's folder", flush=True)
     try:
         folder = os.path.join(trained.results, policies.finder.EXPORTED)
         policies.export.export_policy(trained.runner, trained.env, folder)

@@ -34,11 +34,7 @@ PLAYED_ROBOTS = 16
 """Robots that play a policy if nobody says how many."""
 _STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
 """Settings that a training only starts from; a checkpoint holds what became of them."""
-_ADAPTATION = {
-    "runner.averaged_iterations": 40,
-    "runner.estimator_iterations": 20,
-    "algorithm.desired_kl": 0.003,
-}
+_ADAPTATION = {"runner.averaged_iterations": 40, "runner.estimator_iterations": 20, "algorithm.desired_kl": 0.003}
 """Settings of a training that starts from the shipped policy: it takes small steps, because it may learn from few
 robots, and it ends as a mean of its last iterations, which are few."""
 _CHOICES = ("resume", "load_run", "checkpoint", "experiment_name")
@@ -104,7 +100,7 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
     if source.note:
-        print(source.note)
+        given.note = f"{getattr(given, 'note', '')}{source.note}\n"
     return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=shipped, results=results)
 
 
@@ -114,7 +110,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     root = experiment_root(chosen.experiment_name, getattr(args, "log_root", None))
     given = argparse.Namespace(**vars(args))
     if not chosen.resume:
-        if getattr(args, "load_run", None) is not None or getattr(args, "checkpoint", None) is not None:
+        if {"load_run", "checkpoint"} & _told(args).keys():
             raise UserError("--load_run and --checkpoint go with --resume")
         choose_backend(given)
         _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
@@ -127,7 +123,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     task_cfgs = env_cfg.copy(), train_cfg.copy()
     run, number = _resumed(chosen, args.task, root)
     shipped = os.path.abspath(run) == shipped_policy(args.task)
-    sim = load_run_config(run, args.task, env_cfg, train_cfg)
+    sim, run_name = load_run_config(run, args.task, env_cfg, train_cfg), train_cfg.runner.run_name
     if not shipped:
         given.sim = given.sim or sim
     choose_backend(given)
@@ -138,6 +134,8 @@ def _resolve_training(args: argparse.Namespace) -> Job:
             train_cfg.set(key, value)
     _become_robot(given, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, given)
+    if not shipped and train_cfg.runner.run_name != run_name:
+        raise UserError(f"--run_name names a new run, and --resume goes on in '{run}'")
     train_cfg.runner.resume, train_cfg.runner.load_run, train_cfg.runner.checkpoint = True, run, number
     return _job(given, env_cfg, train_cfg, root=root)
 
@@ -164,19 +162,24 @@ def _suit_device(
 
 def _job(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO, **run: Any) -> Job:
     """Return the job, with the simulator and the devices that :func:`choose_backend` filled in."""
-    return Job(args.task, env_cfg, train_cfg, args.sim, args.sim_device, args.rl_device, **run)
+    where = args.sim, args.sim_device, args.rl_device
+    return Job(args.task, env_cfg, train_cfg, *where, notes=getattr(args, "note", ""), **run)
 
 
 def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
     """Return a section ``runner`` in which the command line's choice of a run stands, and nothing else of it."""
     chosen = train_cfg.copy()
-    for name in _CHOICES:
-        values = [getattr(args, name, None)]
-        values += [text for key, _, text in (o.partition("=") for o in args.overrides) if key == f"runner.{name}"]
-        for value in values:
-            if value is not None:
-                chosen.set(f"runner.{name}", value)
+    for name, value in _told(args).items():
+        chosen.set(f"runner.{name}", value)
     return chosen.runner
+
+
+def _told(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line says of these choices, by arguments and by ``--set``."""
+    told = {name: getattr(args, name, None) for name in _CHOICES}
+    sets = (override.removeprefix("train.").partition("=") for override in args.overrides)
+    told.update({name: text for key, _, text in sets if (name := key.removeprefix("runner.")) in told and name != key})
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _resumed(chosen: Any, task: str, root: str) -> tuple[str, int]:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
+from yaml import YAMLError
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.yaml_text import parse_yaml
 from legged_gym.envs.base import admissible
 from legged_gym.envs.base.admissible import base_type, check, describe, shown
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
@@ -21,8 +23,8 @@ def takes(hint: Any) -> Callable[[str], Any]:
 
     def read(text: str) -> Any:
         try:
-            return check("", hint, kind(text) if kind in (int, float) else text)
-        except (ValueError, UserError):
+            return check("", hint, parse_yaml(text) if kind in (int, float) else text)
+        except (YAMLError, UserError):
             raise argparse.ArgumentTypeError(f"takes {words}, got {shown(text)}") from None
 
     read.__doc__ = words

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +41,18 @@ def script_command(name: str, python: str | None = None) -> str:
 def log_folder() -> str:
     """Return where experiments lie by default: ``logs`` in the checkout, or in the working directory if installed."""
     return os.path.join(LEGGED_GYM_ROOT_DIR if IS_CHECKOUT else os.getcwd(), "logs")
+
+
+def plain_file(path: str | os.PathLike[str]) -> str:
+    """Return a path as text, unless it is a pipe or a device, which might never end.
+
+    Raises:
+        OSError: It is one, or there is nothing.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    return os.fspath(path)
 
 
 def check_writable(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import Any
 import yaml
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.paths import plain_file
 
 _MOST_BYTES = 4_000_000
 _MOST_VALUES = 100_000
 """Aliases count with all that they stand for."""
 _DEEPEST = 50
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-"""YAML 1.1 takes 1e-3, which has no dot, for text."""
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
+    ),
+}
+"""Decimal ones. To YAML 1.1 010 is 8, 0x10 is 16, 1:30 is 90 and 1e-3, which has no dot, is text."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -61,8 +68,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-for _kind in (_Loader, _Dumper):
-    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789"))
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+for _kind, (_tag, _pattern) in itertools.product((_Loader, _Dumper), _NUMBERS.items()):
+    _kind.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
 
 
 def parse_yaml(text: str) -> Any:
@@ -90,7 +101,7 @@ def read_yaml(path: str | Path) -> Any:
         UserError: The file can't be read or is no YAML within the limits.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(plain_file(path), encoding="utf-8") as file:
             text = file.read(_MOST_BYTES + 1)
         return parse_yaml(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.paths import plain_file
 from legged_gym.common.yaml_text import parse_yaml
 from legged_gym.evaluation.scenarios import Command, Plan
 
@@ -51,7 +52,7 @@ def read_drive(path: str | os.PathLike[str]) -> Plan:
     if not name.endswith((".yaml", ".yml", ".csv")):
         raise UserError(f"a drive is read from .yaml, .yml or .csv, got '{name}'")
     try:
-        with open(name, encoding="utf-8", newline="") as file:
+        with open(plain_file(name), encoding="utf-8", newline="") as file:
             rows = _csv_rows(file) if name.endswith(".csv") else parse_yaml(file.read())
     except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
         raise UserError(f"{name}: can't be read: {' '.join(str(error).split())}") from error

@@ -69,21 +69,23 @@ class Session:
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Find out whether policy, robot and settings fit each other, before anything runs.
+
+        Raises:
+            UserError: They don't.
+        """
+        config = self._policy.config
+        Controller(self._policy)
+        World(WorldSettings(self.urdf, config.body), config.joint_names, config.foot_names)
+
     @functools.cached_property
     def _policy(self) -> PolicyFiles:
         return load_policy(self.folder)
 
     def run(self, scenarios: Sequence[Scenario]) -> None:
-        """Run scenarios, one after the other; Ctrl-C leaves what was finished, and ``result`` what was judged.
-
-        Raises:
-            UserError: The policy, the robot and the settings don't fit each other.
-        """
-        config = self._policy.config
-        # What does not fit is told before anything runs.
-        Controller(self._policy)
-        World(WorldSettings(self.urdf, config.body), config.joint_names, config.foot_names)
-        plans = [self._draw(scenario, config) for scenario in scenarios]
+        """Run scenarios, one after the other; Ctrl-C leaves what was finished, and ``result`` what was judged."""
+        plans = [self._draw(scenario, self._policy.config) for scenario in scenarios]
         nets = [net.path for net in (self._policy.estimator, self._policy.actor) if net is not None]
         policy = PolicyResult(policy_name(self.folder), self.folder, digest(nets))
         self.result.policies.append(policy)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from onnx import numpy_helper
 
 from legged_gym.common.controller_rules import DAMPING_KD, PERIOD_BEGINS
 from legged_gym.common.errors import UserError
-from legged_gym.common.paths import write_text
+from legged_gym.common.paths import check_writable, write_text
 from legged_gym.deploy.mjcf import geom_kind, write_mjcf
 from legged_gym.deploy.world import World, WorldSettings
 from legged_gym.policies.exported import PolicyFiles, load_policy
@@ -180,12 +179,11 @@ def _encode(values: np.ndarray) -> str:
 
 
 def check_page_path(path: str) -> None:
-    """Refuse what is no HTML file or lies in no folder.
+    """Refuse what is no HTML file or can't be written.
 
     Raises:
         UserError: It says why.
     """
     if not path.endswith((".html", ".htm")):
         raise UserError(f"--web takes the name of an .html file, got '{path}'")
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError(f"--web: no folder '{os.path.dirname(path)}'")
+    check_writable(path)

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError, near_names
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
     _Task = type[LeggedRobot] | str
-    _EnvCfg = LeggedRobotCfg | type[LeggedRobotCfg] | str
-    _TrainCfg = LeggedRobotCfgPPO | type[LeggedRobotCfgPPO] | str
+    _EnvCfg: TypeAlias = LeggedRobotCfg | type[LeggedRobotCfg] | str
+    _TrainCfg: TypeAlias = LeggedRobotCfgPPO | type[LeggedRobotCfgPPO] | str
 
 
 _BUILDER = "legged_gym.runners.build:build_runner"
@@ -110,7 +110,9 @@ class TaskRegistry:
         if args is not None:
             choose_backend(args)
             sim, sim_device = args.sim, args.sim_device
-        return self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device), env_cfg
+        env = self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device)
+        print(getattr(args, "note", ""), end="", flush=True)
+        return env, env_cfg
 
     def build_env(self, name: str, env_cfg: LeggedRobotCfg, seed: int, sim: str, sim_device: str) -> LeggedRobot:
         """Build a task's environment from final settings, which are copied; each process has a seed of its own.
@@ -120,10 +122,7 @@ class TaskRegistry:
         """
         _require_memory(env_cfg, sim_device)
         return self.get_task_class(name)(
-            env_cfg,
-            sim_name=sim,
-            sim_device=simulation_device(sim_device),
-            seed=set_seed(seed_of_rank(set_seed(seed))),
+            env_cfg, sim_name=sim, sim_device=simulation_device(sim_device), seed=set_seed(seed_of_rank(set_seed(seed)))
         )
 
     def make_alg_runner(

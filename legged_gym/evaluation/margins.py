@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import beta
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import write_text
+from legged_gym.common.paths import plain_file, write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.axes import AXES, TERRAIN_AXES, Axis
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
@@ -236,7 +236,7 @@ def read_lows(path: str) -> dict[str, float]:
         UserError: The file holds no margins.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(plain_file(path), encoding="utf-8") as file:
             earlier = json.load(file)
         if earlier.get("format") != FORMAT:
             raise ValueError(f"format {earlier.get('format')!r} instead of '{FORMAT}'")

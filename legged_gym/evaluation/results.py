@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 
 from legged_gym.common.errors import UserError
-from legged_gym.common.paths import git_revision, write_text
+from legged_gym.common.paths import git_revision, plain_file, write_text
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRICS, measure
 from legged_gym.evaluation.rollout import Rollout
@@ -157,7 +157,7 @@ def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult
         UserError: It is no such file.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(plain_file(path), encoding="utf-8") as file:
             values = json.load(file)
         if values["format"] not in (FORMAT, _OLD_FORMAT):
             raise UserError(f"'{path}' is of format '{values['format']}': valid: {FORMAT}, {_OLD_FORMAT}")

@@ -7,6 +7,7 @@ configuration instead. Values are in SI units and radians, by joint in the order
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.common.paths import plain_file
 from legged_gym.policies.exported import ControllerConfig, read_controller_config
 from legged_gym.policies.finder import CONTROLLER_FILE
 
@@ -230,15 +232,15 @@ def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
         UserError: The file is damaged; the message names the key.
     """
     path = folder / f"{prefix}{METADATA_FILE}"
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
-        return PolicyContract.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return PolicyContract.model_validate(json.loads(Path(plain_file(path)).read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         reason = f"'{key}': {first['msg'][0].lower()}{first['msg'][1:]}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
     raise UserError(f"can't read what the policy is tied to from '{path}': {reason}")
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
+from legged_gym import policies
 from legged_gym.common.controller_rules import TILT_LIMIT
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.labels import LabelLayout
@@ -160,7 +161,10 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     path = Path(folder)
     if not path.is_dir():
         raise UserError(f"no folder '{path}' with an exported policy")
-    config = read_controller_config(only_file(path, CONTROLLER_FILE))
+    controller = only_file(path, CONTROLLER_FILE)
+    config = read_controller_config(controller)
+    # The robot does not read the metadata, but files beside damaged ones may not belong together.
+    policies.contract.read_contract(path, controller.name.removesuffix(CONTROLLER_FILE))
     unknown = [name for name in config.actor_input if name not in BUILT_IN["actor_input"]]
     if unknown:
         raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")

@@ -131,6 +131,8 @@ def _find(spec: str, task: str, root: str, checkpoint: int) -> PolicySource:
             tasks = ", ".join(filter(shipped_policy, envs.task_registry.names)) or "none"
             raise UserError(f"no policy came with the project for the task '{task}', only for: {tasks}")
         return PolicySource(SHIPPED, shipped)
+    if spec.endswith(".onnx"):
+        raise UserError(f"'{spec}' is one network: name the folder of the exported policy")
     if os.path.isfile(spec):
         return _of_checkpoint(spec)
     if spec.endswith(".pt"):

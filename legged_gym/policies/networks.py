@@ -13,6 +13,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 
 from legged_gym.common.errors import UserError, file_errors
+from legged_gym.common.paths import plain_file
 from legged_gym.common.ports import PORTS
 
 Memory = list[np.ndarray]
@@ -82,7 +83,7 @@ class OnnxNet:
 def _check_numbers(path: Path) -> None:
     """Check that a file holds its own numbers and that they are finite: other files are none of its business."""
     try:
-        graph = onnx.load_model(path, load_external_data=False).graph
+        graph = onnx.load_model(plain_file(path), load_external_data=False).graph
         stored = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute if a.HasField("t"))]
         broken = [t.name for t in stored if t.data_location == onnx.TensorProto.EXTERNAL or not _finite(t)]
     except (OSError, ValueError, TypeError, AttributeError, DecodeError) as error:

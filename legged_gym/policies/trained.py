@@ -46,4 +46,5 @@ def load_trained(job: Job) -> Trained:
     except BaseException:
         env.close()
         raise
+    print(job.notes, end="", flush=True)
     return Trained(env, runner, job.checkpoint, job.results, job.shipped)

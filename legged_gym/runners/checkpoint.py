@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from legged_gym.common.errors import TrainingStoppedError, UserError, file_errors
-from legged_gym.common.paths import written
+from legged_gym.common.paths import plain_file, written
 
 FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
@@ -58,7 +58,7 @@ def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> Non
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return what is in a checkpoint's file, or raise ``UserError``."""
     with file_errors(f"cannot read checkpoint {path}"):
-        return Path(path).read_bytes()
+        return Path(plain_file(path)).read_bytes()
 
 
 def read_checkpoint(

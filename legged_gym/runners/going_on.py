@@ -11,6 +11,7 @@ import torch
 
 from legged_gym.algorithms.blow_up import Snapshot
 from legged_gym.algorithms.estimator_ppo import EstimatorPPO
+from legged_gym.common.paths import plain_file
 from legged_gym.runners.checkpoint import TORCH_ERRORS, write_tensors
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def rehearse(runner: OnPolicyRunner) -> None:
 def _read_session(path: str, checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
     file = os.path.join(os.path.dirname(path), FILE)
     try:
-        session = torch.load(file, map_location="cpu", weights_only=True)
+        session = torch.load(plain_file(file), map_location="cpu", weights_only=True)
     except (OSError, pickle.UnpicklingError, *TORCH_ERRORS):
         return None
     belongs = isinstance(session, dict) and checkpoint.get("session") is not None

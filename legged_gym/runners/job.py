@@ -35,6 +35,8 @@ class Job:
     """Whether that came with the project."""
     results: str = ""
     """Folder for what is found out about the checkpoint: the run's, unless it came with the project."""
+    notes: str = ""
+    """Lines that say what was chosen and why; they are for the user once nothing can be refused any more."""
 
     @property
     def run(self) -> str:

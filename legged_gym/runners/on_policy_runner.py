@@ -244,11 +244,7 @@ class OnPolicyRunner(RslRlRunner):
             raise KeyboardInterrupt
 
     def load(
-        self,
-        path: str,
-        load_cfg: dict[str, bool] | None = None,
-        strict: bool = True,
-        map_location: str | None = None,
+        self, path: str, load_cfg: dict[str, bool] | None = None, strict: bool = True, map_location: str | None = None
     ) -> dict[str, Any] | None:
         """Load a checkpoint and return its ``infos``. Nothing is changed unless all of it fits; else ``UserError``.
 

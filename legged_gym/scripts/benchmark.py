@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from legged_gym import benchmarking, cli, envs, policies, runners
 from legged_gym.cli import types
-from legged_gym.cli.arguments import add_set_argument, add_sim_arguments, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import Parser, add_set_argument, add_sim_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import write_text
 from legged_gym.simulators.backend import choose_backend
@@ -40,7 +40,7 @@ _EXAMPLES = (
 )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of the benchmark's command line."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
@@ -77,8 +77,10 @@ def run(args: argparse.Namespace) -> None:
     results: list[dict[str, Any]] = []
     # Before the measurements, so that a mistyped path is found in time.
     _write_json(args, results)
-    print(f"{args.task}, {f'walking by {args.policy}' if args.policy else 'falling soon, for want of --policy'}")
     for measurement in _measurements(args, sizes, started):
+        if not results:
+            walking = f"walking by {args.policy}" if args.policy else "falling soon, for want of --policy"
+            print(f"{getattr(args, 'note', '')}{args.task}, {walking}")
         print()
         benchmarking.report.print_measurement(measurement, args.markdown)
         results.append(benchmarking.report.as_values(measurement))

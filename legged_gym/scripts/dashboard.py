@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import glob
 import io
@@ -28,17 +27,17 @@ examples:
 All other options are passed on to TensorBoard; 'tensorboard --help' lists them."""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
     parser = Parser(
-        description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        description=_DESCRIPTION, epilog=_EPILOG,
     )  # fmt: skip
     add = parser.add_argument
     add("--logdir", metavar="DIR", default=log_folder(), help="folder with runs (default: %(default)s)")
     add("--port", type=types.any_port, metavar="N", help="port of the page (default: 6006 or a free one; 0: any)")
     add("--host", metavar="ADDRESS", help="where the page is served (default: for this computer only)")
     add("--bind_all", action="store_true", help="serve the page for every computer that reaches this one")
+    parser.refuse("--host", lambda args: args.bind_all, "has no effect with --bind_all")
     return parser
 
 
@@ -48,7 +47,7 @@ def main() -> None:
     Raises:
         UserError: TensorBoard does not know an option, or can't serve there.
     """
-    args, others = make_parser().parse_known_args()
+    args, others = make_parser().parse()
     if os.path.exists(args.logdir) and not os.path.isdir(args.logdir):
         raise UserError(f"--logdir takes a folder with runs, got '{args.logdir}'")
     _check_address("0.0.0.0" if args.bind_all else args.host or "localhost", args.port or 0)

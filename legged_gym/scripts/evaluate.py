@@ -58,9 +58,6 @@ def evaluate(args: argparse.Namespace) -> bool:
         UserError: No such policy or scenario, or something can't be written.
         KeyboardInterrupt: The user stopped it; what was finished is written.
     """
-    for name in ("baseline", "axes"):
-        if getattr(args, name) and not args.margins:
-            raise UserError(f"--{name} goes with --margins")
     scenarios = _scenarios(args)
     if args.list:
         print("\n".join(f"{scenario.name:<18} {scenario.title}" for scenario in scenarios))
@@ -79,6 +76,8 @@ def evaluate(args: argparse.Namespace) -> bool:
         args.policies = [*args.policies, *filter(None, [args.load_run])]
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
         for path in earlier:
+            if args.margins:
+                raise UserError(f"'{path}' has no effect with --margins, which finds those of policies")
             evaluation.results.load_policies(path, scenarios)
         loaded = _load_policies(args)
         settings = evaluation.evaluator.EvaluationSettings(
@@ -168,6 +167,7 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
                 f"{names.count(name)} policies are called '{name}': give each a name of its own, NAME=POLICY"
             )
     loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
+    print(getattr(args, "note", ""), end="")
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
     for policy in loaded:
@@ -223,6 +223,14 @@ def main() -> None:
     add_sim_arguments(parser)
     add_robot_argument(parser, "every robot has its joints; scenarios this_robot and this_robot_pushed its delay, too")
     add_set_argument(parser)
+    parser.refuse("--baseline --axes", lambda args: not args.margins, "goes with --margins")
+    parser.refuse("--scenarios --video", lambda args: args.margins, "has no effect with --margins")
+    listing = "has no effect with --list, which evaluates nothing"
+    parser.refuse(
+        "POLICY --policy --trials --margins --quick --seed --out --video --experiment_name --log_root --sim "
+        "--isaacgym_python --sim_device --rl_device --set",
+        lambda args: args.list, listing,
+    )  # fmt: skip
     if not evaluate(get_args(parser=parser)):
         sys.exit(1)
 

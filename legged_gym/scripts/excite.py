@@ -12,7 +12,6 @@ import numpy as np
 from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
-from legged_gym.common.errors import UserError
 
 _DESCRIPTION = """\
 Make a trajectory for a robot in its stand. identify.py finds the robot's parameters from a log of it. The trajectory is
@@ -36,8 +35,6 @@ def excite(args: argparse.Namespace) -> None:
     """
     for path in filter(None, (args.out, args.log)):
         this_robot.log.check_log_path(path)
-    if args.robot and not args.log:
-        raise UserError("--robot goes with --log: it is the robot that is simulated")
     stand = this_robot.stand.Stand(args.task)
     robot = this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None
     trajectory = this_robot.excite.make_trajectory(
@@ -69,13 +66,10 @@ def main() -> None:
     add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")
     add("--log", metavar="FILE", help="run it in simulation, too, and write this log")
     add(
-        "--rate",
-        type=types.rate,
-        default=500.0,
-        metavar="HZ",
-        help="rows of the log per second (default: %(default)g)",
+        "--rate", type=types.rate, default=500.0, metavar="HZ", help="rows of the log per second (default: %(default)g)"
     )
     add("--robot", metavar="FILE", help="the robot that is simulated (default: the task's nominal one)")
+    parser.refuse("--robot --rate", lambda args: not args.log, "goes with --log, which is what is simulated")
     excite(get_args(parser=parser))
 
 

@@ -34,11 +34,11 @@ def export(args: argparse.Namespace) -> None:
         deploy.web.check_page_path(args.web)
     trained = policies.trained.load_trained(cli.job.resolve_policy(args))
     try:
-        print(f"checkpoint {relative(trained.checkpoint)}")
         folder = args.output or os.path.join(trained.results, "exported")
         # A robot must not get half of a policy.
         with signals.deferred():
             files = policies.export.export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
+            print(f"checkpoint {relative(trained.checkpoint)}")
             for path in files.values():
                 print(f"exported   {relative(str(path))}")
             if args.controller_yaml is None:

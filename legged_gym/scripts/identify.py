@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
     add_robot_argument(parser, "its joints are known; find the payload from a walk")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
+    parser.refuse("--workers", lambda args: args.robot, "has no effect with --robot: a payload is found in one thread")
     identify_robot(get_args(parser=parser))
 
 

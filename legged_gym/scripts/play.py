@@ -182,6 +182,9 @@ def main() -> None:
     add_viewer_arguments(
         parser, ("auto", "native", "web", "none"), "a window, or without a screen a page in the browser"
     )
+    parser.refuse("--video_robots", lambda args: not args.video, "goes with --video")
+    shown = "has no effect with --replay, which shows one robot's recorded motion"
+    parser.refuse("--command --no_export --num_envs --robot --video_robots", lambda args: args.replay, shown)
     play(get_args(parser=parser))
 
 

@@ -80,6 +80,7 @@ def main() -> None:
     add("--video", metavar="FILE.mp4", help="film both, the log on the left, and show nothing else")
     add("--headless", action="store_true", help="only plot")
     add_viewer_arguments(parser, ("auto", "native", "web"), "a window, or without a screen a page in the browser")
+    parser.refuse("--viewer --host --port", lambda args: args.video, "has no effect with --video")
     replay(get_args(parser=parser))
 
 

@@ -108,7 +108,6 @@ def sim2sim(args: argparse.Namespace) -> None:
     config = policies.exported.load_policy(folder).config
     if args.steps_on_the_spot and "gait_clock" not in config.observation_terms:
         raise UserError("--steps_on_the_spot is about the gait clock, and this policy observes none")
-    scenarios = _scenarios(args, config)
     result = evaluation.results.EvaluationResult(
         task=args.task, sim=deploy.session.SIMULATION, device="cpu", seed=args.seed,
         trials=args.trials or (_SCENARIO_TRIALS if args.scenarios else 1), longest=None, overrides=[], scenarios=(),
@@ -118,6 +117,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
         robot=this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None,
     )  # fmt: skip
+    scenarios = _scenarios(args, config)
     print(f"policy     {relative(folder)}", flush=True)
     if args.log:
         this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
@@ -216,6 +216,8 @@ def main() -> None:
     add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each scenario")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
     add_log_arguments(parser, experiment=False)
+    parser.refuse("--log_motors", lambda args: not args.log, "goes with --log")
+    parser.refuse("--push_interval", lambda args: not args.push, "goes with --push above 0")
     sim2sim(get_args(parser=parser))
 
 

@@ -25,10 +25,7 @@ _EXAMPLES = (
     "python legged_gym/scripts/speedrun.py --recipe=qmini --minutes 90    (on a processor, too, by the whole task)",
 )
 
-LIMITS = {
-    "flat": {"falls": 0.0, "vx_rmse": 0.05, "yaw_rmse": 0.16},
-    "push_0.6": {"falls": 5.0},
-}
+LIMITS = {"flat": {"falls": 0.0, "vx_rmse": 0.05, "yaw_rmse": 0.16}, "push_0.6": {"falls": 5.0}}
 """What passes: by scenario, the largest value of each metric, in the evaluation's units (%, m/s, rad/s)."""
 
 RECIPES = {"qmini": "qmini_fast"}

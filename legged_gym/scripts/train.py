@@ -74,7 +74,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
                 estimate = getattr(runner, "last_estimate", None)
                 films = render.training_films.TrainingFilms(env, runner.logger, args.video_interval, estimate)
                 runner.logger.observers.append(films)
-            print(f"run: {relative(folder)}{_team(here, env.num_envs)}")
+            print(f"{job.notes}run: {relative(folder)}{_team(here, env.num_envs)}")
             if done > 0 and getattr(runner, "new_episodes", None):
                 print(f"the robots start new episodes: {runner.new_episodes}")
             page = viewers.opening.show_training(runner, env, args) if here.is_first else None

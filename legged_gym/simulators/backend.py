@@ -23,16 +23,16 @@ ISAACGYM_PYTHON = "ISAACGYM_PYTHON"
 def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
     """Fill in ``args.sim``, ``args.sim_device`` and ``args.rl_device`` where the command line left them open.
 
-    One line on the screen says which simulator was chosen and why, unless it was named. A second call changes and
-    says nothing. With ``few_robots``, as for playing, MuJoCo C on the processor is ready sooner and fast enough.
+    ``args.note`` becomes the line that says which simulator was chosen and why, unless it was named; it is for the
+    user once nothing can be refused any more. A second call changes nothing. With ``few_robots``, as for playing,
+    MuJoCo C on the processor is ready sooner and fast enough.
 
     Raises:
         UserError: The GPU's simulator was asked for where there is no GPU, or Isaac Gym's Python without Isaac Gym.
     """
     if getattr(args, "sim", None) is None:
         args.sim, reason = _simulator(getattr(args, "sim_device", None), few_robots)
-        if reason:
-            print(f"simulator: {args.sim} ({reason})", flush=True)
+        args.note = f"simulator: {args.sim} ({reason})\n" if reason else ""
     hand_on_isaacgym_python(args, args.sim)
     if getattr(args, "sim_device", None) is None:
         args.sim_device = _simulation_device(args.sim)

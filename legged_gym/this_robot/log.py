@@ -13,7 +13,7 @@ import numpy as np
 
 from legged_gym import this_robot
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import check_writable, written
+from legged_gym.common.paths import check_writable, plain_file, written
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ def read_log(path: str) -> RobotLog:
         UserError: It can't be read or lacks a signal; the message names it.
     """
     try:
+        plain_file(path)
         if path.endswith(".npz"):
             file = np.load(path)
             if not isinstance(file, np.lib.npyio.NpzFile):

@@ -12,11 +12,7 @@ from legged_gym.viewers.session import PlaySession
 _DEAD_ZONE = 0.15
 """Share of a stick's travel that does nothing."""
 
-_FORWARD, _LEFT, _TURN = (
-    glfw.GAMEPAD_AXIS_LEFT_Y,
-    glfw.GAMEPAD_AXIS_LEFT_X,
-    glfw.GAMEPAD_AXIS_RIGHT_X,
-)
+_FORWARD, _LEFT, _TURN = (glfw.GAMEPAD_AXIS_LEFT_Y, glfw.GAMEPAD_AXIS_LEFT_X, glfw.GAMEPAD_AXIS_RIGHT_X)
 
 _BUTTONS: dict[int, Callable[[PlaySession], None]] = {
     glfw.GAMEPAD_BUTTON_A: lambda session: session.pause(),

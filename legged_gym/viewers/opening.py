@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from legged_gym.viewers.session import Session, Step, TimedSession
     from legged_gym.viewers.web_page import WebPage
 
+HOST, PORT = "127.0.0.1", 8080
+"""Where the page is served unless the command line says so."""
 _TRAINING_FRAMES = 25.0
 """Of a training, per second: every frame takes time from it."""
 
@@ -29,15 +31,13 @@ def open_viewer(session: TimedSession, args: argparse.Namespace) -> Viewer | Non
     Raises:
         UserError: A page was asked for, and can't be served there.
     """
-    if args.headless and args.viewer == "auto":
+    if args.headless or args.viewer == "none":
         return None
-    if args.viewer in ("auto", "native"):
+    if args.viewer == "native" or (args.viewer == "auto" and not _says_where(args)):
         window = _open_window(session, wanted=args.viewer == "native")
         if window is not None or args.viewer == "native":
             return window
-    if args.viewer == "none":
-        return None
-    return _open_page(session, args, wanted=args.viewer == "web", ends="Ctrl-C ends it")
+    return _open_page(session, args, "Ctrl-C ends it")
 
 
 def watch(
@@ -82,13 +82,18 @@ def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Names
     Raises:
         UserError: A page was asked for, and can't be served there.
     """
-    if args.viewer == "none" or (args.viewer == "auto" and args.headless):
+    if args.headless or args.viewer == "none":
         return None
     session = viewers.session.TrainingSession(env, runner)
-    page = _open_page(session, args, args.viewer == "web", "--headless trains without it", _TRAINING_FRAMES)
+    page = _open_page(session, args, "--headless trains without it", _TRAINING_FRAMES)
     if page is not None:
         env.after_step.append(viewers.web_page.Onlooker(page))
     return page
+
+
+def _says_where(args: argparse.Namespace) -> bool:
+    """Return whether the page's address is given: then the page is wanted, also in place of a window."""
+    return args.host is not None or args.port is not None
 
 
 def _open_window(session: TimedSession, wanted: bool) -> Viewer | None:
@@ -105,21 +110,22 @@ def _open_window(session: TimedSession, wanted: bool) -> Viewer | None:
 
 
 def _open_page(
-    session: Session, args: argparse.Namespace, wanted: bool, ends: str, frames_per_second: float = 60.0
+    session: Session, args: argparse.Namespace, ends: str, frames_per_second: float = 60.0
 ) -> WebPage | None:
+    wanted = args.viewer == "web" or _says_where(args)
     if importlib.util.find_spec("viser") is None:
         if wanted:
-            raise UserError("--viewer web needs viser: pip install viser")
+            raise UserError("the page needs viser: pip install viser")
         print("no page: viser is missing (pip install viser)")
         return None
     try:
-        page = viewers.web_page.WebPage(session, args.host, args.port, frames_per_second)
+        page = viewers.web_page.WebPage(session, args.host or HOST, args.port or PORT, frames_per_second)
     except UserError as error:
         if wanted:
             raise
         print(f"no page: {error}")
         return None
     print(f"page       {page.url}  (open it in a browser; {ends})", flush=True)
-    if not viewers.web_page.is_private(args.host):
+    if not viewers.web_page.is_private(args.host or HOST):
         print(f"warning: everybody who can reach {args.host} sees this page, and can drive what it shows", flush=True)
     return page

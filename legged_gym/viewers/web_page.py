@@ -13,6 +13,7 @@ import viser
 
 from legged_gym.common.errors import file_errors
 from legged_gym.viewers.guard import guarded
+from legged_gym.viewers.opening import HOST, PORT
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.replay import RecordedSession
 from legged_gym.viewers.session import PlaySession, Session, TimedSession
@@ -36,9 +37,7 @@ class WebPage:
     While nobody looks, an update only asks whether somebody does.
     """
 
-    def __init__(
-        self, session: Session, host: str = "127.0.0.1", port: int = 8080, frames_per_second: float = 60.0
-    ) -> None:
+    def __init__(self, session: Session, host: str = HOST, port: int = PORT, frames_per_second: float = 60.0) -> None:
         """Start serving.
 
         Args:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from legged_gym.common.errors import UserError, file_errors
-from legged_gym.common.paths import written
+from legged_gym.common.paths import plain_file, written
 from legged_gym.simulators.divergence import CAUSES
 
 _SECONDS = 1.0
@@ -47,7 +47,7 @@ class Replay:
     def read(cls, path: str) -> Replay:
         """Read what :meth:`write` wrote, without running code in it; ``UserError`` if it is something else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(plain_file(path), allow_pickle=False) as file:
                 values = {name: file[name] for name in cls.__dataclass_fields__}
             arrays = {name: np.atleast_2d(values[name]).astype(np.float32) for name in list(values)[3:]}
             replay = cls(str(values["cause"]), int(values["robot"]), float(values["dt"]), **arrays)

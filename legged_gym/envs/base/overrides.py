@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.envs.base.admissible import shown
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
@@ -37,12 +38,14 @@ def update_cfg_from_args(
         UserError: An unknown key, or a value that does not fit; see :func:`validate`.
     """
     configs = {"env": env_cfg, "train": train_cfg}
+    told = {}
     for owner, key, name in _ARGUMENTS:
         value = getattr(args, name, None)
         if value is not None:
             configs[owner].set(key, value)
+            told[owner, key] = str(value)
     for override in args.overrides:
-        _apply_override(override, configs)
+        _apply_override(override, configs, told)
     validate(env_cfg, train_cfg)
     # So that a run's configuration says what it became.
     if train_cfg.to_dict().get("seed") == -1:
@@ -50,8 +53,8 @@ def update_cfg_from_args(
     return env_cfg, train_cfg
 
 
-def _apply_override(override: str, configs: dict[str, BaseConfig]) -> None:
-    """Set ``key=value`` in the first configuration that has the key; ``env.`` or ``train.`` before it names one."""
+def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[tuple[str, str], str]) -> None:
+    """Set ``key=value``, unless told otherwise, in the first configuration with the key; ``env.`` may name one."""
     key, equals, value = override.partition("=")
     if not (key and equals):
         raise UserError(f"--set takes KEY=VALUE, got '{override}'")
@@ -60,6 +63,10 @@ def _apply_override(override: str, configs: dict[str, BaseConfig]) -> None:
         for candidate in (key, key.removeprefix(f"{owner}.")):
             if candidate in keys[owner]:
                 cfg.set(candidate, value)
+                before = told.setdefault((owner, candidate), value)
+                if before != value:
+                    values = f"{shown(before)} and {shown(value)}"
+                    raise UserError(f"config key '{candidate}' is given twice, as {values}: give it once")
                 return
     raise UserError(f"unknown config key '{key}': {_near_keys(key, [k for group in keys.values() for k in group])}")
 

@@ -10,6 +10,7 @@ import urllib.parse
 import numpy as np
 import trimesh
 
+from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.robot_file import one_line
 
 FORMATS = (".stl", ".obj", ".dae")
@@ -64,7 +65,7 @@ def read_mesh(path: str, scale: tuple[float, ...], hull: bool) -> trimesh.Trimes
 
 @functools.lru_cache(maxsize=512)
 def _read(path: str, _changed: int, scale: tuple[float, ...], hull: bool) -> trimesh.Trimesh:
-    with open(path, "rb") as file:
+    with open(plain_file(path), "rb") as file:
         kind = os.path.splitext(path)[1][1:].lower()
         # Without a resolver it can't open what the mesh names: textures, other meshes.
         scene = trimesh.load_scene(io.BytesIO(file.read()), file_type=kind, resolver=None)

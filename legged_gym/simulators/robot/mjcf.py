@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import mujoco
 import numpy as np
 
+from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
 _SCENE_PARTS = ("keys", "actuators", "sensors", "cameras", "lights", "pairs")
@@ -20,7 +21,7 @@ _ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
 def is_mjcf(path: str) -> bool:
     """Whether a file begins as MJCF does; whether it is sound is another question."""
     try:
-        _, root = next(ElementTree.iterparse(path, events=("start",)))
+        _, root = next(ElementTree.iterparse(plain_file(path), events=("start",)))
     except (ElementTree.ParseError, StopIteration, ValueError, LookupError, OSError):
         return False
     return root.tag == "mujoco"

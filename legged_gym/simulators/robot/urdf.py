@@ -15,6 +15,7 @@ from typing import NoReturn
 import mujoco
 import trimesh
 
+from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.meshes import MeshError, find_mesh, read_mesh
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
@@ -112,7 +113,7 @@ class _Urdf:
         try:
             if os.path.getsize(self.path) > _MAX_BYTES:
                 self.fail(f"more than {_MAX_BYTES // 1_000_000} MB, which no URDF has")
-            root = ElementTree.parse(self.path).getroot()
+            root = ElementTree.parse(plain_file(self.path)).getroot()
         except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
             # A LookupError is an encoding that Python does not know.
             text = one_line(error).replace("unbound prefix", "unbound prefix (if it is xacro, make a URDF of it first)")
