@@ -91,7 +91,7 @@ def export_policy(
     names |= {"metadata": f"{prefix}{METADATA_FILE}", "controller": f"{prefix}{CONTROLLER_FILE}"}
     with _staging(Path(folder)) as staging:
         for net, (model, limit) in nets.items():
-            write_onnx(model, staging / names[net], limit=limit)
+            write_onnx(model, staging / names[net], limit)
             write_torchscript(model, staging / names[f"{net}_jit"], limit)
         difference = _largest_difference(nets, env, {key: staging / name for key, name in names.items()}, steps)
         # Written so that NaN fails, too.

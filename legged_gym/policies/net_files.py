@@ -47,18 +47,18 @@ def empty_memory(module: Any, count: int) -> list[torch.Tensor]:
     return [torch.zeros(int(module.num_layers), count, int(module.hidden_size)) for _ in range(states)]
 
 
-def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float = math.inf) -> None:
+def write_onnx(model: MLPModel, path: Path, limit: float = math.inf) -> None:
     """Write a net as one ONNX file, deterministic, with input ``input`` and output ``output``, each (batch, n).
 
     A recurrent net also takes and gives what it remembers, each (layers, batch, size): ``h_in`` and ``h_out``, and of
     an LSTM ``c_in`` and ``c_out``. All of them are zero at the start of an episode. Outputs are clipped to ± ``limit``.
     ``RuntimeError`` if the exporter chose a file version that is too new for the robot.
     """
-    module = clipped(model.as_onnx(verbose=verbose), limit).to("cpu").eval()
+    module = clipped(model.as_onnx(verbose=False), limit).to("cpu").eval()
     # Two rows, because one row would be taken for a fixed batch size.
     memory, batch = empty_memory(module, 2), torch.export.Dim("batch")
     ports = PORTS[: 1 + len(memory)]
-    with contextlib.nullcontext() if verbose else _quiet_exporter():
+    with _quiet_exporter():
         program = torch.onnx.export(
             module,
             (torch.zeros(2, model.obs_dim), *memory),
@@ -67,7 +67,6 @@ def write_onnx(model: MLPModel, path: Path, verbose: bool = False, limit: float 
             input_names=[name for name, _ in ports],
             output_names=[name for _, name in ports],
             dynamic_shapes=({0: batch}, *({1: batch} for _ in memory)),
-            verbose=verbose,
         )
     # Taken from memory: the exporter's own file writing may put the weights into a second file.
     assert program is not None

@@ -32,7 +32,6 @@ def _name(text: str) -> bool:
 
 Count = Annotated[int, Ge(1), Le(10**9)]
 Positive = Annotated[float, Gt(0), Le(1e6)]
-NonNegative = Annotated[float, Ge(0), Le(1e6)]
 """For what has no better type below: float32 still tells numbers this large apart from their neighbours."""
 Factor = Annotated[float, Ge(-1e6), Le(1e6)]
 """What ``float`` alone stands for, as in scales of rewards."""
