@@ -14,29 +14,23 @@ from legged_gym.common.processes import world
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 from legged_gym.envs.base.hooks import names_in
 
-LEGGED_GYM = {
-    "terrain.vertical_scale": "leave it out: heights are numbers with fractions, not steps",
-    "terrain.static_friction": "write 'terrain.friction'",
-    "terrain.dynamic_friction": "write 'terrain.friction'",
-    "terrain.restitution": "leave it out: ground and feet do not bounce",
-    "terrain.selected": "write shares of one kind in 'terrain.terrain_proportions'",
-    "terrain.terrain_kwargs": "write shares of one kind in 'terrain.terrain_proportions'",
-    "terrain.slope_treshold": "leave it out: the ground is a height field, whose steep parts stay as they are",
-    "asset.disable_gravity": "write 'sim.gravity = [0.0, 0.0, 0.0]'",
-    "asset.default_dof_drive_mode": "leave it out: torques drive all joints",
-    "sim.substeps": "write a smaller 'sim.dt' and a larger 'control.decimation', or 'sim.physx.substeps'",
-    "sim.up_axis": "leave it out: z points up",
-    "runner.algorithm_class_name": "write 'algorithm.class_name'",
-    "runner.resume_path": "write 'runner.load_run' and 'runner.checkpoint'",
+LEGGED_GYM: dict[str, tuple[Any, ...]] = {
+    "terrain.vertical_scale": ("leave it out: heights are numbers with fractions, not steps",),
+    "terrain.static_friction": ("write 'terrain.friction'",),
+    "terrain.dynamic_friction": ("write 'terrain.friction'",),
+    "terrain.restitution": ("leave it out: ground and feet do not bounce", 0.0),
+    "terrain.selected": ("write shares of one kind in 'terrain.terrain_proportions'", False),
+    "terrain.terrain_kwargs": ("write shares of one kind in 'terrain.terrain_proportions'", None),
+    "terrain.slope_treshold": ("leave it out: the ground is a height field, whose steep parts stay as they are",),
+    "asset.disable_gravity": ("write 'sim.gravity = [0.0, 0.0, 0.0]'", False),
+    "asset.default_dof_drive_mode": ("leave it out: torques drive all joints", 3),
+    "sim.substeps": ("write a smaller 'sim.dt' and a larger 'control.decimation', or 'sim.physx.substeps'", 1),
+    "sim.up_axis": ("leave it out: z points up", 1),
+    "runner.algorithm_class_name": ("write 'algorithm.class_name'", "PPO"),
+    "runner.resume_path": ("write 'runner.load_run' and 'runner.checkpoint'", None),
 }
-"""Settings of legged_gym that this package does not have, and what to write instead."""
-
-_SO_ANYWAY = {
-    "terrain.restitution": 0.0, "terrain.selected": False, "terrain.terrain_kwargs": None, "sim.substeps": 1,
-    "sim.up_axis": 1, "asset.disable_gravity": False, "asset.default_dof_drive_mode": 3, "runner.resume_path": None,
-    "runner.algorithm_class_name": "PPO",
-}  # fmt: skip
-"""Values of some of them that ask for what is done anyway, and so may stay."""
+"""Settings of legged_gym that this package does not have: what to write instead, and a value that may stay, as it asks
+for what is done anyway."""
 
 _LOOKED_UP = ("rewards.scales", "obs_groups")
 """Sections whose names are looked up one by one, by who refuses those that mean nothing."""
@@ -52,7 +46,7 @@ def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
     for section, name in _own(cfg):
         key = section.key(name)
         if key in LEGGED_GYM:
-            raise ConfigError(f"config key '{key}' is legged_gym's, and not here: {LEGGED_GYM[key]}")
+            raise ConfigError(f"config key '{key}' is legged_gym's, and not here: {LEGGED_GYM[key][0]}")
         near = next((known for known in _known(section) if _mistyped(name, known)), None)
         if near is not None:
             read = _names_in_code(readers) if read is None else read
@@ -117,7 +111,7 @@ def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:
     for name in section.names():
         value = section.__dict__[name]
         key = section.key(name)
-        if key in _LOOKED_UP or (key in _SO_ANYWAY and value == _SO_ANYWAY[key]):
+        if key in _LOOKED_UP or value in LEGGED_GYM.get(key, ())[1:]:
             continue
         if name not in known:
             yield section, name
