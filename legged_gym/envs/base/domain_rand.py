@@ -20,31 +20,14 @@ _JOINT_DYNAMICS = {"joint_friction": "dry_friction", "joint_damping": "viscous_f
 class DomainRand:
     """Holds each robot's randomised values.
 
-    Physical parameters are drawn once, at creation: a robot keeps its body. What belongs to its motors and their
-    drivers is drawn anew at every reset.
-
-    ==================== ======= ===========================================
-    tensor               shape   meaning
-    ==================== ======= ===========================================
-    physics              —       see :class:`PhysicsParameters`
-    motors, latency      —       see :class:`Motors` and :class:`Latency`
-    stiffness_multiplier (N, D)  of the P gain
-    damping_multiplier   (N, D)  of the D gain
-    torque_multiplier    (N, D)  of the torque that the gains give
-    joint_offset         (N, D)  measured minus true joint angle, rad
-    base_mass            (N,)    mass of the base link, kg
-    action_delay         (N,)    time until an action reaches the motors, s
-    observation_delay    (N,)    age of what the sensors tell, s
-    ==================== ======= ===========================================
+    Physical parameters, ``physics``, are drawn once, at creation: a robot keeps its body. What belongs to its motors
+    and their drivers is drawn anew at every reset: ``stiffness_multiplier``, ``damping_multiplier``,
+    ``torque_multiplier`` and ``joint_offset``, rad, all (N, D), ``action_delay`` and ``observation_delay``, s, (N,).
+    ``base_mass`` is that of the base link, kg, (N,). The section ``domain_rand`` says what they mean.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, sim: Simulator) -> None:
-        """Draw the physical parameters; motors are nominal until the first :meth:`redraw_motors`.
-
-        Raises:
-            ConfigError: ``added_mass_range`` could leave a base without mass, or a setting of ``motors`` or ``latency``
-                can't be.
-        """
+        """Draw the physical parameters, or refuse what can't be; motors are nominal until :meth:`redraw_motors`."""
         self.cfg = cfg.domain_rand
         num_envs, num_dof, base_mass, device = sim.num_envs, sim.num_dof, sim.base_mass, sim.device
         lightest = base_mass + min(self.cfg.added_mass_range)

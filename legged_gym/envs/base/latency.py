@@ -11,18 +11,9 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
 class Latency:
-    """The settings of ``latency`` and what was drawn from them.
+    """The settings of ``latency``, and ``values``: what each robot drew from each range, (N,), by its name in there.
 
-    ================== ======= ================================================================
-    tensor             shape   meaning
-    ================== ======= ================================================================
-    action_jitter      (N,)    an action comes up to this much later than its delay says, s
-    action_loss        (N,)    share of actions that never come
-    observation_jitter (N,)    sensors are up to this much older than their delay says, s
-    observation_loss   (N,)    share of steps in which the sensors' last values stay
-    imu_rate           (N,)    samples of the IMU in a second
-    imu_age            (N,)    age of an IMU's sample when it comes, s
-    ================== ======= ================================================================
+    :class:`~legged_gym.envs.base.sections_config.LatencySettings` says what they mean.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, dt: float, device: str) -> None:

@@ -48,13 +48,8 @@ class JointRanges:
 class Motors:
     """The settings of ``motors``, what was drawn from them, and how they bend the torque law.
 
-    ============= ======= ================================================================
-    tensor        shape   meaning
-    ============= ======= ================================================================
-    backlash      (N, D)  play of each gear, from end to end, rad
-    stall_torque  (N, D)  torque at rest, N·m
-    no_load_speed (N, D)  speed at which no torque is left, rad/s
-    ============= ======= ================================================================
+    Drawn for each joint, (N, D): ``backlash``, rad, ``stall_torque``, N·m, and ``no_load_speed``, rad/s;
+    :class:`~legged_gym.envs.base.sections_config.MotorSettings` says what they mean.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], device: str) -> None:
