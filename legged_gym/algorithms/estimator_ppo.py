@@ -296,7 +296,7 @@ class EstimatorPPO(PPO):
         del figures["parameters"]
         self.num_updates += 1
         if self._policy_update is not None:
-            self.learning_rate = float(self._policy_update.rate)
+            self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
 
     def _matmul_precision(self) -> contextlib.AbstractContextManager[None]:
         """Return a context that multiplies as configured, in here only: a task's own matrices may need all digits."""

@@ -25,6 +25,8 @@ class EstimatorUpdate:
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
         self._label = alg.estimator_cfg.label
         self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)
+        self.num_batches = alg.estimator_cfg.num_epochs * -(-self._num_samples // self._batch_size)
+        """Mini-batches in an update, those of all epochs."""
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
         self._squared_error = torch.zeros((), device=alg.device)
         self._average: GradientAverage | None = None
@@ -34,11 +36,6 @@ class EstimatorUpdate:
         self._step = MiniBatchStep(
             lambda: self._differentiate(self._evaluate(self._indices)), self._apply, self._average, alg.device, record
         )
-
-    @property
-    def num_batches(self) -> int:
-        """Mini-batches in an update, those of all epochs."""
-        return self._alg.estimator_cfg.num_epochs * -(-self._num_samples // self._batch_size)
 
     @property
     def loss(self) -> torch.Tensor:

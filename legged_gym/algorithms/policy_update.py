@@ -51,11 +51,6 @@ class PolicyUpdate:
         self._step = MiniBatchStep(self._differentiate, self._apply, self._average, alg.device, record)
 
     @property
-    def rate(self) -> torch.Tensor:
-        """The present learning rate, 0-d."""
-        return self._optimizer.rate
-
-    @property
     def losses(self) -> torch.Tensor:
         """Mean losses of the last update, in the order of :attr:`names`; on a GPU they may still be being computed."""
         return self._losses / (self._alg.num_learning_epochs * self._alg.num_mini_batches)

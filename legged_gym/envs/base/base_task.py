@@ -235,6 +235,8 @@ class BaseTask(VecEnv):
         feet = self._links("asset.foot_name", [asset.foot_name])
         # The base of many robots is called "base_footprint".
         self.feet_indices = feet[feet > 0] if len(feet) > 1 else feet
+        self.foot_names = [self.body_names[index] for index in self.feet_indices.tolist()]
+        """Links of the feet, F, in the order of contacts."""
         self.penalised_contact_indices = self._links("asset.penalize_contacts_on", asset.penalize_contacts_on)
         self.termination_contact_indices = self._links(key, asset.terminate_after_contacts_on)
         for part in asset.terminate_after_contacts_on:

@@ -20,6 +20,11 @@ class Latency:
         """Draw what each robot keeps for good; ``ConfigError`` names a range that can't be."""
         self._dt, self._settings = dt, cfg.to_dict()["latency"]
         self._check(cfg)
+        self.has_imu = self._on("imu_rate") or self._on("imu_age")
+        """Whether the IMU is late on its own."""
+        self.on_actions = self._on("action_jitter") or self._on("action_loss")
+        self.on_observations = self.has_imu or self._on("observation_jitter") or self._on("observation_loss")
+        """Whether actions, or sensors, are late or lost beyond their constant delay."""
         values = {}
         for name, (low, high) in self._settings.items():
             drawn = torch.rand(num_envs, device=device) if high > 0.0 else torch.zeros(num_envs, device=device)
@@ -41,21 +46,6 @@ class Latency:
 
     def _on(self, name: str) -> bool:
         return bool(self._settings[f"{name}_range"][1] > 0.0)
-
-    @property
-    def has_imu(self) -> bool:
-        """Whether the IMU is late on its own."""
-        return self._on("imu_rate") or self._on("imu_age")
-
-    @property
-    def on_actions(self) -> bool:
-        """Whether actions are late or lost beyond their constant delay."""
-        return self._on("action_jitter") or self._on("action_loss")
-
-    @property
-    def on_observations(self) -> bool:
-        """Whether sensors are late or silent beyond their constant delay."""
-        return self.has_imu or self._on("observation_jitter") or self._on("observation_loss")
 
     def longest_age(self, delay: float) -> int:
         """Return how many control steps old a sensor's value can be, at least 1, where the delay is up to so much."""

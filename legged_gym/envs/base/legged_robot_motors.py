@@ -23,6 +23,8 @@ class LeggedRobotMotors(BaseTask):
         control, joints = self.cfg.control, self.dof_names
         if control.actuator_network:
             self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
+        self.has_plain_law = self._network is None and control.control_type == "P"
+        """Whether actions are angles that gains aim at."""
         # A robot's own task may have a torque law of its own, which only the task can apply.
         same_law = type(self)._compute_torques is LeggedRobotMotors._compute_torques and self.has_plain_law
         self._hands_over_drive = self.sim.follows_drives and same_law and self.rand.motors.ideal
@@ -111,8 +113,3 @@ class LeggedRobotMotors(BaseTask):
             "V": "joint velocity action_scale * action; kp * error - kd * acceleration, clipped to the torque limit",
             "T": "torque action_scale * action, clipped to the torque limit",
         }[self.cfg.control.control_type]
-
-    @property
-    def has_plain_law(self) -> bool:
-        """Whether actions are angles that gains aim at."""
-        return self._network is None and self.cfg.control.control_type == "P"

@@ -190,11 +190,6 @@ class LeggedRobotObservations(BaseTask):
         """Declare what the IMU tells, by the name of its tensor."""
         return ObsTerm(name, lambda: getattr(self, name), scale, noise, sensed=True, imu=True, mirror=mirror)
 
-    @property
-    def foot_names(self) -> list[str]:
-        """Links of the feet, F, in the order of contacts."""
-        return [self.body_names[index] for index in self.feet_indices.tolist()]
-
 
 def _label(term: LabelTerm, size: int, feet: list[str]) -> Label:
     if not isinstance(term.scale, int | float):

@@ -59,15 +59,12 @@ class Motors:
         if self.ranges["stall_torque"].given != self.ranges["no_load_speed"].given:
             raise ConfigError("config keys 'motors.stall_torque' and 'motors.no_load_speed' go together: give both")
         self.has_backlash, self.has_speed_line = self.ranges["backlash"].given, self.ranges["stall_torque"].given
+        self.ideal = not (self.has_backlash or self.has_speed_line)
+        """Whether the torque law is the plain one."""
         nothing = torch.zeros(num_envs, len(joint_names), device=device)
         self.backlash = self.ranges["backlash"].draw(nothing)
         self.stall_torque = self.ranges["stall_torque"].draw(torch.full_like(nothing, math.inf))
         self.no_load_speed = self.ranges["no_load_speed"].draw(torch.full_like(nothing, math.inf))
-
-    @property
-    def ideal(self) -> bool:
-        """Whether the torque law is the plain one."""
-        return not (self.has_backlash or self.has_speed_line)
 
     def play(self, targets: torch.Tensor, dof_pos: torch.Tensor) -> torch.Tensor:
         """Return how far the motors' sides of the gears are ahead of the joints, rad, (N, D).

@@ -72,12 +72,16 @@ class ObservationLayout:
         """
         self.terms = list(terms)
         self.sizes = [term.value().shape[1] for term in terms]
+        self.size = sum(self.sizes)
+        """Number of components, O."""
+        self.parts = list(zip(self.terms, self.sizes, strict=True))
+        """Each term and its size, in order."""
         if len({term.name for term in terms}) != len(terms):
             raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
         scales: list[float] = []
         noises: list[float] = []
         sensed: list[float] = []
-        for term, size in zip(terms, self.sizes, strict=True):
+        for term, size in self.parts:
             scale = [term.scale] * size if isinstance(term.scale, int | float) else list(term.scale)
             if len(scale) != size:
                 raise ValueError(f"observation term '{term.name}' has size {size} but {len(scale)} scales")
@@ -87,18 +91,8 @@ class ObservationLayout:
         self.scale_vec = torch.tensor(scales, device=device)
         self.noise_vec = torch.tensor(noises, device=device)
         self.sensed_vec = torch.tensor(sensed, device=device)
-        imu = [float(term.imu) for term, size in zip(terms, self.sizes, strict=True) for _ in range(size)]
+        imu = [float(term.imu) for term, size in self.parts for _ in range(size)]
         self.imu_vec = torch.tensor(imu, device=device)
-
-    @property
-    def size(self) -> int:
-        """Number of components, O."""
-        return sum(self.sizes)
-
-    @property
-    def parts(self) -> list[tuple[ObsTerm, int]]:
-        """Each term and its size, in order."""
-        return list(zip(self.terms, self.sizes, strict=True))
 
     @property
     def slices(self) -> dict[str, slice]:
@@ -133,6 +127,5 @@ class ObservationLayout:
     def describe(self) -> list[dict[str, object]]:
         """Return name, size, scale and noise of each term as plain values, in order."""
         return [
-            {"name": term.name, "size": size, "scale": term.scale, "noise": term.noise}
-            for term, size in zip(self.terms, self.sizes, strict=True)
+            {"name": term.name, "size": size, "scale": term.scale, "noise": term.noise} for term, size in self.parts
         ]
