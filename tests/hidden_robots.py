@@ -14,22 +14,23 @@ import numpy as np
 from robot_logs import some_robot
 
 from legged_gym.this_robot.excite import make_trajectory
-from legged_gym.this_robot.fit import FITTED
 from legged_gym.this_robot.identify import identify
-from legged_gym.this_robot.stand import Stand, Trajectory, simulate
+from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.robot_file import IDENTIFIED
+from legged_gym.this_robot.stand import Stand, simulate
 
-_NAMES = (*FITTED, "delay")
+_NAMES = (*IDENTIFIED, "delay")
 
 
 def measure(
-    stand: Stand, trajectories: list[Trajectory], args: argparse.Namespace, seed: int
+    stand: Stand, trajectories: list[RobotLog], args: argparse.Namespace, seed: int
 ) -> dict[str, list[list[float]]]:
     """Return error and half width of the interval of each value of a hidden robot; those that are refused left out."""
     truth = some_robot(stand, seed, real=not args.ideal)
-    logs = [simulate(stand, t, truth, seed + 1000 * i, args.every) for i, t in enumerate(trajectories)]
+    logs = [simulate(stand, t, truth, seed + 1000 * i, 500.0 / args.every) for i, t in enumerate(trajectories)]
     robot, _ = identify(stand, logs)
     found: dict[str, list[list[float]]] = {}
-    for name in FITTED:
+    for name in IDENTIFIED:
         true = np.broadcast_to(getattr(truth, name), stand.num_dof)
         told = [(robot.joints[joint].get(name), true[i]) for i, joint in enumerate(stand.joint_names)]
         found[name] = [[interval[1] - t, interval[0] - t, interval[2] - t] for interval, t in told if interval]

@@ -11,13 +11,13 @@ import numpy as np
 from legged_gym.envs import QminiCfg
 from legged_gym.this_robot.excite import make_trajectory
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.stand import Stand, Trajectory, Truth
+from legged_gym.this_robot.stand import Stand, Truth
 
 Fault = Callable[[RobotLog], None]
 """Spoils a log in place."""
 
 
-def first_motion(stand: Stand) -> Trajectory:
+def first_motion(stand: Stand) -> RobotLog:
     """Return the trajectory of a first motion, while somebody turns the stand at its start."""
     trajectory = make_trajectory(stand, 6.0, 3, gentle=True)
     time = trajectory.time
@@ -26,7 +26,20 @@ def first_motion(stand: Stand) -> Trajectory:
         size * np.sin(2.0 * np.pi * hertz * time + shift)
         for size, hertz, shift in ((0.2, 0.8, 0), (0.25, 0.5, 1), (0.2, 0.6, 0))
     ]
-    trajectory.attitude = fade[:, None] * np.stack(waves, axis=1)
+    attitude = fade[:, None] * np.stack(waves, axis=1)
+    (roll, pitch, _), rates = attitude.T, np.gradient(attitude, time, axis=0)
+    trajectory.values["gravity"] = np.stack(
+        [np.sin(pitch), -np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch)], axis=1
+    )
+    across = np.sin(roll) * np.cos(pitch), np.cos(roll) * np.cos(pitch)
+    trajectory.values["gyro"] = np.stack(
+        [
+            rates[:, 0] - np.sin(pitch) * rates[:, 2],
+            np.cos(roll) * rates[:, 1] + across[0] * rates[:, 2],
+            -np.sin(roll) * rates[:, 1] + across[1] * rates[:, 2],
+        ],
+        axis=1,
+    )
     return trajectory
 
 
@@ -38,7 +51,7 @@ def some_robot(stand: Stand, seed: int, real: bool = True) -> Truth:
         strength=rng.uniform(0.8, 1.2, count), armature=np.where(rolls, 0.0403, 0.0045) * rng.uniform(0.7, 1.3, count),
         viscous_friction=rng.uniform(0.01, 0.12, count), dry_friction=rng.uniform(0.02, 0.2, count),
         zero_offset=rng.uniform(-0.025, 0.025, count), delay=float(rng.uniform(0.0, 0.01)),
-        position_noise=5e-4, velocity_noise=0.05, gravity_noise=0.004, gyro_noise=0.02,
+        noise={"position": 5e-4, "velocity": 0.05, "gyro": 0.02, "gravity": 0.004},
     )  # fmt: skip
     if not real:
         return robot

@@ -273,6 +273,7 @@ LOGS = {
     "kp": (np.full((20, 2), -5.0), "'kp' has gains below 0"),
     "position": (np.full((20, 2), 1e300), "'position' has 40 values beyond 1e+06"),
     "gravity": (np.zeros((20, 3)), "'gravity' has rows without a direction"),
+    "quaternion": (np.full((20, 4), np.nan), "'quaternion' has rows without a direction"),
     "joint_names": (np.array(["hip", "hip"]), "names a joint twice: hip, hip"),
 }
 

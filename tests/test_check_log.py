@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from robot_logs import FAULTS, first_motion, some_robot
 
-from legged_gym.this_robot.checks import Finding, check
+from legged_gym.this_robot.checks import check
 from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.signal_checks import Finding
 from legged_gym.this_robot.stand import Stand, simulate
 
 HEALTHY = 10
@@ -24,7 +26,7 @@ def stand() -> Stand:
 @pytest.fixture(scope="module")
 def logs(stand: Stand) -> list[RobotLog]:
     trajectory = first_motion(stand)
-    return [simulate(stand, trajectory, some_robot(stand, seed), seed, every=2) for seed in range(4)]
+    return [simulate(stand, trajectory, some_robot(stand, seed), seed, rate=250.0) for seed in range(4)]
 
 
 Failed = Callable[..., list[Finding]]
@@ -76,11 +78,19 @@ def test_both_of_two_faults_are_named(pair: tuple[str, str], failed: Failed) -> 
     assert all(named(fault, found) for fault in pair), found
 
 
+def test_signals_without_numbers_show_nothing(stand: Stand, logs: list[RobotLog]) -> None:
+    log = copy.deepcopy(logs[0])
+    log.values |= {"voltage": np.full(len(log.time), np.nan), "imu_time": np.full(len(log.time), np.nan)}
+    assert {f.topic for f in check(log, stand) if f.passed is None} >= {"battery", "IMU age"}
+    log.values["imu_time"][::2] = log.time[::2] - 0.05
+    assert any("50 ms old" in finding.text for finding in check(log, stand) if finding.topic == "IMU age")
+
+
 def test_healthy_robots_raise_no_alarm(stand: Stand) -> None:
     trajectory = first_motion(stand)
     alarms = []
     for seed in range(100, 100 + HEALTHY):
-        log = simulate(stand, trajectory, some_robot(stand, seed), seed, every=2)
+        log = simulate(stand, trajectory, some_robot(stand, seed), seed, rate=250.0)
         alarms += [finding for finding in check(log, stand) if finding.passed is False]
     assert not alarms
 
@@ -88,7 +98,7 @@ def test_healthy_robots_raise_no_alarm(stand: Stand) -> None:
 def test_a_weak_motor_is_named(stand: Stand) -> None:
     robot = some_robot(stand, 1)
     robot.strength[2], robot.strength[8] = 0.4, 0.45
-    log = simulate(stand, first_motion(stand), robot, 1, every=2)
+    log = simulate(stand, first_motion(stand), robot, 1, rate=250.0)
     text = next(finding.text for finding in check(log, stand) if finding.topic == "strength")
     assert "hip_pitch_l gives" in text and "knee_pitch_r gives" in text and text.count("too weak") == 2
 
@@ -96,16 +106,16 @@ def test_a_weak_motor_is_named(stand: Stand) -> None:
 def test_a_zero_that_the_motor_has_wrong_is_named(stand: Stand) -> None:
     robot = some_robot(stand, 2)
     robot.zero_offset[2] = 0.25
-    log = simulate(stand, first_motion(stand), robot, 2, every=2)
+    log = simulate(stand, first_motion(stand), robot, 2, rate=250.0)
     assert "hip_pitch_l" in next(finding.text for finding in check(log, stand) if finding.topic == "zero")
 
 
 def test_motors_that_are_swapped_with_their_encoders_are_named(stand: Stand) -> None:
     """What is called hip pitch is the ankle, and the other way round: each follows the target of its name."""
     trajectory, pair, turned = first_motion(stand), [2, 4], [4, 2]
-    for values in (trajectory.target, trajectory.kp, trajectory.kd):
-        values[:, pair] = values[:, turned]
-    log = simulate(stand, trajectory, some_robot(stand, 0), 0, every=2)
+    for signal in ("target", "kp", "kd"):
+        trajectory[signal][:, pair] = trajectory[signal][:, turned]
+    log = simulate(stand, trajectory, some_robot(stand, 0), 0, rate=250.0)
     for signal in ("target", "position", "velocity", "kp", "kd"):
         log[signal][:, pair] = log[signal][:, turned]
     text = " ".join(finding.text for finding in check(log, stand) if finding.passed is False)

@@ -29,7 +29,7 @@ _BUDGETS = {
     "benchmarking": 467,
     "cli": 759,
     "scripts": 1687,
-    "this_robot": 3149,
+    "this_robot": 2499,
     "utils": 122,
 }
 _CORE_BUDGET = 10876

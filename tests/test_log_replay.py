@@ -33,7 +33,7 @@ def log(stand: Stand) -> RobotLog:
     """Return a log of a robot whose knees are weak, in a stand that leans."""
     truth = stand.nominal()
     truth.strength[[3, 8]] = 0.5
-    return simulate(stand, make_trajectory(stand, 8.0, 0, tilt=(0.0, 0.4)), truth, every=2).rows(800, 1900)
+    return simulate(stand, make_trajectory(stand, 8.0, 0, tilt=(0.0, 0.4)), truth, rate=250.0).rows(800, 1900)
 
 
 @pytest.fixture

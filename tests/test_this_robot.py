@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import quadruped
 from robot_logs import some_robot
 
 from legged_gym.common.errors import UserError
-from legged_gym.envs import QminiCfg
+from legged_gym.envs import LeggedRobot, QminiCfg
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.registry import TaskRegistry
 from legged_gym.this_robot.excite import find_dangers, make_trajectory
 from legged_gym.this_robot.fit import Fit
 from legged_gym.this_robot.identify import identify
@@ -40,7 +43,7 @@ def hidden(stand: Stand) -> Truth:
 @pytest.fixture(scope="module")
 def logs(stand: Stand, hidden: Truth) -> list[RobotLog]:
     upright, tilted = make_trajectory(stand, 8.0, 0), make_trajectory(stand, 8.0, 1, tilt=(0.35, 0.3))
-    found = [simulate(stand, trajectory, hidden, seed, every=2) for seed, trajectory in enumerate((upright, tilted))]
+    found = [simulate(stand, trajectory, hidden, seed, rate=250.0) for seed, trajectory in enumerate((upright, tilted))]
     for log in found:
         # The IMU shows a nose that is higher than the base's.
         x, _, z = log["gravity"].T
@@ -132,11 +135,28 @@ def test_a_file_that_is_no_robot_is_refused(text: str, said: str, tmp_path: Path
 def test_trajectories_are_safe_on_robots_unlike_the_nominal_one(stand: Stand) -> None:
     trajectory = make_trajectory(stand, 8.0, 0)
     assert not list(find_dangers(stand, trajectory))
-    assert (np.ptp(trajectory.target, axis=0) > 0.08).all()
-    for change, word in ((lambda t: t.target.__imul__(1.5), "stop"), (lambda t: t.kp.__imul__(8.0), "torque")):
+    assert (np.ptp(trajectory["target"], axis=0) > 0.08).all()
+    for change, word in ((lambda t: t["target"].__imul__(1.5), "stop"), (lambda t: t["kp"].__imul__(8.0), "torque")):
         spoiled = make_trajectory(stand, 8.0, 0)
         change(spoiled)  # type: ignore[no-untyped-call]
         assert any(word in danger.text for danger in find_dangers(stand, spoiled))
+
+
+def test_a_robot_that_nothing_is_drawn_of_is_as_its_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose joints have no stops."""
+    inside = quadruped.LIMIT + "<dynamics damping='0.3' friction='0.2'/>"
+    hips = {f"{leg}_hip": quadruped.joint(f"{leg}_hip", "trunk", f"{leg}_thigh", f"{x} {y} 0", "continuous", inside)
+            for leg, (x, y) in quadruped.LEGS.items()}  # fmt: skip
+    (tmp_path / "quadruped.urdf").write_text(quadruped.urdf(**hips))
+    cfg, registry = quadruped.QuadrupedCfg(), TaskRegistry()
+    cfg.asset.file = str(tmp_path / "quadruped.urdf")
+    registry.register("quadruped", LeggedRobot, cfg, LeggedRobotCfgPPO())
+    monkeypatch.setattr("legged_gym.this_robot.stand.task_registry", registry)
+    standing = Stand("quadruped")
+    nominal = standing.nominal()
+    assert nominal.viscous_friction.tolist() == [0.3, 0.0] * 4 and nominal.dry_friction.tolist() == [0.2, 0.0] * 4
+    assert standing.branch.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert np.ptp(make_trajectory(standing, 4.0, gentle=True)["target"], axis=0).min() > 0.05
 
 
 @pytest.mark.parametrize("ending", ["csv", "npz"])

@@ -20,11 +20,12 @@ from legged_gym.policies.finder import find_exported, find_urdf
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
 from legged_gym.runners.widening import widen_critic
-from legged_gym.this_robot.checks import Finding, check
+from legged_gym.this_robot.checks import check
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.payload import find_payload
 from legged_gym.this_robot.policy_checks import check_policy
 from legged_gym.this_robot.robot_file import ThisRobot, apply_robot, read_robot, write_robot
+from legged_gym.this_robot.signal_checks import Finding
 from legged_gym.this_robot.stand import Stand
 from legged_gym.this_robot.walking import log_of_trial, plan_for
 

@@ -19,7 +19,7 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9,
     "axes.titlesize": 10, "lines.linewidth": 1.2, "legend.frameon": False,
 }  # fmt: skip
-_TRUTH, _WANTED = "#1b6ca8", "#e07a1f"
+_COLOURS = ("#e07a1f", "#1b6ca8", "#444444")
 _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
@@ -31,21 +31,19 @@ def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequenc
     """
     time = rollout.dt * np.arange(rollout.steps)
     forces = np.linalg.norm(rollout.foot_forces, axis=-1)
-    with mpl.rc_context(STYLE):
-        figures = {
-            "joints": _grid(time, dof_names, {"target": rollout.dof_targets, "angle": rollout.dof_pos}, "rad"),
-            "velocities": _grid(time, _VELOCITIES, {"command": rollout.commands, "measured": rollout.velocity}),
-            "contact_forces": _grid(time, foot_names, {"": None, "contact force": forces}, "N"),
-        }
-        if rollout.label is not None and rollout.estimate is not None and rollout.labels is not None:
-            names = rollout.labels.column_titles()
-            figures["estimate"] = _grid(time, names, {"estimate": rollout.estimate, "truth": rollout.label})
-        with file_errors(f"can't write plots into '{folder}'"):
-            os.makedirs(folder, exist_ok=True)
-        paths = {os.path.join(folder, f"{name}.png"): figure for name, figure in figures.items()}
-        for path, figure in paths.items():
-            save_figure(figure, path)
-    return list(paths)
+    figures = {
+        "joints": grid(time, dof_names, {"target": rollout.dof_targets, "angle": rollout.dof_pos}, "rad"),
+        "velocities": grid(time, _VELOCITIES, {"command": rollout.commands, "measured": rollout.velocity}),
+        "contact_forces": grid(time, foot_names, {"": None, "contact force": forces}, "N"),
+    }
+    if rollout.label is not None and rollout.estimate is not None and rollout.labels is not None:
+        names = rollout.labels.column_titles()
+        figures["estimate"] = grid(time, names, {"estimate": rollout.estimate, "truth": rollout.label})
+    with file_errors(f"can't write plots into '{folder}'"):
+        os.makedirs(folder, exist_ok=True)
+    for name, figure in figures.items():
+        save_figure(figure, os.path.join(folder, f"{name}.png"))
+    return [os.path.join(folder, f"{name}.png") for name in figures]
 
 
 def save_figure(figure: Figure, path: str, **options: Any) -> None:
@@ -63,19 +61,20 @@ def save_figure(figure: Figure, path: str, **options: Any) -> None:
             raise UserError(f"can't write '{path}': {error}") from error
 
 
-def _grid(time: np.ndarray, names: Sequence[str], curves: Mapping[str, np.ndarray | None], unit: str = "") -> Figure:
-    """Draw arrays, (T, 1 or more, n), against each other, a panel for each of the n columns."""
+@mpl.rc_context(STYLE)
+def grid(time: np.ndarray, names: Sequence[str], curves: Mapping[str, np.ndarray | None], unit: str = "") -> Figure:
+    """Draw arrays, (T, n) or of several robots (T, N, n), against each other, a panel for each of the n columns."""
     columns = 2 if len(names) > 5 else 1
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(6.0 * columns, 1.7 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).T.ravel().tolist()
     for index, name in enumerate(names):
-        for (label, values), colour in zip(curves.items(), (_WANTED, _TRUTH), strict=True):
+        for (label, values), colour in zip(curves.items(), _COLOURS, strict=False):
             if values is not None:
-                axes[index].plot(time, values[:, 0, index], color=colour, label=label)
+                axes[index].plot(time, values.reshape(len(time), -1)[:, index], color=colour, label=label)
         axes[index].set_title(name)
         axes[index].set_ylabel(unit)
-    axes[0].legend(loc="upper right", ncols=2)
+    axes[0].legend(loc="upper right", ncols=len(curves))
     for index in range(rows - 1, len(axes), rows):
         axes[index].set_xlabel("time, s")
     return figure

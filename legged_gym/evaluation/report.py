@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
-import os
 import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import jinja2
 import matplotlib as mpl
@@ -99,6 +99,7 @@ def write_report(
     write_text(
         path,
         render(
+            Path(__file__).parent / "report.html.j2",
             title="Evaluation of " + ", ".join(policy.name for policy in result.policies),
             result=result, versions=versions(), policies=_policies(result),
             overview=_overview(result) if found else None, sections=_sections(result, samples) if found else [],
@@ -112,11 +113,11 @@ def write_report(
     )  # fmt: skip
 
 
-def render(**context: object) -> str:
-    """Fill the template."""
-    folder = jinja2.FileSystemLoader(os.path.dirname(__file__))
+def render(template: Path, **context: object) -> str:
+    """Fill a template."""
+    folder = jinja2.FileSystemLoader(template.parent)
     environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("report.html.j2").render(**context) + "\n"
+    return environment.get_template(template.name).render(**context) + "\n"
 
 
 def print_results(result: EvaluationResult) -> None:

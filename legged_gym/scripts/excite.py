@@ -40,18 +40,16 @@ def excite(args: argparse.Namespace) -> None:
     trajectory = this_robot.excite.make_trajectory(
         stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle
     )
-    reach = np.ptp(trajectory.target, axis=0)
+    reach = np.ptp(trajectory["target"], axis=0)
     print(f"trajectory      {args.seconds:g} s, safe; its joints move over")
-    for name, span, low in zip(stand.joint_names, reach, trajectory.target.min(0), strict=True):
+    for name, span, low in zip(stand.joint_names, reach, trajectory["target"].min(0), strict=True):
         print(f"  {name:16}{span:.2f} rad, from {low:+.2f} rad")
-    this_robot.log.write_log(trajectory.as_log(stand.joint_names), args.out)
+    this_robot.log.write_log(trajectory, args.out, ("time", "target", "kp", "kd"))
     print(f"written         {args.out}")
     if args.log:
         truth = stand.nominal() if robot is None else stand.truth_of(robot)
-        truth = dataclasses.replace(truth, **this_robot.log.SENSOR_NOISE, imu_rate=100.0)
-        this_robot.log.write_log(
-            this_robot.excite.run_simulated(stand, trajectory, truth, args.seed, args.rate), args.log
-        )
+        truth = dataclasses.replace(truth, noise=this_robot.log.SENSOR_NOISE, imu_rate=100.0)
+        this_robot.log.write_log(this_robot.stand.simulate(stand, trajectory, truth, args.seed, args.rate), args.log)
         print(f"simulated log   {args.log}")
 
 

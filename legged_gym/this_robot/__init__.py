@@ -7,24 +7,6 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.this_robot import (
-        bag,
-        checks,
-        excite,
-        identify,
-        joint_checks,
-        log,
-        payload,
-        policy_checks,
-        replay,
-        report,
-        robot_file,
-        stand,
-    )  # fmt: skip
+    from . import checks, excite, identify, log, payload, policy_checks, replay, report, robot_file, stand
 
 __getattr__ = lazy_attributes(__name__)
-
-__all__ = [
-    "bag", "checks", "excite", "identify", "joint_checks", "log", "payload", "policy_checks", "replay", "report",
-    "robot_file", "stand",
-]  # fmt: skip

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from legged_gym.common.errors import UserError
-from legged_gym.this_robot.fit import BACKLASH_DT, FITTED, Fit, fit
+from legged_gym.this_robot.fit import BACKLASH_DT, Fit, fit
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.robot_file import Interval, ThisRobot
+from legged_gym.this_robot.robot_file import IDENTIFIED, Interval, ThisRobot
 from legged_gym.this_robot.stand import Stand
 
-_BASE_TURNS = 0.15
-"""A base in a stand turns slower than this, RMS, rad/s."""
-_HARDLY = 0.02
-"""A joint whose motion is smaller than this hardly moved, RMS, rad."""
+_BASE_TURNS, _HARDLY = 0.15, 0.02
+"""A base in a stand turns slower than this, rad/s, and a joint that moves less than this, rad, hardly moved; RMS."""
 _DELAY_KNOWN = 5e-4
 """Clocks that jitter leave a delay unsure by so much, s, whatever the fit says."""
 _NEVER = {
@@ -26,21 +24,13 @@ _NEVER = {
 }
 _HINTS = {
     "zero_offset": "log it once more with the stand tilted, so that gravity turns the joint",
-    "strength": "a longer log, or larger motion",
-    "armature": "faster motion",
-    "viscous_friction": "faster motion, and two sets of gains",
-    "dry_friction": "slower motion",
-    "backlash": "a log with less noise",
-}
+    "strength": "a longer log, or larger motion", "viscous_friction": "faster motion, and two sets of gains",
+    "armature": "faster motion", "dry_friction": "slower motion", "backlash": "a log with less noise",
+}  # fmt: skip
 
 
 def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[ThisRobot, Fit]:
-    """Find out what a robot is like.
-
-    Args:
-        stand: Its description.
-        logs: Of the robot in its stand.
-        threads: Predictions at a time.
+    """Find out what a robot is like, from logs of it in its stand, with so many predictions at a time.
 
     Raises:
         UserError: A log that can't tell anything: the robot walked, or other joints.
@@ -51,51 +41,41 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
     found = fit(stand, logs, threads)
     robot = ThisRobot(stand.task, {name: {} for name in stand.joint_names}, made_from=[log.name for log in logs])
     robot.not_told.update(_NEVER)
-    coarse = max(log.dt for log in logs) > BACKLASH_DT
-    for name in FITTED:
-        if name == "backlash" and coarse:
+    for name in IDENTIFIED:
+        if name == "backlash" and max(log.dt for log in logs) > BACKLASH_DT:
             robot.not_told[name] = f"rows more than {1e3 * BACKLASH_DT:g} ms apart don't show it: log at 500 Hz"
             continue
         values, halves = found.of(name)
         if name == "backlash":
             # A motor that crosses less play than its encoder's noise does not show.
             halves = np.maximum(halves, found.noise)
+        expected = np.ptp(found.prior[found.where[name]], axis=1)
         for joint, label in enumerate(stand.joint_names):
-            reason = _reason(name, found.moved[joint], 2.0 * halves[joint], float(np.ptp(found.prior_of(name)[joint])))
-            if reason:
-                robot.not_told[f"{name} of {label}"] = reason
+            moved, width = found.moved[joint], 2.0 * halves[joint]
+            if moved < _HARDLY:
+                reason = f"the joint hardly moved ({moved:.3f} rad RMS): excite it"
+            elif width > 0.5 * expected[joint]:
+                reason = f"its interval is {width:.2g} wide, more than half of what is expected anyway: {_HINTS[name]}"
             else:
                 robot.joints[label][name] = _interval(values[joint], halves[joint], name != "zero_offset")
+                continue
+            robot.not_told[f"{name} of {label}"] = reason
     delays, halves = found.of("delay")
     robot.delay = _interval(delays[0], max(halves[0], _DELAY_KNOWN), True)
     return robot, found
-
-
-def require_stand(log: RobotLog) -> None:
-    """Refuse a log of a robot whose base was free.
-
-    Raises:
-        UserError: Its base turned, or a policy moved it.
-    """
-    turning = float(np.sqrt(np.square(log["gyro"]).sum(1).mean()))
-    leaning = float(np.degrees(np.arccos(np.clip(log.gravity @ log.gravity.mean(0), -1.0, 1.0)).max()))
-    if turning > _BASE_TURNS or ("action" in log and np.abs(np.nan_to_num(log["action"])).max() > 0.0):
-        raise UserError(
-            f"{log.name}: joint parameters can't be told from walking alone (its base turns by {turning:.2f} rad/s, "
-            f"leans by up to {leaning:.0f}°): log the robot in its stand, with the trajectory of excite.py"
-        )
-
-
-def _reason(name: str, moved: float, width: float, prior: float) -> str:
-    """Return why a value can't be told, or nothing."""
-    if moved < _HARDLY:
-        return f"the joint hardly moved ({moved:.3f} rad RMS): excite it"
-    if width > 0.5 * prior:
-        return f"its interval is {width:.2g} wide, more than half of what is expected anyway: {_HINTS[name]}"
-    return ""
 
 
 def _interval(value: float, half: float, positive: bool) -> Interval:
     least = 0.0 if positive else -np.inf
     low, middle, high = (max(least, float(end)) for end in (value - half, value, value + half))
     return low, middle, high
+
+
+def require_stand(log: RobotLog) -> None:
+    """Raise a :class:`UserError` if a robot was not in its stand: its base turned, or a policy moved it."""
+    turning = float(np.sqrt(np.square(log["gyro"]).sum(1).mean()))
+    leaning = float(np.degrees(np.arccos(np.clip(log.gravity @ log.gravity.mean(0), -1.0, 1.0)).max()))
+    if turning > _BASE_TURNS or ("action" in log and np.abs(np.nan_to_num(log["action"])).max() > 0.0):
+        moved = f"its base turns by {turning:.2f} rad/s, leans by up to {leaning:.0f}°"
+        raise UserError(f"{log.name}: joint parameters can't be told from walking alone ({moved}): log the robot in "
+                        "its stand, with the trajectory of excite.py")  # fmt: skip

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 
-from legged_gym.this_robot.prediction import Chunk, running_mean
+from legged_gym.this_robot.prediction import Chunk, at_times, running_mean
 from legged_gym.this_robot.stand import GRAVITY, QUANTITIES, Stand
 
 
@@ -19,46 +20,41 @@ def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
 
     Everything else is the same for a robot whose joint is turned, so that nothing but gravity shows its zero.
     """
-    model, found = stand.model_of(stand.nominal()), np.zeros(stand.num_dof)
-    data = mujoco.MjData(model)
-    for piece in pieces:
-        model.opt.gravity[:] = GRAVITY * piece.down
-        rows = piece.position[:: max(1, len(piece.time) // 20)]
-        for joint in range(stand.num_dof):
-            changes = []
-            for row in rows:
-                torques = []
-                for turn in (-0.01, 0.01):
-                    data.qpos[:] = row
-                    data.qpos[joint] += turn
-                    mujoco.mj_forward(model, data)
-                    torques.append(data.qfrc_bias.copy())
-                changes.append((torques[1] - torques[0]) / 0.02)
-            found[joint] = max(found[joint], np.sqrt(np.square(changes).sum(1).mean()))
-    return found
+    found = np.zeros((len(pieces), stand.num_dof))
+    for i, piece in enumerate(pieces):
+        model, position = _links_alone(stand, piece), piece.position[:: max(1, len(piece.time) // 20)]
+        still = np.zeros_like(position)
+        for joint, turn in enumerate(0.01 * np.eye(stand.num_dof)):
+            low, high = (_needed(model, position + shift, still, still) for shift in (-turn, turn))
+            found[i, joint] = np.sqrt(np.square((high - low) / 0.02).sum(1).mean())
+    return found.max(0)
 
 
 def regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
     """Return strength, armature, viscous and dry friction of each joint, (4, D), by regression on inverse dynamics."""
     width = max(3, round(0.02 / chunk.dt)) + 2
     rows = np.arange(2 * width, len(chunk.time) - 2 * width, max(1, len(chunk.time) // 800))
-    position, speed, force, drive = (values[rows] for values in _smooth_motion(chunk, delay, 0.02))
+    position, speed, force, asked = (values[rows] for values in _smooth_motion(chunk, delay, 0.02))
     needed = _needed(_links_alone(stand, chunk), position, speed, force)
-    nominal = np.stack([getattr(stand.nominal(), name) for name in QUANTITIES[:4]])
-    found = np.empty((4, stand.num_dof))
-    # A weak pull to the nominal robot keeps what the motion does not show.
-    pull = np.diag([0.3, 3.0, 0.3, 0.3])
+    usual, found = np.stack([getattr(stand.nominal(), name) for name in QUANTITIES[:4]]), np.empty((4, stand.num_dof))
     for joint in range(stand.num_dof):
-        columns = [drive[:, joint], -force[:, joint], -speed[:, joint], -np.tanh(speed[:, joint] / 0.05)]
-        table = np.vstack([np.stack(columns, axis=1), pull])
-        wanted = np.concatenate((needed[:, joint], pull @ nominal[:, joint]))
-        found[:, joint] = np.linalg.lstsq(table, wanted, rcond=None)[0]
+        columns = [asked[:, joint], -force[:, joint], -speed[:, joint], -np.tanh(speed[:, joint] / 0.05)]
+        found[:, joint] = _explained(needed[:, joint], columns, [0.3, 3.0, 0.3, 0.3], usual[:, joint])
     return np.clip(found, [[0.5], [1e-3], [0.0], [0.0]], [[1.5], [0.1], [0.5], [0.5]])
+
+
+def _explained(wanted: np.ndarray, columns: list[np.ndarray], pull: ArrayLike, usual: ArrayLike) -> np.ndarray:
+    """Return the factors of columns that sum up to what is wanted, (n,).
+
+    A weak pull to usual factors settles what does not show.
+    """
+    table = np.vstack((np.stack(columns, axis=1), np.diag(pull)))
+    return np.linalg.lstsq(table, np.concatenate((wanted, np.multiply(pull, usual))), rcond=None)[0]
 
 
 def shifted(chunk: Chunk, delay: float) -> np.ndarray:
     """Return the targets that act at a chunk's times if they are ``delay`` late, s, rad, (T, D)."""
-    return np.stack([np.interp(chunk.time - delay, chunk.time, column) for column in chunk.target.T], axis=1)
+    return at_times(chunk.time - delay, chunk.time, chunk.target)
 
 
 def _smooth_motion(chunk: Chunk, delay: float, seconds: float) -> tuple[np.ndarray, ...]:
@@ -70,10 +66,11 @@ def _smooth_motion(chunk: Chunk, delay: float, seconds: float) -> tuple[np.ndarr
 
 
 def _links_alone(stand: Stand, chunk: Chunk) -> mujoco.MjModel:
-    """Return the nominal robot without armature and friction, in a chunk's gravity."""
+    """Return the nominal robot without armature, friction and stops, in a chunk's gravity."""
     bare = dataclasses.replace(stand.nominal(), **dict.fromkeys(QUANTITIES[1:4], np.zeros(stand.num_dof)))  # type: ignore[arg-type]
     model = stand.model_of(bare)
     model.opt.gravity[:] = GRAVITY * chunk.down
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
     return model
 
 
@@ -92,7 +89,7 @@ class Explanation:
     """How well a wiring explains the torques that each joint was asked for, (D,) each."""
 
     left: np.ndarray
-    """Share of each joint's torque that stays unexplained, (D,)."""
+    """Share of each joint's torque that stays unexplained."""
     strength: np.ndarray
     sure: np.ndarray
     """Whether the motion shows it."""
@@ -117,70 +114,52 @@ class Dynamics:
         self._model = _links_alone(stand, chunk)
 
     def explain(self, order: np.ndarray, signs: np.ndarray, zeros: bool = False) -> Explanation:
-        """Regress the torques asked for on those needed, where joint ``i`` of the log is ``order[i]`` in truth.
+        """Regress the torques asked for on those needed, where joint ``i`` of the log is ``order[i]`` in truth, (D,).
 
-        Args:
-            order: (D,).
-            signs: By which the true joints turn, (D,).
-            zeros: Whether to estimate the zeros of the joints as well.
+        The true joints turn by ``signs``, (D,). ``zeros`` are estimated, too, if so asked.
         """
         place, count = np.argsort(order), self._count
         needed = self._needed(place, signs)
-        found = Explanation(np.ones(count), np.ones(count), np.zeros(count, bool), np.zeros(count))
-        for joint in range(count):
-            true, asked = order[joint], self._asked[:, joint]
-            speed, force = self._speed[:, joint], self._force[:, joint]
+        rows = []
+        for joint, true in enumerate(order):
+            asked, speed, force = self._asked[:, joint], self._speed[:, joint], self._force[:, joint]
             motion = needed[:, true] * signs[joint]
             columns = [motion, force, speed, np.tanh(speed / 0.05), np.ones(len(speed))]
-            # Armature and friction are positive; a weak pull to usual values settles what does not show.
             pull, usual = [0.3, 20.0, 2.0, 1.0, 0.2], [1.0, 0.01, 0.03, 0.03, 0.0]
             if zeros:
                 shift = np.where(np.arange(count) == true, 0.05, 0.0)
                 columns.append((needed - self._needed(place, signs, shift))[:, true] / 0.05)
                 pull, usual = [*pull, 10.0], [*usual, 0.0]
-            table = np.vstack([np.stack(columns, axis=1), np.diag(pull)])
-            factors = np.linalg.lstsq(table, np.concatenate((asked, np.multiply(pull, usual))), rcond=None)[0]
+            factors = _explained(asked, columns, pull, usual)
             rest = asked - np.stack(columns, axis=1) @ factors
-            found.left[joint] = np.std(rest) / max(np.std(asked), 0.05)
-            found.strength[joint] = 1.0 / np.clip(factors[0], 0.1, 10.0)
-            found.sure[joint] = np.std(motion) > 0.12 and np.std(factors[0] * motion) > 2.0 * np.std(rest)
+            left, strength = np.std(rest) / max(np.std(asked), 0.05), 1.0 / np.clip(factors[0], 0.1, 10.0)
+            sure = np.std(motion) > 0.12 and np.std(factors[0] * motion) > 2.0 * np.std(rest)
             # A wrong angle in the log asks for torque that nothing needs; one in the motor, for gravity's elsewhere.
-            found.zero[joint] = -factors[4] / self._chunk.kp[joint] + (factors[5] if zeros else 0.0)
-        return found
+            rows.append((left, strength, sure, -factors[4] / self._chunk.kp[joint] + (factors[5] if zeros else 0.0)))
+        return Explanation(*map(np.array, zip(*rows, strict=True)))
 
-    def rewired(self, good: list[int], plain: Explanation) -> Iterator[tuple[tuple[int, ...], str]]:
+    def rewired(self, good: list[int], plain: Explanation) -> Iterator[tuple[list[int], str]]:
         """Find exchanges and turned motors that explain the torques much better than the plain wiring."""
-        names = self._stand.joint_names
-        known: set[int] = set()
+        names, known = self._stand.joint_names, set[int]()
         poor = [j for j in good if plain.poor[j] > 0.4]
-        options: list[tuple[float, tuple[int, ...], str]] = []
-        for joint in poor:
-            signs = np.ones(self._count)
-            signs[joint] = -1.0
-            gain = self._gain(np.arange(self._count), signs, (joint,), plain)
-            options.append(
-                (gain, (joint,), f"{names[joint]} turns the wrong way round: flip the sign of its target and angle")
-            )
+        same, alike = np.arange(self._count), np.ones(self._count)
+        options = [([joint], same, np.where(same == joint, -1.0, 1.0),
+                    f"{names[joint]} turns the wrong way round: flip the sign of its target and angle")
+                   for joint in poor]  # fmt: skip
         for one, two in itertools.combinations(good, 2):
             if one in poor or two in poor:
-                order = np.arange(self._count)
-                order[[one, two]] = two, one
-                gain = self._gain(order, np.ones(self._count), (one, two), plain)
-                options.append(
-                    (gain, (one, two), f"the motors of {names[one]} and {names[two]} are swapped, with their encoders")
-                )
-        for gain, which, text in sorted(options, reverse=True):
-            if gain > 0.3 and not known & set(which):
+                order = np.where(same == one, two, np.where(same == two, one, same))
+                text = f"the motors of {names[one]} and {names[two]} are swapped, with their encoders"
+                options.append(([one, two], order, alike, text))
+        gains = [(np.mean((plain.poor - self.explain(order, signs).poor)[which]), which, text)
+                 for which, order, signs, text in options]  # fmt: skip
+        for gain, which, text in sorted(gains, reverse=True):
+            if gain > 0.3 and not known & {*which}:
                 known.update(which)
                 yield which, text
 
-    def _gain(self, order: np.ndarray, signs: np.ndarray, which: tuple[int, ...], plain: Explanation) -> float:
-        """Return by how much better this explains some joints' torques."""
-        other = self.explain(order, signs)
-        return float(np.mean(plain.poor[list(which)]) - np.mean(other.poor[list(which)]))
-
     def _needed(self, place: np.ndarray, signs: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
         """Return the torques that the links need, in the description's order, N·m, (R, D)."""
-        turned = (signs[place] * values[:, place] for values in (self._position, self._speed, self._force))
-        position, speed, force = turned
+        motion = (self._position, self._speed, self._force)
+        position, speed, force = (signs[place] * values[:, place] for values in motion)
         return _needed(self._model, position + shift, speed, force)

@@ -1,23 +1,22 @@
-"""Logs of a robot or of its simulation: one format, as CSV or NumPy, that docs/robot_log.md describes."""
+"""Logs of a robot or of its simulation: one format, as CSV, NumPy or ROS 2 bag, that docs/robot_log.md describes."""
 
 from __future__ import annotations
 
 import csv
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from legged_gym import this_robot
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import check_writable, plain_file, written
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(NamedTuple):
     """A quantity that a log can hold."""
 
     unit: str
@@ -47,12 +46,14 @@ SIGNALS = {
     "voltage": Signal("V", ("",), False, "of the battery"),
 }
 """By their names in a NumPy file; a CSV's columns are ``name``, ``name_x`` or ``name_<joint>``."""
-
-
-SENSOR_NOISE: dict[str, Any] = dict(position_noise=5e-4, velocity_noise=0.05, gyro_noise=0.01, gravity_noise=0.002)
-"""Of simulated logs, by the names of :class:`~legged_gym.this_robot.stand.Truth`: standard deviations."""
+SENSOR_NOISE = {"position": 5e-4, "velocity": 0.05, "gyro": 0.01, "gravity": 0.002}
+"""Standard deviations of simulated logs."""
 _LARGEST = 1e6
 """No signal comes near, in its unit; times do, which may count from 1970."""
+
+
+_JOINTS = "joint_states"
+"""A ``sensor_msgs/JointState`` gives names, positions and velocities; its stamps are the log's rows."""
 
 
 @dataclass
@@ -95,9 +96,9 @@ class RobotLog:
         w, x, y, z = self.values["quaternion"].T
         return np.stack([2.0 * (w * y - x * z), -2.0 * (w * x + y * z), 2.0 * (x * x + y * y) - 1.0], axis=1)
 
-    def rows(self, first: int, last: int) -> RobotLog:
-        """Return the rows from ``first`` up to, not including, ``last``."""
-        return RobotLog(self.joint_names, {k: v[first:last] for k, v in self.values.items()}, self.name)
+    def rows(self, first: int, last: int, every: int = 1) -> RobotLog:
+        """Return one in ``every`` rows from ``first`` up to, not including, ``last``."""
+        return RobotLog(self.joint_names, {k: v[first:last:every] for k, v in self.values.items()}, self.name)
 
     def in_order(self, joint_names: list[str]) -> RobotLog:
         """Return the log with its joints in another order.
@@ -106,38 +107,31 @@ class RobotLog:
             UserError: The joints are not the same ones.
         """
         if sorted(joint_names) != sorted(self.joint_names):
-            raise UserError(f"{self.name}: its joints are {', '.join(self.joint_names)}; "
-                            f"the robot's are {', '.join(joint_names)}")  # fmt: skip
+            own, others = ", ".join(self.joint_names), ", ".join(joint_names)
+            raise UserError(f"{self.name}: its joints are {own}; the robot's are {others}")
         order = [self.joint_names.index(name) for name in joint_names]
-        per_joint = {name for name, signal in SIGNALS.items() if signal.labels is None}
-        values = {k: v[:, order] if k in per_joint else v for k, v in self.values.items()}
+        values = {k: v[:, order] if SIGNALS[k].labels is None else v for k, v in self.values.items()}
         return RobotLog(list(joint_names), values, self.name)
 
 
-def write_log(log: RobotLog, path: str) -> None:
-    """Write a log as ``.csv`` or ``.npz``.
+def write_log(log: RobotLog, path: str, signals: Iterable[str] = SIGNALS) -> None:
+    """Write those of these signals that a log has as ``.csv`` or ``.npz``.
 
     Raises:
         UserError: Another ending, or the file can't be written.
     """
     check_log_path(path)
+    values = {name: log[name] for name in signals if name in log}
     with written(path) as part:
         if path.endswith(".npz"):
-            np.savez_compressed(part, joint_names=np.array(log.joint_names), **log.values)  # type: ignore[arg-type]
+            np.savez_compressed(part, joint_names=np.array(log.joint_names), **values)  # type: ignore[arg-type]
             return
-        names = [
-            n for k, v in log.values.items() for n in _columns(k, log.joint_names, 1 if v.ndim == 1 else v.shape[1])
-        ]
-        table = np.column_stack(list(log.values.values()))
-        np.savetxt(part, table, "%.7g", ",", header=",".join(names), comments="")
+        names = [column for k, v in values.items() for column in _columns(k, log.joint_names, v[:1].size)]
+        np.savetxt(part, np.column_stack([*values.values()]), "%.7g", ",", header=",".join(names), comments="")
 
 
 def check_log_path(path: str) -> None:
-    """Find out early whether a log can be written.
-
-    Raises:
-        UserError: Another ending than ``.csv`` or ``.npz``, or nothing can be written there.
-    """
+    """Raise a :class:`UserError` if nothing can be written there, or the ending is neither ``.csv`` nor ``.npz``."""
     if not path.endswith((".csv", ".npz")):
         raise UserError(f"a log is written as .csv or .npz, not as '{path}'")
     check_writable(path)
@@ -161,20 +155,21 @@ def read_log(path: str) -> RobotLog:
         elif path.endswith(".csv"):
             joints, values = _read_csv(path)
         elif path.endswith(".mcap") or (Path(path) / "metadata.yaml").is_file():
-            joints, values = this_robot.bag.read_bag(path)
+            joints, values = _read_bag(path)
         else:
             raise UserError(f"'{path}' is no log: a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
     except (OSError, EOFError, ValueError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
-    return _checked(RobotLog(joints, values, Path(path).name))
+    log = RobotLog(joints, values, Path(path).name)
+    for problem in _problems(log):
+        raise UserError(f"{log.name}: {problem}")
+    return log
 
 
 def _columns(name: str, joints: list[str], count: int) -> list[str]:
-    labels = SIGNALS[name].labels
-    if labels is None:
-        labels = tuple(joints)
-    elif not labels:
-        labels = tuple(str(i) for i in range(count))
+    """Return the names of a signal's columns; ``count`` is how many there are where no names say it."""
+    fixed = SIGNALS[name].labels
+    labels = joints if fixed is None else fixed or [str(i) for i in range(count)]
     return [f"{name}_{label}" if label else name for label in labels]
 
 
@@ -184,71 +179,117 @@ def _read_csv(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
         if not any(line.strip() for line in file):
             raise ValueError("it has no rows")
     table = np.atleast_2d(np.genfromtxt(path, delimiter=",", skip_header=1))
-    if table.shape[1] != len(header) or len(set(header)) != len(header):
+    given = dict(zip(header, table.T, strict=False))
+    if table.shape[1] != len(header) or len(given) != len(header):
         raise ValueError(f"its header names {len(set(header))} columns, the first row has {table.shape[1]}")
     joints = [column.removeprefix("position_") for column in header if column.startswith("position_")]
     values: dict[str, np.ndarray] = {}
-    known: set[str] = set()
     for name, signal in SIGNALS.items():
-        count = sum(column.startswith(f"{name}_") for column in header)
-        columns = _columns(name, joints, count)
-        if columns and set(columns) <= set(header):
-            found = table[:, [header.index(column) for column in columns]]
+        columns = _columns(name, joints, sum(column.startswith(f"{name}_") for column in header))
+        if columns and given.keys() >= {*columns}:
+            found = np.stack([given.pop(column) for column in columns], axis=1)
             values[name] = found[:, 0] if signal.labels == ("",) else found
-            known.update(columns)
-    for column in header:
-        if column not in known:
-            expected = [c for name in SIGNALS for c in _columns(name, joints, 0)]
-            raise ValueError(f"column '{column}' belongs to no complete signal: {near_names(column, expected)}")
+    if given:
+        column = next(iter(given))
+        near = near_names(column, [c for name in SIGNALS for c in _columns(name, joints, 0)])
+        raise ValueError(f"column '{column}' belongs to no complete signal: {near}")
     return joints, values
 
 
-def _checked(log: RobotLog) -> RobotLog:
+def _problems(log: RobotLog) -> Iterator[str]:
+    """Say what is wrong with a log, and make its values floats; what comes later holds where nothing was wrong yet."""
     for name, values in log.values.items():
         if name not in SIGNALS:
-            raise UserError(f"{log.name}: unknown signal '{name}': {near_names(name, SIGNALS)}")
+            yield f"unknown signal '{name}': {near_names(name, SIGNALS)}"
+        if values.ndim == 0:
+            yield f"signal '{name}' is a single number, not one for each row"
         labels = SIGNALS[name].labels
         width = len(log.joint_names) if labels is None else len(labels)
-        if values.ndim == 0:
-            raise UserError(f"{log.name}: signal '{name}' is a single number, not one for each row")
         rows = log.values.get("time", values).size
         shape = (rows,) if labels == ("",) else (rows, width or values.shape[-1])
         if values.shape != shape:
-            raise UserError(f"{log.name}: signal '{name}' has the shape {values.shape}, it should be {shape}")
+            yield f"signal '{name}' has the shape {values.shape}, it should be {shape}"
         if values.dtype.kind not in "fiu":
-            raise UserError(f"{log.name}: signal '{name}' holds no numbers")
-        log.values[name] = values.astype(float)
-        if SIGNALS[name].needed and not np.isfinite(log.values[name]).all():
-            raise UserError(
-                f"{log.name}: signal '{name}' has {int((~np.isfinite(values)).sum())} values that are no numbers"
-            )
-        beyond = np.abs(log.values[name]) > _LARGEST
-        if beyond.any() and "time" not in name:
-            raise UserError(f"{log.name}: signal '{name}' has {int(beyond.sum())} values beyond {_LARGEST:g}")
-        if name in ("kp", "kd") and (log.values[name] < 0.0).any():
-            raise UserError(f"{log.name}: signal '{name}' has gains below 0")
+            yield f"signal '{name}' holds no numbers"
+        log.values[name] = values = values.astype(float)
+        if SIGNALS[name].needed and not np.isfinite(values).all():
+            yield f"signal '{name}' has {int((~np.isfinite(values)).sum())} values that are no numbers"
+        beyond = int((np.abs(values) > _LARGEST).sum())
+        if beyond and "time" not in name:
+            yield f"signal '{name}' has {beyond} values beyond {_LARGEST:g}"
+        if name in ("kp", "kd") and (values < 0.0).any():
+            yield f"signal '{name}' has gains below 0"
     if len(set(log.joint_names)) != len(log.joint_names):
-        raise UserError(f"{log.name}: names a joint twice: {', '.join(log.joint_names)}")
-    missing = [name for name, signal in SIGNALS.items() if signal.needed and name not in log.values]
-    if missing:
-        raise UserError(f"{log.name}: lacks the signal '{missing[0]}' ({SIGNALS[missing[0]].meaning})")
+        yield f"names a joint twice: {', '.join(log.joint_names)}"
+    for name, signal in SIGNALS.items():
+        if signal.needed and name not in log:
+            yield f"lacks the signal '{name}' ({signal.meaning})"
     if "gravity" not in log and "quaternion" not in log:
-        raise UserError(f"{log.name}: lacks 'gravity' and 'quaternion': one of them is needed")
+        yield "lacks 'gravity' and 'quaternion': one of them is needed"
     for name in ("gravity", "quaternion"):
-        if name in log and (np.linalg.norm(log.values[name], axis=1) < 0.1).any():
-            raise UserError(f"{log.name}: signal '{name}' has rows without a direction")
+        if name in log and not (np.linalg.norm(log[name], axis=1) >= 0.1).all():
+            yield f"signal '{name}' has rows without a direction"
     if len(log.time) < 10:
-        raise UserError(f"{log.name}: needs at least 10 rows, has {len(log.time)}")
+        yield f"needs at least 10 rows, has {len(log.time)}"
     steps = np.diff(log.time)
     if (steps < 0.0).any():
         row, times = int(np.argmax(steps < 0.0)), int((steps < 0.0).sum())
-        raise UserError(
-            f"{log.name}: time goes back by {-steps[row]:.3g} s after row {row}, {times} times in all: use one clock "
-            "that nobody sets, and write rows in order"
-        )
+        yield (f"time goes back by {-steps[row]:.3g} s after row {row}, {times} times in all: use one clock that "
+               "nobody sets, and write rows in order")  # fmt: skip
     if log.dt <= 0.0:
-        raise UserError(
-            f"{log.name}: {(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written twice, "
-            "or times with too few digits"
-        )
-    return log
+        yield (f"{(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written twice, or times "
+               "with too few digits")  # fmt: skip
+
+
+def _read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Read ``/joint_states``, ``/imu``, and arrays called like further signals, from an MCAP file or a bag's folder.
+
+    The rows are those of ``/joint_states``, with the last message so far of each other topic.
+    """
+    try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError as error:
+        raise UserError(f"{path}: bags need an extra ({error}): pip install -e '.[bag]'") from error
+    joints: list[str] = []
+    series: dict[str, list[tuple[float, np.ndarray]]] = {}
+    try:
+        with AnyReader([Path(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as bag:
+            for connection, nanoseconds, data in bag.messages():
+                topic = connection.topic.strip("/").split("/")[-1]
+                message: Any = bag.deserialize(data, connection.msgtype)
+                joints = joints or (list(message.name) if topic == _JOINTS else [])
+                for name, values in _parts(topic, message, joints).items():
+                    series.setdefault(name, []).append((1e-9 * nanoseconds, values))
+    # The reader meets damaged files with errors of all kinds.
+    except Exception as error:
+        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    if not joints:
+        raise UserError(f"{path}: has no topic '/{_JOINTS}'")
+    return joints, _together(series)
+
+
+def _parts(topic: str, message: Any, joints: list[str]) -> dict[str, np.ndarray]:
+    """Return the signals in a topic's message."""
+    if topic == _JOINTS:
+        order = [list(message.name).index(name) for name in joints]
+        return {"position": message.position[order], "velocity": message.velocity[order]}
+    if topic == "imu":
+        turn, quat, stamp = message.angular_velocity, message.orientation, message.header.stamp
+        time, quaternion = [stamp.sec + 1e-9 * stamp.nanosec], [quat.w, quat.x, quat.y, quat.z]
+        signals = {"gyro": [turn.x, turn.y, turn.z], "quaternion": quaternion, "imu_time": time}
+        return {name: np.array(values) for name, values in signals.items()}
+    return {topic: np.atleast_1d(np.array(message.data, dtype=float))} if topic in SIGNALS else {}
+
+
+def _together(series: dict[str, list[tuple[float, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """Return all signals at the joints' times, counted from when each has been heard once."""
+    begin = max(samples[0][0] for samples in series.values())
+    times = np.array([time for time, _ in series["position"] if time >= begin])
+    values = {"time": times}
+    for name, samples in series.items():
+        rows = np.searchsorted([time for time, _ in samples], times, side="right") - 1
+        found = np.stack([sample for _, sample in samples])[rows]
+        values[name] = found[:, 0] if SIGNALS[name].labels == ("",) else found
+    offset = times[0] if len(times) else 0.0
+    return {name: found - offset if name in ("time", "imu_time") else found for name, found in values.items()}

@@ -7,37 +7,27 @@ from collections.abc import Iterator
 import numpy as np
 
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles
-from legged_gym.this_robot.checks import Finding, judged
 from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.signal_checks import Finding, judged
 
-_ALIKE, _SAME = 0.1, 0.3
-"""What an action and what a term may differ by, as a share of its usual size."""
-_SCALE = (0.8, 1.25)
+_ALIKE, _SAME, _SCALE = 0.1, 0.3, (0.8, 1.25)
+"""What an action and what a term may differ by, as a share of its usual size, and a term's factor."""
 
 
 def check_policy(log: RobotLog, policy: PolicyFiles) -> list[Finding]:
-    """Check observations and actions of a log against a policy.
-
-    Args:
-        log: Of a robot that the policy moves.
-        policy: As it was exported.
+    """Check observations and actions in a log of a robot that a policy moves.
 
     Raises:
         UserError: The log's joints are others.
     """
-    config = policy.config
-    log = _control_rows(log.in_order(config.joint_names), config.control_dt)
+    log = log.in_order(policy.config.joint_names)
+    # One row for each control step.
+    log = log.rows(0, len(log.time), max(1, round(policy.config.control_dt / log.dt)))
     if "observation" not in log:
         missing = Finding("observation", None, "the log has no observation: write what the estimator is fed")
-        return [missing, *_check_actions(log, policy, False)]
-    found = list(_check_observation(log, config))
-    return [*found, *_check_actions(log, policy, all(finding.passed for finding in found))]
-
-
-def _control_rows(log: RobotLog, dt: float) -> RobotLog:
-    """Return one row for each control step: where the action, or else the clock, moves on."""
-    every = max(1, round(dt / log.dt))
-    return RobotLog(log.joint_names, {name: values[::every] for name, values in log.values.items()}, log.name)
+        return [missing, _check_actions(log, policy, False)]
+    found = list(_check_observation(log, policy.config))
+    return [*found, _check_actions(log, policy, all(finding.passed for finding in found))]
 
 
 def _check_observation(log: RobotLog, config: ControllerConfig) -> Iterator[Finding]:
@@ -63,11 +53,9 @@ def _check_observation(log: RobotLog, config: ControllerConfig) -> Iterator[Find
 
 def _check_terms(log: RobotLog, config: ControllerConfig, newest: np.ndarray) -> Finding:
     known = {
-        "base_ang_vel": log["gyro"],
-        "projected_gravity": log.gravity,
+        "base_ang_vel": log["gyro"], "projected_gravity": log.gravity, "dof_vel": log["velocity"],
         "dof_pos": log["position"] - config.default_angles,
-        "dof_vel": log["velocity"],
-    }
+    }  # fmt: skip
     if "command" in log:
         known["commands"] = log["command"]
     if "action" in log:
@@ -83,21 +71,22 @@ def _check_terms(log: RobotLog, config: ControllerConfig, newest: np.ndarray) ->
 
 def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
     """Say how columns differ from what they should be, or nothing."""
-    usual = float(np.sqrt(np.square(expected[3:]).mean()))
+    earlier, later, seen_earlier, seen = expected[2:-1], expected[3:], seen[2:-1], seen[3:]
+    powers = np.square(later).mean(0)
+    usual = float(np.sqrt(powers.mean()))
+    if usual < 1e-3:
+        return ""
 
     def off(difference: np.ndarray) -> float:
         return float(np.sqrt(np.square(difference).mean())) / usual
 
-    if usual < 1e-3:
-        return ""
-    factors = (seen[3:] * expected[3:]).sum(0) / np.maximum(np.square(expected[3:]).sum(0), 1e-12)
-    bad = (np.square(expected[3:]).mean(0) > 1e-6) & ~((factors > _SCALE[0]) & (factors < _SCALE[1]))
-    plain = off(seen[3:] - expected[3:])
-    for word, a, b in (("late", seen[3:], expected[2:-1]), ("early", seen[2:-1], expected[3:])):
-        if off(a - b) < 0.5 * min(plain, _ALIKE):
+    factors = (seen * later).mean(0) / np.maximum(powers, 1e-12 / len(later))
+    bad = (powers > 1e-6) & ~((factors > _SCALE[0]) & (factors < _SCALE[1]))
+    plain = off(seen - later)
+    for word, difference in (("late", seen - earlier), ("early", seen_earlier - later)):
+        if off(difference) < 0.5 * min(plain, _ALIKE):
             return f"is one step {word}: write what was given to the networks in this step"
-    shift = (seen[3:] - expected[3:]).mean(0)
-    moved, scaled = off(seen[3:] - shift - expected[3:]), off(seen[3:] - factors * expected[3:])
+    moved, scaled = off(seen - later - (seen - later).mean(0)), off(seen - factors * later)
     if plain > _ALIKE and moved + 0.01 < min(0.5 * plain, _SAME, scaled):
         return "is off by constants: another pose, or the usual pose is missing or added"
     if scaled < _SAME and bad.any():
@@ -110,22 +99,14 @@ def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
     return "is not what was logged: wrong order, sign, or another term in its place"
 
 
-def _check_actions(log: RobotLog, policy: PolicyFiles, fed: bool) -> Iterator[Finding]:
+def _check_actions(log: RobotLog, policy: PolicyFiles, fed: bool) -> Finding:
     if "action" not in log:
-        yield Finding("action", None, "the log has no action: write what the actor gives")
-        return
-    config = policy.config
-    asked = config.action_scale * log["action"]
-    problems, moved = [], log["target"] - config.default_angles
-    if float(np.sqrt(np.square(moved - asked).mean())) > 0.02:
-        problems.append(
-            f"what the targets add to the usual pose, action scale · action, {_difference(moved, asked) or 'differs'}"
-        )
-    if fed:
-        action = policy.replay(log["observation"].astype(np.float32))
-        off = float(np.sqrt(np.square(action - log["action"]).mean()) / max(float(np.std(action)), 1e-9))
-        if off > _ALIKE:
-            problems.append(
-                "the networks give other actions for these observations: another file, or inputs in another order"
-            )
-    yield judged("action", problems, "the policy's own")
+        return Finding("action", None, "the log has no action: write what the actor gives")
+    moved, asked = log["target"] - policy.config.default_angles, policy.config.action_scale * log["action"]
+    what = f"what the targets add to the usual pose, action scale · action, {_difference(moved, asked) or 'differs'}"
+    problems = [what] if np.sqrt(np.square(moved - asked).mean()) > 0.02 else []
+    action = policy.replay(log["observation"].astype(np.float32)) if fed else log["action"]
+    if np.sqrt(np.square(action - log["action"]).mean()) > _ALIKE * max(float(np.std(action)), 1e-9):
+        text = "the networks give other actions for these observations: another file, or inputs in another order"
+        problems.append(text)
+    return judged("action", problems, "the policy's own")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import mujoco
 import mujoco.rollout
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 from scipy.signal import resample
 
 from legged_gym.common.errors import UserError
@@ -22,21 +24,6 @@ STEP = 0.002
 
 
 @dataclass
-class Candidate(Truth):
-    """A robot, and how its motors close their loops."""
-
-    position_lag: float = 0.0
-    """Age of the angle in the P term, s."""
-    velocity_lag: float = 0.0
-    """Age of the velocity in the D term, s."""
-    mount_roll: float = 0.0
-    mount_pitch: float = 0.0
-    """Angles by which the IMU leans on the base, rad."""
-    lean: float = 5e-4
-    """An error of the angle past which a motor surely leans to one side of its gear's play, rad."""
-
-
-@dataclass
 class Chunk:
     """A piece of a log in which gains and the direction of gravity stay the same."""
 
@@ -45,91 +32,78 @@ class Chunk:
     target: np.ndarray
     position: np.ndarray
     """rad, (T, D)."""
-    first_velocity: np.ndarray
-    """rad/s, (D,)."""
+    velocity: np.ndarray
+    """rad/s, (T, D)."""
     kp: np.ndarray
     kd: np.ndarray
     """(D,)."""
     down: np.ndarray
     """Direction of gravity, base frame, (3,)."""
-    sent: tuple[np.ndarray, np.ndarray] | None = None
-    """Times and values of what was sent, (S,) and (S, D), where the log shows only some of it."""
-    first_row: int = 0
-    """Where it begins in its log."""
-
-    @property
-    def dt(self) -> float:
-        """Usual time between two rows, s."""
-        return float(np.median(np.diff(self.time)))
+    sent: tuple[np.ndarray, np.ndarray]
+    """Times and values of what was sent, (S,) and (S, D): the rows' targets, or more where the log shows only some."""
+    dt: float
+    """Usual time between two rows, s."""
 
 
-def chunks(log: RobotLog, shortest: float = 2.0) -> list[Chunk]:
-    """Cut a log where gains change; pieces shorter than ``shortest`` seconds are left out.
+def chunks(log: RobotLog, shortest: float = 2.0, part: Sequence[float] = (0, 1), filled: bool = False) -> list[Chunk]:
+    """Cut a part of a log, by shares of its rows, where gains change; pieces of less than ``shortest`` s are left out.
+
+    ``filled`` they know what was sent between the rows, at the motors' rate: a motion that begins and ends at rest, and
+    has nothing faster than half the log's rate, is known between its rows.
 
     Raises:
-        UserError: None is left.
+        UserError: No piece is left.
     """
-    gains = np.concatenate((log["kp"], log["kd"]), axis=1)
-    changes = np.flatnonzero(np.abs(np.diff(gains, axis=0)).max(1) > 1e-6) + 1
-    found = []
-    for first, last in zip([0, *changes], [*changes, len(log.time)], strict=True):
-        rows = slice(first, last)
+    begin, end = (round(share * len(log.time)) for share in part)
+    gains = np.concatenate((log["kp"], log["kd"]), axis=1)[begin:end]
+    changes = begin + 1 + np.flatnonzero(np.abs(np.diff(gains, axis=0)).max(1) > 1e-6)
+    ticks, start, found = max(1, round(log.dt / MOTOR_DT)), log["target"][0], []
+    sent_at = log.time[0] + log.seconds / (len(log.time) - 1) * np.arange(len(log.time) * ticks) / ticks
+    sent = start + resample(log["target"] - start, len(sent_at)) if filled else None
+    for first, last in itertools.pairwise([begin, *changes, end]):
         if last - first < 10 or log.time[last - 1] - log.time[first] < shortest:
             continue
-        down = log.gravity[rows].mean(0)
-        early = slice(first, first + max(3, round(0.02 / log.dt)))
-        found.append(Chunk(log.time[rows] - log.time[first], log["target"][rows], log["position"][rows],
-                           log["velocity"][early].mean(0), log["kp"][first], log["kd"][first],
-                           down / np.linalg.norm(down), first_row=first))  # fmt: skip
+        piece, down = log.rows(first, last), log.gravity[first:last].mean(0)
+        time, target = piece.time - piece.time[0], piece["target"]
+        told = (time, target) if sent is None else (sent_at - piece.time[0], sent)
+        found.append(Chunk(time, target, piece["position"], piece["velocity"], piece["kp"][0], piece["kd"][0],
+                           down / np.linalg.norm(down), told, piece.dt))  # fmt: skip
     if not found:
         raise UserError(f"{log.name}: no piece of {shortest:g} s in which the gains stay the same")
     return found
 
 
-def filled_in(log: RobotLog, pieces: list[Chunk]) -> list[Chunk]:
-    """Return pieces of a log with what was sent between its rows, at the motors' rate.
-
-    A motion that begins and ends at rest, and has nothing faster than half the log's rate, is known between its rows.
-    """
-    ticks = max(1, round(log.dt / MOTOR_DT))
-    time = log.time[0] + log.seconds / (len(log.time) - 1) * np.arange(len(log.time) * ticks) / ticks
-    first = log["target"][0]
-    target = first + resample(log["target"] - first, len(time))
-    return [replace(piece, sent=(time - log.time[piece.first_row], target)) for piece in pieces]
-
-
-def predict(stand: Stand, chunk: Chunk, robots: Sequence[Candidate], threads: int = 1) -> np.ndarray:
+def predict(stand: Stand, chunk: Chunk, robots: Sequence[Truth], threads: int = 1) -> np.ndarray:
     """Return what each robot's encoders would show at the chunk's times, rad, (n, T, D).
 
     The D gain and most of the drive live in the model itself: stiffness and damping of its joints.
     """
-    steps = int(np.ceil(chunk.time[-1] / STEP)) + 1
-    models, states, forces = [], [], np.empty((len(robots), steps, stand.num_dof))
+    steps, count = int(np.ceil(chunk.time[-1] / STEP)) + 1, stand.num_dof
+    models, states, forces = [], np.zeros((len(robots), 1 + 2 * count)), np.empty((len(robots), steps, count))
     # Most robots do not differ in what these depend on.
     side, excess, arriving = (functools.cache(functools.partial(f, chunk)) for f in (_side, _excess, _arriving))
+    states[:, 1 + count :] = chunk.velocity[: max(3, round(0.02 / chunk.dt))].mean(0)
     for i, robot in enumerate(robots):
         models.append(_driven_model(stand, chunk, robot))
-        states.append(np.concatenate(([0.0], chunk.position[0] - robot.zero_offset, chunk.first_velocity)))
-        half = 0.5 * np.broadcast_to(robot.backlash, stand.num_dof)
+        states[i, 1 : 1 + count] = chunk.position[0] - robot.zero_offset
         target = arriving(steps, robot.delay) - robot.zero_offset
-        forces[i] = robot.strength * chunk.kp * (target - half * side(steps, robot.delay, robot.lean))
+        play = 0.5 * robot.backlash * side(steps, robot.delay, robot.lean)
+        forces[i] = robot.strength * chunk.kp * (target - play)
         if np.any(robot.stribeck):
             forces[i] -= robot.stribeck * robot.dry_friction * excess(steps, robot.stribeck_speed)
     data = [mujoco.MjData(models[0]) for _ in range(threads)]
     with mujoco.rollout.Rollout(nthread=threads if threads > 1 else 0) as runner:
-        states_out, _ = runner.rollout(
-            models, data, np.stack(states), forces, control_spec=mujoco.mjtState.mjSTATE_QFRC_APPLIED.value
-        )
-    qpos = np.concatenate(
-        (np.stack(states)[:, None, 1 : 1 + stand.num_dof], states_out[:, :-1, 1 : 1 + stand.num_dof]), 1
-    )
-    qvel = np.concatenate((np.stack(states)[:, None, 1 + stand.num_dof :], states_out[:, :-1, 1 + stand.num_dof :]), 1)
-    shown = _between(qpos, qvel, chunk.time / STEP)
-    plays = [0.5 * np.broadcast_to(r.backlash, stand.num_dof) * side(0, r.delay, r.lean) for r in robots]
-    return shown + np.stack([robot.zero_offset for robot in robots])[:, None] + np.stack(plays)
+        applied = mujoco.mjtState.mjSTATE_QFRC_APPLIED.value
+        after, _ = runner.rollout(models, data, states, forces, control_spec=applied)
+    course = np.concatenate((states[:, None], after[:, :-1]), axis=1)
+    qpos, qvel = course[..., 1 : 1 + count], course[..., 1 + count :]
+    # A velocity belongs half a step before its angle.
+    speed = 0.5 * (qvel + np.concatenate((qvel[:, 1:], qvel[:, -1:]), axis=1))
+    shown = CubicHermiteSpline(STEP * np.arange(steps), qpos, speed, axis=1)(chunk.time)
+    return shown + [r.zero_offset + 0.5 * r.backlash * side(0, r.delay, r.lean) for r in robots]
 
 
-def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjModel:
+def _driven_model(stand: Stand, chunk: Chunk, robot: Truth) -> mujoco.MjModel:
     """Return a model with the drive in its joints.
 
     A lag makes of a P gain a little negative damping, and of a D gain a little negative inertia. The step itself
@@ -137,9 +111,7 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     """
     kp, kd = robot.strength * chunk.kp, robot.strength * chunk.kd
     damping = np.maximum(robot.viscous_friction + kd - kp * robot.position_lag, 0.0)
-    inertia = np.maximum(
-        robot.armature - kd * robot.velocity_lag + 0.5 * kp * robot.position_lag**2 - 0.5 * STEP * damping, -5e-4
-    )
+    inertia = robot.armature - kd * robot.velocity_lag + 0.5 * kp * robot.position_lag**2 - 0.5 * STEP * damping
     # How friction creeps follows from the robot's own armature.
     model = stand.model_of(robot)
     model.opt.timestep = STEP
@@ -148,8 +120,14 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Candidate) -> mujoco.MjMode
     model.jnt_stiffness[:] = kp
     model.qpos_spring[:] = 0.0
     model.dof_damping[:] = damping
-    model.dof_armature[:] = inertia
+    model.dof_armature[:] = np.maximum(inertia, -5e-4)
     return model
+
+
+def white_noise(values: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each column's noise, (n,), from rows, (T, n), of a smooth motion."""
+    # Second differences have six times its variance; the median of sizes is 0.67 standard deviations.
+    return np.median(np.abs(np.diff(values, 2, axis=0)), axis=0) / 0.6745 / np.sqrt(6.0)
 
 
 def running_mean(values: np.ndarray, seconds: float, dt: float) -> np.ndarray:
@@ -158,48 +136,33 @@ def running_mean(values: np.ndarray, seconds: float, dt: float) -> np.ndarray:
     return np.stack([np.convolve(column, window / window.sum(), "same") for column in values.T], axis=1)
 
 
+def at_times(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values, (T, n), that are known at some times, (T,), at other ones, (S, n)."""
+    return np.stack([np.interp(times, known, column) for column in values.T], axis=1)
+
+
 def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
     """Return to which side of its gear's play each motor leans, -1 to 1: that of its torque.
 
     At so many steps, (S, D), or if that is 0 at the chunk's times, (T, D).
     """
-    error, (sent, targets) = np.empty_like(chunk.position), chunk.sent or (chunk.time, chunk.target)
-    for joint, target in enumerate(targets.T):
-        error[:, joint] = np.interp(chunk.time - delay, sent, target) - chunk.position[:, joint]
+    error = at_times(chunk.time - delay, *chunk.sent) - chunk.position
     sides = np.tanh(running_mean(error, 0.02, chunk.dt) / lean)
-    return _at_steps(chunk, sides, steps) if steps else sides
-
-
-def _at_steps(chunk: Chunk, values: np.ndarray, steps: int) -> np.ndarray:
-    """Return a chunk's joint values at steps of a simulation, (S, D)."""
-    time = STEP * np.arange(steps)
-    return np.stack([np.interp(time, chunk.time, column) for column in values.T], axis=1)
+    return at_times(STEP * np.arange(steps), chunk.time, sides) if steps else sides
 
 
 def _excess(chunk: Chunk, steps: int, fading: float) -> np.ndarray:
-    """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (n, D)."""
+    """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (S, D)."""
     speed = np.gradient(running_mean(chunk.position, 0.03, chunk.dt), chunk.time, axis=0)
     excess = np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2))
-    return _at_steps(chunk, excess, steps)
+    return at_times(STEP * np.arange(steps), chunk.time, excess)
 
 
 def _arriving(chunk: Chunk, steps: int, delay: float) -> np.ndarray:
     """Return the mean of the targets that the motors hold around each step, rad, (S, D): smooth in the delay."""
     edges = STEP * (np.arange(steps + 1) - 0.5) - delay + 0.5 * SIMULATED_STEP
-    time, target = chunk.sent or (chunk.time, chunk.target)
+    time, target = chunk.sent
     # Each is held until the next; before the first one its target has been there for long.
     time, target = np.concatenate(([time[0] - 1.0], time, [time[-1] + 1.0])), np.vstack((target[:1], target))
     total = np.vstack((np.zeros(target.shape[1]), np.cumsum(np.diff(time)[:, None] * target, axis=0)))
-    integral = np.stack([np.interp(edges, time, column) for column in total.T], axis=1)
-    return np.diff(integral, axis=0) / STEP
-
-
-def _between(qpos: np.ndarray, qvel: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return angles between the steps, (n, T, D), by cubics; a velocity belongs half a step before its angle."""
-    low = np.clip(where.astype(int), 0, qpos.shape[1] - 2)
-    share = (where - low)[None, :, None]
-    speed = 0.5 * (qvel + np.concatenate((qvel[:, 1:], qvel[:, -1:]), axis=1))
-    begin, end = qpos[:, low], qpos[:, low + 1]
-    begin_rise, end_rise = STEP * speed[:, low], STEP * speed[:, low + 1]
-    s2, s3 = share**2, share**3
-    return begin + (3 * s2 - 2 * s3) * (end - begin) + (s3 - 2 * s2 + share) * begin_rise + (s3 - s2) * end_rise
+    return np.diff(at_times(edges, time, total), axis=0) / STEP

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from legged_gym.envs.registry import task_registry
-from legged_gym.evaluation.plots import save_figure
+from legged_gym.evaluation.plots import grid, save_figure
 from legged_gym.simulators.backend import DEFAULT_SIM
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.prediction import Candidate, Chunk, chunks, predict
+from legged_gym.this_robot.prediction import Chunk, chunks, predict
 from legged_gym.this_robot.stand import Stand, Truth, attitude
 from legged_gym.viewers.replay import RecordedSession
 
@@ -19,55 +18,26 @@ when they stand."""
 
 
 def simulated_pieces(stand: Stand, log: RobotLog, truth: Truth) -> list[tuple[Chunk, np.ndarray]]:
-    """Return the pieces of a log in which its gains stay the same, with what a robot does with their targets.
-
-    Args:
-        stand: The robot's description.
-        log: Of the robot in its stand.
-        truth: The simulated robot.
-
-    Returns:
-        Pieces, and its joints' angles as encoders would show them, rad, (T, D) each.
+    """Return the pieces of a log with the same gains, and the angles of a robot with their targets, rad, (T, D).
 
     Raises:
         UserError: The log has other joints, or no ten rows with the same gains.
     """
-    robot = Candidate(**vars(truth))
-    return [(chunk, predict(stand, chunk, [robot])[0]) for chunk in chunks(log.in_order(stand.joint_names), 0.0)]
+    return [(chunk, predict(stand, chunk, [truth])[0]) for chunk in chunks(log.in_order(stand.joint_names), 0.0)]
 
 
 def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> None:
     """Draw targets, log and simulation of each joint as a picture."""
-    figure = Figure(figsize=(11.0, 1.5 * stand.num_dof))
-    axes = figure.subplots(stand.num_dof, 1, sharex=True, squeeze=False)[:, 0]
-    begin = 0.0
-    for chunk, shown in pieces:
-        for joint, axis in enumerate(axes):
-            for values, style in (
-                (chunk.target, {"color": "#bbb", "label": "target"}),
-                (chunk.position, {"color": "#333", "label": "log"}),
-                (shown, {"color": "#d1495b", "label": "simulation"}),
-            ):
-                axis.plot(begin + chunk.time, values[:, joint], linewidth=0.9, **style)
-        begin += float(chunk.time[-1])
-    for axis, name in zip(axes, stand.joint_names, strict=True):
-        axis.set_ylabel(f"{name}\nrad", fontsize=7)
-        axis.tick_params(labelsize=7)
-        axis.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].legend(handles[:3], labels[:3], fontsize=7, loc="upper right", ncols=3)
-    axes[-1].set_xlabel("s", fontsize=8)
-    save_figure(figure, path, bbox_inches="tight")
+    begins = np.cumsum([0.0, *(chunk.time[-1] for chunk, _ in pieces[:-1])])
+    time = np.concatenate([begin + chunk.time for begin, (chunk, _) in zip(begins, pieces, strict=True)])
+    parts = {"target": [chunk.target for chunk, _ in pieces], "log": [chunk.position for chunk, _ in pieces],
+             "simulation": [shown for _, shown in pieces]}  # fmt: skip
+    curves = {name: np.concatenate(found) for name, found in parts.items()}
+    save_figure(grid(time, stand.joint_names, curves, "rad"), path)
 
 
 def session(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], name: str) -> RecordedSession:
-    """Return both robots side by side, to be looked at: the log on the left, the simulation on the right.
-
-    Args:
-        stand: The robot's description.
-        pieces: Of :func:`simulated_pieces`.
-        name: Of the log.
-    """
+    """Return both robots side by side, to be looked at: the log on the left, the simulation on the right."""
     cfg, train_cfg = task_registry.get_cfgs(stand.task)
     cfg.env.num_envs, cfg.terrain.mesh_type = 2, "plane"
     env = task_registry.build_env(stand.task, cfg, train_cfg.seed, DEFAULT_SIM, "cpu")

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_origin
 
+import numpy as np
 from annotated_types import Ge, Le, Len
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 from legged_gym.envs.base import admissible
-from legged_gym.envs.base.admissible import RISING, ConfigError, Rule, check, describe, shown
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.registry import task_registry
 
-if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-
-IDENTIFIED = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset", "backlash")
-"""Quantities of a joint; settings of ``motors`` have the same names, units and meanings."""
 Interval = tuple[float, float, float]
 """Lowest value, likeliest value, highest value."""
-_RISING = Rule(RISING.func, "[lowest, likeliest, highest]")
-_KINDS: dict[str, Any] = {
-    "strength": admissible.Multiplier,
-    "armature": admissible.Inertia,
-    "viscous_friction": admissible.Damping,
-    "dry_friction": admissible.Torque,
-    "zero_offset": admissible.Angle,
-    "backlash": admissible.Share,
-    "delay": admissible.Delay,
-    "payload": Annotated[float, Ge(-1000), Le(1000)],
-}
-"""What a value of each quantity may be, as in ``motors``."""
+
+
+def _interval(kind: Any) -> Any:
+    return Annotated[list[kind], Len(3, 3), admissible.Rule(admissible.RISING.func, "[lowest, likeliest, highest]")]
+
+
+_QUANTITIES: dict[str, Any] = {
+    "strength": _interval(admissible.Multiplier), "armature": _interval(admissible.Inertia),
+    "viscous_friction": _interval(admissible.Damping), "dry_friction": _interval(admissible.Torque),
+    "zero_offset": _interval(admissible.Angle), "backlash": _interval(admissible.Share),
+}  # fmt: skip
+"""What each quantity of a joint may be; settings of ``motors`` have the same names, units and meanings."""
+IDENTIFIED = tuple(_QUANTITIES)
+_KEYS: dict[str, Any] = {
+    "task": str, "made_from": list[str], "joints": dict[str, Any], "delay": _interval(admissible.Delay),
+    "payload": _interval(Annotated[float, Ge(-1000), Le(1000)]), "not_told": dict[str, str],
+}  # fmt: skip
+"""What each key of the file may be."""
+DYNAMICS = {"armature": "joint_armature", "viscous_friction": "joint_damping", "dry_friction": "joint_friction"}
+"""Names of quantities among the settings of the world; ranges of ``domain_rand`` are called like them."""
 SIMULATED_STEP = 0.001
 """Delays are those of a simulation with this step, s: a force of a step acts half a step early."""
 
@@ -54,14 +58,21 @@ class ThisRobot:
     path: str = "my_robot.yaml"
 
     def require_joints(self, names: list[str]) -> None:
-        """Refuse a robot that has other joints.
-
-        Raises:
-            UserError: It has; the message says which.
-        """
+        """Raise a :class:`UserError` that says which if a robot has a joint of another name."""
         for name in self.joints:
             if name not in names:
                 raise UserError(f"{self.path}: no joint is called '{name}': {near_names(name, names)}")
+
+    def values(self, quantity: str, names: list[str], otherwise: np.ndarray | float) -> np.ndarray:
+        """Return the likeliest values of a quantity of these joints, (D,), and something else where it is not told.
+
+        Raises:
+            UserError: The robot has other joints.
+        """
+        self.require_joints(names)
+        known = [self.joints.get(name, {}).get(quantity) for name in names]
+        usual = np.broadcast_to(otherwise, len(names))
+        return np.array([u if interval is None else interval[1] for interval, u in zip(known, usual, strict=True)])
 
 
 def write_robot(robot: ThisRobot, path: str) -> None:
@@ -70,16 +81,13 @@ def write_robot(robot: ThisRobot, path: str) -> None:
     Raises:
         UserError: The file can't be written.
     """
-    rounded = {
-        joint: {name: [float(f"{x:.5g}") for x in interval] for name, interval in values.items()}
-        for joint, values in robot.joints.items()
-    }
-    content: dict[str, Any] = {"task": robot.task, "made_from": robot.made_from, "joints": rounded}
-    for name in ("delay", "payload"):
-        interval = getattr(robot, name)
-        if interval is not None:
-            content[name] = [float(f"{x:.5g}") for x in interval]
-    content["not_told"] = robot.not_told
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: rounded(inner) for name, inner in value.items()}
+        return [float(f"{number:.5g}") for number in value] if isinstance(value, tuple) else value
+
+    content = {key: rounded(getattr(robot, key)) for key in _KEYS if getattr(robot, key) is not None}
     head = "# One robot, as its logs show it: [lowest, likeliest, highest] of each value. SI units.\n"
     write_text(path, head + dump_yaml(content, allow_unicode=True, default_flow_style=None, width=110))
 
@@ -93,42 +101,24 @@ def read_robot(path: str, task: str) -> ThisRobot:
     content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
         raise UserError(f"{path}: no robot: it needs a section 'joints'")
-    known = ("task", "made_from", "joints", "delay", "payload", "not_told")
-    for key in content:
-        if key not in known:
-            raise UserError(f"{path}: unknown key '{key}': {near_names(str(key), known)}")
     joints = {}
     for joint, values in content["joints"].items():
         if not isinstance(values, dict):
             raise UserError(f"{path}: key 'joints.{joint}' needs quantities, got {values!r}")
-        for name in values:
-            if name not in IDENTIFIED:
-                raise UserError(f"{path}: unknown key 'joints.{joint}.{name}': {near_names(str(name), IDENTIFIED)}")
-        joints[str(joint)] = {name: _interval(path, f"joints.{joint}.{name}", v) for name, v in values.items()}
-    delay, payload = content.get("delay"), content.get("payload")
-    of_task = _taken(path, "task", str, content.get("task", task))
-    known_joints = _joints(task, path)
-    if of_task != task and _joints(of_task, path) != known_joints:
-        raise UserError(f"{path}: key 'task' is '{of_task}', whose robot has other joints than that of '{task}'")
-    for joint in joints:
-        if joint not in known_joints:
-            raise UserError(f"{path}: no joint is called '{joint}': {near_names(joint, known_joints)}")
-    return ThisRobot(
-        task=of_task, joints=joints,
-        made_from=_taken(path, "made_from", list[str], content.get("made_from") or []),
-        delay=None if delay is None else _interval(path, "delay", delay),
-        payload=None if payload is None else _interval(path, "payload", payload),
-        not_told=_taken(path, "not_told", dict[str, str], content.get("not_told") or {}), path=path,
-    )  # fmt: skip
+        joints[str(joint)] = _taken(path, f"joints.{joint}.", _QUANTITIES, values)
+    given = {key: value for key, value in content.items() if value is not None and key != "joints"}
+    robot = ThisRobot(**{"task": task, **_taken(path, "", _KEYS, given), "joints": joints, "path": path})
+    known = _joints(task, path)
+    if robot.task != task and _joints(robot.task, path) != known:
+        raise UserError(f"{path}: key 'task' is '{robot.task}', whose robot has other joints than that of '{task}'")
+    robot.require_joints(known)
+    return robot
 
 
 def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) -> None:
-    """Make a task's configuration that of one robot: randomisation is drawn from its intervals, in place.
+    """Make a task's configuration that of one robot, in place: randomisation is drawn from its intervals.
 
-    Args:
-        robot: The robot; what it does not tell stays as the task has it.
-        cfg: Changed.
-        likeliest: Take the likeliest value of each joint in place of its interval, and leave the delay as it is.
+    What the robot does not tell stays as it is, and if the ``likeliest`` values are taken, the delay and payload, too.
 
     Raises:
         UserError: Its delay is longer than a control step.
@@ -166,22 +156,23 @@ def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float
     return robot.delay[0] + shift, robot.delay[2] + shift
 
 
-def _joints(task: str, path: str) -> set[str]:
+def _joints(task: str, path: str) -> list[str]:
     try:
-        return {*task_registry.get_cfgs(task)[0].init_state.default_joint_angles}
+        return sorted(task_registry.get_cfgs(task)[0].init_state.default_joint_angles)
     except UserError as error:
         raise UserError(f"{path}: key 'task': {error}") from None
 
 
-def _interval(path: str, key: str, value: Any) -> Interval:
-    kind: Any = _KINDS[key.rpartition(".")[2]]
-    low, likeliest, high = _taken(path, key, Annotated[list[kind], Len(3, 3), _RISING], value)
-    return (low, likeliest, high)
-
-
-def _taken(path: str, key: str, hint: Any, value: Any) -> Any:
-    """Return a value as an annotation admits it."""
-    try:
-        return check(key, hint, value)
-    except ConfigError:
-        raise UserError(f"{path}: key '{key}' takes {describe(hint)}, got {shown(value)}") from None
+def _taken(path: str, section: str, hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return a section's values as their annotations admit them, intervals as tuples."""
+    taken = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise UserError(f"{path}: unknown key '{section}{key}': {near_names(str(key), hints)}")
+        try:
+            found = admissible.check(f"{section}{key}", hints[key], value)
+        except admissible.ConfigError:
+            text = f"key '{section}{key}' takes {admissible.describe(hints[key])}, got {admissible.shown(value)}"
+            raise UserError(f"{path}: {text}") from None
+        taken[key] = tuple(found) if get_origin(hints[key]) is Annotated else found
+    return taken

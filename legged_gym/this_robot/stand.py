@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mujoco
 import numpy as np
@@ -14,18 +14,12 @@ from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.registry import task_registry
 from legged_gym.simulators.mujoco_model import Scene, build_scene
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.robot_file import SIMULATED_STEP, ThisRobot
+from legged_gym.this_robot.robot_file import DYNAMICS, IDENTIFIED, SIMULATED_STEP, ThisRobot
 
 GRAVITY = 9.81
 """m/s²."""
-
 QUANTITIES = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset")
 """What is known of each joint; settings of ``motors`` have the same names and units."""
-_SHARED_RANGES = {
-    "armature": "joint_armature_range",
-    "viscous_friction": "joint_damping_range",
-    "dry_friction": "joint_friction_range",
-}
 
 
 @dataclass
@@ -47,35 +41,20 @@ class Truth:
     """Speed at which a third of that is left, rad/s."""
     link_mass: np.ndarray | float = 1.0
     """Factor of each link's mass and inertia, (B,)."""
-    position_noise: float = 0.0
-    velocity_noise: float = 0.0
-    gyro_noise: float = 0.0
-    gravity_noise: float = 0.0
-    """Standard deviations."""
+    position_lag: float = 0.0
+    velocity_lag: float = 0.0
+    """Ages of the angle in a motor's P term and of the velocity in its D term, s; only predictions have them."""
+    mount_roll: float = 0.0
+    mount_pitch: float = 0.0
+    """Angles by which the IMU leans on the base, rad; as well."""
+    lean: float = 5e-4
+    """An error of the angle past which a motor surely leans to one side of its gear's play, rad; as well."""
+    noise: dict[str, float] = field(default_factory=dict)
+    """Standard deviations, by signals."""
     clock_jitter: float = 0.0
     """Standard deviation of the time stamps, s."""
     imu_rate: float = 0.0
     """Hz; 0: a fresh sample for every row."""
-
-
-@dataclass
-class Trajectory:
-    """What the motors are told, tick by tick."""
-
-    time: np.ndarray
-    """s, (T,)."""
-    target: np.ndarray
-    """rad, (T, D)."""
-    kp: np.ndarray
-    kd: np.ndarray
-    """(T, D)."""
-    attitude: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    """Roll, pitch, yaw of the stand, rad, (3,) or (T, 3) where somebody turns it."""
-
-    def as_log(self, joint_names: list[str]) -> RobotLog:
-        """Return it in the format of logs, as far as it goes."""
-        values = {"time": self.time, "target": self.target, "kp": self.kp, "kd": self.kd}
-        return RobotLog(joint_names, values, "trajectory")
 
 
 class Stand:
@@ -89,32 +68,35 @@ class Stand:
         """
         cfg, _ = task_registry.get_cfgs(task)
         self.task, self.cfg = task, cfg
-        cfg.asset.fix_base_link = True
-        self.train_dt, cfg.sim.dt = cfg.sim.dt, SIMULATED_STEP
+        cfg.asset.fix_base_link, cfg.sim.dt = True, SIMULATED_STEP
         self.scene: Scene = build_scene(cfg)
-        model, names = self.scene.model, self.scene.dof_names
-        self.joint_names = names
-        self.limits = model.jnt_range[[model.joint(name).id for name in names]]
+        model, names, joints = self.scene.model, self.scene.dof_names, self.scene.joint_ids
+        self.joint_names, self.num_dof = names, len(names)
+        # A joint without stops may turn on and on.
+        self.limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-1e3, 1e3])
         self.torque_limits, self.velocity_limits = self.scene.torque_limits, self.scene.dof_vel_limits
         angles = cfg.init_state.default_joint_angles
         self.default_angles = np.array(joint_values("init_state.default_joint_angles", angles, names, exact=True))
         self.kp = np.array(joint_values("control.stiffness", cfg.control.stiffness, names))
         self.kd = np.array(joint_values("control.damping", cfg.control.damping, names))
-        self.link_names = [model.body(int(model.jnt_bodyid[model.joint(name).id])).name for name in names]
-        """Of the link that each joint turns."""
-        self.branch = [_branch(model, int(model.jnt_bodyid[model.joint(name).id])) for name in names]
-        """For each joint, the link on the base that its leg hangs on: legs do not feel each other."""
+        self.branch = model.dof_treeid.copy()
+        """Which leg each joint belongs to, (D,): legs on a held base do not feel each other."""
         # In its stand nothing touches the robot.
         model.geom_contype[:] = model.geom_conaffinity[:] = 0
 
-    @property
-    def num_dof(self) -> int:
-        """Number of joints, D."""
-        return len(self.joint_names)
-
     def nominal(self) -> Truth:
-        """Return the robot that the task's configuration means: the middle of its ranges."""
-        return Truth(*[self._middle(name) for name in QUANTITIES])  # type: ignore[arg-type]
+        """Return the robot that the task's configuration means: the middle of its ranges, or what its file says."""
+        rand, model = self.cfg.domain_rand, self.scene.model
+        told = {"strength": 1.0, "armature": model.dof_armature, "viscous_friction": model.dof_damping,
+                "dry_friction": model.dof_frictionloss, "zero_offset": 0.0}  # fmt: skip
+        if rand.randomize_joint_dynamics:
+            told |= {name: 0.5 * sum(getattr(rand, f"{setting}_range")) for name, setting in DYNAMICS.items()}
+        found = []
+        for name in QUANTITIES:
+            own = {part: sum(bounds) / 2.0 for part, bounds in getattr(self.cfg.motors, name).items()}
+            values = joint_values(f"motors.{name}", own, self.joint_names, missing=np.nan)
+            found.append(np.where(np.isnan(values), told[name], values))
+        return Truth(*found)  # type: ignore[arg-type]
 
     def truth_of(self, robot: ThisRobot) -> Truth:
         """Return a robot as its file tells of it; what it does not tell is nominal.
@@ -122,21 +104,10 @@ class Stand:
         Raises:
             UserError: It has other joints.
         """
-        robot.require_joints(self.joint_names)
-        truth = self.nominal()
-        truth.backlash = np.zeros(self.num_dof)
-        for joint, label in enumerate(self.joint_names):
-            for quantity, interval in robot.joints.get(label, {}).items():
-                getattr(truth, quantity)[joint] = interval[1]
-        truth.delay = robot.delay[1] if robot.delay else 0.0
+        truth = replace(self.nominal(), delay=robot.delay[1] if robot.delay else 0.0)
+        for name in IDENTIFIED:
+            setattr(truth, name, robot.values(name, self.joint_names, getattr(truth, name)))
         return truth
-
-    def _middle(self, name: str) -> np.ndarray:
-        shared = getattr(
-            self.cfg.domain_rand, _SHARED_RANGES.get(name, ""), [1.0, 1.0] if name == "strength" else [0, 0]
-        )
-        middles = {part: sum(bounds) / 2.0 for part, bounds in getattr(self.cfg.motors, name).items()}
-        return np.array(joint_values(f"motors.{name}", middles, self.joint_names, missing=sum(shared) / 2.0))
 
     def model_of(self, truth: Truth) -> mujoco.MjModel:
         """Return a model of its own with a robot's joints and masses; drives are left to the caller."""
@@ -151,53 +122,40 @@ class Stand:
         return model
 
 
-def _branch(model: mujoco.MjModel, body: int) -> int:
-    while model.body_parentid[body] > 1:
-        body = int(model.body_parentid[body])
-    return body
+def simulate(stand: Stand, trajectory: RobotLog, truth: Truth, seed: int = 0, rate: float = 500.0) -> RobotLog:
+    """Run a trajectory on a simulated robot, from rest: physics at 1 ms, motors at 500 Hz, as in sim2sim.py.
 
-
-def simulate(stand: Stand, trajectory: Trajectory, truth: Truth, seed: int = 0, every: int = 1) -> RobotLog:
-    """Run a trajectory on a simulated robot: physics at 1 ms, motors at 500 Hz, as in sim2sim.py.
-
-    Args:
-        stand: The robot.
-        trajectory: What it is told, at 500 Hz.
-        truth: What it is really like.
-        seed: Of noise and jitter.
-        every: Log one of so many rows.
-
-    Returns:
-        The log; it starts at rest at the first targets.
+    The trajectory says what the motors are told, a row for each of their ticks, and how gravity and gyro turn. The log
+    has ``rate`` rows in a second; ``seed`` is that of noise and jitter.
 
     Raises:
-        UserError: The trajectory's ticks are not the motors'.
+        UserError: The trajectory's ticks are not the motors', or can't be shared out to that rate.
     """
     ticks = round((trajectory.time[1] - trajectory.time[0]) / SIMULATED_STEP)
     if ticks != round(MOTOR_DT / SIMULATED_STEP):
         raise UserError(f"a trajectory has a row every {MOTOR_DT:g} s, this one every {ticks * SIMULATED_STEP:g} s")
-    model, rng = stand.model_of(truth), np.random.default_rng(seed)
-    data = mujoco.MjData(model)
-    down = gravity_in_base(np.broadcast_to(trajectory.attitude, (len(trajectory.time), 3)))
-    data.qpos[:] = trajectory.target[0] - truth.zero_offset
-    half, rows = 0.5 * np.broadcast_to(truth.backlash, stand.num_dof), []
+    every = 1.0 / (rate * MOTOR_DT)
+    if every < 1.0 or abs(every - round(every)) > 1e-6:
+        raise UserError(f"--rate must divide {1.0 / MOTOR_DT:g}, got {rate:g}")
+    model, targets = stand.model_of(truth), trajectory["target"] - truth.zero_offset
+    data, half, position, velocity = mujoco.MjData(model), 0.5 * truth.backlash, [], []
+    data.qpos[:] = targets[0]
 
     def drive(sent: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a row's torque and where the motors are in their gears' play."""
-        target = trajectory.target[sent] - truth.zero_offset
-        play = np.clip(target - data.qpos, -half, half)
-        wanted = trajectory.kp[sent] * (target - data.qpos - play) - trajectory.kd[sent] * data.qvel
+        play = np.clip(targets[sent] - data.qpos, -half, half)
+        wanted = trajectory["kp"][sent] * (targets[sent] - data.qpos - play) - trajectory["kd"][sent] * data.qvel
         return np.clip(truth.strength * wanted, -stand.torque_limits, stand.torque_limits), play
 
-    for tick in range(len(trajectory.time)):
-        model.opt.gravity[:] = GRAVITY * down[tick]
+    for tick, down in enumerate(trajectory.gravity):
+        model.opt.gravity[:] = GRAVITY * down
         for step in range(ticks):
             begin = tick + step / ticks - truth.delay / MOTOR_DT
             sent, later = (max(0, int(np.floor(when))) for when in (begin + 1e-9, begin + 1.0 / ticks - 1e-9))
             if step == 0:
                 torque, play = drive(sent)
-                if tick % every == 0:
-                    rows.append((tick, data.qpos + play + truth.zero_offset, data.qvel.copy()))
+                position.append(data.qpos + play + truth.zero_offset)
+                velocity.append(data.qvel.copy())
             data.qfrc_applied[:] = torque
             if later != sent:
                 # The next target comes in during this step, which gets the mean.
@@ -207,58 +165,26 @@ def simulate(stand: Stand, trajectory: Trajectory, truth: Truth, seed: int = 0, 
                 excess = truth.stribeck * np.exp(-((data.qvel / truth.stribeck_speed) ** 2))
                 model.dof_frictionloss[:] = truth.dry_friction * (1.0 + excess)
             mujoco.mj_step(model, data)
-    return _log(stand, trajectory, truth, rows, down, rng)
+    values = {**trajectory.values, "position": np.stack(position), "velocity": np.stack(velocity)}
+    return _sensed(RobotLog(stand.joint_names, values, "simulated"), truth, seed, round(every))
 
 
-def _log(
-    stand: Stand, trajectory: Trajectory, truth: Truth, rows: list[tuple], down: np.ndarray, rng: np.random.Generator
-) -> RobotLog:
-    """Put sensors' errors on what happened."""
-    chosen = np.array([row[0] for row in rows])
-    time = trajectory.time[chosen]
-    position, velocity = (np.stack([row[i] for row in rows]) for i in (1, 2))
+def _sensed(log: RobotLog, truth: Truth, seed: int, every: int) -> RobotLog:
+    """Return one of so many rows with the sensors' errors."""
+    rng, rows = np.random.default_rng(seed), log.rows(0, len(log.time), every)
+    time = imu_time = rows.time
     if truth.imu_rate:
         period = 1.0 / truth.imu_rate
         imu_time = np.maximum(np.floor(time / period) * period - 0.002, time[0])
-    else:
-        imu_time = time
-    seen = np.searchsorted(trajectory.time, imu_time + 1e-9) - 1
-    gyro = _angular_velocity(np.broadcast_to(trajectory.attitude, (len(trajectory.time), 3)), trajectory.time)
-
-    def noisy(values: np.ndarray, size: float) -> np.ndarray:
-        return values + size * rng.standard_normal(values.shape)
-
-    values = {
-        "time": np.maximum.accumulate(noisy(time, truth.clock_jitter)),
-        "target": trajectory.target[chosen], "kp": trajectory.kp[chosen], "kd": trajectory.kd[chosen],
-        "position": noisy(position, truth.position_noise), "velocity": noisy(velocity, truth.velocity_noise),
-        "gyro": noisy(gyro[seen], truth.gyro_noise), "gravity": noisy(down[seen], truth.gravity_noise),
-        "imu_time": imu_time,
-    }  # fmt: skip
-    return RobotLog(stand.joint_names, values, "simulated")
-
-
-def gravity_in_base(attitude: np.ndarray) -> np.ndarray:
-    """Return the direction of gravity in the base frame, (T, 3), for roll, pitch and yaw, (T, 3)."""
-    roll, pitch, _ = attitude.T
-    return np.stack([np.sin(pitch), -np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch)], axis=1)
+    seen = np.searchsorted(log.time, imu_time + 1e-9) - 1
+    rows.values |= {"gyro": log["gyro"][seen], "gravity": log["gravity"][seen], "imu_time": imu_time}
+    for signal, size in {"time": truth.clock_jitter, **truth.noise}.items():
+        rows.values[signal] = rows[signal] + size * rng.standard_normal(rows[signal].shape)
+    rows.values["time"] = np.maximum.accumulate(rows.time)
+    return rows
 
 
 def attitude(down: np.ndarray) -> np.ndarray:
     """Return a quaternion, wxyz, of a base that sees gravity in this direction."""
     half = np.array([1.0 - down[2], -down[1], down[0], 0.0])
     return half / np.linalg.norm(half)
-
-
-def _angular_velocity(attitude: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Return the angular velocity in the base frame, rad/s, (T, 3), for roll, pitch and yaw over time, (T, 3)."""
-    roll, pitch, _ = attitude.T
-    rates = np.gradient(attitude, time, axis=0)
-    return np.stack(
-        [
-            rates[:, 0] - np.sin(pitch) * rates[:, 2],
-            np.cos(roll) * rates[:, 1] + np.sin(roll) * np.cos(pitch) * rates[:, 2],
-            -np.sin(roll) * rates[:, 1] + np.cos(roll) * np.cos(pitch) * rates[:, 2],
-        ],
-        axis=1,
-    )
