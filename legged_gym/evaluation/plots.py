@@ -19,7 +19,7 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9,
     "axes.titlesize": 10, "lines.linewidth": 1.2, "legend.frameon": False,
 }  # fmt: skip
-_COLOURS = ("#e07a1f", "#1b6ca8", "#444444")
+_COLOURS = ("#e07a1f", "#1b6ca8", "#3a9d5d")
 _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
