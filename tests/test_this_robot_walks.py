@@ -164,7 +164,7 @@ def test_an_old_critic_keeps_its_values_when_it_is_told_more(robot: ThisRobot) -
 def test_the_shipped_policy_goes_on_on_this_robot(
     few: bool, robot: ThisRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """Its rewards stay as they were at the end of its training, and all of it learns unless hardly any time is left."""
+    """Its rewards stay as they were at its training's end, and all of it learns however few iterations are left."""
     from legged_gym.cli.arguments import run_main
     from legged_gym.scripts import train
 
@@ -183,4 +183,4 @@ def test_the_shipped_policy_goes_on_on_this_robot(
         assert line in settings
     newest = read_checkpoint(next(tmp_path.rglob("model_*.pt")), "cpu")
     same = torch.equal(newest["actor_state_dict"]["mlp.0.weight"], shipped["actor_state_dict"]["mlp.0.weight"])
-    assert same == few == ("only the estimator learns" in capsys.readouterr().out)
+    assert not same and "only the estimator learns" not in capsys.readouterr().out
