@@ -91,6 +91,8 @@ class EstimatorPPO(PPO):
         self._raw_estimator = _make_estimator(storage.observations[0], self.estimator_input, cfg).to(self.device)
         self.estimator = self._raw_estimator
         self.estimator_optimizer = DeviceAdam(self.estimator.parameters(), cfg.learning_rate)
+        self.is_compiled_update_possible = not (self.rnd or actor.is_recurrent or critic.is_recurrent)
+        """Whether actor and critic can be updated by our recorded mini-batches: not with a memory or curiosity."""
         if self.is_compiled_update_possible and type(self.optimizer) is torch.optim.Adam:
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
@@ -99,11 +101,6 @@ class EstimatorPPO(PPO):
         self._fuse = fuse and self._side_stream is not None
         self._last_obs: TensorDict | None = None
         self._prepare_updates()
-
-    @property
-    def is_compiled_update_possible(self) -> bool:
-        """Whether actor and critic can be updated by our recorded mini-batches: not with a memory or curiosity."""
-        return not (self.rnd or self.actor.is_recurrent or self.critic.is_recurrent)
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict[str, Any], device: str) -> EstimatorPPO:

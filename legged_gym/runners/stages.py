@@ -27,6 +27,8 @@ class Stages:
         later stage changes them.
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
+        self.last = self._stages[-1][0] if self._stages else 0
+        """The iteration with which the last stage begins."""
         self._env, self._alg = env, alg
         self._setters = getattr(env, "changeable", {})
         known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
@@ -43,11 +45,6 @@ class Stages:
                     trial = env.cfg.copy()
                     trial.set(key, value)
                     trial.check()
-
-    @property
-    def last(self) -> int:
-        """The iteration with which the last stage begins."""
-        return self._stages[-1][0] if self._stages else 0
 
     def apply(self, completed: int, after: int = -1) -> None:
         """Set what holds after ``completed`` iterations, of the stages that begin after iteration ``after``."""
