@@ -107,7 +107,7 @@ class BaseConfig:
         return Factor if hint is float else hint
 
     def check(self) -> None:
-        """Refuse the first value in here that its setting's annotation does not admit, by ``ConfigError``."""
+        """Raise ``ConfigError`` for the first value in here that its setting's annotation does not admit."""
         for section, name, value in self.walk():
             check(section.key(name), section.annotation(name), value)
 

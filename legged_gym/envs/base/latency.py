@@ -11,7 +11,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
 class Latency:
-    """The settings of ``latency``, and ``values``: what each robot drew from each range, (N,), by its name in there.
+    """The settings of ``latency``, and ``values``, what each robot drew: (N,), by their names without ``_range``.
 
     :class:`~legged_gym.envs.base.sections_config.LatencySettings` says what they mean.
     """

@@ -1,4 +1,4 @@
-"""What the command line changes in configurations, by single arguments and ``--set``, and whether the result can be."""
+"""What the command line changes in configurations, by single arguments and ``--set``, and the check of the result."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _near_keys(key: str, keys: Sequence[str]) -> str:
 
 
 def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
-    """Refuse settings that their annotations do not admit, or that do not go together, by ``UserError``."""
+    """Raise ``UserError`` for settings that their annotations do not admit, or that do not go together."""
     values: dict[str, Any] = {}
     for cfg in (env_cfg, train_cfg):
         cfg.check()

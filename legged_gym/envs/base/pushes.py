@@ -12,7 +12,7 @@ class Pushes:
     """Decides, once in each step, who is pushed and how hard."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
-        """Draw each robot's moment within the interval; ``dt`` is the control step, s. One given twice is refused."""
+        """Draw each robot's moment in the interval; ``dt`` is the control step, s. Pushes given twice are refused."""
         rand = cfg.domain_rand
         self._interval = max(1, round(rand.push_interval_s / dt))
         self._together, self._steps = rand.push_together, torch.zeros((), dtype=torch.long, device=device)
