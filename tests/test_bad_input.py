@@ -48,6 +48,8 @@ def make_run(root: Path, checkpoint: bytes) -> None:
 def workplace(tmp_path: Path) -> Path:
     """Return a folder with a damaged and a foreign URDF, a truncated and a foreign checkpoint, and a plain file."""
     (tmp_path / "file").touch()
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "nowhere" / "x.mp4")
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
     (tmp_path / "f.html").mkdir()
     (tmp_path / "broken.urdf").write_text("<robot name='r'><link name='base'>")
     (tmp_path / "encoding.urdf").write_text("<?xml version='1.0' encoding='nonsense'?><robot name='r'/>")
@@ -146,6 +148,12 @@ CASES = {
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
     "play foreign": (["play", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
     "video folder": (["play", "--video={tmp}/nowhere/out.mp4"], "no writable folder '{tmp}/nowhere'"),
+    "video by a dead link": (["play", "--video={tmp}/link.mp4"], "can't write '{tmp}/link.mp4': no writable folder"),
+    "video by a link to itself": (["play", "--video={tmp}/loop.mp4"], "'{tmp}/loop.mp4': Too many levels of symb"),
+    "video's long name": (["play", f"--video={{tmp}}/{'x' * 250}.mp4"], "x.mp4': File name too long"),
+    "no video": (["play", "--video="], "argument --video: takes a value, got ''"),
+    "no run": (["play", "--load_run="], "argument --load_run/--policy: takes a value, got ''"),
+    "no policy": (["evaluate", ""], "argument POLICY: takes a value, got ''"),
     "video format": (["play", "--video={tmp}/out.avi"], "videos are written as .mp4"),
     "steps": (["play", "--steps=abc"], "argument --steps: takes an integer from 1 to 1000000000, got 'abc'"),
     "zero steps": (["play", "--steps=0"], "takes an integer from 1 to 1000000000, got '0'"),
@@ -449,6 +457,34 @@ def test_pickled_objects_in_a_checkpoint_are_not_made(tmp_path: Path) -> None:
     torch.save({"model_state_dict": Path("x")}, tmp_path / "model_0.pt")
     with pytest.raises(UserError, match="holds more than numbers"):
         read_checkpoint(tmp_path / "model_0.pt")
+
+
+LOST = {
+    "no output": (">&-", "error: no\n"),
+    "no streams at all": ("<&- >&- 2>&-", ""),
+    "output on a full disk": (">/dev/full", "error: can't write: No space left on device\n"),
+    "errors on a full disk": ("2>/dev/full", ""),
+    "a terminal without a degree sign": (">&2", "5? walked\nerror: no\n"),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_the_exit_code_survives_lost_streams(case: str, tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from legged_gym.cli.arguments import run_main
+        from legged_gym.common.errors import UserError
+        def main():
+            print("5\u00b0 walked", flush=True)
+            raise UserError("no")
+        sys.exit(run_main(main))
+    """
+    (tmp_path / "main.py").write_text(code)
+    done = subprocess.run(
+        f"'{sys.executable}' main.py {LOST[case][0]}", shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": LEGGED_GYM_ROOT_DIR, "PYTHONIOENCODING": "ascii"}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, LOST[case][1])
 
 
 def test_a_full_disk_that_a_thread_meets_is_told_once(

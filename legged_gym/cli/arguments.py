@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -38,12 +39,14 @@ __all__ = [
 
 
 class _Store(argparse.Action):
-    """Stores a value, and refuses a second one that differs, also under another name of the flag."""
+    """Stores a value, and refuses an empty one and a second one that differs, also under the flag's other name."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         if option_string is not None and parser.given.setdefault(self.dest, values) != values:
             before = shown(parser.given[self.dest])
             raise UserError(f"{option_string} is given twice, with {before} and with {shown(values)}: give it once")
+        if self.type is None and "" in (values if isinstance(values, list) else [values]):
+            raise argparse.ArgumentError(self, "takes a value, got ''")
         setattr(namespace, self.dest, values)
 
 
@@ -271,7 +274,8 @@ _LONGEST = 1000
 
 def _say(message: str) -> int:
     """Show an error in one line, and return its exit code."""
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     message = " ".join(message.split())
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
     # Only processes of a team need what loads PyTorch.

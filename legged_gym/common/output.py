@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,10 +20,17 @@ def survive_lost_readers(ended: Callable[[], None]) -> None:
         ended: Called when the program at the other end of a pipe has ended. A closed terminal sends a signal itself, if
             the process is to end with it.
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # A file that is opened later must not get the number to which other languages write.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, _Surviving):
-            setattr(sys, name, cast(TextIO, _Surviving(stream, ended)))
+        if not isinstance(stream, _Surviving):
+            if isinstance(stream, io.TextIOWrapper):
+                # Not every terminal knows all characters.
+                stream.reconfigure(errors="replace")
+            setattr(sys, name, cast(TextIO, _Surviving(stream, ended, name == "stderr")))
 
 
 def tell(text: str) -> None:
@@ -32,10 +40,10 @@ def tell(text: str) -> None:
 
 
 class _Surviving:
-    """A text stream whose writing does not fail when its reader is gone."""
+    """A text stream whose writing does not fail when its reader is gone, or the disk is full on which errors go."""
 
-    def __init__(self, stream: TextIO, ended: Callable[[], None]) -> None:
-        self._stream, self._ended = stream, ended
+    def __init__(self, stream: TextIO, ended: Callable[[], None], of_errors: bool) -> None:
+        self._stream, self._ended, self._of_errors = stream, ended, of_errors
 
     def write(self, text: str) -> int:
         with self._surviving():
@@ -54,7 +62,7 @@ class _Surviving:
         try:
             yield
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EIO):
+            if error.errno not in (errno.EPIPE, errno.EIO) and not self._of_errors:
                 raise
             # Also for what other languages write there, and for what is still in the stream's buffer.
             nowhere = os.open(os.devnull, os.O_WRONLY)

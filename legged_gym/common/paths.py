@@ -59,27 +59,35 @@ def check_writable(path: str) -> None:
     """Find out early whether a file can be written.
 
     Raises:
-        UserError: Its folder is missing or not writable, or it exists and is no file.
+        UserError: Its folder is missing or not writable, it exists and is no file, or it can't have this name.
     """
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise UserError(f"can't write '{path}': no writable folder '{folder}'")
     if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f"can't write '{path}': a folder or a device has that name")
+    for name in (path, _part(path)):
+        with file_errors(f"can't write '{path}'"), contextlib.suppress(FileNotFoundError):
+            os.stat(name)
+
+
+def _part(path: str) -> str:
+    """Return where a process writes a file before it is complete; behind a link, the file has the link's ending."""
+    ending = os.path.splitext(path)[1]
+    return f"{os.path.realpath(path).removesuffix(ending)}.{os.getpid()}.part{ending}"
 
 
 @contextlib.contextmanager
 def written(path: str) -> Iterator[str]:
     """Yield where to write a file: complete afterwards or, after any error, as before; ``UserError`` if it can't be."""
     check_writable(path)
-    stem, ending = os.path.splitext(os.path.realpath(path))
-    part = f"{stem}.part{ending}"
+    part = _part(path)
     try:
         with file_errors(f"can't write '{path}'"):
             yield part
             with open(part, "rb") as file:
                 os.fsync(file.fileno())
-            os.replace(part, stem + ending)
+            os.replace(part, os.path.realpath(path))
     finally:
         with contextlib.suppress(OSError):
             os.remove(part)
