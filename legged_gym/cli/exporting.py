@@ -1,13 +1,15 @@
-"""The exported policy that a command line names; nothing here needs PyTorch as long as nothing has to be exported."""
+"""The exported policy that a command line names, and where results go; PyTorch is only needed to export."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 
 from legged_gym import cli, policies
+from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.paths import relative
-from legged_gym.runners.runs import experiment_root
+from legged_gym.runners.runs import experiment_root, new_run_folder
 
 
 def exported_policy(args: argparse.Namespace) -> str:
@@ -30,3 +32,23 @@ def exported_policy(args: argparse.Namespace) -> str:
     finally:
         trained.env.close()
     return folder
+
+
+def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
+    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
+
+    Args:
+        given: What the user named with ``--out``; created if needed.
+        kind: Else a new folder with a time stamp for its name is created in this one …
+        log_root: … beside the experiments; see :func:`experiment_root`.
+
+    Raises:
+        UserError: The folder can't be created or written.
+    """
+    if not given:
+        return new_run_folder(experiment_root(kind, log_root))
+    with file_errors(f"can't create the folder '{given}' (--out)"):
+        os.makedirs(given, exist_ok=True)
+    if not os.access(given, os.W_OK):
+        raise UserError(f"can't write into the folder '{given}' (--out)")
+    return contextlib.nullcontext(given)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
 from legged_gym import policies, runners, this_robot
-from legged_gym.common.errors import UserError, file_errors
+from legged_gym.common.errors import UserError
 from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.envs.registry import task_registry
 from legged_gym.runners.config import default_num_envs, default_num_epochs
@@ -22,7 +21,6 @@ from legged_gym.runners.runs import (
     find_run,
     list_checkpoints,
     load_run_config,
-    new_run_folder,
     shipped_policy,
 )
 from legged_gym.simulators.backend import choose_backend, hand_on_isaacgym_python
@@ -192,23 +190,3 @@ def _resumed(chosen: Any, task: str, root: str) -> tuple[str, int]:
         raise UserError(f"a training goes on with a checkpoint that is called model_N.pt, not with '{path}'")
     named = chosen.checkpoint >= 0 or number not in list_checkpoints(run)[-1:]
     return run, number if number is not None and named else -1
-
-
-def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
-    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
-
-    Args:
-        given: What the user named with ``--out``; created if needed.
-        kind: Else a new folder with a time stamp for its name is created in this one …
-        log_root: … beside the experiments; see :func:`experiment_root`.
-
-    Raises:
-        UserError: The folder can't be created or written.
-    """
-    if not given:
-        return new_run_folder(experiment_root(kind, log_root))
-    with file_errors(f"can't create the folder '{given}' (--out)"):
-        os.makedirs(given, exist_ok=True)
-    if not os.access(given, os.W_OK):
-        raise UserError(f"can't write into the folder '{given}' (--out)")
-    return contextlib.nullcontext(given)

@@ -72,7 +72,7 @@ def evaluate(args: argparse.Namespace) -> bool:
     baseline = evaluation.margins.read_lows(args.baseline) if args.baseline else {}
     adjust(envs.task_registry.get_cfgs(args.task)[0])
 
-    with cli.job.output_folder(args.out, "evaluations", args.log_root) as folder:
+    with cli.exporting.output_folder(args.out, "evaluations", args.log_root) as folder:
         args.policies = [*args.policies, *filter(None, [args.load_run])]
         earlier = [spec for spec in args.policies if spec.endswith(".json")]
         for path in earlier:

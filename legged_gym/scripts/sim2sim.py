@@ -122,7 +122,7 @@ def sim2sim(args: argparse.Namespace) -> None:
     if args.log:
         this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
         print(f"log        {args.log}", flush=True)
-    with cli.job.output_folder(args.out, "sim2sim", args.log_root) as out:
+    with cli.exporting.output_folder(args.out, "sim2sim", args.log_root) as out:
         try:
             session.run(scenarios)
         except KeyboardInterrupt:
