@@ -46,9 +46,9 @@ class Truth:
     """Ages of the angle in a motor's P term and of the velocity in its D term, s; only predictions have them."""
     mount_roll: float = 0.0
     mount_pitch: float = 0.0
-    """Angles by which the IMU leans on the base, rad; as well."""
+    """Angles by which the IMU leans on the base, rad; only predictions have them."""
     lean: float = 5e-4
-    """An error of the angle past which a motor surely leans to one side of its gear's play, rad; as well."""
+    """Error of the angle past which a motor surely leans to one side of its gear's play, rad; only in predictions."""
     noise: dict[str, float] = field(default_factory=dict)
     """Standard deviations, by signals."""
     clock_jitter: float = 0.0
