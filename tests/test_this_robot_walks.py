@@ -17,9 +17,8 @@ from legged_gym.envs import Qmini, task_registry
 from legged_gym.evaluation.scenarios import Scenario
 from legged_gym.policies.exported import PolicyFiles, load_policy
 from legged_gym.policies.finder import find_exported, find_urdf
-from legged_gym.runners.checkpoint import read_checkpoint
+from legged_gym.runners.checkpoint import read_checkpoint, widen_critic
 from legged_gym.runners.runs import SHIPPED_CHECKPOINT, shipped_policy
-from legged_gym.runners.widening import widen_critic
 from legged_gym.this_robot.checks import check
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.payload import find_payload

@@ -129,6 +129,29 @@ def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) 
         raise UserError(f"{path} is damaged or another task's: its entry '{name}' is missing or of the wrong kind")
 
 
+def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Add inputs without influence to an old checkpoint's critic, in place, behind its own; return by how many it grew.
+
+    A task tells its critic of settings that are on, such as those of ``motors``, behind everything else.
+    """
+    saved = checkpoint["critic_state_dict"]
+    grown = 0
+    for name, here in critic.state_dict().items():
+        there = saved.get(name)
+        if _narrower(there, here):
+            grown = here.shape[1] - there.shape[1]
+            saved[name] = torch.nn.functional.pad(there, (0, grown))
+            break
+    if grown:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        state = checkpoint["optimizer_state_dict"].get("state", {})
+        for index, parameter in enumerate(parameters):
+            for key, value in state.get(index, {}).items():
+                if _narrower(value, parameter) and parameter.shape[1] - value.shape[1] == grown:
+                    state[index][key] = torch.nn.functional.pad(value, (0, grown))
+    return grown
+
+
 def plain(value: Any) -> Any:
     """Return nested settings as dicts, lists, numbers and strings, which a checkpoint may hold; others as text."""
     if isinstance(value, Mapping):
@@ -203,3 +226,9 @@ def _check_optimizer(
 def _first_line(error: Exception) -> str:
     """Say what is wrong: of torch's messages, the first line says most."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _narrower(there: Any, here: torch.Tensor) -> bool:
+    """Return whether a saved matrix has fewer columns than the one here, and as many rows."""
+    alike = isinstance(there, torch.Tensor) and there.dim() == here.dim() == 2
+    return alike and there.shape[0] == here.shape[0] and there.shape[1] < here.shape[1]

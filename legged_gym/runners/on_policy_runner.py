@@ -26,6 +26,7 @@ from legged_gym.runners.checkpoint import (
     plain,
     read_checkpoint,
     read_file,
+    widen_critic,
     write_checkpoint,
 )
 from legged_gym.runners.divergence import DivergenceWatch
@@ -34,7 +35,6 @@ from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.runs import drop_old_checkpoints, list_checkpoints, remove_leftovers
 from legged_gym.runners.stages import Finish, Stages
-from legged_gym.runners.widening import widen_critic
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
