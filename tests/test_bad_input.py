@@ -143,6 +143,7 @@ CASES = {
         ["export", "--load_run=shipped", "--web={tmp}/f.html"],
         "can't write '{tmp}/f.html'",
     ),
+    "export's long name": (["export", "--load_run=shipped", f"--output={'x' * 300}"], "File name too long"),
     "one network": (["play", "--load_run={tmp}/x.onnx"], "'{tmp}/x.onnx' is one network: name the folder"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),

@@ -27,8 +27,8 @@ _BUDGETS = {
     "viewers": 2118,
     "deploy": 1433,
     "benchmarking": 467,
-    "cli": 763,
-    "scripts": 1685,
+    "cli": 766,
+    "scripts": 1684,
     "this_robot": 2499,
     "utils": 122,
 }

@@ -266,7 +266,8 @@ def get_args(argv: Sequence[str] | None = None, parser: Parser | None = None) ->
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 """What a full, broken or locked disk says wherever something is written."""
-
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What is said of a path that nobody has looked at before."""
 
 _LONGEST = 1000
 """Characters of an error's line."""
@@ -290,6 +291,8 @@ def _explain(error: Exception) -> str:
         return "there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less"
     if isinstance(error, OSError):
         where = f" {error.filename!r}" if error.filename else ""
+        if error.errno in _PATH_ERRORS and where:
+            return f"can't use{where}: {error.strerror}"
         return f"can't write{where}: {error.strerror}" if error.errno in _DISK_ERRORS else ""
     return str(error)
 

@@ -280,8 +280,8 @@ def _rounded(values: torch.Tensor | float) -> Any:
 @contextlib.contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
     """Give a folder whose files move to ``folder`` at the end, or vanish with it if something fails."""
-    created = not folder.exists()
     with file_errors(f"cannot write to folder {folder}"):
+        created = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:

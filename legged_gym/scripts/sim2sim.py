@@ -117,12 +117,12 @@ def sim2sim(args: argparse.Namespace) -> None:
         low_pass=args.low_pass, steps_on_the_spot=args.steps_on_the_spot,
         robot=this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None,
     )  # fmt: skip
-    scenarios = _scenarios(args, config)
-    print(f"policy     {relative(folder)}", flush=True)
-    if args.log:
-        this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
-        print(f"log        {args.log}", flush=True)
+    scenarios, notes = _scenarios(args, config)
     with cli.exporting.output_folder(args.out, "sim2sim", args.log_root) as out:
+        print(f"{notes}policy     {relative(folder)}", flush=True)
+        if args.log:
+            this_robot.log.write_log(session.log(scenarios[0], args.log_motors), args.log)
+            print(f"log        {args.log}", flush=True)
         try:
             session.run(scenarios)
         except KeyboardInterrupt:
@@ -133,23 +133,22 @@ def sim2sim(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
 
-def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[Scenario, ...]:
-    """Return what is asked for: a drive, or scenarios of evaluate.py."""
+def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[tuple[Scenario, ...], str]:
+    """Return what is asked for, a drive or scenarios of evaluate.py, and lines that are worth noting about it."""
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.scenarios is not None:
         if given:
             raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
-        return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios)
+        return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios), ""
     if args.ground is not None:
         deploy.world.check_ground(args.ground)
     plan, seconds = _drive(args)
-    for line in deploy.drive.out_of_range(plan, config.trained_ranges):
-        print(f"note       {line}")
+    notes = "".join(f"note       {line}\n" for line in deploy.drive.out_of_range(plan, config.trained_ranges))
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
         if name in given:
             conditions[condition.scenario_field] = condition.convert(getattr(args, name))
-    return (deploy.session.drive_scenario(plan, seconds, **conditions),)
+    return (deploy.session.drive_scenario(plan, seconds, **conditions),), notes
 
 
 def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
