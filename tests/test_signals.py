@@ -22,6 +22,29 @@ from legged_gym.envs import Qmini
 from legged_gym.scripts import train
 
 
+def test_a_signal_waits_until_a_module_is_imported(tmp_path: Path) -> None:
+    """A module of C makes an ImportError of whatever strikes inside it."""
+    (tmp_path / "slow.py").write_text("""if True:
+        import os, signal, time
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+        except BaseException as error:
+            raise ImportError("initialization failed") from error
+        print("imported", flush=True)
+    """)
+    code = """if True:
+        import sys, time
+        from legged_gym.cli.arguments import run_main
+        def main():
+            import slow
+            time.sleep(60)
+        sys.exit(run_main(main))
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "imported\n", "\nstopped by SIGTERM\n")
+
+
 def test_a_pipe_whose_reader_ends_ends_the_training_with_a_checkpoint(tmp_path: Path) -> None:
     """As in ``train.py | head``; the end of its output also took what Ctrl-C was to save."""
     process = start_training(tmp_path)

@@ -119,7 +119,12 @@ def _install() -> dict[int, Any]:
 
 def _handle(number: int, frame: Any) -> None:
     now = time.monotonic()
-    if _requests.number == 0:
+    if _requests.number == 0 and _requests.depth == 0 and _importing(frame):
+        # An exception that strikes inside a module of C ends as some other error: the signal comes again a bit later.
+        again = threading.Timer(0.1, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+    elif _requests.number == 0:
         _requests.number, _requests.at, _requests.told = number, now, _requests.depth == 0
         if _requests.depth == 0:
             raise KeyboardInterrupt
@@ -128,6 +133,13 @@ def _handle(number: int, frame: Any) -> None:
     elif now - _requests.at > _ONE_REQUEST and not _is_torchruns(number):
         tell("\nended at once\n")
         os._exit(128 + number)
+
+
+def _importing(frame: Any) -> bool:
+    """Return whether a module is being imported in a frame or in one that called it."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _lose_reader() -> None:
