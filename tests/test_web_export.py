@@ -184,7 +184,7 @@ def test_another_robot_s_policy_moves_on_the_page_as_in_the_trial(
 def test_what_is_no_page_s_name_is_refused() -> None:
     with pytest.raises(UserError, match=r"--web takes the name of an .html file"):
         check_page_path("qmini.txt")
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="no writable folder"):
         check_page_path("nowhere/qmini.html")
 
 
