@@ -93,6 +93,14 @@ class Parser(argparse.ArgumentParser):
                 flag = next((name for name in names if name in flags.split()), None)
                 if flag is not None and action.dest in given and when(args):
                     raise UserError(f"{flag} {why}")
+        files: dict[str, str] = {}
+        for action in self._actions:
+            value = getattr(args, action.dest, None) if str(action.metavar).startswith(("FILE", "LOG")) else None
+            for path in value if isinstance(value, list) else filter(None, [value]):
+                flag = (action.option_strings or [str(action.metavar)])[0]
+                other = files.setdefault(os.path.realpath(path), flag)
+                if other != flag:
+                    raise UserError(f"{other} and {flag} name the same file, '{path}'")
         return args, unknown
 
     def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:

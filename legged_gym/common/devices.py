@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
@@ -26,6 +27,8 @@ def resolve_device(device: str | None) -> str:
         device = DEFAULT_GPU if torch.cuda.is_available() else "cpu"
     if here.local_size > 1 and device.startswith("cuda:"):
         raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+        raise UserError(f"no device '{device}' here: valid: cpu, cuda, cuda:N, mps")
     full_name = f"cuda:{here.local_rank}" if device == DEFAULT_GPU else device
     try:
         torch.empty(0, device=full_name)

@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import UserError
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -25,7 +26,7 @@ def require_memory(what: str, needed: float, device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
-        there = torch.cuda.mem_get_info(device)[1]
+        there = torch.cuda.mem_get_info(resolve_device(device))[1]
     else:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         with contextlib.suppress(OSError, ValueError):

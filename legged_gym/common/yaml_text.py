@@ -38,6 +38,8 @@ class _Loader(yaml.SafeLoader):
         """Compose a node, which is an alias, a number or text, or holds others."""
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
+            if event.anchor in self.anchors and event.anchor not in self._sizes:
+                raise yaml.YAMLError(f"'{event.anchor}' holds itself")
             self._values += self._sizes.get(event.anchor, 0)
         before = self._values
         self._values += 1

@@ -84,6 +84,14 @@ def bounds(falls: int, trials: int) -> tuple[float, float]:
     return low, float(beta.ppf(1.0 - tail, falls + 1, trials - falls)) if falls < trials else 1.0
 
 
+def chosen_axes(names: Sequence[str] | None) -> list[Axis]:
+    """Return the axes of these names, by default all; ``UserError`` if there is no such axis."""
+    for name in names or ():
+        if name not in (known := [axis.name for axis in AXES]):
+            raise UserError(f"unknown axis '{name}': {near_names(name, known)}")
+    return [axis for axis in AXES if names is None or axis.name in names]
+
+
 def find_margins(
     policy: Policy, settings: EvaluationSettings, names: Sequence[str] | None, say: Callable[[str], Any]
 ) -> Margins:
@@ -98,10 +106,7 @@ def find_margins(
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
     """
-    for name in names or ():
-        if name not in (known := [axis.name for axis in AXES]):
-            raise UserError(f"unknown axis '{name}': {near_names(name, known)}")
-    axes = [axis for axis in AXES if names is None or axis.name in names]
+    axes = chosen_axes(names)
     margins = [Margin(axis) for axis in axes]
     found = Margins(policy.name, policy.digest, settings.trials, margins)
     for number in range(_ROUNDS + _END_ROUNDS):

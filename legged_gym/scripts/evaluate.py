@@ -69,6 +69,7 @@ def evaluate(args: argparse.Namespace) -> bool:
     choose_backend(args, few_robots=True)
     adjust = _overrides(args)
     # What does not fit is told before anything is loaded.
+    evaluation.margins.chosen_axes(args.axes and args.axes.split(","))
     baseline = evaluation.margins.read_lows(args.baseline) if args.baseline else {}
     adjust(envs.task_registry.get_cfgs(args.task)[0])
 

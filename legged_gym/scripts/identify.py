@@ -36,6 +36,8 @@ def identify_robot(args: argparse.Namespace) -> None:
     Raises:
         UserError: A log can't be read or can't tell anything, or nothing can be written.
     """
+    if not args.out.endswith((".yaml", ".yml")):
+        raise UserError(f"--out takes the name of a .yaml file, got '{args.out}'")
     check_writable(args.out)
     logs = [this_robot.log.read_log(path) for path in args.logs]
     stand = this_robot.stand.Stand(args.task)

@@ -46,6 +46,7 @@ def play(args: argparse.Namespace) -> None:
         render.video.check_video_path(args.video)
         render.video.prepare_offscreen()
 
+    viewers.opening.check_host(args.host)
     if args.replay:
         _replay(args)
         return

@@ -36,6 +36,7 @@ def replay(args: argparse.Namespace) -> None:
     if args.video:
         render.video.check_video_path(args.video)
         render.video.prepare_offscreen()
+    viewers.opening.check_host(args.host)
     log, stand = this_robot.log.read_log(args.log), this_robot.stand.Stand(args.task)
     this_robot.identify.require_stand(log)
     truth = stand.truth_of(this_robot.robot_file.read_robot(args.robot, args.task)) if args.robot else stand.nominal()

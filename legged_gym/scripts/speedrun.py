@@ -76,6 +76,8 @@ def main() -> None:
         raise UserError(f"--minutes must be above 0, got {args.minutes}")
     quick = RECIPES.get(args.task, args.task) if resolve_device(None) == "cpu" else args.task
     args.recipe = args.recipe or quick
+    for task in (args.task, args.recipe):
+        envs.task_registry.get_cfgs(task)
     outcomes = []
     for seed in args.seeds:
         outcomes.append(_run(args, seed))

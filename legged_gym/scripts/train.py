@@ -45,6 +45,7 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         UserError: The command line asks for something impossible; then nothing is left behind.
     """
+    viewers.opening.check_host(args.host)
     with runners.distributed.joined(resolve_device(args.rl_device)) as here:
         _train(cli.job.resolve(args), args, here)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from legged_gym import viewers
 from legged_gym.common import signals
-from legged_gym.common.errors import UserError
+from legged_gym.common.errors import UserError, file_errors
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -23,6 +24,18 @@ HOST, PORT = "127.0.0.1", 8080
 """Where the page is served unless the command line says so."""
 _TRAINING_FRAMES = 25.0
 """Of a training, per second: every frame takes time from it."""
+
+
+def check_host(host: str | None) -> None:
+    """Find out early whether a page can be served at an address.
+
+    Raises:
+        UserError: It can't.
+    """
+    with file_errors(f"--host {host}: no page can be served there"):
+        family, kind, protocol, _, address = socket.getaddrinfo(host or HOST, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
 
 
 def open_viewer(session: TimedSession, args: argparse.Namespace) -> Viewer | None:

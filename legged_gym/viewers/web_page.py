@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import ipaddress
-import socket
 import time
 import warnings
 
 import viser
 
-from legged_gym.common.errors import file_errors
 from legged_gym.viewers.guard import guarded
-from legged_gym.viewers.opening import HOST, PORT
+from legged_gym.viewers.opening import HOST, PORT, check_host
 from legged_gym.viewers.readings import Instruments
 from legged_gym.viewers.replay import RecordedSession
 from legged_gym.viewers.session import PlaySession, Session, TimedSession
@@ -153,10 +151,7 @@ def is_private(host: str) -> bool:
 
 def _serve(host: str, port: int, name: str) -> viser.ViserServer:
     """Start the server, without its own announcement."""
-    with file_errors(f"--host {host}: no page can be served there"):
-        # The server itself would wait forever for an address that is not this computer's.
-        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.bind(address)
+    # The server itself would wait forever for an address that is not this computer's.
+    check_host(host)
     with contextlib.redirect_stdout(io.StringIO()), guarded(host):
         return viser.ViserServer(host=host, port=port, label=name, verbose=False)
