@@ -522,9 +522,18 @@ def test_a_full_disk_that_a_thread_meets_is_told_once(
     assert capsys.readouterr().err == "error: can't write: No space left on device\n"
 
 
-def test_results_that_nest_too_deep(tmp_path: Path) -> None:
-    (tmp_path / "evaluation.json").write_text("[" * 100_000)
-    with pytest.raises(UserError, match="holds no results of an evaluation: RecursionError"):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "it nests too deep"),
+        ('{"format": 1, "format": 2}', "key 'format' comes 2 times"),
+        ('{"axes": {"push": {"low": NaN}}}', "NaN is no number"),
+    ],
+    ids=["deep", "twice", "nan"],
+)
+def test_results_that_are_no_sound_json(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(text)
+    with pytest.raises(UserError, match=f"holds no results of an evaluation: ValueError: {reason}"):
         load_policies(str(tmp_path / "evaluation.json"), ())
-    with pytest.raises(UserError, match="no margins to compare with"):
+    with pytest.raises(UserError, match=f"no margins to compare with: {reason}"):
         read_lows(str(tmp_path / "evaluation.json"))

@@ -1,8 +1,9 @@
-"""YAML from anywhere: plain values only, read within limits of size, depth and aliases."""
+"""YAML and JSON from anywhere: plain values only, read within limits of size, depth and aliases."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -108,6 +109,30 @@ def read_yaml(path: str | Path) -> Any:
         return parse_yaml(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"can't read '{path}': {yaml_fault(error)}") from error
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds, whose keys come once and whose numbers are finite.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It is something else.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                raise ValueError(f"key '{key}' comes {count} times")
+        return dict(pairs)
+
+    def no_number(text: str) -> Any:
+        raise ValueError(f"{text} is no number")
+
+    with open(plain_file(path), encoding="utf-8") as file:
+        try:
+            return json.load(file, object_pairs_hook=once, parse_constant=no_number)
+        except RecursionError as error:
+            raise ValueError("it nests too deep") from error
 
 
 def yaml_fault(error: Exception) -> str:

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from scipy.stats import beta
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import plain_file, write_text
+from legged_gym.common.paths import write_text
+from legged_gym.common.yaml_text import read_json
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.axes import AXES, TERRAIN_AXES, Axis
 from legged_gym.evaluation.evaluator import Batch, EvaluationSettings, evaluate_batch
@@ -241,12 +242,11 @@ def read_lows(path: str) -> dict[str, float]:
         UserError: The file holds no margins.
     """
     try:
-        with open(plain_file(path), encoding="utf-8") as file:
-            earlier = json.load(file)
+        earlier = read_json(path)
         if earlier.get("format") != FORMAT:
             raise ValueError(f"format {earlier.get('format')!r} instead of '{FORMAT}'")
         return {name: float(axis["low"]) for name, axis in earlier["axes"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: no margins to compare with: {' '.join(str(error).split())}") from error
 
 

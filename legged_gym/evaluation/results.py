@@ -41,7 +41,8 @@ from typing import Any
 import numpy as np
 
 from legged_gym.common.errors import UserError
-from legged_gym.common.paths import git_revision, plain_file, write_text
+from legged_gym.common.paths import git_revision, write_text
+from legged_gym.common.yaml_text import read_json
 from legged_gym.evaluation import motion
 from legged_gym.evaluation.metrics import METRICS, measure
 from legged_gym.evaluation.rollout import Rollout
@@ -157,14 +158,13 @@ def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult
         UserError: It is no such file.
     """
     try:
-        with open(plain_file(path), encoding="utf-8") as file:
-            values = json.load(file)
+        values = read_json(path)
         if values["format"] not in (FORMAT, _OLD_FORMAT):
             raise UserError(f"'{path}' is of format '{values['format']}': valid: {FORMAT}, {_OLD_FORMAT}")
         return [_loaded(policy, scenarios) for policy in values["policies"]]
     except OSError as error:
         raise UserError(f"can't read '{path}': {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"'{path}' holds no results of an evaluation: {type(error).__name__}: {error}") from error
 
 

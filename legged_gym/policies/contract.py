@@ -6,7 +6,6 @@ configuration instead. Values are in SI units and radians, by joint in the order
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
-from legged_gym.common.paths import plain_file
+from legged_gym.common.yaml_text import read_json
 from legged_gym.policies.exported import ControllerConfig, read_controller_config
 from legged_gym.policies.finder import CONTROLLER_FILE
 
@@ -235,12 +234,12 @@ def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
     if not os.path.lexists(path):
         return None
     try:
-        return PolicyContract.model_validate(json.loads(Path(plain_file(path)).read_text(encoding="utf-8")))
+        return PolicyContract.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         reason = f"'{key}': {first['msg'][0].lower()}{first['msg'][1:]}"
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
     raise UserError(f"can't read what the policy is tied to from '{path}': {reason}")
 
