@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from legged_gym.evaluation.results import load_policies
 from legged_gym.policies.networks import OnnxNet
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import save_run_config
+from legged_gym.scripts import train
 from legged_gym.simulators.robot.urdf import read_urdf
 from legged_gym.this_robot.log import RobotLog, read_log
 from legged_gym.this_robot.robot_file import ThisRobot, read_robot, simulated_delay
@@ -452,6 +454,13 @@ def test_flags_that_would_have_no_effect(
     said, errors = capsys.readouterr()
     assert errors.startswith(f"error: {NO_EFFECT[line]}") and errors.count("\n") == 1
     assert said == "" and not contents(tmp_path)
+
+
+def test_what_to_do_next_can_be_copied_from_a_folder_with_spaces() -> None:
+    run = "/its 'logs'/qmini/2026-01-01_00-00-00"
+    _, play, go_on, watch = (shlex.split(line) for line in train._next_steps("qmini", run, 2).split("\n"))
+    assert f"--load_run={run}" in play and f"--load_run={run}" in go_on
+    assert "--logdir=/its 'logs'" in watch
 
 
 def test_a_flag_may_be_repeated_with_the_same_value() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def relative(path: str) -> str:
 
 def python_command() -> str:
     """Return how the user starts this Python, for messages that name a next command."""
-    return "python" if os.environ.get("VIRTUAL_ENV") else relative(sys.executable)
+    return "python" if os.environ.get("VIRTUAL_ENV") else shlex.quote(relative(sys.executable))
 
 
 def script_command(name: str, python: str | None = None) -> str:
@@ -35,7 +36,7 @@ def script_command(name: str, python: str | None = None) -> str:
     if python is None and os.path.basename(sys.argv[0]).startswith("qmini-"):
         return f"qmini-{name.replace('_', '-')}"
     script = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "scripts", f"{name}.py")
-    return f"{python or python_command()} {relative(script)}"
+    return f"{python or python_command()} {shlex.quote(relative(script))}"
 
 
 def log_folder() -> str:

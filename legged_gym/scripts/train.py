@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -133,10 +134,10 @@ def _next_steps(task: str, folder: str, iterations: int) -> str:
     here, start = world(), None
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
-        torchrun = os.path.join(os.path.dirname(python_command()), "torchrun")
-        start = f"{torchrun} --nproc_per_node={here.local_size}{machines}"
-    root = relative(os.path.dirname(os.path.dirname(folder)))
-    where = f"--task={task} --load_run={relative(folder)}"
+        torchrun = os.path.join(os.path.dirname(shlex.split(python_command())[0]), "torchrun")
+        start = f"{shlex.quote(torchrun)} --nproc_per_node={here.local_size}{machines}"
+    root, run = (shlex.quote(relative(path)) for path in (os.path.dirname(os.path.dirname(folder)), folder))
+    where = f"--task={task} --load_run={run}"
     return "\n".join(
         [
             f"  run    {relative(folder)}",
