@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -27,7 +29,7 @@ from legged_gym.evaluation.margins import read_lows
 from legged_gym.evaluation.results import load_policies
 from legged_gym.policies.networks import OnnxNet
 from legged_gym.runners.checkpoint import read_checkpoint
-from legged_gym.runners.runs import save_run_config
+from legged_gym.runners.runs import load_run_config, save_run_config
 from legged_gym.scripts import train
 from legged_gym.simulators.robot.urdf import read_urdf
 from legged_gym.this_robot.log import RobotLog, read_log
@@ -46,12 +48,13 @@ def make_run(root: Path, checkpoint: bytes) -> None:
     (folder / "model_0.pt").write_bytes(checkpoint)
 
 
-@pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a damaged and a foreign URDF, a truncated and a foreign checkpoint, and a plain file."""
+    tmp_path = tmp_path_factory.mktemp("pieces")
     (tmp_path / "file").touch()
-    (tmp_path / "link.mp4").symlink_to(tmp_path / "nowhere" / "x.mp4")
-    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    (tmp_path / "link.mp4").symlink_to("nowhere/x.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     (tmp_path / "f.html").mkdir()
     (tmp_path / "broken.urdf").write_text("<robot name='r'><link name='base'>")
     (tmp_path / "encoding.urdf").write_text("<?xml version='1.0' encoding='nonsense'?><robot name='r'/>")
@@ -59,8 +62,20 @@ def workplace(tmp_path: Path) -> Path:
     (tmp_path / "loop.urdf").write_text("<robot name='r'><link name='base'/><joint name='j' type='fixed'/></robot>")
     torch.save({"model_state_dict": {"weight": torch.zeros(3)}}, tmp_path / "foreign.pt")
     foreign = (tmp_path / "foreign.pt").read_bytes()
+    make_run(tmp_path / "folder", b"")
+    run = tmp_path / "folder" / "qmini" / "2026-01-01_00-00-00"
+    (run / "model_0.pt").unlink()
+    (run / "model_0.pt").mkdir()
     make_run(tmp_path / "truncated", foreign[: len(foreign) // 2])
     make_run(tmp_path / "foreign", foreign)
+    return tmp_path
+
+
+@pytest.fixture
+def workplace(pieces: Path, tmp_path: Path) -> Path:
+    """Return a copy of these, with a pipe in the place of a run's events."""
+    shutil.copytree(pieces, tmp_path, symlinks=True, dirs_exist_ok=True)
+    os.mkfifo(tmp_path / "folder" / "qmini" / "2026-01-01_00-00-00" / "events.out.tfevents.0")
     return tmp_path
 
 
@@ -152,6 +167,8 @@ CASES = {
     "itself": (["train", "--set=obs_groups.actor=&a [*a]"], "'&a [*a]' can't be read as YAML"),
     "foreign address": (["train", "--host=192.0.2.1"], "--host 192.0.2.1: no page can be served there"),
     "play's foreign address": (["play", "--host=192.0.2.1"], "--host 192.0.2.1: no page can be served there"),
+    "checkpoint in a folder's place": (["play", "--log_root={tmp}/folder"], "model_0.pt' is no file"),
+    "events in a folder's place": (["plot", "--log_root={tmp}/folder"], "no TensorBoard events in"),
     "one network": (["play", "--load_run={tmp}/x.onnx"], "'{tmp}/x.onnx' is one network: name the folder"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
@@ -454,6 +471,25 @@ def test_flags_that_would_have_no_effect(
     said, errors = capsys.readouterr()
     assert errors.startswith(f"error: {NO_EFFECT[line]}") and errors.count("\n") == 1
     assert said == "" and not contents(tmp_path)
+
+
+def test_a_damaged_history_of_code_is_kept_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "git.txt").write_bytes(b"abc \xff\n")
+    save_run_config(str(tmp_path), "qmini", *task_registry.get_cfgs("qmini"), "mujoco")
+    assert re.match(r"abc \ufffd\n20\d\d-.* commit ", (tmp_path / "git.txt").read_text())
+    (tmp_path / "git.txt").unlink()
+    os.mkfifo(tmp_path / "git.txt")
+    with pytest.raises(OSError, match="it is a pipe or a device"):
+        save_run_config(str(tmp_path), "qmini", *task_registry.get_cfgs("qmini"), "mujoco")
+
+
+def test_foreign_sections_of_a_runs_configuration(tmp_path: Path) -> None:
+    make_run(tmp_path, b"")
+    folder = tmp_path / "qmini" / "2026-01-01_00-00-00"
+    with open(folder / "config.yaml", "a") as file:
+        file.write("evn: {num_envs: 4}\n")
+    with pytest.raises(UserError, match="it needs task, sim, env and train, and no more"):
+        load_run_config(str(folder), "qmini", *task_registry.get_cfgs("qmini"))
 
 
 def test_what_to_do_next_can_be_copied_from_a_folder_with_spaces() -> None:

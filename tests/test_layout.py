@@ -21,7 +21,7 @@ _BUDGETS = {
     "envs": 6040,
     "algorithms": 1008,
     "runners": 2233,
-    "policies": 1860,
+    "policies": 1861,
     "evaluation": 3011,
     "render": 994,
     "viewers": 2126,

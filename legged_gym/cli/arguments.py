@@ -298,7 +298,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less"
     if isinstance(error, OSError):
-        where = f" {error.filename!r}" if error.filename else ""
+        where = f" {os.fsdecode(error.filename)!r}" if isinstance(error.filename, str | bytes) else ""
         if error.errno in _PATH_ERRORS and where:
             return f"can't use{where}: {error.strerror}"
         return f"can't write{where}: {error.strerror}" if error.errno in _DISK_ERRORS else ""

@@ -59,7 +59,7 @@ def read_curves(run: str) -> dict[str, Curve]:
     Raises:
         UserError: There are no events in it.
     """
-    paths = glob.glob(os.path.join(glob.escape(run), "events.out.tfevents.*"))
+    paths = list(filter(os.path.isfile, glob.glob(os.path.join(glob.escape(run), "events.out.tfevents.*"))))
     files = sorted(filter(None, map(_read_file, paths)), key=lambda points: _span(points, 1)[0])
     if not files:
         raise UserError(f"no TensorBoard events in '{run}'")

@@ -171,7 +171,8 @@ def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: in
     paths = (folder, f"{folder}/{SHIPPED_CHECKPOINT}", f"{folder}/{name}", os.path.normpath(f"{folder}/../{name}"))
     path = next((path for path in paths if os.path.isfile(path)), None)
     if path is None:
-        raise UserError(f"'{folder}' has no checkpoint, only exported networks for evaluate.py and sim2sim.py")
+        others = "has no checkpoint, only exported networks for evaluate.py and sim2sim.py"
+        raise UserError(f"'{folder}' {'is no file' if folder.endswith('.pt') else others}")
     return dataclasses.replace(source, path=path if os.path.dirname(path) else os.path.join(os.curdir, path))
 
 

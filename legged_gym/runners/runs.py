@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR, runners
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.paths import git, git_revision, log_folder, relative, write_text
+from legged_gym.common.paths import git, git_revision, log_folder, plain_file, relative, write_text
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     config = {"task": task, "sim": sim, "env": env_cfg.to_dict(), "train": train_cfg.to_dict()}
     write_text(os.path.join(folder, CONFIG_FILE), dump_yaml(config))
     history = os.path.join(folder, "git.txt")
-    before = Path(history).read_text(encoding="utf-8") if os.path.exists(history) else ""
+    before = Path(plain_file(history)).read_text(encoding="utf-8", errors="replace") if os.path.exists(history) else ""
     now = datetime.datetime.now().isoformat(" ", "seconds")
     changes = f"{git('status', '--short')}\n{git('diff', 'HEAD')}"
     write_text(history, f"{before}{now} commit {git_revision()}\n{changes}\n")
@@ -163,8 +163,8 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 def _read_config(path: str) -> dict[str, Any]:
     saved = read_yaml(path)
-    if not isinstance(saved, dict) or not {"task", "sim", "env", "train"} <= saved.keys():
-        raise UserError(f"'{path}' is not a run's configuration: it needs 'task', 'sim', 'env' and 'train'")
+    if not isinstance(saved, dict) or saved.keys() != {"task", "sim", "env", "train"}:
+        raise UserError(f"'{path}' is not a run's configuration: it needs task, sim, env and train, and no more")
     for section in ("env", "train"):
         if not isinstance(saved[section], dict):
             raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
