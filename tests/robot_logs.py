@@ -26,8 +26,21 @@ def first_motion(stand: Stand) -> RobotLog:
         size * np.sin(2.0 * np.pi * hertz * time + shift)
         for size, hertz, shift in ((0.2, 0.8, 0), (0.25, 0.5, 1), (0.2, 0.6, 0))
     ]
-    attitude = fade[:, None] * np.stack(waves, axis=1)
-    (roll, pitch, _), rates = attitude.T, np.gradient(attitude, time, axis=0)
+    return _turned(trajectory, fade[:, None] * np.stack(waves, axis=1))
+
+
+def held_leaning(stand: Stand) -> RobotLog:
+    """Return that of a first motion, while somebody holds the stand nose down and then leaning to its left."""
+    trajectory = make_trajectory(stand, 8.0, 3, gentle=True)
+    time = trajectory.time
+    share = [np.clip(np.minimum(time - begin, begin + 2.4 - time) / 0.7, 0.0, 1.0) for begin in (0.1, 2.7)]
+    nose, side = (x * x * (3.0 - 2.0 * x) for x in share)
+    return _turned(trajectory, np.stack((-0.3 * side, 0.3 * nose, np.zeros_like(time)), axis=1))
+
+
+def _turned(trajectory: RobotLog, attitude: np.ndarray) -> RobotLog:
+    """Turn the stand of a trajectory by roll, pitch and yaw, rad, (T, 3)."""
+    (roll, pitch, _), rates = attitude.T, np.gradient(attitude, trajectory.time, axis=0)
     trajectory.values["gravity"] = np.stack(
         [np.sin(pitch), -np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch)], axis=1
     )
@@ -292,5 +305,16 @@ FAULTS: dict[str, tuple[str, str, Fault]] = {
     "flat battery": ("battery", "has 12.0 V", _set("voltage", lambda log: np.full(len(log.time), 12.0))),
     "millivolts": ("battery", "millivolts", _set("voltage", lambda log: np.full(len(log.time), 24000.0))),
     "turned knee": ("wiring", "knee_pitch_r turns the wrong way", _both(-1.0, KNEE_R)),
+    "legs exchanged in what is read": ("order and sign", "hip_pitch_l shows the motor of hip_pitch_r", _all(*(_set(name, lambda log, name=name: np.roll(log[name], 5, axis=1)) for name in ("position", "velocity")))),
+    "legs exchanged in all": ("scale", "legs are exchanged", _all(*(_set(name, lambda log, name=name: np.roll(log[name], 5, axis=1)) for name in ("target", "position", "velocity")))),
+    "an encoder's whole turn, later": ("spikes", "knee_pitch_r jumps by a whole turn at", lambda log: log["position"].__setitem__((slice(700, None), KNEE_R), log["position"][700:, KNEE_R] + 2.0 * np.pi)),
+    "zeros in five rows": ("spikes", "jumps 2 times", lambda log: log["position"].__setitem__(slice(900, 905), 0.0)),
+    "a joint's scale": ("scale", "knee_pitch_l shows 1.1", _times("position", 1.2, KNEE_L)),
+    "every seventh row is lost": ("gaps", "single rows are missing", lambda log: log.values.update({k: v[np.arange(len(v)) % 7 != 6] for k, v in log.values.items()})),
+    "rows written twice": ("rows", "rows are written twice", lambda log: log.values.update({k: np.repeat(v, np.where(np.arange(len(v)) % 50, 1, 2), axis=0) for k, v in log.values.items()})),
+    "a velocity that stops": ("velocity", "velocity of knee_pitch_l stands still", lambda log: log["velocity"].__setitem__((slice(800, 925), KNEE_L), log["velocity"][800, KNEE_L])),
+    "an IMU that pauses": ("IMU axes", "gyro and gravity stand still from", lambda log: [log[name].__setitem__(slice(200, 325), log[name][200]) for name in ("gyro", "gravity")]),
+    "gravity's x": ("gyro", "or of gravity's x", _times("gravity", -1.0, 0)),
+    "z, w, x, y": ("gyro", "numbers of a quaternion", _quaternion((3, 0, 1, 2))),
 }  # fmt: skip
 """Faults that can be put into a healthy log."""

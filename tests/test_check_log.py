@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from robot_logs import FAULTS, first_motion, some_robot
+from robot_logs import FAULTS, first_motion, held_leaning, some_robot
 
 from legged_gym.this_robot.checks import check
 from legged_gym.this_robot.log import RobotLog
@@ -120,3 +120,17 @@ def test_motors_that_are_swapped_with_their_encoders_are_named(stand: Stand) -> 
         log[signal][:, pair] = log[signal][:, turned]
     text = " ".join(finding.text for finding in check(log, stand) if finding.passed is False)
     assert "hip_pitch_l and ankle_pitch_l are swapped" in text
+
+
+@pytest.mark.parametrize("degrees", [0, 60, 90, 180, 270])
+def test_an_imu_that_is_turned_about_the_vertical_is_named(degrees: int, stand: Stand) -> None:
+    """Gravity pulls at the joints of a base that leans, from another side than the IMU shows."""
+    log = simulate(stand, held_leaning(stand), some_robot(stand, degrees), degrees, rate=250.0)
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    for signal in ("gravity", "gyro"):
+        log.values[signal] = log[signal] @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    failed = [finding for finding in check(log, stand) if finding.passed is False]
+    if degrees:
+        assert [finding.topic for finding in failed] == ["IMU heading"] and f"by {degrees}°" in failed[0].text
+    else:
+        assert not failed and next(f for f in check(log, stand) if f.topic == "IMU heading").passed

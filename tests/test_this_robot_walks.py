@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import small_cfg
+from robot_logs import some_robot
 
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.plan import draw_plans
@@ -82,6 +83,27 @@ def failed(found: list[Finding]) -> list[Finding]:
 def test_a_walk_is_logged_and_healthy(walk: RobotLog, policy: PolicyFiles) -> None:
     assert len(walk.time) == 150 and walk["observation"].shape == (150, 215)
     assert not failed(check(walk, Stand(), standing=True)) and not failed(check_policy(walk, policy))
+
+
+def test_feet_on_the_ground_do_not_look_like_exchanged_encoders(policy: PolicyFiles) -> None:
+    """While it walks forward an ankle follows the hip over the foot, more than its own target."""
+    scenario, truth = (
+        Scenario("walk", "", (((0.0, (0.3, 0.0, 0.0)),),), seconds=5.0, noise=0.3),
+        some_robot(Stand(), 500),
+    )
+    plan = draw_plans(scenario, policy.config, 1, 1)[0]
+    told = {
+        "joint_armature": truth.armature,
+        "joint_damping": truth.viscous_friction,
+        "joint_friction": truth.dry_friction,
+    }
+    plan = dataclasses.replace(
+        plan, p_gain=plan.p_gain * truth.strength, d_gain=plan.d_gain * truth.strength, action_delay=truth.delay,
+        zero_offset=truth.zero_offset, joints={**plan.joints, **{name: tuple(v.tolist()) for name, v in told.items()}},
+    )  # fmt: skip
+    for of_motors in (False, True):
+        log = log_of_trial(policy, find_urdf(policy.folder), plan, of_motors)
+        assert not failed(check(log, Stand(), standing=True))
 
 
 Spoil = Callable[[np.ndarray], np.ndarray]

@@ -9,11 +9,13 @@ import numpy as np
 
 from legged_gym.this_robot.joint_checks import check_joints
 from legged_gym.this_robot.log import RobotLog
-from legged_gym.this_robot.signal_checks import Finding, coarse, dead, judged, lags, noisy
+from legged_gym.this_robot.signal_checks import Finding, coarse, dead, judged, lags, noisy, paused
 from legged_gym.this_robot.stand import Stand
 
 _SLOWEST, _GAP, _OLDEST_IMU, _SLOWEST_IMU = 45.0, 0.06, 0.025, 60.0
 """Rows in a second; s between rows; age of the IMU's samples, s; its samples in a second."""
+_LOST, _FEW = 0.01, 0.02
+"""Shares of rows: that may be missing one by one, and of jumps of an angle, if more of them are its usual motion."""
 _UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
 """Other units of time, and how many make a second."""
 _LEVEL, _AXES = 4.0, 25.0
@@ -41,12 +43,17 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
         UserError: The log's joints are others.
     """
     log = log.in_order(stand.joint_names)
+    again = (np.diff(log.time) == 0.0) & (np.diff(log["position"], axis=0) == 0.0).all(1)
+    twice = judged(
+        "rows", [f"{again.sum()} rows are written twice: write each once"] if again.any() else [], "each is new"
+    )
+    log = RobotLog(log.joint_names, {k: v[np.append(True, ~again)] for k, v in log.values.items()}, log.name)
     rate = 1.0 / max(log.dt, 1e-12)
     unit = next((unit for unit, size in _UNITS if rate < 1.0 and _SLOWEST <= size * rate <= 2000.0), "")
     found = list(_check_time(log, unit))
     if unit:
-        return [*found, Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
-    found += [*_check_signals(log, stand), *_check_imu(log, tilted or standing), _check_gains(log, stand)]
+        return [found[0], Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
+    found += [twice, *_check_signals(log, stand), *_check_imu(log, tilted or standing), _check_gains(log, stand)]
     trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
     joints, wrong = check_joints(log, stand, standing, trusted)
     return [*found, _saturation(log, stand, wrong), _battery(log), *joints]
@@ -59,9 +66,15 @@ def _check_time(log: RobotLog, unit: str) -> Iterator[Finding]:
     text = f"{rate:.2g} rows in a second: the time stamps are in {unit}, write seconds" if unit else text
     yield judged("sample rate", [text] if rate < _SLOWEST else [], f"{rate:.0f} rows in a second")
     gaps = steps > max(4.0 * usual, _GAP)
+    ratio = steps[~gaps] / max(usual, 1e-9)
+    lost = (ratio > 1.5) & (np.abs(ratio - np.round(ratio)) < 0.2)
+    even = np.percentile(np.abs(ratio[~lost] - 1.0), 90) < 0.3
     text = f"{gaps.sum()} gaps of up to {steps.max():.2f} s: rows were lost, write the log from a thread of its own"
-    yield judged("gaps", [text] if gaps.any() else [], "no rows missing")
-    uneven = float(np.percentile(np.abs(steps[~gaps] - usual), 90))
+    problems = [text] if gaps.any() else []
+    if even and lost.mean() > _LOST:
+        problems.append(f"single rows are missing, {lost.mean():.0%} of all: write every row, from a thread of its own")
+    yield judged("gaps", problems, "no rows missing")
+    uneven = float(np.percentile(np.abs(steps[~gaps][~lost if even else slice(None)] - usual), 90))
     text = (f"time between rows varies by ± {1e3 * uneven:.1f} ms around {1e3 * usual:.1f} ms: raise the loop's "
             "priority, and stamp rows when targets are sent")  # fmt: skip
     yield judged("jitter", [text] if uneven > 0.3 * usual else [], f"± {1e3 * uneven:.2f} ms")
@@ -87,13 +100,20 @@ def _imu_age(log: RobotLog) -> Finding:
 
 
 def _check_signals(log: RobotLog, stand: Stand) -> Iterator[Finding]:
-    # Angles that no motor could have reached from the row before, and left again.
-    farthest = 2.0 * stand.velocity_limits * log.dt + 0.1
+    # Angles that no motor could have reached from the row before; in another unit, they are many.
     jumps = np.diff(log["position"], axis=0)
-    isolated = (np.abs(jumps[:-1]) > farthest) & (np.abs(jumps[1:]) > farthest) & (jumps[:-1] * jumps[1:] < 0.0)
-    names = [f"{stand.joint_names[j]} ({isolated[:, j].sum()})" for j in np.flatnonzero(isolated.any(0))]
-    text = f"single rows jump: {', '.join(names)}: the bus loses or mixes bytes, check its answers' checksums"
-    yield judged("spikes", [text] if names else [], "no angle jumps")
+    farthest = np.maximum(2.0 * stand.velocity_limits * log.dt + 0.1, 5.0 * np.percentile(np.abs(jumps), 98, axis=0))
+    far, turns = np.abs(jumps) > farthest, np.abs(np.abs(jumps) - 2.0 * np.pi) < 0.3
+    problems = []
+    for joint in np.flatnonzero(far.any(0) & (far.mean(0) < _FEW)):
+        name, when = stand.joint_names[joint], log.time[1:][far[:, joint]][0] - log.time[0]
+        if (far & turns)[:, joint].any() and jumps[far[:, joint], joint].sum() != 0.0:
+            problems.append(f"{name} jumps by a whole turn at {when:.1f} s: count its turns on, from the first row")
+            log["position"][:, joint] = np.unwrap(log["position"][:, joint])
+        else:
+            problems.append(f"{name} jumps {far[:, joint].sum()} times, first at {when:.1f} s: the bus loses or mixes "
+                            "bytes, check its answers' checksums")  # fmt: skip
+    yield judged("spikes", problems, "no angle jumps")
     yield judged("resolution", coarse(log), "signals have enough digits")
     yield judged("noise", noisy(log), "no more than sensors have")
 
@@ -104,8 +124,10 @@ def _check_imu(log: RobotLog, leaning: bool) -> Iterator[Finding]:
     unit = "it is in m/s², divide it by 9.81" if 8.5 < size < 11.0 else "normalise it"
     problem = [] if 0.9 < size < 1.1 else [f"gravity has the size {size:.2f}, not 1: {unit}"]
     yield judged("IMU units of gravity", problem, "a direction of size 1")
-    yield _mount(np.median(gravity, axis=0), leaning)
-    problems = dead(log)
+    # Somebody may hold it leaning for a while.
+    halves = [np.median(part, axis=0) for part in (gravity, *np.array_split(gravity, 2))]
+    yield _mount(min(halves, key=lambda down: float(down[2] / np.linalg.norm(down))), leaning)
+    problems = dead(log) + paused(log)
     yield judged("IMU axes", problems, "all of them change")
     if not problems and not any("gyro" in problem for problem in noisy(log)):
         yield _gyro(log, gravity, leaning)
@@ -117,7 +139,7 @@ def _mount(down: np.ndarray, leaning: bool) -> Finding:
     if leaning:
         return Finding("IMU mount", None, "the base was not level, so the mount's angle does not show")
     if angle > 150.0:
-        problem = ["gravity points up: its sign is wrong, it must be 0, 0, -1 when level"]
+        problem = ["gravity points up: its sign is wrong, or the IMU hangs upside down; level it is 0, 0, -1"]
     elif angle > _AXES:
         problem = [f"gravity lies along {axis} ({angle:.0f}° from -z): the IMU's axes are exchanged"]
     elif angle > _LEVEL:
@@ -154,15 +176,19 @@ def _gyro(log: RobotLog, gravity: np.ndarray, leaning: bool) -> Finding:
         problems.append(f"its x, y, z are the base's {', '.join('xyz'[i] for i in order)}: its axes are exchanged")
     flipped = [axis for axis, sign in zip("xyz", signs, strict=True) if sign < 0]
     if flipped:
-        problems.append(f"the sign of {', '.join(flipped)} is wrong: the IMU's sign or axes differ from the base's"
+        third = f" (or of gravity's {({*'xyz'} - {*flipped}).pop()})" if len(flipped) == 2 else ""
+        problems.append(f"the sign of {', '.join(flipped)} is wrong{third}: its sign or axes differ from the base's"
                         + ", or the quaternion turns the world into the base" * ("quaternion" in log))  # fmt: skip
     each = _axis_scales(turn[:, order] * signs, down, change)
-    bad = [axis for axis, factor in each.items() if not _GYRO_SCALE[0] < factor < _GYRO_SCALE[1]]
+    slack = 1.0 + 5.0 * log.dt
+    bad = [axis for axis, factor in each.items() if not _GYRO_SCALE[0] / slack < factor < _GYRO_SCALE[1] * slack]
     if bad:
         scale, which = (each[bad[0]], f"its {', '.join(bad)}") if len(bad) < len(each) else (scale, "it")
         unit = ": it is in degrees, multiply it by pi / 180" if 0.012 < scale < 0.024 else ""
         times = f"{1.0 / max(scale, 1e-9):.3g}"
-        problems.append(f"{which} turns {times} times as fast as gravity does, its unit is wrong{unit}")
+        faster = f"{which} turns {times} times as fast as gravity does, its unit is wrong{unit}"
+        unlike = f"{which} does not turn as gravity does: axes, or the numbers of a quaternion (w first), are exchanged"
+        problems.append(faster if scale > 1e-3 else unlike)
     return judged("gyro", problems, "turns as gravity does")
 
 

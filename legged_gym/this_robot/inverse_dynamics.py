@@ -10,9 +10,15 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.ndimage import maximum_filter1d
 
 from legged_gym.this_robot.prediction import Chunk, at_times, running_mean
 from legged_gym.this_robot.stand import GRAVITY, QUANTITIES, Stand
+
+HEADINGS = 12
+"""Angles by which an IMU may be turned about the vertical, all around."""
+_STEADY, _LEANS, _LEANING = 2.0, 0.1, 20
+"""Angular acceleration of a base, rad/s², that joints hardly feel; its lean, rad, and how many of 250 rows show it."""
 
 
 def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
@@ -74,10 +80,14 @@ def _links_alone(stand: Stand, chunk: Chunk) -> mujoco.MjModel:
     return model
 
 
-def _needed(model: mujoco.MjModel, position: np.ndarray, speed: np.ndarray, force: np.ndarray) -> np.ndarray:
-    """Return the torques that a motion needs, N·m, (R, D)."""
+def _needed(
+    model: mujoco.MjModel, position: np.ndarray, speed: np.ndarray, force: np.ndarray, down: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the torques that a motion needs, N·m, (R, D); gravity may differ from row to row, (R, 3)."""
     data, needed = mujoco.MjData(model), np.empty_like(position)
     for row in range(len(position)):
+        if down is not None:
+            model.opt.gravity[:] = GRAVITY * down[row]
         data.qpos[:], data.qvel[:], data.qacc[:] = position[row], speed[row], force[row]
         mujoco.mj_inverse(model, data)
         needed[row] = data.qfrc_inverse
@@ -107,11 +117,34 @@ class Dynamics:
     def __init__(self, stand: Stand, chunk: Chunk, delay: float) -> None:
         """Prepare everything that no wiring changes; targets act after ``delay``, s."""
         self._stand, self._chunk, self._count = stand, chunk, stand.num_dof
-        motion = _smooth_motion(chunk, delay, 0.06)
         edge = 2 * max(3, round(0.06 / chunk.dt))
-        rows = np.linspace(edge, len(chunk.time) - edge - 1, 250).astype(int)
-        self._position, self._speed, self._force, self._asked = (values[rows] for values in motion)
+        turn, down = (running_mean(values, 0.1, chunk.dt) for values in (chunk.log["gyro"], chunk.log.gravity))
+        spin = np.linalg.norm(np.gradient(turn, chunk.dt, axis=0), axis=1)
+        steady = np.flatnonzero(maximum_filter1d(spin, round(0.1 / chunk.dt) + 1)[edge:-edge] < _STEADY)
+        steady = steady if len(steady) > 0.3 * len(spin) else np.arange(len(spin) - 2 * edge)
+        rows = edge + steady[np.linspace(0, len(steady) - 1, 250).astype(int)]
+        motion = (*_smooth_motion(chunk, delay, 0.06), down / np.linalg.norm(down, axis=1, keepdims=True))
+        self._position, self._speed, self._force, self._asked, self._down = (values[rows] for values in motion)
         self._model = _links_alone(stand, chunk)
+
+    def heading_fits(self, joints: list[int]) -> np.ndarray:
+        """Return how badly joints' torques are explained with the IMU turned about the vertical, (HEADINGS,).
+
+        Sums of logarithms, the first with the IMU as it is; all are alike if the base did not lean for long.
+        """
+        down, fits, motion = self._down, np.zeros(HEADINGS), (self._position, self._speed, self._force)
+        if (np.hypot(down[:, 0], down[:, 1]) > _LEANS).sum() < _LEANING:
+            return fits
+        for i, angle in enumerate(2.0 * np.pi / HEADINGS * np.arange(HEADINGS)):
+            across = (down[:, 0] + 1j * down[:, 1]) * np.exp(1j * angle)
+            turned = np.stack((across.real, across.imag, down[:, 2]), axis=1)
+            needed = _needed(self._model, *motion, turned)
+            for joint in joints:
+                asked, speed, force = self._asked[:, joint], motion[1][:, joint], motion[2][:, joint]
+                columns = [needed[:, joint], force, speed, np.tanh(speed / 0.05), np.ones(len(speed))]
+                factors = _explained(asked, columns, [1.0, 20.0, 2.0, 1.0, 0.2], [1.0, 0.01, 0.03, 0.03, 0.0])
+                fits[i] += np.log(np.square(asked - np.stack(columns, axis=1) @ factors).mean() + 1e-4)
+        return fits
 
     def explain(self, order: np.ndarray, signs: np.ndarray, zeros: bool = False) -> Explanation:
         """Regress the torques asked for on those needed, where joint ``i`` of the log is ``order[i]`` in truth, (D,).
@@ -129,7 +162,7 @@ class Dynamics:
             if zeros:
                 shift = np.where(np.arange(count) == true, 0.05, 0.0)
                 columns.append((needed - self._needed(place, signs, shift))[:, true] / 0.05)
-                pull, usual = [*pull, 10.0], [*usual, 0.0]
+                pull, usual = [*pull, 6.0], [*usual, 0.0]
             factors = _explained(asked, columns, pull, usual)
             rest = asked - np.stack(columns, axis=1) @ factors
             left, strength = np.std(rest) / max(np.std(asked), 0.05), 1.0 / np.clip(factors[0], 0.1, 10.0)
@@ -162,4 +195,4 @@ class Dynamics:
         """Return the torques that the links need, in the description's order, N·m, (R, D)."""
         motion = (self._position, self._speed, self._force)
         position, speed, force = (signs[place] * values[:, place] for values in motion)
-        return _needed(self._model, position + shift, speed, force)
+        return _needed(self._model, position + shift, speed, force, self._down)

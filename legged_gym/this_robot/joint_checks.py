@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from legged_gym.this_robot.inverse_dynamics import Dynamics, shifted
+from legged_gym.this_robot.inverse_dynamics import HEADINGS, Dynamics, shifted
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.prediction import chunks, predict, running_mean
 from legged_gym.this_robot.signal_checks import Finding, clipped, far, frozen, judged, lags, other_scale
@@ -20,7 +20,9 @@ _ALIKE, _FOLLOWS, _OTHERS = 0.75, 0.5, 0.8
 exchange."""
 _ZERO, _ZERO_COARSE = 0.05, 1.0
 """rad, and by how much more it must be off in a log of slower rows, rad/s."""
-_SCALE, _STRENGTH = (0.7, 1.4), (0.62, 1.6)
+_HEADING = 2.0
+"""By how much a heading of the IMU must explain the joints' torques better, sum over joints of logarithms."""
+_SCALE, _STRENGTH = (0.7, 1.09), (0.62, 1.6)
 _EARLIEST, _LATEST = -0.007, 0.024
 """Delay below which joints move before their targets, and largest one of a healthy robot, s."""
 _DELAYS = np.concatenate((np.arange(-0.06, -0.001, 0.006), np.arange(0.0, 0.0601, 0.003)))
@@ -76,7 +78,7 @@ def check_joints(log: RobotLog, stand: Stand, standing: bool, trusted: bool) -> 
         _order_and_sign(log, motion, trusted),
         judged("scale", scale + ([] if cut else _scales(motion)), "angles have the size of their targets"),
         judged("range", far(log, stand, motion.wrong), "angles are near their targets"),
-        _velocity(motion),
+        _velocity(motion, frozen(log, stand, motion.wrong.copy(), "velocity")),
     ]
     trusted, why = trusted and not cut, "first see to what is wrong above"
     if standing:
@@ -112,10 +114,12 @@ def _order_and_sign(log: RobotLog, motion: _Motion, trusted: bool) -> Finding:
     courses = (motion.expected, shifted(motion.chunk, motion.delay + 0.02))
     by_robot, by_target = (_correlations(seen, course) for course in courses)
     alike, told = np.where(np.abs(by_robot) > np.abs(by_target), by_robot, by_target), set[frozenset[int]]()
+    # Where legs stand, the ground moves an ankle as the hip turns: of two that are exchanged neither follows its own.
+    free = moved & (motion.hung | (np.abs(alike.diagonal()) < _ALIKE))
     share = np.std(seen, axis=0) / np.maximum(np.std(motion.expected, axis=0), 1e-9)
     problems = frozen(log, motion.stand, motion.wrong) if np.any(np.diff(seen, axis=0), axis=0).all() else []
     for joint in motion.good():
-        own, others = alike[joint, joint], np.abs(alike[joint]) * moved
+        own, others = alike[joint, joint], np.abs(alike[joint]) * free
         other, name = int(np.argmax(others)), names[joint]
         if abs(own) < _ALIKE and other != joint and others[other] > _OTHERS:
             pair, flip = frozenset((joint, other)), " with the other sign" if alike[joint, other] < 0 else ""
@@ -170,8 +174,8 @@ def _late_velocities(motion: _Motion, velocity: np.ndarray, own: np.ndarray) -> 
     return apart, [text]
 
 
-def _velocity(motion: _Motion) -> Finding:
-    """Compare velocities with how the angles change, or should change."""
+def _velocity(motion: _Motion, stuck: list[str]) -> Finding:
+    """Compare velocities, some of them ``stuck``, with how the angles change, or should change."""
     chunk, names, dt, moved = motion.chunk, motion.stand.joint_names, motion.chunk.dt, motion.moved
     time, edge = chunk.time + np.arange(len(chunk.time)) * 1e-9, round(0.05 / dt) + 3
     smooth = running_mean(chunk.velocity, 0.05, dt)[edge:-edge]
@@ -202,7 +206,7 @@ def _velocity(motion: _Motion) -> Finding:
         problems.append(f"{text}: correct their unit, or that of the time stamps")
     for joint, scale in scales.items():
         problems.append(f"the velocity of {names[joint]} is {scale:.3g} times what it should be{_factor(scale)}")
-    return judged("velocity", problems, "each is its angle's, in rad/s")
+    return judged("velocity", problems or stuck, "each is its angle's, in rad/s")
 
 
 def _late_joints(motion: _Motion, good: list[int]) -> list[str]:
@@ -218,10 +222,25 @@ def _late_joints(motion: _Motion, good: list[int]) -> list[str]:
     return problems
 
 
+def _heading(dynamics: Dynamics, good: list[int]) -> Finding:
+    """Ask whether gravity pulls at the joints from where the IMU shows it."""
+    fits = dynamics.heading_fits(good)
+    gain = fits[[-1, 0, 1]].min() - fits.min()
+    if np.ptp(fits) < 2.0 * _HEADING:
+        hint = "tilt the base slowly by 15° or more, nose down and to a side, and hold it a second each time"
+        return Finding("IMU heading", None, hint)
+    angle = f"{360 // HEADINGS * int(fits.argmin())}°, counterclockwise from above"
+    text = f"the IMU is turned about the vertical: turn gravity and gyro by {angle}"
+    return judged("IMU heading", [text] if gain > _HEADING else [], "gravity pulls where the IMU shows it")
+
+
 def _torques(motion: _Motion) -> Iterator[Finding]:
     """Ask whether torques are those that these links need, and if not, of which other wiring they would be."""
     names, same = motion.stand.joint_names, np.arange(motion.stand.num_dof)
     dynamics = Dynamics(motion.stand, motion.chunk, motion.delay)
+    yield (heading := _heading(dynamics, motion.good(whole_legs=True)))
+    if heading.passed is False:
+        return (yield Finding("wiring, zero and strength", None, "first see to the IMU's heading"))
     plain, problems = dynamics.explain(same, np.ones(len(same)), zeros=True), []
     # A leg's joints carry each other: one wrong angle spoils the torques of all.
     good = motion.good(whole_legs=True)

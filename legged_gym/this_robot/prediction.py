@@ -43,6 +43,8 @@ class Chunk:
     """Times and values of what was sent, (S,) and (S, D): the rows' targets, or more where the log shows only some."""
     dt: float
     """Usual time between two rows, s."""
+    log: RobotLog
+    """All that its rows hold."""
 
 
 def chunks(log: RobotLog, shortest: float = 2.0, part: Sequence[float] = (0, 1), filled: bool = False) -> list[Chunk]:
@@ -67,7 +69,7 @@ def chunks(log: RobotLog, shortest: float = 2.0, part: Sequence[float] = (0, 1),
         time, target = piece.time - piece.time[0], piece["target"]
         told = (time, target) if sent is None else (sent_at - piece.time[0], sent)
         found.append(Chunk(time, target, piece["position"], piece["velocity"], piece["kp"][0], piece["kd"][0],
-                           down / np.linalg.norm(down), told, piece.dt))  # fmt: skip
+                           down / np.linalg.norm(down), told, piece.dt, piece))  # fmt: skip
     if not found:
         raise UserError(f"{log.name}: no piece of {shortest:g} s in which the gains stay the same")
     return found

@@ -23,6 +23,9 @@ _FAR, _BEYOND = 0.6, 0.1
 _STILL, _MOVES = 0.4, 0.05
 """Seconds for which an angle may not change at all while its target moves by this, rad: more than play and friction."""
 
+_PAUSED = 0.2
+"""Seconds for which an IMU may show the same sample."""
+
 
 class Finding(NamedTuple):
     """A check of something."""
@@ -119,30 +122,51 @@ def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
     beyond = np.abs(log["target"]).max(0) > 2.0 * np.abs(stand.limits).max(1)
     wrong |= beyond
     text = f"{columns(log, 'target', beyond)} lies far beyond the stops: it is in degrees, or of the rotor"
-    return [f"{text}; log radians of the joint"] if beyond.any() else []
+    if beyond.any() or outside.sum() < 2 or np.abs(position - target)[outside].max() > _FAR:
+        return [f"{text}; log radians of the joint"] if beyond.any() else []
+    wrong |= outside
+    return [f"{columns(log, 'target', outside)} lies beyond the stops: legs are exchanged, or these signs are wrong"]
 
 
 def far(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
     """Find angles that are far from their targets, and mark their joints as ``wrong``, (D,)."""
     problems, apart = [], np.median(log["position"] - log["target"], axis=0)
+    as_other = np.abs(np.median(log["position"], axis=0)[:, None] - np.median(log["target"], axis=0)) < 0.5 * _FAR
     for joint in np.flatnonzero((np.abs(apart) > _FAR) & ~wrong):
         wrong[joint], turns = True, apart[joint] / (2.0 * np.pi)
         why = "it is whole turns off" if abs(turns - round(turns)) < 0.05 else "its zero is wrong"
+        others = np.flatnonzero(as_other[joint] & as_other[:, joint] & (np.abs(apart) > _FAR))
+        if len(others):
+            why = f"it is that of {' or '.join(stand.joint_names[j] for j in others)}, they are exchanged; if not"
         where = f"the angle of {stand.joint_names[joint]} is {apart[joint]:+.2f} rad from its target"
         problems.append(f"{where}: {why}, calibrate it")
     return problems
 
 
-def frozen(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
-    """Find angles that stand still for a while though their targets move, and mark their joints as ``wrong``, (D,)."""
-    problems, rows = [], max(3, round(_STILL / log.dt))
+def _longest_pause(values: np.ndarray) -> tuple[int, int]:
+    """Return the rows, from and up to, of the longest piece in which nothing changes."""
+    changes = np.flatnonzero(np.diff(values, axis=0).reshape(len(values) - 1, -1).any(1))
+    edges = np.concatenate(([0], changes + 1, [len(values)]))
+    longest = int(np.argmax(np.diff(edges)))
+    return int(edges[longest]), int(edges[longest + 1])
+
+
+def frozen(log: RobotLog, stand: Stand, wrong: np.ndarray, signal: str = "position") -> list[str]:
+    """Find angles or velocities that stand still for a while though targets move; mark their joints as ``wrong``."""
+    problems, rows, what = [], max(3, round(_STILL / log.dt)), "the velocity of " if signal == "velocity" else ""
     for joint in np.flatnonzero(~wrong):
-        changes = np.flatnonzero(np.diff(log["position"][:, joint]) != 0.0)
-        edges = np.concatenate(([0], changes + 1, [len(log.time)]))
-        longest = int(np.argmax(np.diff(edges)))
-        first, last = edges[longest : longest + 2]
+        first, last = _longest_pause(log[signal][:, joint])
         if last - first >= rows and np.ptp(log["target"][first:last, joint]) > _MOVES:
             wrong[joint] = True
-            since = f"{stand.joint_names[joint]} stands still from {log.time[first] - log.time[0]:.1f} s on"
+            since = f"{what}{stand.joint_names[joint]} stands still from {log.time[first] - log.time[0]:.1f} s on"
             problems.append(f"stuck: {since} while its target moves: check power, bus and gears")
     return problems
+
+
+def paused(log: RobotLog) -> list[str]:
+    """Find pieces of a log in which the IMU shows one sample again and again."""
+    first, last = _longest_pause(np.column_stack((log["gyro"], log.gravity)))
+    if not _PAUSED / log.dt < last - first < 0.9 * len(log.time) or not log["gyro"][first].any():
+        return []
+    since = f"from {log.time[first] - log.time[0]:.1f} s on for {(last - first) * log.dt:.1f} s"
+    return [f"gyro and gravity stand still {since}: read the IMU in a thread of its own"]
