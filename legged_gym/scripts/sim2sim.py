@@ -143,7 +143,7 @@ def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[tupl
     if args.ground is not None:
         deploy.world.check_ground(args.ground)
     plan, seconds = _drive(args)
-    if seconds - plan[-1][0] < config.control_dt:
+    if seconds - plan[-1][0] < 0.99 * config.control_dt:
         raise UserError(f"--seconds leaves less than a control step, {config.control_dt:g} s, for the last command")
     notes = "".join(f"note       {line}\n" for line in deploy.drive.out_of_range(plan, config.trained_ranges))
     conditions = {"noise": 0.0}
