@@ -114,21 +114,22 @@ def _order_and_sign(log: RobotLog, motion: _Motion, trusted: bool) -> Finding:
     courses = (motion.expected, shifted(motion.chunk, motion.delay + 0.02))
     by_robot, by_target = (_correlations(seen, course) for course in courses)
     alike, told = np.where(np.abs(by_robot) > np.abs(by_target), by_robot, by_target), set[frozenset[int]]()
-    # Where legs stand, the ground moves an ankle as the hip turns: of two that are exchanged neither follows its own.
-    free = moved & (motion.hung | (np.abs(alike.diagonal()) < _ALIKE))
+    # Where legs stand, the ground moves them: of two that are exchanged neither follows its own, and each the other's.
+    low, each = np.abs(alike.diagonal()) < _ALIKE, np.abs(alike.T) > _OTHERS
+    free, least = moved & (motion.hung | (low & each)), _STUCK if motion.hung else 0.1 * _STUCK
     share = np.std(seen, axis=0) / np.maximum(np.std(motion.expected, axis=0), 1e-9)
     problems = frozen(log, motion.stand, motion.wrong) if np.any(np.diff(seen, axis=0), axis=0).all() else []
     for joint in motion.good():
-        own, others = alike[joint, joint], np.abs(alike[joint]) * free
+        own, others = alike[joint, joint], np.abs(alike[joint]) * free[joint]
         other, name = int(np.argmax(others)), names[joint]
         if abs(own) < _ALIKE and other != joint and others[other] > _OTHERS:
             pair, flip = frozenset((joint, other)), " with the other sign" if alike[joint, other] < 0 else ""
             text = f"order: the encoder called {name} shows the motor of {names[other]}{flip}: they are swapped"
             problems += [] if pair in told else [text]
             told.add(pair)
-        elif share[joint] < _STUCK:
+        elif share[joint] < least:
             problems.append(f"stuck: {name} moves by {share[joint]:.0%} of what it should: check power, bus and gears")
-        elif own < -0.5:
+        elif own < -0.5 if motion.hung else own < -_ALIKE and share[joint] > 0.5:
             problems.append(f"sign: {name} turns against its target: flip its sign")
         elif own < _FOLLOWS and motion.hung and trusted:
             problems.append(f"tracking: {name} does not follow its target ({own:.2f} alike): check motor and encoder")
