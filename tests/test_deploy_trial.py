@@ -176,6 +176,19 @@ def test_robot_that_tilts_is_damped_and_its_trial_ends_there(policy: PolicyFiles
     assert (figures["falls"], figures["protection_trials"]) == (100.0, 100.0)
 
 
+def test_motors_with_backlash_do_nothing_until_they_have_turned_through_it(
+    policy: PolicyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(policy, URDF, make_plan(policy, backlash=np.linspace(0.0, 0.2, 10)))
+    wires, config = Wires(trial, monkeypatch), policy.config
+    trial.run()
+    for tick, torques in enumerate(wires.torques):
+        dof_pos, dof_vel = wires.encoders[tick - tick % 2]
+        error = wires.told[tick // 20].target - dof_pos
+        felt = np.sign(error) * np.maximum(np.abs(error) - np.linspace(0.0, 0.1, 10), 0.0)
+        np.testing.assert_allclose(torques, trial.world.limit(config.kp * felt - config.kd * dof_vel), atol=1e-12)
+
+
 def test_record_is_what_happened(policy: PolicyFiles) -> None:
     plan = make_plan(policy, seconds=0.2)
     trial = Trial(policy, URDF, plan)

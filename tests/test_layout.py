@@ -25,11 +25,11 @@ _BUDGETS = {
     "evaluation": 3011,
     "render": 994,
     "viewers": 2126,
-    "deploy": 1433,
+    "deploy": 1438,
     "benchmarking": 467,
     "cli": 774,
     "scripts": 1695,
-    "this_robot": 2604,
+    "this_robot": 2605,
     "utils": 122,
 }
 _CORE_BUDGET = 10863

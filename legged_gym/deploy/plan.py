@@ -48,6 +48,8 @@ class TrialPlan:
     """Of the sensors' noise."""
     joints: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Each joint's dynamics where they are known, as settings of :class:`~legged_gym.deploy.world.WorldSettings`."""
+    backlash: float | np.ndarray = 0.0
+    """How far a motor turns from end to end before its joint does, rad, of all joints or of each, (D,)."""
     low_pass: bool = False
     """Commands come by the robot's sticks, which smooth them."""
     steps_on_the_spot: bool = False

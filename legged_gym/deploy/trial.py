@@ -134,7 +134,10 @@ class Trial:
         told, plan = self._motors, self.plan
         true = MotorCommand(told.target, plan.p_gain * told.kp, plan.d_gain * told.kd)
         dof_pos, dof_vel = self.world.encoders()
-        return self.world.limit(true.torques(dof_pos + plan.zero_offset, dof_vel))
+        dof_pos = dof_pos + plan.zero_offset
+        # As in training, a motor without load is ahead of its joint by as much as the play lets it.
+        play = np.clip(told.target - dof_pos, -0.5 * plan.backlash, 0.5 * plan.backlash)
+        return self.world.limit(true.torques(dof_pos + play, dof_vel))
 
     def _note(self) -> None:
         """Add a row to the record."""

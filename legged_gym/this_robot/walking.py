@@ -28,6 +28,7 @@ def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> Trial
     return dataclasses.replace(
         plan, p_gain=plan.p_gain * strength, d_gain=plan.d_gain * strength, joints=joints,
         zero_offset=plan.zero_offset + robot.values("zero_offset", joint_names, 0.0),
+        backlash=robot.values("backlash", joint_names, 0.0),
         action_delay=plan.action_delay + (robot.delay[1] if robot.delay else 0.0),
         payload=plan.payload + (robot.payload[1] if robot.payload else 0.0),
     )  # fmt: skip
