@@ -29,7 +29,7 @@ _BUDGETS = {
     "benchmarking": 467,
     "cli": 774,
     "scripts": 1695,
-    "this_robot": 2605,
+    "this_robot": 2499,
     "utils": 122,
 }
 _CORE_BUDGET = 10863

@@ -23,10 +23,8 @@ _LEVEL, _AXES = 4.0, 25.0
 _SATURATED, _SATURATED_SHARE = 0.95, 0.005
 _SAG, _EMPTY = 0.12, 20.0
 """Share of its voltage that a battery may lose during a log, and the voltage that it needs, V."""
-_TURNED = 0.05
-"""Change of gravity's direction that shows the gyro's axes, RMS, 1/s."""
-_GYRO_SCALE, _GYRO_LATE = (0.85, 1.18), 0.03
-"""Size of the gyro's rates as a share of gravity's turning, and its lag behind that, s."""
+_TURNED, _GYRO_SCALE, _GYRO_LATE = 0.05, (0.85, 1.18), 0.03
+"""Turning of gravity's direction that shows the gyro's axes, RMS, 1/s; size of its rates by that, and its lag, s."""
 _AXIS_MAPS = [(o, s) for o in itertools.permutations(range(3)) for s in itertools.product((1, -1), repeat=3)]
 """All ways to exchange axes and signs, the plain one first."""
 _FOUNDATIONS = (
@@ -37,16 +35,11 @@ _FOUNDATIONS = (
 
 
 def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = False) -> list[Finding]:
-    """Check everything that needs no policy, of a robot that was ``standing`` or hung in its stand, maybe ``tilted``.
-
-    Raises:
-        UserError: The log's joints are others.
-    """
+    """Check all that needs no policy, of a robot that was ``standing`` or hung in its stand, maybe ``tilted``."""
     log = log.in_order(stand.joint_names)
     again = (np.diff(log.time) == 0.0) & (np.diff(log["position"], axis=0) == 0.0).all(1)
-    twice = judged(
-        "rows", [f"{again.sum()} rows are written twice: write each once"] if again.any() else [], "each is new"
-    )
+    text = f"{again.sum()} rows are written twice: write each once"
+    twice = judged("rows", [text] if again.any() else [], "each is new")
     log = RobotLog(log.joint_names, {k: v[np.append(True, ~again)] for k, v in log.values.items()}, log.name)
     rate = 1.0 / max(log.dt, 1e-12)
     unit = next((unit for unit, size in _UNITS if rate < 1.0 and _SLOWEST <= size * rate <= 2000.0), "")

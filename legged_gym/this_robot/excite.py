@@ -23,8 +23,7 @@ _FAST, _FAST_SIZE, _NUM_FAST = (1.0, 9.0), (0.06, 0.15), 4
 _GAINS = ((1.0, 1.0), (0.7, 0.5))
 """Factors of P and D gain in both halves: what a motor's loop does to damping and inertia depends on them."""
 _STOP, _TORQUE, _SPEED, _SPREAD = 0.05, 0.6, 0.5, 0.5
-"""A robot must stay this far from its joints' stops, rad, and below these shares of torque and speed, even if what is
-unknown is smaller or larger by the last share."""
+"""Least distance from stops, rad, and shares of torque and speed; so much smaller or larger may be what is unknown."""
 
 
 def make_trajectory(

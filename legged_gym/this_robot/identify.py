@@ -30,11 +30,7 @@ _HINTS = {
 
 
 def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[ThisRobot, Fit]:
-    """Find out what a robot is like, from logs of it in its stand, with so many predictions at a time.
-
-    Raises:
-        UserError: A log that can't tell anything: the robot walked, or other joints.
-    """
+    """Find out what a robot is like, from logs of it in its stand, with so many predictions at a time."""
     logs = [log.in_order(stand.joint_names) for log in logs]
     for log in logs:
         require_stand(log)
@@ -57,16 +53,16 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
             elif width > 0.5 * expected[joint]:
                 reason = f"its interval is {width:.2g} wide, more than half of what is expected anyway: {_HINTS[name]}"
             else:
-                robot.joints[label][name] = _interval(values[joint], halves[joint], name != "zero_offset")
+                least = -np.inf if name == "zero_offset" else 0.0
+                robot.joints[label][name] = _interval(values[joint], halves[joint], least)
                 continue
             robot.not_told[f"{name} of {label}"] = reason
     delays, halves = found.of("delay")
-    robot.delay = _interval(delays[0], max(halves[0], _DELAY_KNOWN), True)
+    robot.delay = _interval(delays[0], max(halves[0], _DELAY_KNOWN))
     return robot, found
 
 
-def _interval(value: float, half: float, positive: bool) -> Interval:
-    least = 0.0 if positive else -np.inf
+def _interval(value: float, half: float, least: float = 0.0) -> Interval:
     low, middle, high = (max(least, float(end)) for end in (value - half, value, value + half))
     return low, middle, high
 

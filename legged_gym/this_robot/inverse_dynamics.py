@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -31,7 +31,7 @@ def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
         model, position = _links_alone(stand, piece), piece.position[:: max(1, len(piece.time) // 20)]
         still = np.zeros_like(position)
         for joint, turn in enumerate(0.01 * np.eye(stand.num_dof)):
-            low, high = (_needed(model, position + shift, still, still) for shift in (-turn, turn))
+            low, high = (_needed(model, (position + shift, still, still)) for shift in (-turn, turn))
             found[i, joint] = np.sqrt(np.square((high - low) / 0.02).sum(1).mean())
     return found.max(0)
 
@@ -41,21 +41,24 @@ def regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
     width = max(3, round(0.02 / chunk.dt)) + 2
     rows = np.arange(2 * width, len(chunk.time) - 2 * width, max(1, len(chunk.time) // 800))
     position, speed, force, asked = (values[rows] for values in _smooth_motion(chunk, delay, 0.02))
-    needed = _needed(_links_alone(stand, chunk), position, speed, force)
+    needed = _needed(_links_alone(stand, chunk), (position, speed, force))
     usual, found = np.stack([getattr(stand.nominal(), name) for name in QUANTITIES[:4]]), np.empty((4, stand.num_dof))
     for joint in range(stand.num_dof):
         columns = [asked[:, joint], -force[:, joint], -speed[:, joint], -np.tanh(speed[:, joint] / 0.05)]
-        found[:, joint] = _explained(needed[:, joint], columns, [0.3, 3.0, 0.3, 0.3], usual[:, joint])
+        found[:, joint], _ = _explained(needed[:, joint], columns, [0.3, 3.0, 0.3, 0.3], usual[:, joint])
     return np.clip(found, [[0.5], [1e-3], [0.0], [0.0]], [[1.5], [0.1], [0.5], [0.5]])
 
 
-def _explained(wanted: np.ndarray, columns: list[np.ndarray], pull: ArrayLike, usual: ArrayLike) -> np.ndarray:
-    """Return the factors of columns that sum up to what is wanted, (n,).
+def _explained(
+    wanted: np.ndarray, columns: list[np.ndarray], pull: ArrayLike, usual: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors of columns that sum up to what is wanted, (n,), and what they leave of it, (R,).
 
     A weak pull to usual factors settles what does not show.
     """
-    table = np.vstack((np.stack(columns, axis=1), np.diag(pull)))
-    return np.linalg.lstsq(table, np.concatenate((wanted, np.multiply(pull, usual))), rcond=None)[0]
+    table, pulled = np.stack(columns, axis=1), np.concatenate((wanted, np.multiply(pull, usual)))
+    factors = np.linalg.lstsq(np.vstack((table, np.diag(pull))), pulled, rcond=None)[0]
+    return factors, wanted - table @ factors
 
 
 def shifted(chunk: Chunk, delay: float) -> np.ndarray:
@@ -80,22 +83,19 @@ def _links_alone(stand: Stand, chunk: Chunk) -> mujoco.MjModel:
     return model
 
 
-def _needed(
-    model: mujoco.MjModel, position: np.ndarray, speed: np.ndarray, force: np.ndarray, down: np.ndarray | None = None
-) -> np.ndarray:
+def _needed(model: mujoco.MjModel, motion: Sequence[np.ndarray], down: np.ndarray | None = None) -> np.ndarray:
     """Return the torques that a motion needs, N·m, (R, D); gravity may differ from row to row, (R, 3)."""
-    data, needed = mujoco.MjData(model), np.empty_like(position)
-    for row in range(len(position)):
+    data, needed = mujoco.MjData(model), np.empty_like(motion[0])
+    for row, (position, speed, force) in enumerate(zip(*motion, strict=True)):
         if down is not None:
             model.opt.gravity[:] = GRAVITY * down[row]
-        data.qpos[:], data.qvel[:], data.qacc[:] = position[row], speed[row], force[row]
+        data.qpos[:], data.qvel[:], data.qacc[:] = position, speed, force
         mujoco.mj_inverse(model, data)
         needed[row] = data.qfrc_inverse
     return needed
 
 
-@dataclass
-class Explanation:
+class Explanation(NamedTuple):
     """How well a wiring explains the torques that each joint was asked for, (D,) each."""
 
     left: np.ndarray
@@ -124,7 +124,7 @@ class Dynamics:
         steady = steady if len(steady) > 0.3 * len(spin) else np.arange(len(spin) - 2 * edge)
         rows = edge + steady[np.linspace(0, len(steady) - 1, 250).astype(int)]
         motion = (*_smooth_motion(chunk, delay, 0.06), down / np.linalg.norm(down, axis=1, keepdims=True))
-        self._position, self._speed, self._force, self._asked, self._down = (values[rows] for values in motion)
+        *self._motion, self._asked, self._down = (values[rows] for values in motion)
         self._model = _links_alone(stand, chunk)
 
     def heading_fits(self, joints: list[int]) -> np.ndarray:
@@ -132,19 +132,23 @@ class Dynamics:
 
         Sums of logarithms, the first with the IMU as it is; all are alike if the base did not lean for long.
         """
-        down, fits, motion = self._down, np.zeros(HEADINGS), (self._position, self._speed, self._force)
+        down, fits = self._down, np.zeros(HEADINGS)
         if (np.hypot(down[:, 0], down[:, 1]) > _LEANS).sum() < _LEANING:
             return fits
         for i, angle in enumerate(2.0 * np.pi / HEADINGS * np.arange(HEADINGS)):
             across = (down[:, 0] + 1j * down[:, 1]) * np.exp(1j * angle)
             turned = np.stack((across.real, across.imag, down[:, 2]), axis=1)
-            needed = _needed(self._model, *motion, turned)
-            for joint in joints:
-                asked, speed, force = self._asked[:, joint], motion[1][:, joint], motion[2][:, joint]
-                columns = [needed[:, joint], force, speed, np.tanh(speed / 0.05), np.ones(len(speed))]
-                factors = _explained(asked, columns, [1.0, 20.0, 2.0, 1.0, 0.2], [1.0, 0.01, 0.03, 0.03, 0.0])
-                fits[i] += np.log(np.square(asked - np.stack(columns, axis=1) @ factors).mean() + 1e-4)
+            needed = _needed(self._model, self._motion, turned)
+            rests = [self._regress(joint, needed[:, joint], 1.0)[1] for joint in joints]
+            fits[i] = sum(np.log(np.square(rest).mean() + 1e-4) for rest in rests)
         return fits
+
+    def _regress(self, joint: int, motion: np.ndarray, pull: float, *zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Explain what a joint was asked for by what moves its links, its inertia and friction, and maybe its zero."""
+        _, speed, force = (values[:, joint] for values in self._motion)
+        columns = [motion, force, speed, np.tanh(speed / 0.05), np.ones(len(speed)), *zero]
+        pulls, usual = [pull, 20.0, 2.0, 1.0, 0.2, 6.0], [1.0, 0.01, 0.03, 0.03, 0.0, 0.0]
+        return _explained(self._asked[:, joint], columns, pulls[: len(columns)], usual[: len(columns)])
 
     def explain(self, order: np.ndarray, signs: np.ndarray, zeros: bool = False) -> Explanation:
         """Regress the torques asked for on those needed, where joint ``i`` of the log is ``order[i]`` in truth, (D,).
@@ -155,17 +159,12 @@ class Dynamics:
         needed = self._needed(place, signs)
         rows = []
         for joint, true in enumerate(order):
-            asked, speed, force = self._asked[:, joint], self._speed[:, joint], self._force[:, joint]
-            motion = needed[:, true] * signs[joint]
-            columns = [motion, force, speed, np.tanh(speed / 0.05), np.ones(len(speed))]
-            pull, usual = [0.3, 20.0, 2.0, 1.0, 0.2], [1.0, 0.01, 0.03, 0.03, 0.0]
+            motion, zero = needed[:, true] * signs[joint], []
             if zeros:
-                shift = np.where(np.arange(count) == true, 0.05, 0.0)
-                columns.append((needed - self._needed(place, signs, shift))[:, true] / 0.05)
-                pull, usual = [*pull, 6.0], [*usual, 0.0]
-            factors = _explained(asked, columns, pull, usual)
-            rest = asked - np.stack(columns, axis=1) @ factors
-            left, strength = np.std(rest) / max(np.std(asked), 0.05), 1.0 / np.clip(factors[0], 0.1, 10.0)
+                zero = [(needed - self._needed(place, signs, 0.05 * (np.arange(count) == true)))[:, true] / 0.05]
+            factors, rest = self._regress(joint, motion, 0.3, *zero)
+            left = np.std(rest) / max(np.std(self._asked[:, joint]), 0.05)
+            strength = 1.0 / np.clip(factors[0], 0.1, 10.0)
             sure = np.std(motion) > 0.12 and np.std(factors[0] * motion) > 2.0 * np.std(rest)
             # A wrong angle in the log asks for torque that nothing needs; one in the motor, for gravity's elsewhere.
             rows.append((left, strength, sure, -factors[4] / self._chunk.kp[joint] + (factors[5] if zeros else 0.0)))
@@ -193,6 +192,5 @@ class Dynamics:
 
     def _needed(self, place: np.ndarray, signs: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
         """Return the torques that the links need, in the description's order, N·m, (R, D)."""
-        motion = (self._position, self._speed, self._force)
-        position, speed, force = (signs[place] * values[:, place] for values in motion)
-        return _needed(self._model, position + shift, speed, force, self._down)
+        position, speed, force = (signs[place] * values[:, place] for values in self._motion)
+        return _needed(self._model, (position + shift, speed, force), self._down)

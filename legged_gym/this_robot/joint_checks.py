@@ -16,8 +16,7 @@ from legged_gym.this_robot.stand import Stand
 _MOVED, _STUCK = 0.015, 0.2
 """A joint whose target moves less than this was not tested, RMS, rad; share of that motion that it makes at least."""
 _ALIKE, _FOLLOWS, _OTHERS = 0.75, 0.5, 0.8
-"""Correlation with its own target that is above suspicion, that a joint has at least, and with another's that shows an
-exchange."""
+"""Correlations: with its own target above suspicion, and at least; and with another's that shows an exchange."""
 _ZERO, _ZERO_COARSE = 0.05, 1.0
 """rad, and by how much more it must be off in a log of slower rows, rad/s."""
 _HEADING = 2.0
@@ -27,8 +26,7 @@ _EARLIEST, _LATEST = -0.007, 0.024
 """Delay below which joints move before their targets, and largest one of a healthy robot, s."""
 _DELAYS = np.concatenate((np.arange(-0.06, -0.001, 0.006), np.arange(0.0, 0.0601, 0.003)))
 _APART, _VELOCITY_LATE, _VELOCITY_SCALE = 0.022, 0.014, (0.85, 1.17)
-"""Lags that a healthy robot may have: of a joint behind the others, and of velocities behind angles, s; and size of
-velocities as a share of the angles' changes."""
+"""Healthy lags of a joint behind others and of velocities behind angles, s; size of velocities by angles' changes."""
 _SCALES = {
     57.3: "degrees", 1.0 / 57.3: "radians taken for degrees", 6.33: "the rotor's side of the gear",
     1.0 / 6.33: "divided by the gear's ratio twice", 9.55: "revolutions in a minute", 3.0: "a further gear of 3:1",
@@ -66,11 +64,7 @@ class _Motion:
 
 
 def check_joints(log: RobotLog, stand: Stand, standing: bool, trusted: bool) -> tuple[list[Finding], np.ndarray]:
-    """Check the joints one by one, of a robot ``standing`` or hung, and if they can be ``trusted`` its torques.
-
-    Returns:
-        What was found, and whether each joint's angles are wrong, (D,).
-    """
+    """Return findings of the joints, and if they can be ``trusted`` of torques; and whose angles are wrong, (D,)."""
     motion = _Motion(log, stand, standing)
     scale, cut = other_scale(log, stand, motion.wrong), clipped(log)
     found = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +48,6 @@ SENSOR_NOISE = {"position": 5e-4, "velocity": 0.05, "gyro": 0.01, "gravity": 0.0
 """Standard deviations of simulated logs."""
 _LARGEST = 1e6
 """No signal comes near, in its unit; times do, which may count from 1970."""
-
-
 _JOINTS = "joint_states"
 """A ``sensor_msgs/JointState`` gives names, positions and velocities; its stamps are the log's rows."""
 
@@ -115,11 +111,7 @@ class RobotLog:
 
 
 def write_log(log: RobotLog, path: str, signals: Iterable[str] = SIGNALS) -> None:
-    """Write those of these signals that a log has as ``.csv`` or ``.npz``.
-
-    Raises:
-        UserError: Another ending, or the file can't be written.
-    """
+    """Write those of these signals that a log has as ``.csv`` or ``.npz``."""
     check_log_path(path)
     values = {name: log[name] for name in signals if name in log}
     with written(path) as part:
@@ -158,11 +150,15 @@ def read_log(path: str) -> RobotLog:
             joints, values = _read_bag(path)
         else:
             raise UserError(f"'{path}' is no log: a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
-    except (OSError, EOFError, ValueError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+    except UserError:
+        raise
+    # Readers meet damaged files with errors of all kinds.
+    except Exception as error:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
     log = RobotLog(joints, values, Path(path).name)
-    for problem in _problems(log):
-        raise UserError(f"{log.name}: {problem}")
+    for wrong, problem in _problems(log):
+        if wrong:
+            raise UserError(f"{log.name}: {problem}")
     return log
 
 
@@ -196,49 +192,37 @@ def _read_csv(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
     return joints, values
 
 
-def _problems(log: RobotLog) -> Iterator[str]:
-    """Say what is wrong with a log, and make its values floats; what comes later holds where nothing was wrong yet."""
+def _problems(log: RobotLog) -> Iterator[tuple[Any, str]]:
+    """Say of each problem whether a log has it, and make values floats; later ones count on it to lack earlier ones."""
     for name, values in log.values.items():
-        if name not in SIGNALS:
-            yield f"unknown signal '{name}': {near_names(name, SIGNALS)}"
-        if values.ndim == 0:
-            yield f"signal '{name}' is a single number, not one for each row"
+        yield name not in SIGNALS, f"unknown signal '{name}': {near_names(name, SIGNALS)}"
+        yield values.ndim == 0, f"signal '{name}' is a single number, not one for each row"
         labels = SIGNALS[name].labels
         width = len(log.joint_names) if labels is None else len(labels)
         rows = log.values.get("time", values).size
         shape = (rows,) if labels == ("",) else (rows, width or values.shape[-1])
-        if values.shape != shape:
-            yield f"signal '{name}' has the shape {values.shape}, it should be {shape}"
-        if values.dtype.kind not in "fiu":
-            yield f"signal '{name}' holds no numbers"
+        yield values.shape != shape, f"signal '{name}' has the shape {values.shape}, it should be {shape}"
+        yield values.dtype.kind not in "fiu", f"signal '{name}' holds no numbers"
         log.values[name] = values = values.astype(float)
-        if SIGNALS[name].needed and not np.isfinite(values).all():
-            yield f"signal '{name}' has {int((~np.isfinite(values)).sum())} values that are no numbers"
-        beyond = int((np.abs(values) > _LARGEST).sum())
-        if beyond and "time" not in name:
-            yield f"signal '{name}' has {beyond} values beyond {_LARGEST:g}"
-        if name in ("kp", "kd") and (values < 0.0).any():
-            yield f"signal '{name}' has gains below 0"
-    if len(set(log.joint_names)) != len(log.joint_names):
-        yield f"names a joint twice: {', '.join(log.joint_names)}"
+        bad, beyond = int((~np.isfinite(values)).sum()), int((np.abs(values) > _LARGEST).sum())
+        yield SIGNALS[name].needed and bad, f"signal '{name}' has {bad} values that are no numbers"
+        yield "time" not in name and beyond, f"signal '{name}' has {beyond} values beyond {_LARGEST:g}"
+        yield name in ("kp", "kd") and (values < 0.0).any(), f"signal '{name}' has gains below 0"
+    yield len({*log.joint_names}) != len(log.joint_names), f"names a joint twice: {', '.join(log.joint_names)}"
     for name, signal in SIGNALS.items():
-        if signal.needed and name not in log:
-            yield f"lacks the signal '{name}' ({signal.meaning})"
-    if "gravity" not in log and "quaternion" not in log:
-        yield "lacks 'gravity' and 'quaternion': one of them is needed"
-    for name in ("gravity", "quaternion"):
-        if name in log and not (np.linalg.norm(log[name], axis=1) >= 0.1).all():
-            yield f"signal '{name}' has rows without a direction"
-    if len(log.time) < 10:
-        yield f"needs at least 10 rows, has {len(log.time)}"
+        yield signal.needed and name not in log, f"lacks the signal '{name}' ({signal.meaning})"
+    directions = [name for name in ("gravity", "quaternion") if name in log]
+    yield not directions, "lacks 'gravity' and 'quaternion': one of them is needed"
+    for name in directions:
+        found = np.linalg.norm(log[name], axis=1) >= 0.1
+        yield not found.all(), f"signal '{name}' has rows without a direction"
+    yield len(log.time) < 10, f"needs at least 10 rows, has {len(log.time)}"
     steps = np.diff(log.time)
-    if (steps < 0.0).any():
-        row, times = int(np.argmax(steps < 0.0)), int((steps < 0.0).sum())
-        yield (f"time goes back by {-steps[row]:.3g} s after row {row}, {times} times in all: use one clock that "
-               "nobody sets, and write rows in order")  # fmt: skip
-    if log.dt <= 0.0:
-        yield (f"{(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written twice, or times "
-               "with too few digits")  # fmt: skip
+    row, back = int(np.argmax(steps < 0.0)), int((steps < 0.0).sum())
+    yield back, (f"time goes back by {-steps[row]:.3g} s after row {row}, {back} times in all: use one clock that "
+                 "nobody sets, and write rows in order")  # fmt: skip
+    yield log.dt <= 0.0, (f"{(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written "
+                          "twice, or times with too few digits")  # fmt: skip
 
 
 def _read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -253,20 +237,25 @@ def _read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
         raise UserError(f"{path}: bags need an extra ({error}): pip install -e '.[bag]'") from error
     joints: list[str] = []
     series: dict[str, list[tuple[float, np.ndarray]]] = {}
-    try:
-        with AnyReader([Path(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as bag:
-            for connection, nanoseconds, data in bag.messages():
-                topic = connection.topic.strip("/").split("/")[-1]
-                message: Any = bag.deserialize(data, connection.msgtype)
-                joints = joints or (list(message.name) if topic == _JOINTS else [])
-                for name, values in _parts(topic, message, joints).items():
-                    series.setdefault(name, []).append((1e-9 * nanoseconds, values))
-    # The reader meets damaged files with errors of all kinds.
-    except Exception as error:
-        raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
+    with AnyReader([Path(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as bag:
+        for connection, nanoseconds, data in bag.messages():
+            topic = connection.topic.strip("/").split("/")[-1]
+            message: Any = bag.deserialize(data, connection.msgtype)
+            joints = joints or (list(message.name) if topic == _JOINTS else [])
+            for name, sample in _parts(topic, message, joints).items():
+                series.setdefault(name, []).append((1e-9 * nanoseconds, sample))
     if not joints:
         raise UserError(f"{path}: has no topic '/{_JOINTS}'")
-    return joints, _together(series)
+    # All signals at the joints' times, counted from when each has been heard once.
+    begin = max(samples[0][0] for samples in series.values())
+    times = np.array([time for time, _ in series["position"] if time >= begin])
+    values = {"time": times}
+    for name, samples in series.items():
+        rows = np.searchsorted([time for time, _ in samples], times, side="right") - 1
+        found = np.stack([sample for _, sample in samples])[rows]
+        values[name] = found[:, 0] if SIGNALS[name].labels == ("",) else found
+    offset = times[0] if len(times) else 0.0
+    return joints, {name: found - offset if name in ("time", "imu_time") else found for name, found in values.items()}
 
 
 def _parts(topic: str, message: Any, joints: list[str]) -> dict[str, np.ndarray]:
@@ -280,16 +269,3 @@ def _parts(topic: str, message: Any, joints: list[str]) -> dict[str, np.ndarray]
         signals = {"gyro": [turn.x, turn.y, turn.z], "quaternion": quaternion, "imu_time": time}
         return {name: np.array(values) for name, values in signals.items()}
     return {topic: np.atleast_1d(np.array(message.data, dtype=float))} if topic in SIGNALS else {}
-
-
-def _together(series: dict[str, list[tuple[float, np.ndarray]]]) -> dict[str, np.ndarray]:
-    """Return all signals at the joints' times, counted from when each has been heard once."""
-    begin = max(samples[0][0] for samples in series.values())
-    times = np.array([time for time, _ in series["position"] if time >= begin])
-    values = {"time": times}
-    for name, samples in series.items():
-        rows = np.searchsorted([time for time, _ in samples], times, side="right") - 1
-        found = np.stack([sample for _, sample in samples])[rows]
-        values[name] = found[:, 0] if SIGNALS[name].labels == ("",) else found
-    offset = times[0] if len(times) else 0.0
-    return {name: found - offset if name in ("time", "imu_time") else found for name, found in values.items()}

@@ -16,12 +16,10 @@ from legged_gym.this_robot.prediction import running_mean
 from legged_gym.this_robot.robot_file import Interval, ThisRobot
 from legged_gym.this_robot.stand import GRAVITY, Stand, Truth, attitude
 
-_SMOOTH = 0.03
-"""Everything is averaged over about so long before it is compared, s."""
+_SMOOTH, _BLOCK = 0.03, 0.5
+"""Seconds over which everything is averaged before it is compared, and for which errors are alike: a step of a leg."""
 _LONGEST_STEP, _SHORTEST = 0.0045, 4.0
 """Of the log's rows and of all of it, s: accelerations and torques of a walk need rows that are close together."""
-_BLOCK = 0.5
-"""Errors are alike for so long, s: a step of each leg."""
 _MOMENTS = (0.01, 0.05, 0.01)
 """Moments on a foot beside the forces on it, m."""
 _MODEL = 0.05
@@ -31,10 +29,7 @@ _STUCK = 0.05
 
 
 def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
-    """Return what a robot's base carries besides its own mass, kg, with its 95 % interval.
-
-    Torques of the joints follow from what the motors were told. With the feet's lowest points they give the forces on
-    the feet, whose vertical parts carry the weight on average. The log is of it walking or standing on level ground.
+    """Return what a robot's base carries besides its own mass, kg, and its 95 % interval, from a log on level ground.
 
     Raises:
         UserError: The log or the robot can't tell it; the message says why.
@@ -43,11 +38,10 @@ def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
     if log.dt > _LONGEST_STEP or log.seconds < _SHORTEST:
         raise UserError(f"{log.name}: a payload needs {_SHORTEST:g} s of walking with 250 rows a second or more, this "
                         f"log has {log.seconds:.1f} s with {1.0 / log.dt:.0f}")  # fmt: skip
-    for name in stand.joint_names:
-        for quantity in ("strength", "dry_friction"):
-            if quantity not in robot.joints.get(name, {}):
-                text = f"{quantity} of {name} is not known: identify the joints in the stand first"
-                raise UserError(f"{robot.path}: {text}")
+    needed = [(q, name) for name in stand.joint_names for q in ("strength", "dry_friction")]
+    for q, name in needed:
+        if q not in robot.joints.get(name, {}):
+            raise UserError(f"{robot.path}: {q} of {name} is not known: identify the joints in the stand first")
     walker, truth = _Walker(stand), stand.truth_of(robot)
     masses = walker.carried(log, truth)
     # Every twentieth row is enough for a difference.
@@ -101,7 +95,6 @@ class _Walker:
         rows = (values[edge : len(log.time) - edge : every] for values in signals)
         for angle, speed, force, torque, turning, spin, down in zip(*rows, strict=True):
             data.qpos[3:7], data.qpos[self._places] = attitude(down), angle
-            data.qvel[:], data.qacc[:] = 0.0, 0.0
             data.qvel[3:6], data.qacc[3:6], data.qvel[dofs], data.qacc[dofs] = turning, spin, speed, force
             mujoco.mj_inverse(model, data)
             needed = data.qfrc_inverse[dofs] - torque

@@ -15,11 +15,7 @@ _ALIKE, _SAME, _SCALE = 0.1, 0.3, (0.8, 1.25)
 
 
 def check_policy(log: RobotLog, policy: PolicyFiles) -> list[Finding]:
-    """Check observations and actions in a log of a robot that a policy moves.
-
-    Raises:
-        UserError: The log's joints are others.
-    """
+    """Check observations and actions in a log of a robot that a policy moves."""
     log = log.in_order(policy.config.joint_names)
     # One row for each control step.
     log = log.rows(0, len(log.time), max(1, round(policy.config.control_dt / log.dt)))
@@ -38,10 +34,8 @@ def _check_observation(log: RobotLog, config: ControllerConfig) -> Iterator[Find
 
     def strange(history: np.ndarray) -> list[int]:
         """Return the steps that are not the newest one so many rows before."""
-        return [
-            age for age in range(1, steps)
-            if np.std(history[steps:, age] - history[steps - age : len(history) - age, 0]) > _ALIKE * size
-        ]  # fmt: skip
+        pairs = ((age, history[steps:, age] - history[steps - age : len(history) - age, 0]) for age in range(1, steps))
+        return [age for age, apart in pairs if np.std(apart) > _ALIKE * size]
 
     if steps > 1 and strange(blocks) and not strange(blocks[:, ::-1]):
         blocks, problems = blocks[:, ::-1], ["history: oldest step first: it must be newest first"]

@@ -144,10 +144,7 @@ def at_times(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.nda
 
 
 def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
-    """Return to which side of its gear's play each motor leans, -1 to 1: that of its torque.
-
-    At so many steps, (S, D), or if that is 0 at the chunk's times, (T, D).
-    """
+    """Return to which side of its play each motor leans, -1 to 1, at so many steps, (S, D), or 0: at rows, (T, D)."""
     error = at_times(chunk.time - delay, *chunk.sent) - chunk.position
     sides = np.tanh(running_mean(error, 0.02, chunk.dt) / lean)
     return at_times(STEP * np.arange(steps), chunk.time, sides) if steps else sides

@@ -13,16 +13,11 @@ from legged_gym.this_robot.stand import Stand, Truth, attitude
 from legged_gym.viewers.replay import RecordedSession
 
 _ASIDE, _HUNG = 0.4, 1.3
-"""Between both robots, as a share of how far away they are seen from; and how high they hang, as one of their height
-when they stand."""
+"""Between both robots, by how far away they are seen from; and how high they hang, by their height on the ground."""
 
 
 def simulated_pieces(stand: Stand, log: RobotLog, truth: Truth) -> list[tuple[Chunk, np.ndarray]]:
-    """Return the pieces of a log with the same gains, and the angles of a robot with their targets, rad, (T, D).
-
-    Raises:
-        UserError: The log has other joints, or no ten rows with the same gains.
-    """
+    """Return the pieces of a log with the same gains, and the angles of a robot with their targets, rad, (T, D)."""
     return [(chunk, predict(stand, chunk, [truth])[0]) for chunk in chunks(log.in_order(stand.joint_names), 0.0)]
 
 

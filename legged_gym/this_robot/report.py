@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from legged_gym.evaluation.plots import grid
 from legged_gym.evaluation.report import render
@@ -30,9 +29,14 @@ def short(value: float) -> str:
 
 
 def identified_page(robot: ThisRobot, fit: Fit, log: RobotLog) -> str:
-    """Return the page, with a part of a log drawn."""
-    names, picture = fit.stand.joint_names, io.BytesIO()
-    _drawn(fit, log.in_order(names)).savefig(picture, format="png", dpi=110)
+    """Return the page, with a part of a log and the fit drawn at the left, and what they differ by at the right."""
+    names, picture, chunk = fit.stand.joint_names, io.BytesIO(), chunks(log.in_order(fit.stand.joint_names))[0]
+    begin = 0.5 * max(0.0, chunk.time[-1] - _WINDOW)
+    rows = (chunk.time >= begin) & (chunk.time <= begin + _WINDOW)
+    seen, shown = chunk.position[rows], predict(fit.stand, chunk, [fit.robot(fit.values)])[0][rows]
+    titles = [f"{name}, {what}" for what in ("rad", "log - fit, mrad") for name in names]
+    curves = {"log": np.hstack((seen, np.full_like(seen, np.nan))), "fit": np.hstack((shown, 1e3 * (seen - shown)))}
+    grid(chunk.time[rows], titles, curves).savefig(picture, format="png", dpi=110)
     return render(
         Path(__file__).parent / "templates" / "identified.html.j2", robot=robot, columns=_UNITS.items(), short=short,
         quality=zip(names, 1e3 * fit.moved, 1e3 * fit.residual, 1e3 * fit.held_out, strict=True),
@@ -52,14 +56,3 @@ def advice(robot: ThisRobot, fit: Fit) -> list[str]:
         if abs(lean) > max(_LEANS, half):
             lines.append(f"the IMU shows {lean:+.1f}° (± {half:.1f}°) too much {angle}: correct its mount")
     return lines or ["nothing is missing: adapt a policy with --robot"]
-
-
-def _drawn(fit: Fit, log: RobotLog) -> Figure:
-    """Draw a part of a log and the fit, on the left, and what is left between them, on the right."""
-    chunk = chunks(log)[0]
-    begin = 0.5 * max(0.0, chunk.time[-1] - _WINDOW)
-    rows = (chunk.time >= begin) & (chunk.time <= begin + _WINDOW)
-    seen, shown = chunk.position[rows], predict(fit.stand, chunk, [fit.robot(fit.values)])[0][rows]
-    names = [f"{name}, {what}" for what in ("rad", "log - fit, mrad") for name in fit.stand.joint_names]
-    curves = {"log": np.hstack((seen, np.full_like(seen, np.nan))), "fit": np.hstack((shown, 1e3 * (seen - shown)))}
-    return grid(chunk.time[rows], names, curves)

@@ -64,11 +64,7 @@ class ThisRobot:
                 raise UserError(f"{self.path}: no joint is called '{name}': {near_names(name, names)}")
 
     def values(self, quantity: str, names: list[str], otherwise: np.ndarray | float) -> np.ndarray:
-        """Return the likeliest values of a quantity of these joints, (D,), and something else where it is not told.
-
-        Raises:
-            UserError: The robot has other joints.
-        """
+        """Return the likeliest values of a quantity of these joints, (D,), and something else where it is not told."""
         self.require_joints(names)
         known = [self.joints.get(name, {}).get(quantity) for name in names]
         usual = np.broadcast_to(otherwise, len(names))
@@ -76,11 +72,7 @@ class ThisRobot:
 
 
 def write_robot(robot: ThisRobot, path: str) -> None:
-    """Write a robot as YAML.
-
-    Raises:
-        UserError: The file can't be written.
-    """
+    """Write a robot as YAML."""
 
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
@@ -119,9 +111,6 @@ def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) 
     """Make a task's configuration that of one robot, in place: randomisation is drawn from its intervals.
 
     What the robot does not tell stays as it is, and if the ``likeliest`` values are taken, the delay and payload, too.
-
-    Raises:
-        UserError: Its delay is longer than a control step.
     """
     for name in IDENTIFIED:
         ends = (1, 1) if likeliest else (0, 2)

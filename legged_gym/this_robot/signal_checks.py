@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from legged_gym.this_robot.log import RobotLog
+from legged_gym.this_robot.log import SIGNALS, RobotLog
 from legged_gym.this_robot.prediction import white_noise
 from legged_gym.this_robot.stand import Stand
 
@@ -20,11 +20,8 @@ _CLIPPED, _CLIPPED_SHARE = 1e-9, 0.03
 """Targets that stay at their largest or smallest value, rad, in more than this share of rows."""
 _FAR, _BEYOND = 0.6, 0.1
 """No joint is further from its target on average, and no target further past a stop, rad."""
-_STILL, _MOVES = 0.4, 0.05
-"""Seconds for which an angle may not change at all while its target moves by this, rad: more than play and friction."""
-
-_PAUSED = 0.2
-"""Seconds for which an IMU may show the same sample."""
+_STILL, _MOVES, _PAUSED = 0.4, 0.05, 0.2
+"""Seconds for which an angle may stay while its target moves by this, rad; and for which an IMU's sample may."""
 
 
 class Finding(NamedTuple):
@@ -56,11 +53,11 @@ def lags(seen: np.ndarray, known: np.ndarray, dt: float, reach: float = 0.08) ->
     return (best - most) * dt, table[best, np.arange(table.shape[1])]
 
 
-def columns(log: RobotLog, signal: str, found: np.ndarray) -> str:
-    """Name the columns of a signal in which something was found, (n,), or the signal if it was found in most."""
-    names = log.joint_names if signal not in ("gyro", "gravity") else ["x", "y", "z"]
-    which = ", ".join(name for name, bad in zip(names, found, strict=True) if bad)
-    return signal if found.mean() > 0.6 else f"{signal} of {which}"
+def _columns(log: RobotLog, signal: str, found: np.ndarray, text: str) -> list[str]:
+    """Say what was found in some columns of a signal, (n,), or of the signal if in most; nothing if in none."""
+    names = zip(SIGNALS[signal].labels or log.joint_names, found, strict=True)
+    which = "" if found.mean() > 0.6 else f" of {', '.join(name for name, bad in names if bad)}"
+    return [f"{signal}{which} {text}"] if found.any() else []
 
 
 def coarse(log: RobotLog) -> list[str]:
@@ -71,7 +68,7 @@ def coarse(log: RobotLog) -> list[str]:
         steps = np.where(changes > 1e-9, changes, np.inf).min(0)
         bad = np.isfinite(steps) & (steps > largest) & (np.ptp(log[signal], axis=0) > 3.0 * steps)
         text = f"comes in steps of {steps[bad].max(initial=0.0):.2g}: log it with all its digits"
-        problems += [f"{columns(log, signal, bad)} {text}"] if bad.any() else []
+        problems += _columns(log, signal, bad, text)
     return problems
 
 
@@ -81,8 +78,7 @@ def noisy(log: RobotLog) -> list[str]:
     for signal, most in _NOISY.items() if log.dt < _NOISE_DT else ():
         size = white_noise(log[signal])
         bad = (size > most) & (size > _NOISY_SHARE * np.std(log[signal], axis=0))
-        text = f"has noise of {size.max():.2g}: check wiring and shielding"
-        problems += [f"{columns(log, signal, bad)} {text}"] if bad.any() else []
+        problems += _columns(log, signal, bad, f"has noise of {size.max():.2g}: check wiring and shielding")
     return problems
 
 
@@ -91,8 +87,7 @@ def dead(log: RobotLog) -> list[str]:
     problems = []
     for signal, values in (("gyro", log["gyro"]), ("gravity", log.gravity)):
         still = np.ptp(values, axis=0) < 1e-9
-        text = f"{columns(log, signal, still)} never changes: the axis is dead, or not written"
-        problems += [text] if still.any() and not still.all() else []
+        problems += _columns(log, signal, still & ~still.all(), "never changes: the axis is dead, or not written")
     return problems
 
 
@@ -101,10 +96,9 @@ def clipped(log: RobotLog) -> list[str]:
     low, high = log["target"].min(0), log["target"].max(0)
     at = [np.mean(np.abs(log["target"] - end) < _CLIPPED, axis=0) for end in (low, high)]
     share = np.where(high - low > _MOVES, np.maximum(*at), 0.0)
-    bad = share > _CLIPPED_SHARE
-    text = (f"{columns(log, 'target', bad)} stays at its largest or smallest value for {share.max():.0%} of the time: "
-            "it is clipped; log what is sent, and clip at the stops alone")  # fmt: skip
-    return [text] if bad.any() else []
+    text = (f"stays at its largest or smallest value for {share.max():.0%} of the time: it is clipped; log what is "
+            "sent, and clip at the stops alone")  # fmt: skip
+    return _columns(log, "target", share > _CLIPPED_SHARE, text)
 
 
 def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
@@ -120,12 +114,11 @@ def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
             wrong[:] = True
             return [f"{name} count from the usual pose: add its angles, log those of the URDF"]
     beyond = np.abs(log["target"]).max(0) > 2.0 * np.abs(stand.limits).max(1)
+    text = "lies far beyond the stops: it is in degrees, or of the rotor; log radians of the joint"
+    if not beyond.any() and outside.sum() > 1 and np.abs(position - target)[outside].max() <= _FAR:
+        beyond, text = outside, "lies beyond the stops: legs are exchanged, or these signs are wrong"
     wrong |= beyond
-    text = f"{columns(log, 'target', beyond)} lies far beyond the stops: it is in degrees, or of the rotor"
-    if beyond.any() or outside.sum() < 2 or np.abs(position - target)[outside].max() > _FAR:
-        return [f"{text}; log radians of the joint"] if beyond.any() else []
-    wrong |= outside
-    return [f"{columns(log, 'target', outside)} lies beyond the stops: legs are exchanged, or these signs are wrong"]
+    return _columns(log, "target", beyond, text)
 
 
 def far(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:

@@ -43,10 +43,9 @@ class Truth:
     """Factor of each link's mass and inertia, (B,)."""
     position_lag: float = 0.0
     velocity_lag: float = 0.0
-    """Ages of the angle in a motor's P term and of the velocity in its D term, s; only predictions have them."""
     mount_roll: float = 0.0
     mount_pitch: float = 0.0
-    """Angles by which the IMU leans on the base, rad; only predictions have them."""
+    """Only in predictions: ages of angle and velocity in a motor's P and D term, s; the IMU's lean on the base, rad."""
     lean: float = 5e-4
     """Error of the angle past which a motor surely leans to one side of its gear's play, rad; only in predictions."""
     noise: dict[str, float] = field(default_factory=dict)
@@ -61,11 +60,7 @@ class Stand:
     """A task's robot with its base held, in a controller's terms."""
 
     def __init__(self, task: str = "qmini") -> None:
-        """Build it.
-
-        Raises:
-            UserError: No such task, or its URDF can't be read.
-        """
+        """Build it from the task's URDF."""
         cfg, _ = task_registry.get_cfgs(task)
         self.task, self.cfg = task, cfg
         cfg.asset.fix_base_link, cfg.sim.dt = True, SIMULATED_STEP
@@ -99,11 +94,7 @@ class Stand:
         return Truth(*found)  # type: ignore[arg-type]
 
     def truth_of(self, robot: ThisRobot) -> Truth:
-        """Return a robot as its file tells of it; what it does not tell is nominal.
-
-        Raises:
-            UserError: It has other joints.
-        """
+        """Return a robot as its file tells of it; what it does not tell is nominal."""
         truth = replace(self.nominal(), delay=robot.delay[1] if robot.delay else 0.0)
         for name in IDENTIFIED:
             setattr(truth, name, robot.values(name, self.joint_names, getattr(truth, name)))

@@ -16,11 +16,7 @@ from legged_gym.this_robot.robot_file import DYNAMICS, ThisRobot
 
 
 def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> TrialPlan:
-    """Return a trial's plan on one robot; what its file does not tell stays as planned.
-
-    Raises:
-        UserError: It has other joints.
-    """
+    """Return a trial's plan on one robot; what its file does not tell stays as planned."""
     strength, joints = robot.values("strength", joint_names, 1.0), dict(plan.joints)
     for quantity, name in DYNAMICS.items():
         if all(quantity in robot.joints.get(joint, {}) for joint in joint_names):
@@ -38,9 +34,6 @@ def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan, of_motors: boo
     """Run a trial and return its log: a row for each control step, with what the policy was given.
 
     ``of_motors`` it is a row for each of the motors' ticks, with the encoders' own noise and nothing of the policy.
-
-    Raises:
-        UserError: The policy, the robot and the plan don't fit each other.
     """
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(plan.seed)
