@@ -14,8 +14,10 @@ import torch
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.render.video import prepare_offscreen
 
-# Where tests run in the background of a shell, Ctrl-C is ignored, and by all programs that they start.
+# Where tests run in the background of a shell, Ctrl-C is ignored, under nohup a closed terminal, and by all programs
+# that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The programs that tests start find the package also where it is not installed.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEGGED_GYM_ROOT_DIR, os.getenv("PYTHONPATH")]))
 # Before the first import of MuJoCo, which then knows how to draw.
