@@ -30,7 +30,7 @@ def first_motion(stand: Stand) -> RobotLog:
 
 
 def held_leaning(stand: Stand) -> RobotLog:
-    """Return that of a first motion, while somebody holds the stand nose down and then leaning to its left."""
+    """Return the trajectory of a first motion; the stand is held nose down, then leaning to its left."""
     trajectory = make_trajectory(stand, 8.0, 3, gentle=True)
     time = trajectory.time
     share = [np.clip(np.minimum(time - begin, begin + 2.4 - time) / 0.7, 0.0, 1.0) for begin in (0.1, 2.7)]

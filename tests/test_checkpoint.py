@@ -133,11 +133,7 @@ def test_resumed_training_equals_an_uninterrupted_one(finish: dict[str, int], tm
     assert resumed.new_episodes is None
     resumed.learn(3, init_at_random_ep_len=True)
 
-    first, second = (read_checkpoint(tmp_path / name / "model_5.pt") for name in ("straight", "resumed"))
-    for entries in (first, second):
-        del entries["session"], entries["logger"]["total_time"]
-    assert_same(first, second)
-    assert_same(*(without_names(tmp_path / name / "session.state") for name in ("straight", "resumed")))
+    assert_same_trainings(tmp_path, "model_5.pt")
     curves = [events(tmp_path / name) for name in ("straight", "resumed")]
     for tag in curves[0].Tags()["scalars"]:
         if not tag.startswith("Perf/") and not tag.endswith("/time"):
@@ -161,11 +157,16 @@ def test_a_rehearsal_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyP
     resumed.load(str(tmp_path / "resumed" / "model_1.pt"))
     assert resumed.new_episodes is None
     resumed.learn(2, init_at_random_ep_len=True)
-    first, second = (read_checkpoint(tmp_path / name / "model_3.pt") for name in ("straight", "resumed"))
+    assert_same_trainings(tmp_path, "model_3.pt")
+
+
+def assert_same_trainings(folder: Path, last: str) -> None:
+    """Compare the last checkpoints and states of the runs ``straight`` and ``resumed``, measured times aside."""
+    first, second = (read_checkpoint(folder / name / last) for name in ("straight", "resumed"))
     for entries in (first, second):
         del entries["session"], entries["logger"]["total_time"]
     assert_same(first, second)
-    assert_same(*(without_names(tmp_path / name / "session.state") for name in ("straight", "resumed")))
+    assert_same(*(without_names(folder / name / "session.state") for name in ("straight", "resumed")))
 
 
 def without_names(path: Path) -> dict[str, Any]:

@@ -344,7 +344,7 @@ def test_a_killed_owner_takes_the_process_along() -> None:
     assert_memory_has_no_name(owner.pid, pid)
     owner.kill()
     owner.wait()
-    assert wait_until(lambda: not is_running(pid), 20.0)
+    assert wait_until(lambda: not is_running(pid))
 
 
 # --- Python 3.8 ------------------------------------------------------------------------------------------------------

@@ -25,10 +25,10 @@ _BUDGETS = {
     "evaluation": 3011,
     "render": 994,
     "viewers": 2126,
-    "deploy": 1438,
+    "deploy": 1436,
     "benchmarking": 467,
     "cli": 774,
-    "scripts": 1695,
+    "scripts": 1693,
     "this_robot": 2499,
     "utils": 122,
 }

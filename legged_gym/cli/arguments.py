@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and know near names, and that refuses flags which would have no effect."""
 
     def __init__(self, **options: Any) -> None:
-        """Begin without arguments; options as those of argparse's parser."""
+        """Make a parser without arguments; ``options`` go to ``argparse.ArgumentParser``."""
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
         self.given: dict[str, Any] = {}
         """Values of the command line that is read."""

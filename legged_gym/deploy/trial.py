@@ -69,6 +69,7 @@ class Trial:
         self._action_ticks = round(plan.action_delay / settings.dt)
         self._readings = deque([self.world.sense()], maxlen=round(plan.observation_delay / settings.dt) + 1)
         self._sent: deque[tuple[int, MotorCommand]] = deque()
+        self._has_backlash = bool(np.any(plan.backlash))
         self._motors = stand_up_command(config, config.stand_angles, STAND_UP_SECONDS)
         self._torques = np.zeros(len(config.joint_names))
         self._rows: list[dict[str, np.ndarray]] = []
@@ -135,9 +136,10 @@ class Trial:
         true = MotorCommand(told.target, plan.p_gain * told.kp, plan.d_gain * told.kd)
         dof_pos, dof_vel = self.world.encoders()
         dof_pos = dof_pos + plan.zero_offset
-        # As in training, a motor without load is ahead of its joint by as much as the play lets it.
-        play = np.clip(told.target - dof_pos, -0.5 * plan.backlash, 0.5 * plan.backlash)
-        return self.world.limit(true.torques(dof_pos + play, dof_vel))
+        if self._has_backlash:
+            # As in training, a motor without load is ahead of its joint by as much as the play lets it.
+            dof_pos += np.clip(told.target - dof_pos, -0.5 * plan.backlash, 0.5 * plan.backlash)
+        return self.world.limit(true.torques(dof_pos, dof_vel))
 
     def _note(self) -> None:
         """Add a row to the record."""

@@ -179,11 +179,7 @@ def _encode(values: np.ndarray) -> str:
 
 
 def check_page_path(path: str) -> None:
-    """Refuse what is no HTML file or can't be written.
-
-    Raises:
-        UserError: It says why.
-    """
+    """Raise a :class:`UserError` for what is no HTML file or can't be written."""
     if not path.endswith((".html", ".htm")):
         raise UserError(f"--web takes the name of an .html file, got '{path}'")
     check_writable(path)

@@ -27,7 +27,7 @@ _OURS = ("legged_gym", "rsl_rl")
 def find_class(key: str, name: str) -> Any:
     """Return the class that the setting ``key`` names, of the right kind, or raise ``UserError``.
 
-    It lies in a package that a registered task comes from, or in a module that somebody has imported.
+    It must belong to the package of a registered task, or to a module that has been imported already.
     """
     found = _find(key, name, sys.modules)
     if not (isinstance(found, type) and issubclass(found, _BASES[key])):

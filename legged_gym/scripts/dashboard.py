@@ -29,9 +29,7 @@ All other options are passed on to TensorBoard; 'tensorboard --help' lists them.
 
 def make_parser() -> Parser:
     """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
-    parser = Parser(
-        description=_DESCRIPTION, epilog=_EPILOG,
-    )  # fmt: skip
+    parser = Parser(description=_DESCRIPTION, epilog=_EPILOG)
     add = parser.add_argument
     add("--logdir", metavar="DIR", default=log_folder(), help="folder with runs (default: %(default)s)")
     add("--port", type=types.any_port, metavar="N", help="port of the page (default: 6006 or a free one; 0: any)")

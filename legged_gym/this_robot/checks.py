@@ -117,7 +117,7 @@ def _check_imu(log: RobotLog, leaning: bool) -> Iterator[Finding]:
     unit = "it is in m/s², divide it by 9.81" if 8.5 < size < 11.0 else "normalise it"
     problem = [] if 0.9 < size < 1.1 else [f"gravity has the size {size:.2f}, not 1: {unit}"]
     yield judged("IMU units of gravity", problem, "a direction of size 1")
-    # Somebody may hold it leaning for a while.
+    # The base may be held leaning for a while.
     halves = [np.median(part, axis=0) for part in (gravity, *np.array_split(gravity, 2))]
     yield _mount(min(halves, key=lambda down: float(down[2] / np.linalg.norm(down))), leaning)
     problems = dead(log) + paused(log)

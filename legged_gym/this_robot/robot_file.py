@@ -110,7 +110,7 @@ def read_robot(path: str, task: str) -> ThisRobot:
 def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) -> None:
     """Make a task's configuration that of one robot, in place: randomisation is drawn from its intervals.
 
-    What the robot does not tell stays as it is, and if the ``likeliest`` values are taken, the delay and payload, too.
+    Values that the file does not give stay as they are. With ``likeliest``, so do the delay and the payload.
     """
     for name in IDENTIFIED:
         ends = (1, 1) if likeliest else (0, 2)

@@ -118,10 +118,10 @@ class MotorSettings:
     backlash: dict[str, Range[Share]] = {}
     """Play of the gear from end to end, rad. Inside it the motor turns alone; its encoder sees that."""
     stall_torque: dict[str, Range[Torque]] = {}
-    """Torque at rest, N·m, with ``no_load_speed``."""
+    """Torque at rest, N·m; needs ``no_load_speed``."""
     no_load_speed: dict[str, Range[Annotated[float, Gt(0), Le(1e4)]]] = {}
-    """Torque at rest, N·m, and the speed at which none is left, rad/s; in between it falls in a line. The URDF's
-    effort limit holds beside it."""
+    """Speed at which no torque is left, rad/s. From rest to there the torque falls linearly; the URDF's effort limit
+    holds as well."""
 
 
 class LatencySettings:
