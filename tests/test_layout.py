@@ -18,7 +18,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1546,
     "simulators": 5214,
-    "envs": 6040,
+    "envs": 6053,
     "algorithms": 1008,
     "runners": 2233,
     "policies": 1861,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 122,
 }
-_CORE_BUDGET = 10863
+_CORE_BUDGET = 10876
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -348,6 +348,18 @@ def test_a_share_of_commands_is_lateral_and_steps_on_the_spot(make_qmini: QminiF
     assert 0.18 < env._steps_on_the_spot.float().mean() < 0.32
 
 
+def test_a_share_of_commands_has_one_velocity_alone(make_qmini: QminiFactory) -> None:
+    cfg = small_cfg(900)
+    cfg.commands.lateral_share, cfg.commands.standing_share, cfg.commands.dead_band = 0.0, 0.0, [0.0, 0.0, 0.0]
+    cfg.commands.single_axis_share = 0.6
+    given = make_qmini(cfg).commands != 0.0
+    alone = given.sum(1) == 1
+    assert 0.53 < alone.float().mean() < 0.67
+    shares = given[alone].float().mean(0)
+    assert (shares > 0.26).all() and (shares < 0.41).all()
+    assert not given[~alone, 1].any()
+
+
 def test_prices_on_lateral_errors_and_on_motion_while_standing(env: Qmini) -> None:
     env.commands[0, 1], env.base_lin_vel[:, 1] = 0.1, torch.tensor([-0.2, 0.3])
     assert env._reward_lin_vel_y_error().tolist() == pytest.approx([0.09, 0.09])

@@ -85,6 +85,8 @@ class LeggedRobotCfg(BaseConfig):
         """Share of commands that are exactly zero."""
         lateral_share: Share = 1.0
         """Share of the others that have a lateral part."""
+        single_axis_share: Share = 0.0
+        """Share of commands with one velocity alone, forward, lateral or yaw, each as often; not of standing ones."""
         first_ranges: dict[str, SpeedRange] = {}
         """What an exported controller lets its user command at first, by the names of ``ranges``; default: these."""
 

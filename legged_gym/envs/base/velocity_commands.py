@@ -44,9 +44,8 @@ class VelocityCommands:
         """Draw new commands of the robots in ``mask`` that nobody drives; components in the dead band become zero."""
         drawn = self._low + (self._high - self._low) * torch.rand(len(mask), len(self._axes), device=mask.device)
         standing = torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
-        if self.cfg.lateral_share < 1.0:
-            drawn[:, 1].mul_(torch.rand_like(drawn[:, 1]) < self.cfg.lateral_share)
-        velocities = apply_dead_band(drawn[:, :3], self._dead_band).masked_fill(standing.unsqueeze(1), 0.0)
+        velocities = apply_dead_band(self._keep_axes(drawn[:, :3]), self._dead_band)
+        velocities.masked_fill_(standing.unsqueeze(1), 0.0)
         # Decided on the device: a recorded step has to see who is driven when it is replayed.
         free = mask & ~self._held
         present = self.values[:, :3]
@@ -54,6 +53,18 @@ class VelocityCommands:
         if self.cfg.heading_command:
             self.values[:, 3] = torch.where(free, drawn[:, 3], self.values[:, 3])
             self._stands.copy_(torch.where(free, standing, self._stands))
+
+    def _keep_axes(self, velocities: torch.Tensor) -> torch.Tensor:
+        """Leave out what the shares of the commands leave out, (N, 3) → (N, 3)."""
+        kept = velocities.clone()
+        if self.cfg.lateral_share < 1.0:
+            kept[:, 1].mul_(torch.rand_like(kept[:, 1]) < self.cfg.lateral_share)
+        if self.cfg.single_axis_share > 0.0:
+            # The largest of independent draws is at each axis equally often; an axis without a range is never it.
+            draws = torch.rand_like(velocities) * (self._high[:3] > self._low[:3])
+            single = velocities * (draws == draws.amax(1, keepdim=True))
+            kept = torch.where(torch.rand_like(draws[:, :1]) < self.cfg.single_axis_share, single, kept)
+        return kept
 
     def turn(self, quat: torch.Tensor) -> None:
         """Let yaw rates of robots that are free and don't stand lead from orientations, xyzw, (N, 4), to headings."""
