@@ -14,7 +14,9 @@ export class Drive {
     this.keys = new Set();
     this.stick = [0, 0];
     addEventListener("keydown", (event) => {
-      if (!KEYS[event.code] || event.target.tagName === "INPUT") return;
+      if (!KEYS[event.code] || event.ctrlKey || event.metaKey || event.altKey) return;
+      // A slider that was moved last keeps the arrows.
+      if (event.target.type === "range" && event.code.startsWith("Arrow")) return;
       this.keys.add(event.code);
       event.preventDefault();
     });
