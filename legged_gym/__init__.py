@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from legged_gym.common.lazy import lazy_attributes
@@ -10,6 +12,19 @@ from legged_gym.common.lazy import lazy_attributes
 if TYPE_CHECKING:
     from legged_gym.api import load_policy, make_env
 
+
+_PACKAGE = os.path.dirname(os.path.realpath(__file__))
+
+# Until a command takes the signals, Ctrl-C ends it at once, without the traceback of what is being imported.
+_STARTED = sys.argv[0] if getattr(sys, "argv", None) else ""
+_IS_COMMAND = (
+    os.path.basename(_STARTED).startswith("qmini-")
+    or os.path.dirname(os.path.realpath(_STARTED)) == os.path.join(_PACKAGE, "scripts")
+    # What Python calls a module of ours while it looks for it.
+    or _STARTED == "-m"
+)
+if _IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # MuJoCo steps on threads of its own between PyTorch's. Threads of PyTorch's that spin while they wait for work, as
 # OpenMP's do by default, take the cores from them: measured ten times slower on two cores with other load.
@@ -21,7 +36,6 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 __version__ = "0.2.0"
 
-_PACKAGE = os.path.dirname(os.path.realpath(__file__))
 IS_CHECKOUT = not os.path.isdir(os.path.join(_PACKAGE, "resources"))
 """Whether the code runs from a checkout; an installed package has ``resources`` in it."""
 

@@ -341,6 +341,15 @@ def test_pipes_and_devices_are_no_files(ending: str, tmp_path: Path) -> None:
             READERS[ending](str(path))
 
 
+def test_a_log_that_unpacks_to_more_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.npz"
+    np.savez_compressed(path, position=np.zeros((10**6, 2)))
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(os, "sysconf", lambda name: 4096)
+    with pytest.raises(UserError, match=r"the unpacked arrays of '.*log.npz' need at least 0.032 GB"):
+        read_log(str(path))
+
+
 def test_damaged_logs(tmp_path: Path) -> None:
     np.savez(tmp_path / "log.npz", joint_names=np.array(["hip", "knee"]), **whole_log())  # type: ignore[arg-type]
     whole = (tmp_path / "log.npz").read_bytes()
@@ -397,6 +406,7 @@ def test_labels_that_make_no_sense(entry: dict[str, object], said: str) -> None:
         (["dashboard", "--host=nowhere.invalid"], "can't serve the page at nowhere.invalid:0"),
         (["dashboard", "--nonsense=3"], "TensorBoard: tensorboard: error: unrecognized arguments: --nonsense=3"),
         (["dashboard", "--logdir=/dev/null"], "--logdir takes a folder with runs, got '/dev/null'"),
+        (["dashboard", "--logdir=nowhere"], "--logdir takes a folder with runs, got 'nowhere'"),
         (
             ["evaluate", "a/b=shipped"],
             "NAME=POLICY takes a policy and a name that can be part of a file's name, got 'a/b=shipped'",

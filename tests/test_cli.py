@@ -21,6 +21,7 @@ import torch
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.lock import RunLock
 from legged_gym.render.video import has_egl
 
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts")
@@ -82,6 +83,12 @@ def log_root(training: tuple[Path, str], tmp_path: Path) -> Path:
 def only_run(log_root: Path) -> Path:
     (folder,) = (log_root / "qmini").iterdir()
     return folder
+
+
+def test_a_run_that_another_process_trains_is_refused_before_anything_is_said(log_root: Path) -> None:
+    with RunLock(str(only_run(log_root))).held():
+        done = run("train", "--resume", *SMALL, f"--log_root={log_root}", "--max_iterations=3")
+    assert (done.returncode, done.stdout) == (2, "") and "is being trained already, by process" in done.stderr
 
 
 def test_training_leaves_a_complete_run(training: tuple[Path, str]) -> None:

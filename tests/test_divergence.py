@@ -103,7 +103,11 @@ def test_statistics_tell_divergences_from_falls(make_qmini: QminiFactory) -> Non
     _not_finite(env)
     env.step(torch.zeros(_N, 10))
     log = env.step(torch.zeros(_N, 10))[3]["log"]
-    assert log["Episode/diverged"] == 1.0 and log["Episode/falls"] == 0.0
+    assert log["Episode/diverged"] == 1.0 and log["Episode/falls"] == log["Episode/time_outs"] == 0.0
+    env.step(torch.zeros(_N, 10))
+    env.episode_length_buf[:] = env.max_episode_length
+    over = env.step(torch.zeros(_N, 10))[3]["log"]
+    assert over["Episode/time_outs"] == 1.0 and over["Episode/falls"] == over["Episode/diverged"] == 0.0
     assert all(value.isfinite() for value in log.values()) and log["Tracking/lin_vel_x_rmse"] < 2.0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from test_cli import SMALL, command, iterations, only_run, start_training
+from test_cli import SCRIPTS, SMALL, command, iterations, only_run, start_training
 
 from legged_gym.cli.arguments import run_main
 from legged_gym.common import output, signals
@@ -43,6 +43,25 @@ def test_a_signal_waits_until_a_module_is_imported(tmp_path: Path) -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (143, "imported\n", "\nstopped by SIGTERM\n")
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem != "__init__"))
+def test_ctrl_c_while_the_first_packages_are_imported(script: str, tmp_path: Path) -> None:
+    """Nothing can be kept then: the command ends as one that knows no signals, without a traceback."""
+    (tmp_path / "sitecustomize.py").write_text("""if True:
+        import os, signal, sys
+        class Finder:
+            def find_spec(name, path=None, target=None):
+                if name in {"mujoco", "numpy", "pydantic", "tensorboard", "torch", "yaml"}:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Finder)
+    """)
+    start = [str(SCRIPTS / f"{script}.py")]
+    if script == "commands":
+        start = ["-c", "import sys; sys.argv = ['qmini-play']; from legged_gym.scripts.commands import play; play()"]
+    path = os.pathsep.join((str(tmp_path), os.environ["PYTHONPATH"]))
+    done = subprocess.run([sys.executable, *start], env={**os.environ, "PYTHONPATH": path}, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_a_pipe_whose_reader_ends_ends_the_training_with_a_checkpoint(tmp_path: Path) -> None:

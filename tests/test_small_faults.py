@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,70 @@ def test_a_new_episode_knows_nothing_of_the_old_one(make_qmini: QminiFactory) ->
     assert env.episode_length_buf.tolist() == [0, 3]
     obs = env.step(torch.zeros(2, 10))[0]
     assert obs["label"][0, 3:].tolist() == [0.0, 0.0], "it hangs in the air"
+
+
+def test_what_was_a_step_ago_is_kept_apart(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(2)))
+    past: list[list[torch.Tensor]] = []
+    for _ in range(4):
+        past.append([env.actions.clone(), env.dof_vel.clone(), env.root_states[:, 7:13].clone()])
+        env.step(torch.randn(2, 10))
+    (older, _, _), newer = past[-2:]
+    for kept, was, now in (
+        (env.last_actions, newer[0], env.actions),
+        (env.last_last_actions, older, env.last_actions),
+        (env.last_dof_vel, newer[1], env.dof_vel),
+        (env.last_root_vel, newer[2], env.root_states[:, 7:13]),
+    ):
+        assert torch.equal(kept, was) and not torch.equal(kept, now)
+
+
+def test_encoders_show_angles_with_their_zeros_off(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(4))
+    cfg.domain_rand.randomize_joint_offset, cfg.domain_rand.joint_offset_range = True, [0.02, 0.05]
+    env = make_qmini(cfg)
+    obs = env.step(torch.zeros(4, 10))[0]
+    shown = obs["policy"][:, env.obs_layout.slices["dof_pos"]]
+    torch.testing.assert_close(shown, env.dof_pos - env.default_dof_pos + env.rand.joint_offset)
+    assert env.rand.joint_offset.min() >= 0.02
+
+
+def test_the_height_of_the_base_is_above_the_ground(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(30, plane=False))
+    cfg.init_state.position_noise, cfg.terrain.terrain_proportions = 0.0, [0.5, 0.0, 0.5, 0.0, 0.0]
+    env = make_qmini(cfg)
+    env.ground.set_levels(torch.full_like(env.ground.levels, 2))
+    env.reset()
+    assert env.env_origins[:, 2].abs().min() > 0.1, "all start on hills and in pits"
+    torch.testing.assert_close(env.base_height, torch.full((30,), cfg.init_state.pos[2]), atol=1e-4, rtol=0.0)
+
+
+def test_the_ground_is_measured_where_a_new_episode_begins(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(8, plane=False))
+    cfg.rewards.heights_above_mean = True
+    env = make_qmini(cfg)
+    env.step(torch.zeros(8, 10))
+    env.ground.set_levels(torch.full_like(env.ground.levels, 2))
+    env.episode_length_buf[:] = env.max_episode_length
+    obs = env.step(torch.zeros(8, 10))[0]
+    seen = obs["privileged"][:, term(env, "privileged", "heights")]
+    offset = env.root_states[:, 2:3] - cfg.terrain.height_offset
+    expected = (offset - env.ground.heights_around(env.root_states)).clamp(-1.0, 1.0)
+    torch.testing.assert_close(seen, expected * cfg.normalization.obs_scales.height_measurements)
+
+
+def test_what_is_asked_of_the_ground_follows_the_heading(make_qmini: QminiFactory) -> None:
+    """A command that turns left by a right angle leads first ahead and to the left, then left and back."""
+    env = make_qmini(quiet(small_cfg(2, plane=False)))
+    env.reset()
+    way = 0.0 + 0.0j
+    for step in range(150):
+        env.commands[:] = torch.tensor([0.4, 0.3, 0.5 * math.pi / 3.0])
+        env._ask_for_ground()
+        way += 0.02 * (0.4 + 0.3j) * cmath.exp(0.02j * step * 0.5 * math.pi / 3.0)
+    assert env._asked[0].tolist() == pytest.approx([way.real, way.imag, 0.5 * math.pi], abs=1e-4)
+    env.reset_idx(torch.tensor([1]))
+    assert env._asked[0].all() and not env._asked[1].any()
 
 
 def test_observations_are_clamped_after_the_noise(make_qmini: QminiFactory) -> None:

@@ -296,7 +296,7 @@ def _say(message: str) -> int:
 def _explain(error: Exception) -> str:
     """Say what users can do about an error; nothing where that is not known."""
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this: fewer robots (--num_envs) or smaller networks need less"
+        return "there is not enough memory for this: fewer robots (--num_envs), smaller networks or files need less"
     if isinstance(error, OSError):
         where = f" {os.fsdecode(error.filename)!r}" if isinstance(error.filename, str | bytes) else ""
         if error.errno in _PATH_ERRORS and where:

@@ -9,14 +9,15 @@ import os
 import socket
 import sys
 
-from tensorboard import default, program
-from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
-from tensorboard.plugins.image.images_plugin import ImagesPlugin
-
 from legged_gym.cli import types
 from legged_gym.cli.arguments import Parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import log_folder
+
+# isort: split
+from tensorboard import default, program  # After ours, which see to Ctrl-C.
+from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
 _DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends it."
 _EPILOG = """\
@@ -46,7 +47,7 @@ def main() -> None:
         UserError: TensorBoard does not know an option, or can't serve there.
     """
     args, others = make_parser().parse()
-    if os.path.exists(args.logdir) and not os.path.isdir(args.logdir):
+    if not os.path.isdir(args.logdir) and args.logdir != log_folder():
         raise UserError(f"--logdir takes a folder with runs, got '{args.logdir}'")
     _check_address("0.0.0.0" if args.bind_all else args.host or "localhost", args.port or 0)
     # TensorBoard opens the first page that has something to show.

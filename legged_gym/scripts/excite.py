@@ -7,8 +7,6 @@ import dataclasses
 import math
 import sys
 
-import numpy as np
-
 from legged_gym import this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import get_args, make_task_parser, run_main
@@ -40,10 +38,9 @@ def excite(args: argparse.Namespace) -> None:
     trajectory = this_robot.excite.make_trajectory(
         stand, args.seconds, args.seed, (math.radians(args.tilt[0]), math.radians(args.tilt[1])), args.gentle
     )
-    reach = np.ptp(trajectory["target"], axis=0)
     print(f"trajectory      {args.seconds:g} s, safe; its joints move over")
-    for name, span, low in zip(stand.joint_names, reach, trajectory["target"].min(0), strict=True):
-        print(f"  {name:16}{span:.2f} rad, from {low:+.2f} rad")
+    for name, course in zip(stand.joint_names, trajectory["target"].T, strict=True):
+        print(f"  {name:16}{course.max() - course.min():.2f} rad, from {course.min():+.2f} rad")
     this_robot.log.write_log(trajectory, args.out, ("time", "target", "kp", "kd"))
     print(f"written         {args.out}")
     if args.log:

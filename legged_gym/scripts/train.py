@@ -21,6 +21,7 @@ from legged_gym.cli.arguments import (
 )
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import TrainingStoppedError, UserError
+from legged_gym.common.lock import RunLock
 from legged_gym.common.paths import python_command, relative, script_command
 from legged_gym.common.processes import World, tidy_output, world
 
@@ -56,8 +57,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
         runner_class = runners.kinds.find_class("runner_class_name", job.train_cfg.runner_class_name)
         if not issubclass(runner_class, runners.OnPolicyRunner):
             # It tells nobody of its iterations.
-            own = "one of this project's runners, as runner_class_name has it by default"
-            raise UserError(f"--video_interval needs {own}")
+            raise UserError("--video_interval needs one of this project's runners, as runner_class_name is by default")
     env = job.make_env()
     try:
         runner = job.make_runner(env, job.root)
@@ -68,6 +68,9 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
         try:
             if done >= total:
                 raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for --max_iterations=MORE")
+            if done > 0 and here.is_first:
+                with RunLock(folder).held():
+                    pass  # What is refused is refused before anything is said; learning takes the lock again.
             if here.is_first:
                 _write_config(
                     runner, lambda: runners.runs.save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim)

@@ -123,5 +123,4 @@ def _waves(stand: Stand, seconds: float, seed: int, shares: Sequence[np.ndarray]
     low, high = stand.limits[:, 0] + _STOP + reach + sag, stand.limits[:, 1] - _STOP - reach - sag
     centre = np.where(low < high, np.clip(stand.default_angles, low, np.maximum(low, high)), 0.5 * (low + high))
     fade = np.clip(np.minimum(time, time[-1] - time) / _RAMP, 0.0, 1.0)
-    smooth = fade * fade * (3.0 - 2.0 * fade)
-    return time, centre + (smooth * moved).T
+    return time, centre + (fade * fade * (3.0 - 2.0 * fade) * moved).T

@@ -107,8 +107,7 @@ class Fit:
         self._move = np.unique(order, return_inverse=True)[1]
         same_leg = stand.branch[:, None] == stand.branch
         self._feels = np.vstack((*[same_leg] * len(_JOINTS), np.ones((len(_SHARED), stand.num_dof))))
-        shown = gravity_leverage(stand, pieces) > _LEVERAGE
-        self._feels[self.where["zero_offset"]] *= shown[:, None]
+        self._feels[self.where["zero_offset"]] *= (gravity_leverage(stand, pieces) > _LEVERAGE)[:, None]
         self.values = np.empty(0)
 
     def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.memory import require_memory
 from legged_gym.common.paths import check_writable, plain_file, written
 
 
@@ -142,6 +143,8 @@ def read_log(path: str) -> RobotLog:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array, not one for each signal")
             with file:
+                parts = file.zip.filelist if file.zip else []
+                require_memory(f"the unpacked arrays of '{path}'", 2.0 * sum(part.file_size for part in parts), "cpu")
                 values = {name: np.asarray(file[name]) for name in file.files}
             joints = [str(name) for name in np.atleast_1d(values.pop("joint_names", np.array([])))]
         elif path.endswith(".csv"):

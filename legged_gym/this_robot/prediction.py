@@ -153,8 +153,7 @@ def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
 def _excess(chunk: Chunk, steps: int, fading: float) -> np.ndarray:
     """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (S, D)."""
     speed = np.gradient(running_mean(chunk.position, 0.03, chunk.dt), chunk.time, axis=0)
-    excess = np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2))
-    return at_times(STEP * np.arange(steps), chunk.time, excess)
+    return at_times(STEP * np.arange(steps), chunk.time, np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2)))
 
 
 def _arriving(chunk: Chunk, steps: int, delay: float) -> np.ndarray:

@@ -53,7 +53,7 @@ class Replay:
             replay = cls(str(values["cause"]), int(values["robot"]), float(values["dt"]), **arrays)
         except OSError as error:
             raise UserError(f"can't read '{path}' (--replay): {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError, EOFError) as error:
+        except (ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
             raise UserError(f"'{path}' (--replay) is no file about a diverged robot: {error}") from error
         lengths = {len(array) for array in arrays.values()}
         if len(lengths) != 1 or replay.root_states.shape[1] != 13 or not replay.dt > 0.0:
