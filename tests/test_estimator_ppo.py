@@ -110,6 +110,9 @@ def test_returns_bootstrap_over_time_outs_and_stop_at_falls() -> None:
     advantages = expected - alg.storage.values[..., 0]
     expected_advantages = (advantages - advantages.mean()) / advantages.std()
     torch.testing.assert_close(alg.storage.advantages[..., 0], expected_advantages)
+    with torch.inference_mode():
+        alg.compute_returns(observe(9.0))
+    torch.testing.assert_close(alg.storage.returns[-1, :, 0], torch.full((NUM_ENVS,), 1.0 + 0.9 * 9.0))
 
 
 def test_ratio_starts_at_exactly_one_whatever_the_estimator_becomes() -> None:
