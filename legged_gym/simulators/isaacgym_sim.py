@@ -58,10 +58,8 @@ class IsaacGymSimulator(Simulator):
         self._kinematics = Kinematics(self.scene, device)
         start = [*cfg.init_state.pos, *cfg.init_state.rot, *6 * [0.0]]
         self._start_root = torch.tensor(start, device=device)
-        if self.scene.robot.write is None:
-            raise UserError(
-                f"{self.scene.robot.path}: the isaacgym simulator reads URDFs only (config key 'asset.file')"
-            )
+        if self.scene.robot.write is None or self.scene.model.neq:
+            raise UserError(f"{self.scene.robot.path}: the isaacgym simulator reads only URDFs, and none with <mimic>")
         self._memory = SharedMemory(self._blocks())
         self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
         self._allocate()
@@ -159,8 +157,11 @@ class IsaacGymSimulator(Simulator):
         self.diverged.copy_(find_divergence(self._cfg.sim.divergence, self))
         rows = self.diverged.nonzero().flatten()
         if len(rows):
-            joints = torch.zeros(len(rows), self.num_dof, device=self.device)
-            self._place(rows, self._start_root.expand(len(rows), 13), joints, joints)
+            self._place_at_start(rows)
+
+    def _place_at_start(self, rows: torch.Tensor) -> None:
+        joints = torch.zeros(len(rows), self.num_dof, device=self.device)
+        self._place(rows, self._start_root.expand(len(rows), 13), joints, joints)
 
     def _place(self, rows: torch.Tensor, root: torch.Tensor, dof_pos: torch.Tensor, dof_vel: torch.Tensor) -> None:
         """Put robots, indices (n,), into states, (n, …): here at once, in Isaac Gym with the next step."""
@@ -203,8 +204,7 @@ class IsaacGymSimulator(Simulator):
         self.rigid_body_states, self.contact_forces = tensors["bodies"], tensors["forces"]
         self.diverged = torch.zeros(self.num_envs, dtype=torch.int32, device=self.device)
         everyone = torch.arange(self.num_envs, device=self.device)
-        joints = torch.zeros(self.num_envs, self.num_dof, device=self.device)
-        self._place(everyone, self._start_root.expand(self.num_envs, 13), joints, joints)
+        self._place_at_start(everyone)
 
     def _nominal_parameters(self) -> dict[str, np.ndarray]:
         n = self.num_envs
@@ -239,10 +239,7 @@ class IsaacGymSimulator(Simulator):
 
     def _settings(self) -> dict[str, Any]:
         cfg, physx = self._cfg, self._cfg.sim.physx
-        scale: float = 0.0
-        origin: tuple[float, ...] = (0.0, 0.0)
-        if self._terrain is not None:
-            scale, origin = self._terrain.horizontal_scale, self._terrain.origin
+        ground = self._terrain
         return {
             "gpu_pipeline": self._on_gpu,
             "gpu": torch.device(self.device).index or 0,
@@ -261,6 +258,6 @@ class IsaacGymSimulator(Simulator):
             "self_collisions": cfg.asset.self_collisions,
             "body_names": self.body_names,
             "dof_names": self.dof_names,
-            "horizontal_scale": scale,
-            "origin": origin,
+            "horizontal_scale": ground.horizontal_scale if ground is not None else 0.0,
+            "origin": ground.origin if ground is not None else (0.0, 0.0),
         }

@@ -14,7 +14,7 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
 from legged_gym.simulators.robot.mjcf import is_mjcf, read_mjcf
-from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
+from legged_gym.simulators.robot.robot_file import RobotFile, check_ties, one_line, refuse
 from legged_gym.simulators.robot.urdf import read_urdf
 
 GROUND = "legged_gym/ground"
@@ -24,7 +24,6 @@ BODY_SETTINGS = ("collapse_fixed_joints", "replace_cylinder_with_capsule", "bala
 """Settings of ``asset`` that decide what a robot's file becomes."""
 
 _GROUND_BIT, _ROBOT_BIT = 1, 2
-
 
 SceneCfg = Any
 """A task's configuration, of which scenes and simulators read ``asset``, ``control``, ``init_state``, ``sim`` and
@@ -53,7 +52,7 @@ class Scene:
     """MuJoCo ids of the robot's links, base first, (B,)."""
     body_names: list[str]
     merged: dict[str, str]
-    """Links on fixed joints that became part of another: their names, and the other's."""
+    """Names of links that became part of another, and of sites and shapes of an MJCF file: the link that has them."""
     touching: np.ndarray
     """Whether a link has shapes that collide, bool, (B,)."""
     joint_ids: np.ndarray
@@ -90,11 +89,12 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
     if visuals:
         add_looks(spec, GROUND)
     _set_options(spec, cfg)
-    touching = _add_contact_sensors(spec, links, cfg.asset.fix_base_link)
+    touching = _add_contact_sensors(spec, links)
     try:
         model = spec.compile()
     except ValueError as error:
         raise refuse(robot.path, _explain(error, spec)) from error
+    check_ties(model, robot.path, cfg.init_state.default_joint_angles)
     return _describe(model, robot, links, touching)
 
 
@@ -138,7 +138,8 @@ def _links(robot: RobotFile, asset: Any) -> dict[str, list[mujoco.MjsBody]]:
         moves = not links or any(True for _ in body.joints)
         named_foot = bool(links) and any(foot in body.name for foot in feet)
         is_foot[body.name] = named_foot or (not moves and is_foot[parent])
-        new_foot = named_foot and not is_foot.get(parent, False) and any(geom.contype for geom in body.geoms)
+        touches = any(geom.contype or geom.conaffinity for geom in body.geoms)
+        new_foot = named_foot and touches and not is_foot.get(parent, False)
         if moves or new_foot or body.name in robot.uncollapsed or not asset.collapse_fixed_joints:
             links[body.name], part_of[body.name] = [body], body.name
         else:
@@ -255,16 +256,16 @@ def _set_options(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
     spec.memory = 1 << 20
 
 
-def _add_contact_sensors(spec: mujoco.MjSpec, links: dict[str, list[mujoco.MjsBody]], fixed: bool) -> list[bool]:
+def _add_contact_sensors(spec: mujoco.MjSpec, links: dict[str, list[mujoco.MjsBody]]) -> dict[str, bool]:
     """Sum up each link's contacts with the ground or with other links into one world-frame force.
 
-    A sensor also keeps a link that does not move from being merged. Returns which links can touch, in their order.
+    A sensor also keeps a link that does not move from being merged. Returns which links can touch.
     """
-    touching = []
+    touching = {}
     for name, bodies in links.items():
-        touching.append(any(geom.contype for body in bodies for geom in body.geoms))
+        touching[name] = any(geom.contype for body in bodies for geom in body.geoms)
         moves = any(True for _ in bodies[0].joints)
-        if touching[-1] or not moves:
+        if touching[name] or not moves:
             spec.add_sensor(
                 name=name, type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=mujoco.mjtObj.mjOBJ_BODY, objname=name,
                 intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1],
@@ -273,22 +274,22 @@ def _add_contact_sensors(spec: mujoco.MjSpec, links: dict[str, list[mujoco.MjsBo
 
 
 def _describe(
-    model: mujoco.MjModel, robot: RobotFile, links: dict[str, list[mujoco.MjsBody]], touching: list[bool]
+    model: mujoco.MjModel, robot: RobotFile, links: dict[str, list[mujoco.MjsBody]], touching: dict[str, bool]
 ) -> Scene:
     body_ids = np.arange(1, model.nbody)
     joint_ids = np.flatnonzero(model.jnt_type != mujoco.mjtJoint.mjJNT_FREE)
     dof_names = [model.joint(i).name for i in joint_ids]
-    told = np.where(model.jnt_actfrclimited[joint_ids], model.jnt_actfrcrange[joint_ids, 1], np.inf)
+    told = np.where(model.jnt_actfrclimited[joint_ids], np.abs(model.jnt_actfrcrange[joint_ids]).min(axis=1), np.inf)
     torques = np.minimum(told, [robot.torque_limits.get(name, np.inf) for name in dof_names])
-    by_name = dict(zip(links, touching, strict=True))
+    parts = [(x, link) for link, bodies in links.items() for body in bodies for x in (body, *body.sites, *body.geoms)]
     body_names = [model.body(i).name for i in body_ids]
     return Scene(
         model=model,
         robot=robot,
         body_ids=body_ids,
         body_names=body_names,
-        merged={body.name: name for name, bodies in links.items() for body in bodies[1:]},
-        touching=np.array([by_name[name] for name in body_names]),
+        merged={part.name: link for part, link in parts if part.name and part.name not in links},
+        touching=np.array([touching[name] for name in body_names]),
         joint_ids=joint_ids,
         dof_names=dof_names,
         dof_vel_limits=np.array([robot.velocity_limits.get(name, np.inf) for name in dof_names]),

@@ -40,15 +40,14 @@ class Kinematics:
         for body in range(1, len(self._parents)):
             position, quat, linear, angular = states[self._parents[body]].split((3, 4, 3, 3), dim=1)
             arm = quat_apply(quat, self._positions[body].expand_as(position))
-            linear = linear + torch.cross(angular, arm, dim=1)
             quat = quat_mul(quat, self._quats[body].expand_as(quat))
             joint = self._joints[body]
             if joint is not None and self._slides[joint]:
                 axis = quat_apply(quat, self._axes[joint].expand_as(position))
                 arm = arm + axis * dof_pos[:, joint : joint + 1]
-                linear = states[self._parents[body]][:, 7:10] + torch.cross(angular, arm, dim=1)
                 linear = linear + axis * dof_vel[:, joint : joint + 1]
-            elif joint is not None:
+            linear = linear + torch.cross(angular, arm, dim=1)
+            if joint is not None and not self._slides[joint]:
                 axis = self._axes[joint].expand_as(position)
                 half = 0.5 * dof_pos[:, joint : joint + 1]
                 quat = quat_mul(quat, torch.cat((axis * half.sin(), half.cos()), dim=1))

@@ -6,7 +6,6 @@ import math
 import xml.etree.ElementTree as ElementTree
 
 import mujoco
-import numpy as np
 
 from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
@@ -45,6 +44,11 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     if len(bases) != 1:
         names = ", ".join(f"'{body.name}'" for body in bases)
         raise refuse(path, f"{len(bases)} bodies hang on the world, a robot has one{': ' if names else ''}{names}")
+    ground = {geom.name for geom in spec.worldbody.geoms}
+    for pair in spec.pairs:
+        for name in {pair.geomname1, pair.geomname2} - ground if ground & {pair.geomname1, pair.geomname2} else ():
+            # It meets the ground, although by its bits it meets nothing.
+            spec.geom(name).contype = 1
     for part in _SCENE_PARTS:
         for element in list(getattr(spec, part)):
             spec.delete(element)
@@ -57,7 +61,7 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     for number, body in enumerate(spec.bodies):
         body.name = body.name or f"body{number}"
     _check_joints(path, spec)
-    return RobotFile(path=path, spec=spec, torque_limits=_torque_limits(model), undrawn=undrawn)
+    return RobotFile(path=path, spec=spec, torque_limits=_torque_limits(path, model), undrawn=undrawn)
 
 
 def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
@@ -68,6 +72,8 @@ def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
             raise refuse(path, f"{where}: only hinges and slides with names can be driven")
         if joint.range[0] > joint.range[1]:
             raise refuse(path, f"{where}: lower limit {joint.range[0]:g} is not below upper limit {joint.range[1]:g}")
+        if any(joint.actfrcrange):
+            _both_ways(path, where, *joint.actfrcrange)
     for equality in spec.equalities:
         ends = {equality.name1, equality.name2}
         if equality.active and equality.objtype == mujoco.mjtObj.mjOBJ_BODY and ends & {"", "world"}:
@@ -94,19 +100,26 @@ def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, mujoco.MjModel, froz
         raise refuse(path, one_line(error)) from error
 
 
-def _torque_limits(model: mujoco.MjModel) -> dict[str, float]:
-    """Return the largest torque that the actuators of each joint can give, N·m, where they are limited."""
+def _both_ways(path: str, where: str, low: float, high: float) -> float:
+    """Return the torque that is there in both directions, N·m."""
+    if not low < 0.0 < high:
+        raise refuse(path, f"{where}: torques from {low:g} to {high:g} N·m; a drive pushes in both directions")
+    return min(-low, high)
+
+
+def _torque_limits(path: str, model: mujoco.MjModel) -> dict[str, float]:
+    """Return the largest torque that the actuators of each joint can give, N·m, where all of them are limited."""
     limits: dict[str, float] = {}
     for i in range(model.nu):
         if model.actuator_trntype[i] not in _ON_JOINT:
             continue
-        limit, is_motor = math.inf, model.actuator_biastype[i] == mujoco.mjtBias.mjBIAS_NONE
+        low, high = -math.inf, math.inf
+        is_motor = model.actuator_gaintype[i] == model.actuator_dyntype[i] == model.actuator_biastype[i] == 0
         if model.actuator_forcelimited[i]:
-            limit = float(np.abs(model.actuator_forcerange[i]).max())
+            low, high = model.actuator_forcerange[i]
         elif model.actuator_ctrllimited[i] and is_motor:
-            limit = float(np.abs(model.actuator_ctrlrange[i] * model.actuator_gainprm[i, 0]).max())
+            low, high = sorted(model.actuator_ctrlrange[i] * model.actuator_gainprm[i, 0])
         name = model.joint(model.actuator_trnid[i, 0]).name
-        limit *= abs(float(model.actuator_gear[i, 0]))
-        if math.isfinite(limit):
-            limits[name] = limits.get(name, 0.0) + limit
-    return limits
+        limit = _both_ways(path, f"actuator {i} of joint '{name}'", low, high)
+        limits[name] = limits.get(name, 0.0) + limit * abs(float(model.actuator_gear[i, 0]))
+    return {name: limit for name, limit in limits.items() if math.isfinite(limit)}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import mujoco
+import numpy as np
 
 from legged_gym.common.errors import UserError
 
@@ -42,3 +43,15 @@ def one_line(error: BaseException) -> str:
 def refuse(path: str, text: str) -> UserError:
     """Return the error that names a robot's file and what is wrong with it."""
     return UserError(f"{path}: {text}")
+
+
+def check_ties(model: mujoco.MjModel, path: str, pose: dict[str, float]) -> None:
+    """Refuse a pose in which a joint that follows another, as with ``<mimic>``, is not where it would be pulled to."""
+    for i in np.flatnonzero((model.eq_type == mujoco.mjtEq.mjEQ_JOINT) & model.eq_active0):
+        joint, leader = model.joint(model.eq_obj1id[i]), model.joint(model.eq_obj2id[i])
+        if joint.name in pose and leader.name in pose and model.eq_obj2id[i] >= 0:
+            moved = pose[leader.name] - model.qpos0[leader.qposadr[0]]
+            place = model.qpos0[joint.qposadr[0]] + np.polyval(model.eq_data[i, 4::-1], moved)
+            if abs(pose[joint.name] - place) > 0.01:
+                key = f"config key 'init_state.default_joint_angles.{joint.name}' is {pose[joint.name]:g}"
+                raise refuse(path, f"{key}, but the joint follows '{leader.name}', which pulls it to {place:g}")

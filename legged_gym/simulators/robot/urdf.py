@@ -6,6 +6,7 @@ so that is found before: what is refused here names its link or joint.
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import xml.etree.ElementTree as ElementTree
@@ -15,6 +16,7 @@ from typing import NoReturn
 import mujoco
 import trimesh
 
+from legged_gym.common.errors import near_names
 from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.meshes import MeshError, find_mesh, read_mesh
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
@@ -25,6 +27,14 @@ _MOVING = ("revolute", "continuous", "prismatic")
 _SHAPES = {"box": {"size": 3}, "sphere": {"radius": 1}, "cylinder": {"radius": 1, "length": 1}, "mesh": {}}
 _SHAPES["capsule"] = _SHAPES["cylinder"]
 """Sizes of each kind of shape, and of how many numbers they are."""
+_KNOWN = {
+    "link": ("name", "inertial", "visual", "collision"), "inertial": ("origin", "mass", "inertia"),
+    "joint": ("name", "type", "parent", "child", "origin", "axis", "limit", "dynamics", "mimic", "safety_controller"),
+    "collision": ("name", "origin", "geometry"), "visual": ("name", "origin", "geometry", "material"),
+    "origin": ("xyz", "rpy"), "limit": ("lower", "upper", "effort", "velocity"), "dynamics": ("damping", "friction"),
+    "mimic": ("joint", "multiplier", "offset"), "mesh": ("filename", "scale"),
+}  # fmt: skip
+"""What stands in these elements; other words are left out, unless they are nearly one of these."""
 _ONCE = ("inertial", "origin", "parent", "child", "axis", "limit", "dynamics", "mimic")
 """Elements of which a link or joint has one at most."""
 _COMPILER = (
@@ -59,6 +69,7 @@ class _Urdf:
         self._check_tree(links, joints)
         for material in root.findall("material"):
             self._colour("the robot", material, self.robot)
+        self.moving = {name for name, joint in joints.items() if joint.get("type") in _MOVING}
         for name, element in links.items():
             self._link(name, element)
         for name, element in joints.items():
@@ -73,6 +84,9 @@ class _Urdf:
             spec = mujoco.MjSpec.from_string(ElementTree.tostring(self.robot, encoding="unicode"))
         except ValueError as error:
             raise refuse(self.path, one_line(error)) from error
+        for mimic in spec.equalities:
+            # Gears are stiffer than MuJoCo's usual constraints; these are as stiff as a physics step of 5 ms allows.
+            mimic.solref, mimic.solimp = [0.01, 1.0], [0.99, 0.999, 0.001, 0.5, 2.0]
         for mesh in spec.meshes:
             # Lists: of an array MuJoCo's binding may fetch the numbers one by one.
             triangles = self.meshes[mesh.name]
@@ -138,6 +152,11 @@ class _Urdf:
             parts = [part.tag for part in element if part.tag in _ONCE]
             if len(set(parts)) < len(parts):
                 self.fail(f"{tag} '{name}': <{max(parts, key=parts.count)}> stands there twice")
+            for part in element.iter():
+                valid = _KNOWN.get(part.tag, ())
+                for word in {*part.attrib, *(str(child.tag) for child in part)} - {*valid}:
+                    if difflib.get_close_matches(word, valid, cutoff=0.75):
+                        self.fail(f"{tag} '{name}': <{part.tag}> has no '{word}': {near_names(word, valid)}")
             found[name] = element
         return found
 
@@ -273,10 +292,13 @@ class _Urdf:
         self._origin(where, element, copy)
         if kind == "fixed":
             return
-        mimic = element.find("mimic")
+        axis, limit, dynamics, mimic = (element.find(tag) for tag in ("axis", "limit", "dynamics", "mimic"))
         if mimic is not None:
-            self.fail(f"{where}: it mimics '{mimic.get('joint')}', which is not simulated: make it fixed or free")
-        axis, limit, dynamics = (element.find(tag) for tag in ("axis", "limit", "dynamics"))
+            if mimic.get("joint") not in self.moving - {name}:
+                self.fail(f"{where}: it mimics '{mimic.get('joint')}', which is no other joint that moves")
+            for key in ("multiplier", "offset"):
+                self._numbers(where, mimic, key, 1, [1.0])
+            _copy(mimic, copy, "joint", "multiplier", "offset")
         if axis is not None:
             if not any(self._numbers(where, axis, "xyz", 3)):
                 self.fail(f"{where}: its axis is zero")
