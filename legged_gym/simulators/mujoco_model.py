@@ -14,7 +14,7 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
 from legged_gym.simulators.robot.mjcf import is_mjcf, read_mjcf
-from legged_gym.simulators.robot.robot_file import RobotFile, check_ties, one_line, refuse
+from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 from legged_gym.simulators.robot.urdf import read_urdf
 
 GROUND = "legged_gym/ground"
@@ -94,7 +94,6 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
         model = spec.compile()
     except ValueError as error:
         raise refuse(robot.path, _explain(error, spec)) from error
-    check_ties(model, robot.path, cfg.init_state.default_joint_angles)
     return _describe(model, robot, links, touching)
 
 

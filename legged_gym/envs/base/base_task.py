@@ -25,6 +25,7 @@ from legged_gym.envs.base.statistics import Statistics
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators import Simulator
+from legged_gym.simulators.robot.robot_file import check_ties
 
 
 class BaseTask(VecEnv):
@@ -290,20 +291,18 @@ class BaseTask(VecEnv):
         fixed = self.sim.scene.robot.fixed_joints
         bent = [f"{name} ({angle:g})" for name, angle in angles.items() if name in fixed and angle != 0.0]
         if bent:
-            warnings.warn(
-                f"config key '{key}': fixed in the robot's file, and stay at 0: {', '.join(bent)}", stacklevel=5
-            )
+            text = f"config key '{key}': fixed in the robot's file, and stay at 0: {', '.join(bent)}"
+            warnings.warn(text, stacklevel=5)
         return {name: angle for name, angle in angles.items() if name not in fixed}
 
     def _check_pose(self, key: str) -> None:
         """Refuse a default pose that the joints can't take."""
-        for name, angle, (low, high) in zip(
-            self.dof_names, self.default_dof_pos[0].tolist(), self.sim.dof_pos_limits.tolist(), strict=True
-        ):
+        pose, scene = dict(zip(self.dof_names, self.default_dof_pos[0].tolist(), strict=True)), self.sim.scene
+        check_ties(scene.model, scene.robot.path, pose)
+        for (name, angle), (low, high) in zip(pose.items(), self.sim.dof_pos_limits.tolist(), strict=True):
             if not low - 1e-6 <= angle <= high + 1e-6:
-                raise ConfigError(
-                    f"config key '{key}.{name}' is {angle:g}, the joint's limits are {low:g} and {high:g}"
-                )
+                limits = f"{low:g} and {high:g}"
+                raise ConfigError(f"config key '{key}.{name}' is {angle:g}, the joint's limits are {limits}")
 
     def _init_height_points(self) -> torch.Tensor:
         """Return where the ground's heights are measured, m, relative to the base in its yaw frame, (N, P, 3)."""
