@@ -1,6 +1,6 @@
 """Compare policies on the same trials: ``python examples/compare_policies.py [POLICY ...]``.
 
-A policy is a run, a checkpoint, a folder of exported networks or ``shipped``. ``evaluate.py`` does this with 24
+A policy is a run, a checkpoint, a folder of exported networks or ``shipped``. ``evaluate.py`` does this with 29
 scenarios, more metrics and a report.
 """
 

@@ -74,7 +74,7 @@ def test_one_more_output_of_the_estimator_is_one_line(tmp_path: Path) -> None:
     assert [event.step for event in log.Scalars("Estimator/base_height_mae")] == [0, 1]
     assert log.Scalars("Estimator/contact_accuracy")
     content = log.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0].decode(errors="replace")
-    assert "base height off, m" in content
+    assert "base height error, m" in content
     # Played: figures, plots.
     tally, recorder, policy = Tally(env), Recorder(env, ("dof_targets", "foot_forces")), runner.get_inference_policy()
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_one_more_output_of_the_estimator_is_one_line(tmp_path: Path) -> None:
         tally.add(commands, dones)
         recorder.add(estimate=estimate, label=label)
     rollout = recorder.rollout()
-    assert "estimated base height off, m" in tally.metrics()
+    assert "estimated base height error, m" in tally.metrics()
     assert rollout.label is not None
     assert 0.2 < rollout.label[0, 0, 5] < 0.7
     assert len(plot_rollout(rollout, env.dof_names, env.foot_names, str(tmp_path / "plots"))) == 4

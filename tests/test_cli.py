@@ -190,9 +190,9 @@ def test_play_reports_plots_and_exports_without_a_screen(log_root: Path) -> None
         "vx error",
         "vy error",
         "yaw rate error",
-        "estimated forward velocity off",
+        "estimated forward velocity error",
         "contacts right",
-        "falls per",
+        "falls and tilts past 20° per",
     ):
         assert figure in done.stdout
     folder = only_run(log_root)

@@ -57,9 +57,9 @@ def test_estimates_are_compared_in_metres_per_second(env: Qmini) -> None:
     tally.add(env.commands, put(env, [[0.0] * 3] * 2, [False, False]))
     metrics = tally.metrics()
     # The label holds velocity times 2: 0.4 of it are 0.2 m/s, for one of two robots.
-    assert metrics["estimated forward velocity off, m/s"] == pytest.approx(0.1)
-    assert metrics["estimated lateral velocity off, m/s"] == pytest.approx(0.05)
-    assert metrics["estimated vertical velocity off, m/s"] == pytest.approx(0.1)
+    assert metrics["estimated forward velocity error, m/s"] == pytest.approx(0.1)
+    assert metrics["estimated lateral velocity error, m/s"] == pytest.approx(0.05)
+    assert metrics["estimated vertical velocity error, m/s"] == pytest.approx(0.1)
     assert metrics["estimated contacts right, share"] == pytest.approx(0.5)
 
 

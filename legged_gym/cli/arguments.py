@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from legged_gym.cli import types
 from legged_gym.common import signals
 from legged_gym.common.devices import DEFAULT_GPU
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.paths import log_folder, relative, script_command
 from legged_gym.common.processes import world
 from legged_gym.envs.base.admissible import shown
 from legged_gym.policies.finder import POLICY
@@ -55,6 +57,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         """Make a parser without arguments; ``options`` go to ``argparse.ArgumentParser``."""
+        # Examples name a script as the user starts it: qmini-play, or the Python and its file.
+        options["epilog"] = re.sub(
+            r"(python|torchrun \S+) legged_gym/scripts/(\w+)\.py",
+            lambda found: script_command(found[2], None if found[1] == "python" else found[1]),
+            options.get("epilog") or "",
+        )
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
         self.given: dict[str, Any] = {}
         """Values of the command line that is read."""
@@ -139,12 +147,8 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
     add_sim_arguments(parser)
     add_log_arguments(parser)
     add_policy_argument(parser)
-    add(
-        "--checkpoint",
-        type=types.setting("runner.checkpoint"),
-        metavar="N",
-        help="number in model_N.pt of a run (default: the newest)",
-    )
+    add("--checkpoint", type=types.setting("runner.checkpoint"), metavar="N",
+        help="number in model_N.pt of a run (default: the newest)")  # fmt: skip
     add_set_argument(parser)
     return parser
 
@@ -226,24 +230,17 @@ def add_log_arguments(parser: Parser, experiment: bool = True) -> None:
     """Add the arguments that say where runs are and, if wanted, which experiment they belong to."""
     add = parser.add_argument
     if experiment:
-        add(
-            "--experiment_name",
-            type=types.setting("runner.experiment_name"),
-            metavar="NAME",
-            help="folder of the runs, inside the log root",
-        )
-    add("--log_root", metavar="DIR", help="folder of the experiments (default: logs in the checkout)")
+        add("--experiment_name", type=types.setting("runner.experiment_name"), metavar="NAME",
+            help="folder of the runs, inside the log root")  # fmt: skip
+    logs = relative(log_folder()).replace("%", "%%")
+    add("--log_root", metavar="DIR", help=f"folder of the experiments (default: {logs})")
 
 
 def add_train_arguments(parser: Parser) -> None:
     """Add the arguments that only training has."""
     add = parser.add_argument
-    add(
-        "--max_iterations",
-        type=types.setting("runner.max_iterations"),
-        metavar="N",
-        help="train until the run has this many iterations in all",
-    )
+    add("--max_iterations", type=types.setting("runner.max_iterations"), metavar="N",
+        help="train until the run has this many iterations in all")  # fmt: skip
     add("--run_name", type=types.name, metavar="NAME", help="added to the time stamp that names the run")
     add(
         "--logger",

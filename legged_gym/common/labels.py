@@ -157,7 +157,7 @@ class LabelLayout:
         figures = []
         for index, component in enumerate(label.components, start):
             tag = "_".join(filter(None, (f"Estimator/{name}", component, "mae")))
-            title = f"{self._title(label, component)} off{', ' if label.unit else ''}{label.unit}"
+            title = f"{self._title(label, component)} error{', ' if label.unit else ''}{label.unit}"
             figures.append(LabelFigure(label, slice(index, index + 1), tag, title))
         return figures
 

@@ -60,7 +60,9 @@ class Tally:
         metrics = dict(zip(("vx error, m/s", "vy error, m/s", "yaw rate error, rad/s"), rms, strict=True))
         if self._estimate_errors is not None:
             means = self._estimate_errors / self._estimates
-            for figure in self.env.label_layout.figures():
-                metrics[f"estimated {figure.title}"] = float(means[figure.columns].mean())
-        metrics["falls per robot and minute"] = self.falls / (self.env.num_envs * self.seconds / 60.0)
+            figures = self.env.label_layout.figures()
+            metrics |= {f"estimated {figure.title}": float(means[figure.columns].mean()) for figure in figures}
+        tilt = self.env.cfg.asset.terminate_past_tilt
+        fallen = f"falls and tilts past {tilt:g}°" if tilt else "falls"
+        metrics[f"{fallen} per robot and minute"] = self.falls / (self.env.num_envs * self.seconds / 60.0)
         return metrics

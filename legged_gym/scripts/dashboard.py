@@ -12,7 +12,7 @@ import sys
 from legged_gym.cli import types
 from legged_gym.cli.arguments import Parser, run_main
 from legged_gym.common.errors import UserError
-from legged_gym.common.paths import log_folder
+from legged_gym.common.paths import log_folder, relative
 
 # isort: split
 from tensorboard import default, program  # After ours, which see to Ctrl-C.
@@ -32,7 +32,7 @@ def make_parser() -> Parser:
     """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
     parser = Parser(description=_DESCRIPTION, epilog=_EPILOG)
     add = parser.add_argument
-    add("--logdir", metavar="DIR", default=log_folder(), help="folder with runs (default: %(default)s)")
+    add("--logdir", metavar="DIR", default=relative(log_folder()), help="folder with runs (default: %(default)s)")
     add("--port", type=types.any_port, metavar="N", help="port of the page (default: 6006 or a free one; 0: any)")
     add("--host", metavar="ADDRESS", help="where the page is served (default: for this computer only)")
     add("--bind_all", action="store_true", help="serve the page for every computer that reaches this one")

@@ -135,9 +135,12 @@ def _film(session: PlaySession | ReplaySession, args: argparse.Namespace, record
 def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
     """Print the metrics and draw the plots into the run's folder."""
     env = trained.env
-    print(f"{env.num_envs} robots for {tally.seconds:.1f} s each; velocity errors are root mean squares:")
-    for name, value in tally.metrics().items():
-        print(f"  {name:<32} {value:8.3f}")
+    print(f"{env.num_envs} robots for {tally.seconds:.1f} s each, terrain and randomisation as in training; "
+          "velocity errors are root mean squares:")  # fmt: skip
+    metrics = tally.metrics()
+    width = max(map(len, metrics))
+    for name, value in metrics.items():
+        print(f"  {name:<{width}} {value:8.3f}")
     feet = [env.body_names[i] for i in env.feet_indices.tolist()]
     for path in evaluation.plots.plot_rollout(
         recorder.rollout(), env.dof_names, feet, os.path.join(trained.results, "play")
@@ -169,13 +172,8 @@ def main() -> None:
         metavar="N",
         help=f"control steps (default: until the window is closed or Ctrl-C; without a viewer {_STEPS})",
     )
-    add(
-        "--command",
-        type=types.velocity,
-        nargs=3,
-        metavar=("VX", "VY", "WZ"),
-        help="one command for all, m/s, m/s, rad/s",
-    )
+    add("--command", type=types.velocity, nargs=3, metavar=("VX", "VY", "WZ"),
+        help="one command for all, m/s, m/s, rad/s")  # fmt: skip
     add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
     add("--video_robots", type=types.few, default=4, metavar="N", help="robots in the film (default: %(default)s)")
     add("--replay", metavar="FILE", help="show the last second of a robot that diverged: <run>/diverged/….npz")

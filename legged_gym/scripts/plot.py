@@ -8,6 +8,7 @@ import sys
 
 from legged_gym import envs, evaluation, runners
 from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
+from legged_gym.common.paths import relative
 
 _EXAMPLES = (
     "python legged_gym/scripts/plot.py                                          (the newest run)",
@@ -27,7 +28,7 @@ def plot(args: argparse.Namespace) -> None:
     run = runners.runs.find_run(root, args.load_run or "")
     path = args.output or os.path.join(run, "curves.png")
     evaluation.curves.plot_curves(run, path, args.title, [runners.runs.find_run(root, other) for other in args.compare])
-    print(f"plot       {path}")
+    print(f"plot       {relative(path)}")
 
 
 def main() -> None:
