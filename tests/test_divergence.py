@@ -132,6 +132,11 @@ def test_the_last_second_is_kept_until_it_is_fetched(tmp_path: Path) -> None:
     assert replay is not None and (replay.cause, replay.robot) == ("angular_velocity", 1)
     assert replay.dof_pos[:, 0].tolist() == [100.0, 101.0, 102.0, 103.0, 104.0], "what is older than the episode is not"
     assert log.take() is None
+    log.note(torch.tensor([False, True, False]), never)
+    step(30.0, never.tolist())
+    step(31.0, [0, 1, 0])
+    again = log.take()
+    assert again is not None and again.dof_pos[:, 0].tolist() == [130.0, 131.0], "since its episode began"
     path = str(tmp_path / "diverged" / "a.npz")
     replay.write(path)
     again = Replay.read(path)

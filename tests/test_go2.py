@@ -78,6 +78,18 @@ def test_a_trot_is_told_from_other_gaits(env: Go2) -> None:
     env.commands[2:] = 0.0
     env.feet_contact = torch.tensor([[1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 0, 1]]).bool()
     assert env._reward_trot().tolist() == [1.0, 0.0, 1.0, 0.0]
+    env.swing_time = torch.tensor([[0.25, 0.9, 0.2, 0.1]]).repeat(4, 1)
+    env.feet_touchdown = torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()
+    assert env._reward_swing().tolist() == pytest.approx([0.1, 0.15, 0.2, -0.05]), "up to a cap"
+    feet = env.rigid_body_states[:, env.feet_indices]
+    feet[..., 2], feet[..., 7:10] = 0.08, torch.tensor([0.3, 0.4, 5.0])
+    feet[1, 2, 2] = 0.02
+    env.rigid_body_states[:, env.feet_indices] = feet
+    assert env._reward_feet_clearance().tolist() == pytest.approx([0.0, 0.5 * 0.06**2, 0.0, 0.0], abs=1e-7)
+    env.dof_pos[:] = env.default_dof_pos
+    for joint, name in enumerate(env.dof_names):
+        env.dof_pos[0, joint] += 0.1 if "hip" in name else 0.3
+    assert env._reward_hip_deviation().tolist() == pytest.approx([0.04, 0.0, 0.0, 0.0], abs=1e-6)
     env.close()
 
 

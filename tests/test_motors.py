@@ -152,6 +152,8 @@ def test_sensors_jitter_and_fall_silent(make_qmini: QminiFactory) -> None:
     late = age >= 0.02
     assert 0.4 < late.float().mean() < 0.6 and (imu == 0.0).all()
     assert (age % 0.02).max() < 0.01 < 0.0105 < age.max() and (age % 0.02).std() > 0.002
+    late = make_qmini(real(2, {"observation_jitter_range": [0.0, 0.05]}))
+    assert late._past_clean.shape[1] == 3, "as many steps are kept as values may be old"
 
 
 def test_critic_reads_them_behind_what_it_read_before(make_qmini: QminiFactory) -> None:

@@ -256,8 +256,17 @@ def test_posture_rewards(env: Qmini) -> None:
     env.dof_pos[:] = env.default_dof_pos
     env.dof_pos[:, 0] += 0.1
     env.dof_pos[:, 2] += 0.5
-    assert env._reward_hip_close_to_default().tolist() == pytest.approx([0.01, 0.01], rel=1e-4)
-    assert env._reward_stand_still().tolist() == pytest.approx([0.0, 0.6], rel=1e-4)
+    env.dof_pos[:, 6] -= 0.2
+    assert env._reward_hip_close_to_default().tolist() == pytest.approx([0.05, 0.05], rel=1e-4)
+    assert env._reward_stand_still().tolist() == pytest.approx([0.0, 0.8], rel=1e-4)
+    env.cfg.rewards.base_pitch_target = 0.05
+    assert env._reward_base_orientation().tolist() == pytest.approx([0.0425, 0.0225], rel=1e-4)
+    assert env._reward_base_pitch().tolist() == pytest.approx([0.0025, 0.0225], rel=1e-4)
+    env.cfg.rewards.base_pitch_target = 0.0
+    env.rigid_body_states[:, env.feet_indices, 3:7] = env.root_states[:, None, 3:7]
+    env._update_attitudes()
+    torch.testing.assert_close(env.feet_roll, torch.tensor([[0.2, 0.2], [0.0, 0.0]]))
+    torch.testing.assert_close(env.feet_pitch, torch.tensor([[0.0, 0.0], [0.2, 0.2]]))
 
 
 def test_effort_and_contact_rewards(env: Qmini) -> None:

@@ -51,7 +51,9 @@ def test_the_label_tells_left_from_right(make_qmini: QminiFactory) -> None:
     left, right = (env.body_names.index(f"ankle_pitch_{side}") for side in "lr")
     env._last_touching.zero_()
     env.contact_forces.zero_()
-    env.contact_forces[0, left, 2] = env.contact_forces[1, right, 2] = 50.0
+    env.contact_forces[0, left, 2] = 50.0
+    # Against a wall.
+    env.contact_forces[1, right, 0] = -50.0
     env._update_feet()
     env._observe()
     label = env.get_observations()["label"]
@@ -75,6 +77,7 @@ def test_a_new_episode_knows_nothing_of_the_old_one(make_qmini: QminiFactory) ->
     for name in ("_last_touching", "_has_touched", "feet_contact"):
         assert getattr(env, name).tolist() == [[False, False], [True, True]], name
     assert env.episode_length_buf.tolist() == [0, 3]
+    assert env.episode_sums["alive"][0] == 0.0 < env.episode_sums["alive"][1]
     obs = env.step(torch.zeros(2, 10))[0]
     assert obs["label"][0, 3:].tolist() == [0.0, 0.0], "it hangs in the air"
 
@@ -84,7 +87,8 @@ def test_what_was_a_step_ago_is_kept_apart(make_qmini: QminiFactory) -> None:
     past: list[list[torch.Tensor]] = []
     for _ in range(4):
         past.append([env.actions.clone(), env.dof_vel.clone(), env.root_states[:, 7:13].clone()])
-        env.step(torch.randn(2, 10))
+        obs = env.step(torch.randn(2, 10))[0]
+    assert torch.equal(obs["policy"][:, env.obs_layout.slices["actions"]], env.actions), "the last one"
     (older, _, _), newer = past[-2:]
     for kept, was, now in (
         (env.last_actions, newer[0], env.actions),
@@ -107,12 +111,20 @@ def test_encoders_show_angles_with_their_zeros_off(make_qmini: QminiFactory) -> 
 
 def test_the_height_of_the_base_is_above_the_ground(make_qmini: QminiFactory) -> None:
     cfg = quiet(small_cfg(30, plane=False))
-    cfg.init_state.position_noise, cfg.terrain.terrain_proportions = 0.0, [0.5, 0.0, 0.5, 0.0, 0.0]
+    cfg.init_state.position_noise, cfg.terrain.terrain_proportions = 0.3, [0.5, 0.0, 0.5, 0.0, 0.0]
+    cfg.terrain.platform_size = 0.5
     env = make_qmini(cfg)
     env.ground.set_levels(torch.full_like(env.ground.levels, 2))
     env.reset()
     assert env.env_origins[:, 2].abs().min() > 0.1, "all start on hills and in pits"
-    torch.testing.assert_close(env.base_height, torch.full((30,), cfg.init_state.pos[2]), atol=1e-4, rtol=0.0)
+    beside = (env.root_states[:, :2] - env.env_origins[:, :2]).abs().amax(0)
+    assert beside.min() > 0.2 and beside.max() <= 0.3, "and around the middles of their tiles"
+    above = env.root_states[:, 2] - env.ground.height_at(env.root_states)
+    torch.testing.assert_close(above, torch.full((30,), cfg.init_state.pos[2]))
+    corners = torch.tensor([[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]])
+    around = env.ground.height_at(env.root_states[:, None, :2] + corners)
+    assert around.std(dim=1).max() > 0.01
+    torch.testing.assert_close(env.base_height, env.root_states[:, 2] - around.mean(1))
 
 
 def test_the_ground_is_measured_where_a_new_episode_begins(make_qmini: QminiFactory) -> None:
@@ -127,6 +139,50 @@ def test_the_ground_is_measured_where_a_new_episode_begins(make_qmini: QminiFact
     offset = env.root_states[:, 2:3] - cfg.terrain.height_offset
     expected = (offset - env.ground.heights_around(env.root_states)).clamp(-1.0, 1.0)
     torch.testing.assert_close(seen, expected * cfg.normalization.obs_scales.height_measurements)
+    env.root_states[:, 2] += 5.0
+    assert (env._height_samples() == 1.0).all(), "as far as they are seen"
+
+
+def test_start_angles_stay_within_the_joints_limits(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(200))
+    cfg.init_state.joint_noise = {"": 1.5}
+    env = make_qmini(cfg)
+    low, high = env.sim.dof_pos_limits.unbind(1)
+    assert ((env.dof_pos >= low - 1e-6) & (env.dof_pos <= high + 1e-6)).all()
+    assert ((env.dof_pos - low).abs() < 1e-5).any() and ((env.dof_pos - high).abs() < 1e-5).any()
+
+
+def test_robots_on_a_plane_have_places_of_their_own(make_qmini: QminiFactory) -> None:
+    env = make_qmini(quiet(small_cfg(7)))
+    apart = torch.cdist(env.env_origins, env.env_origins) + 9.0 * torch.eye(7)
+    assert apart.min() == pytest.approx(env.cfg.env.env_spacing)
+
+
+@pytest.mark.parametrize(("curriculum", "first"), [(True, {0, 1}), (False, {0, 1, 2})])
+def test_where_robots_start_at_first(curriculum: bool, first: set[int]) -> None:
+    cfg = small_cfg(100, plane=False)
+    cfg.terrain.curriculum, cfg.terrain.max_init_terrain_level = curriculum, 1
+    assert set(Ground(cfg, Terrain(cfg.terrain, seed=3), 100, "cpu").levels.tolist()) == first
+
+
+def test_the_clock_begins_with_the_episode(make_qmini: QminiFactory) -> None:
+    cfg = quiet(small_cfg(3))
+    cfg.asset.terminate_after_contacts_on, cfg.commands.standing_share = [], 0.0
+    cfg.commands.ranges.lin_vel_x = [0.3, 0.6]
+    env = make_qmini(cfg)
+    for _ in range(5):
+        env.step(torch.zeros(3, 10))
+    first, period = env.dt / cfg.gait.period, cfg.gait.period
+    env.episode_length_buf[0] = env.max_episode_length
+    env.step(torch.zeros(3, 10))
+    assert env.gait_phase.tolist() == pytest.approx([first, 7.0 * first, 7.0 * first]), (
+        "of the new episode's first sight"
+    )
+    env.reset_idx(torch.tensor([1]))
+    env.step(torch.zeros(3, 10))
+    assert env.gait_phase.tolist() == pytest.approx([2.0 * first, first, 8.0 * env.dt / period]), (
+        "as after a push of a key"
+    )
 
 
 def test_what_is_asked_of_the_ground_follows_the_heading(make_qmini: QminiFactory) -> None:

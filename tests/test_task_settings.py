@@ -36,11 +36,24 @@ def test_velocities_are_followed() -> None:
     env.close()
 
 
+def test_a_velocity_drive_damps_accelerations() -> None:
+    env = plain_env(control__control_type="V", control__stiffness={"": 1.0}, control__damping={"": 0.01})
+    env.reset()
+    env.dof_vel[:] = env.last_dof_vel = torch.zeros(2, 10)
+    env.dof_vel[1] = 0.5
+    torques = env._compute_torques(torch.zeros(2, 10))
+    torch.testing.assert_close(torques, torch.tensor([[0.0], [-0.5 - 0.01 * 0.5 / 0.005]]).expand(2, 10))
+    torch.testing.assert_close(env._drive_damping(), torch.full((2, 10), 1.0 + 0.01 / 0.005))
+    env.close()
+
+
 def test_torques_are_passed_on() -> None:
     env = plain_env(control__control_type="T", control__action_scale=2.0, control__stiffness={}, control__damping={})
     actions = torch.linspace(-1.0, 1.0, 10).repeat(2, 1)
     env.step(actions)
     torch.testing.assert_close(env.torques, 2.0 * actions)
+    env.rand.torque_multiplier[:] = 0.8
+    torch.testing.assert_close(env._compute_torques(actions), 1.6 * actions, msg="weak motors")
     assert not env._drive_damping().any()
     env.close()
 

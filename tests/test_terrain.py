@@ -73,6 +73,8 @@ def test_a_tile_does_not_change_with_the_size_of_the_field() -> None:
     small = Terrain(make_cfg(terrain_proportions=shares, num_rows=1, num_cols=2), seed=7)
     large = Terrain(make_cfg(terrain_proportions=shares, num_rows=1, num_cols=6), seed=7)
     assert np.array_equal(tile_of(small, 0, 1), tile_of(large, 0, 1))
+    rows = Terrain(make_cfg(terrain_proportions=shares, num_rows=3, num_cols=2), seed=7)
+    assert not np.allclose(2.0 * tile_of(rows, 1, 1), tile_of(rows, 2, 1)), "a harder tile is another one"
 
 
 def test_kinds_follow_the_proportions(terrain: Terrain) -> None:
@@ -237,6 +239,10 @@ def test_every_kind_is_flat_at_first_and_ends_level(terrain: Terrain, kind: str)
 def test_further_kinds_have_their_stated_heights(terrain: Terrain, kind: str) -> None:
     top = terrain.tile(kind, 1.0, rng())
     assert (top.min(), top.max()) == pytest.approx(NEW_KINDS[kind], abs=2e-3)
+    if kind == "waves":
+        assert abs(top.sum(axis=0)).max() < 1e-4 > abs(top.sum(axis=1)).max(), (
+            "as many hollows as hills, along both axes"
+        )
     if kind not in ("pits", "waves"):
         assert not top[12:39, 12:39].any(), "the platform"
 
