@@ -160,6 +160,14 @@ def test_a_rehearsal_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert_same_trainings(tmp_path, "model_3.pt")
 
 
+def test_open_episodes_go_on_on_the_device_of_the_training(tmp_path: Path) -> None:
+    """A state is read into the host's memory, also where a GPU trains; here a device stands for it that any machine has."""
+    logger = make_runner(make_env(), tmp_path).logger
+    logger.cur_reward_sum, logger.cur_episode_length = (torch.zeros(2, device="meta") for _ in range(2))
+    logger.go_on_with({"rewards": torch.ones(2), "lengths": torch.ones(2), "last_rewards": [], "last_lengths": []})
+    assert logger.cur_reward_sum.is_meta and logger.cur_episode_length.is_meta
+
+
 def assert_same_trainings(folder: Path, last: str) -> None:
     """Compare the last checkpoints and states of the runs ``straight`` and ``resumed``, measured times aside."""
     first, second = (read_checkpoint(folder / name / last) for name in ("straight", "resumed"))

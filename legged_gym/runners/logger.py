@@ -258,8 +258,8 @@ class TrainingLogger(Logger):
 
     def go_on_with(self, episodes: Mapping[str, Any]) -> None:
         """Go on with what :meth:`open_episodes` returned."""
-        self.cur_reward_sum = episodes["rewards"].clone()
-        self.cur_episode_length = episodes["lengths"].clone()
+        self.cur_reward_sum.copy_(episodes["rewards"])
+        self.cur_episode_length.copy_(episodes["lengths"])
         self.rewbuffer.extend(episodes["last_rewards"])
         self.lenbuffer.extend(episodes["last_lengths"])
 
