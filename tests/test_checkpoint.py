@@ -161,7 +161,7 @@ def test_a_rehearsal_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_open_episodes_go_on_on_the_device_of_the_training(tmp_path: Path) -> None:
-    """A state is read into the host's memory, also where a GPU trains; here a device stands for it that any machine has."""
+    """A state is read into the host's memory; a device that any machine has stands for a GPU here."""
     logger = make_runner(make_env(), tmp_path).logger
     logger.cur_reward_sum, logger.cur_episode_length = (torch.zeros(2, device="meta") for _ in range(2))
     logger.go_on_with({"rewards": torch.ones(2), "lengths": torch.ones(2), "last_rewards": [], "last_lengths": []})
