@@ -126,6 +126,13 @@ def test_on_other_grounds_it_walks_as_the_trial_does(data: Path, ground: str) ->
     assert mean == pytest.approx(expected.record.lin_vel[walking, 0, 0].mean(), rel=0.1)
 
 
+@needs_node
+def test_the_edge_of_uneven_ground_is_noticed_before_it_is_reached(data: Path) -> None:
+    rows = drive_page(data, "rough 2 cm", np.tile([0.6, 0.0, 0.0], (700, 1)))
+    first = next(row for row in rows if row["edge"])
+    assert 7.5 < first["position"][0] < 7.7 and first["position"][2] > 0.4
+
+
 def test_a_browser_opens_the_file_from_disk_drives_pushes_and_changes_the_ground(tmp_path: Path) -> None:
     path = tmp_path / "qmini.html"
     write_page(FOLDER, URDF, str(path), "Qmini walks")

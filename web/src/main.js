@@ -32,6 +32,10 @@ async function main() {
   let newest = null;
   worker.onmessage = ({ data }) => {
     if (data.error) say(data.error, true);
+    if (data.note) {
+      say(data.note);
+      setTimeout(() => say(drive.hint()), 4000);
+    }
     if (!data.state) return;
     newest = data.state;
     charts.add(newest);

@@ -9,6 +9,7 @@ const MOTOR_TICKS = 2;
 const FOOT_FORCE = 2.0;
 const CONTACT_FORCE = 1.0;
 const STANCE = 0.2;
+const EDGE = 0.4; // m
 
 export class Simulation {
   /**
@@ -143,6 +144,12 @@ export class Simulation {
       contacts: page.foot_sensors.map((sensor) => forces[sensor] > FOOT_FORCE),
       fallen: forces.some((force, sensor) => !page.foot_sensors.includes(sensor) && force > CONTACT_FORCE),
     };
+  }
+
+  /** Returns whether the ground ends within a step; even ground does not. */
+  atEdge() {
+    const [x, y] = this.data.qpos.slice(0, 2);
+    return Boolean(this.ground.origin) && Math.max(Math.abs(x), Math.abs(y)) > -this.ground.origin[0] - EDGE;
   }
 
   /** Returns the height of the highest ground that a foot could meet at the start. */

@@ -68,6 +68,10 @@ function step() {
   const fallen = simulation.fallen || controller.damping;
   if (fallen && fellAt === null) fellAt = state.time;
   if (fellAt !== null && state.time - fellAt > RESTART_AFTER) restart();
+  if (simulation.atEdge()) {
+    restart();
+    self.postMessage({ note: "the ground ends there: it starts again in the middle" });
+  }
   self.postMessage({
     state: {
       time: state.time,

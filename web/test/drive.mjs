@@ -15,7 +15,7 @@ const rows = JSON.parse(readFileSync(plan)).map(({ command, qpos, qvel }) => {
     simulation.data.qvel.set(qvel);
   }
   const { velocity } = simulation.controlStep(command);
-  return { position, velocity, fallen: simulation.fallen };
+  return { position, velocity, fallen: simulation.fallen, edge: simulation.atEdge() };
 });
 process.stdout.write(JSON.stringify(rows));
 simulation.close();
