@@ -535,3 +535,5 @@ def test_legged_gyms_defaults(tmp_path: Path) -> None:
     assert "feet_stumble" in env.reward_names
     legged_gym_config.LeggedRobotCfgPPO().check()
     env.close()
+    cfg.terrain.measure_heights, cfg.env.num_observations = False, 12 + 3 * 8
+    LeggedRobot(cfg).close()

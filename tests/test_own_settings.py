@@ -20,6 +20,9 @@ class Bouncy(LeggedRobot):
         height = self.cfg.rewards.bounce_height
         return self.dof_vel.abs().sum(1) * height * self.cfg.bounce.shares["left"]
 
+    def _push_robots(self) -> None:
+        self.root_states[:, 12] = self.cfg.domain_rand.max_push_spin
+
 
 class BouncyCfg(PlainCfg):
     class env(PlainCfg.env):
@@ -30,6 +33,7 @@ class BouncyCfg(PlainCfg):
 
     class domain_rand(PlainCfg.domain_rand):
         max_push_vel_z = 0.1
+        max_push_spin = 0.1
 
     class rewards(PlainCfg.rewards):
         bounce_height = 0.1
@@ -46,7 +50,7 @@ def test_own_settings_are_legal_and_those_that_nobody_read_are_named_once(capsys
     warning = capsys.readouterr().err
     assert warning.count("nothing read") == 1
     assert "domain_rand.max_push_vel_z, rewards.bounce_heights" in warning
-    assert "bounce_height," not in warning and "shares" not in warning
+    assert "bounce_height," not in warning and "shares" not in warning and "spin" not in warning
     assert "__getattribute__" not in vars(type(env.cfg.rewards)), "reading costs nothing any more"
     env.close()
 

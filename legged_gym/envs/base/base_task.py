@@ -200,6 +200,8 @@ class BaseTask(VecEnv):
         if cfg.terrain.mesh_type == "trimesh":
             print("terrain.mesh_type 'trimesh': the ground is the height field, 'heightfield'")
             cfg.terrain.mesh_type = "heightfield"
+        if cfg.terrain.observe_heights is None:
+            cfg.terrain.observe_heights = cfg.terrain.measure_heights
         self.dt = cfg.control.decimation * cfg.sim.dt
         self.max_episode_length_s = cfg.env.episode_length_s
         self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))

@@ -15,7 +15,7 @@ class LeggedRobotCfg(legged_robot_config.LeggedRobotCfg):
     class terrain(legged_robot_config.LeggedRobotCfg.terrain):
         mesh_type = "trimesh"
         measure_heights = True
-        observe_heights = True
+        observe_heights = None
         max_init_terrain_level = 5
         terrain_length = 8.0
         terrain_width = 8.0

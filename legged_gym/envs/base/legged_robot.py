@@ -58,16 +58,14 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             UserError: A setting or the URDF is wrong.
         """
         if not isinstance(cfg, LeggedRobotCfg):
-            raise UserError(
-                f"{type(cfg).__name__} is no LeggedRobotCfg: let its class and its sections inherit from it"
-            )
+            raise UserError(f"{type(cfg).__name__} is no LeggedRobotCfg: let it and its sections inherit from that")
         for name in uncalled(type(self), LeggedRobot):
             warnings.warn(f"{type(self).__name__}.{name}: nothing calls it", stacklevel=2)
         torch.manual_seed(seed)
         self.cfg = cfg = cfg.copy()
         cfg.check()
         refuse_mistakes(cfg, (type(self),))
-        unread_settings = warn_of_unread(cfg)
+        unread_settings = warn_of_unread(cfg, (type(self),))
         self._overridden = overridden(type(self), LeggedRobot)
         self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback
         self._calls_back = self._callback_pushes = bool(self._overridden & TIMED)

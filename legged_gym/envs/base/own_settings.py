@@ -75,14 +75,14 @@ def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
     return end
 
 
-def warn_of_unread(cfg: BaseConfig) -> Callable[[], None]:
-    """Return what, called after a first step, names once the own settings that nobody has read since now."""
+def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
+    """Return what tells once, after a first step, of own settings that nobody read and no code of ``readers`` names."""
     end: Callable[[], list[str]] | None = watch_reads(cfg)
 
     def after_step() -> None:
         nonlocal end
         if end is not None:
-            unread, end = end(), None
+            unread, end = [key for key in end() if key.rpartition(".")[2] not in _names_in_code(readers)], None
             if unread and world().is_first:
                 print(f"warning: nothing read these settings: {', '.join(unread)}", file=sys.stderr)
 

@@ -38,8 +38,8 @@ class TerrainSettings:
     """Ground friction where it is not randomised."""
     measure_heights: bool = False
     """Sample the terrain around the base for the critic."""
-    observe_heights: bool = False
-    """Let the policy see these heights as well, with noise, after its other terms."""
+    observe_heights: bool | None = False
+    """Let the policy see these heights as well, with noise, after its other terms; null: if ``measure_heights``."""
     measured_points_x: Points = [round(0.1 * i - 0.8, 1) for i in range(17)]
     measured_points_y: Points = [round(0.1 * i - 0.5, 1) for i in range(11)]
     """Where heights are sampled, m, in the base's yaw frame."""
