@@ -29,14 +29,15 @@ from legged_gym.scripts.benchmark import training_of
 benchmark_script = importlib.import_module("legged_gym.scripts.benchmark")
 
 SMALL = [
-    "--rounds=2", "--steps=3", "--set=terrain.mesh_type=plane", "--set=sim.num_threads=1",
+    "--rounds=2", "--steps=3", "--set=terrain.mesh_type=plane",
     "--set=policy.actor_hidden_dims=[16,16]", "--set=policy.critic_hidden_dims=[16,16]",
     "--set=estimator.hidden_dims=[8]", "--set=runner.num_steps_per_env=4",
 ]  # fmt: skip
 
 
 def arguments(*argv: str) -> argparse.Namespace:
-    return get_args([*SMALL, *argv], benchmark_script.make_parser())
+    own = "--set=sim.compile_step=False" if "--sim=warp" in argv else "--set=sim.num_threads=1"
+    return get_args([*SMALL, own, *argv], benchmark_script.make_parser())
 
 
 def measured(**seconds: float) -> Measurement:
@@ -155,7 +156,7 @@ def test_everything_is_measured(sim: str) -> None:
     if sim == "warp":
         pytest.importorskip("mujoco_warp")
     device = "cuda:0" if sim == "warp" and torch.cuda.is_available() else "cpu"
-    args = arguments(f"--sim={sim}", f"--sim_device={device}", f"--rl_device={device}", "--set=sim.compile_step=False")
+    args = arguments(f"--sim={sim}", f"--sim_device={device}", f"--rl_device={device}")
     result = measure(training_of(args, 4), args, time.perf_counter())
     assert (result.num_envs, result.steps_per_iteration, result.rounds) == (4, 4, 2)
     assert list(result.seconds) == [name for name in ENTRIES if name != "rsl_rl's PPO.update"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from legged_gym.common.errors import UserError
-from legged_gym.deploy.drive import DEFAULT_DRIVE, DEFAULT_SECONDS, drive_seconds, out_of_range, read_drive
+from legged_gym.deploy.drive import DEFAULT_DRIVE, drive_seconds, out_of_range, read_drive
 
 PLAN = ((0.0, (0.0, 0.0, 0.0)), (1.5, (0.4, 0.0, -0.2)), (4.0, (-0.3, 0.0, 0.0)))
 
@@ -30,7 +30,7 @@ def test_drives_are_read(tmp_path: Path, name: str, text: str) -> None:
 def test_last_command_lasts_as_long_as_the_one_before() -> None:
     assert drive_seconds(PLAN) == 6.5
     assert drive_seconds(PLAN[:1]) == 10.0
-    assert drive_seconds(DEFAULT_DRIVE) == DEFAULT_SECONDS
+    assert drive_seconds(DEFAULT_DRIVE) == 18.0
 
 
 @pytest.mark.parametrize(

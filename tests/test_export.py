@@ -17,12 +17,13 @@ import yaml
 from qmini_training import QMINI_LABELS, make_env, make_runner
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.common.controller_rules import AXES
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller, Sensors
 from legged_gym.envs.qmini.qmini import Qmini
 from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.policies.contract import exported_contract
-from legged_gym.policies.controller_file import AXES, controller_yaml
+from legged_gym.policies.controller_file import controller_yaml
 from legged_gym.policies.export import ExportError, export_policy
 from legged_gym.policies.exported import load_policy
 from legged_gym.runners import OnPolicyRunnerEE

@@ -188,7 +188,7 @@ def test_strength_and_offset_replace_those_of_all_joints(make_qmini: QminiFactor
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("motors.armature", {"hip_rol1": [0.0, 0.1]}, "motors.armature.hip_rol1': no joint has that in its name"),
+        ("motors.armature", {"hip_rol1": [0.0, 0.1]}, "motors.armature': no joint is called 'hip_rol1'"),
         (
             "motors.backlash",
             {"hip": [0.1, 0.0]},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.cli.exporting import root_of
 from legged_gym.common.errors import UserError
 from legged_gym.envs import task_registry
 from legged_gym.runners import runs
@@ -153,3 +155,15 @@ def test_git_file_names_the_commit_of_every_start(tmp_path: Path) -> None:
     starts = re.findall(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d commit {head or 'unknown'}", noted, re.M)
     assert len(starts) == 2
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["task"] == "qmini"
+
+
+def test_a_command_line_means_the_runs_of_its_experiment_or_of_its_task_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_cfg, train_cfg = task_registry.get_cfgs("qmini")
+    train_cfg.runner.experiment_name = "elsewhere"
+    monkeypatch.setitem(task_registry._tasks, "qmini_elsewhere", ("", env_cfg, train_cfg))
+    args = argparse.Namespace(task="qmini_elsewhere", log_root=str(tmp_path))
+    assert root_of(args) == str(tmp_path / "elsewhere")
+    args.experiment_name = "here"
+    assert root_of(args) == str(tmp_path / "here")

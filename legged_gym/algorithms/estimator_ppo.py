@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -168,11 +168,11 @@ class EstimatorPPO(PPO):
                 # Its many small kernels find room between PPO's large ones, and several processes exchange the
                 # gradients of both by turns.
                 with aside:
-                    _exhaust(itertools.islice(parts, share))
+                    list(itertools.islice(parts, share))
 
-            losses = self._update_policy(between) if self.policy_learns else self._skip_policy()
+            losses = self._update_policy(between)
             with aside:
-                _exhaust(parts)
+                list(parts)
         figures = _read({**losses, "estimator": estimator.loss, **errors, "parameters": self._before.size()})
         figures["Estimator/learning_rate"] = self.estimator_learning_rate
         self._finish_update(figures)
@@ -262,6 +262,10 @@ class EstimatorPPO(PPO):
     def _update_policy(self, between: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Update actor and critic, calling ``between`` after each mini-batch; a GPU may still be at it afterwards."""
         policy = self._policy_update
+        if not self.policy_learns:
+            # The estimator learns alone.
+            self.storage.clear()
+            return {}
         if policy is None:
             return super().update()
         for _ in policy.batches():
@@ -269,11 +273,6 @@ class EstimatorPPO(PPO):
         self._update_normalizers()
         self.storage.clear()
         return dict(zip(policy.names, policy.losses, strict=True))
-
-    def _skip_policy(self) -> dict[str, Any]:
-        """Only give the rollout's memory free: the estimator learns alone."""
-        self.storage.clear()
-        return {}
 
     def _update_normalizers(self) -> None:
         obs = self.storage.observations.flatten(0, 1)
@@ -314,11 +313,6 @@ def _read(figures: dict[str, Any]) -> dict[str, float]:
     tensors = {name: value for name, value in figures.items() if isinstance(value, torch.Tensor)}
     values = torch.stack([value.float() for value in tensors.values()]).tolist()
     return {**figures, **dict(zip(tensors, values, strict=True))}
-
-
-def _exhaust(parts: Iterable[None]) -> None:
-    for _ in parts:
-        pass
 
 
 def _make_estimator(obs: TensorDict, groups: list[str], cfg: EstimatorCfg) -> MLPModel:

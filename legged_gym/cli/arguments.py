@@ -24,21 +24,6 @@ from legged_gym.policies.finder import POLICY
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 from legged_gym.viewers.opening import HOST, PORT
 
-__all__ = [
-    "Parser",
-    "add_log_arguments",
-    "add_policy_argument",
-    "add_robot_argument",
-    "add_set_argument",
-    "add_sim_arguments",
-    "add_train_arguments",
-    "add_viewer_arguments",
-    "get_args",
-    "make_parser",
-    "make_task_parser",
-    "run_main",
-]
-
 
 class _Store(argparse.Action):
     """Stores a value, and refuses an empty one and a second one that differs, also under the flag's other name."""
@@ -151,6 +136,10 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
         help="number in model_N.pt of a run (default: the newest)")  # fmt: skip
     add_set_argument(parser)
     return parser
+
+
+LOG = ".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)"
+"""What a robot's log may be, for the help of commands that read one."""
 
 
 def add_robot_argument(parser: Parser, what: str) -> None:

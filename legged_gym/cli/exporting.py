@@ -1,4 +1,4 @@
-"""The exported policy that a command line names, and where results go; PyTorch is only needed to export."""
+"""The runs and the policy that a command line names, and where results go; PyTorch is only needed to export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import os
 from legged_gym import cli, policies
 from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.paths import relative
+from legged_gym.envs.registry import task_registry
 from legged_gym.runners.runs import experiment_root, new_run_folder
+
+
+def root_of(args: argparse.Namespace) -> str:
+    """Return the folder of the runs that a command line means: those of the experiment that it or its task names."""
+    name = getattr(args, "experiment_name", None) or task_registry.get_cfgs(args.task)[1].runner.experiment_name
+    return experiment_root(name, getattr(args, "log_root", None))
 
 
 def exported_policy(args: argparse.Namespace) -> str:
@@ -18,12 +25,11 @@ def exported_policy(args: argparse.Namespace) -> str:
     Raises:
         UserError: There is no such policy, or it can't be exported.
     """
-    log_root = getattr(args, "log_root", None)
-    source = policies.finder.find_exported(args.load_run, args.task, experiment_root(args.task, log_root))
+    source = policies.finder.find_exported(args.load_run, args.task, root_of(args))
     if os.path.isdir(source.path):
         return source.path
     options = vars(cli.arguments.get_args([f"--task={args.task}"], cli.arguments.make_parser("")))
-    named = argparse.Namespace(**options | {"load_run": source.path, "log_root": log_root})
+    named = argparse.Namespace(**options | {"load_run": source.path, "log_root": getattr(args, "log_root", None)})
     trained = policies.trained.load_trained(cli.job.resolve_policy(named))
     print(f"exporting  {relative(source.path)} into its run's folder", flush=True)
     try:

@@ -14,6 +14,7 @@ from legged_gym.envs.registry import task_registry
 from legged_gym.runners.config import default_num_envs, default_num_epochs
 from legged_gym.runners.job import Job
 from legged_gym.runners.runs import (
+    NEWEST,
     SHIPPED,
     SHIPPED_CHECKPOINT,
     checkpoint_number,
@@ -94,9 +95,9 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     env_cfg.domain_rand.push_robots = False
     env_cfg.terrain.curriculum = env_cfg.terrain.curriculum and on_its_ground
     _become_robot(args, env_cfg)
-    update_cfg_from_args(env_cfg, train_cfg, args)
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
+    update_cfg_from_args(env_cfg, train_cfg, given)
     if source.note:
         given.note = f"{getattr(given, 'note', '')}{source.note}\n"
     return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=shipped, results=results)
@@ -182,7 +183,7 @@ def _told(args: argparse.Namespace) -> dict[str, Any]:
 
 def _resumed(chosen: Any, task: str, root: str) -> tuple[str, int]:
     """Return the run that a training goes on with, and the number of its checkpoint; -1 is the newest whole one."""
-    if chosen.load_run in {"", -1, "-1"}:
+    if chosen.load_run in NEWEST:
         return find_run(root), chosen.checkpoint
     path = policies.finder.find_checkpoint(chosen.load_run, task, root, chosen.checkpoint).path
     run, number = os.path.dirname(path), checkpoint_number(path)

@@ -11,6 +11,9 @@ from typing import Any
 Array = Any
 """A NumPy array or scalar, or a PyTorch tensor."""
 
+AXES = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_yaw": "rad/s"}
+"""The components of a command, as settings call them, and their units."""
+
 TILT_LIMIT = math.radians(20.0)
 """Roll or pitch past which the controller stops walking and damps all joints, rad."""
 

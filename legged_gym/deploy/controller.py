@@ -9,13 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from legged_gym.common.controller_rules import (
-    DAMPING_KD,
-    LOW_PASS,
-    STAND_UP_SECONDS,
-    advance_clock,
-    apply_dead_band,
-)
+from legged_gym.common.controller_rules import DAMPING_KD, LOW_PASS, STAND_UP_SECONDS, advance_clock, apply_dead_band
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles
 from legged_gym.policies.networks import Memory

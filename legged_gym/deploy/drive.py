@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from legged_gym.common.controller_rules import AXES
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import plain_file
 from legged_gym.common.yaml_text import parse_yaml
@@ -24,18 +25,11 @@ DEFAULT_DRIVE: Plan = (
 )
 """Stand, walk forward, turn, walk backward, stop."""
 
-DEFAULT_SECONDS = 18.0
-
 _FASTEST = 100.0
 """m/s and rad/s, as for commands of the command line."""
 _LONGEST = 1e6
 """s."""
 _COLUMNS = ("time", "vx", "vy", "yaw")
-
-
-def steady_drive(command: Command) -> Plan:
-    """Return a drive of one command: forward and lateral velocity, m/s, and yaw rate, rad/s."""
-    return ((0.0, command),)
 
 
 def read_drive(path: str | os.PathLike[str]) -> Plan:
@@ -79,9 +73,7 @@ def out_of_range(plan: Plan, ranges: np.ndarray) -> list[str]:
     """Return what to tell about commands beyond the trained ones, (3, 2), a line for each axis."""
     lines = []
     commands = np.array([command for _, command in plan])
-    for name, unit, values, (low, high) in zip(
-        ("vx", "vy", "yaw"), ("m/s", "m/s", "rad/s"), commands.T, ranges, strict=True
-    ):
+    for name, unit, values, (low, high) in zip(_COLUMNS[1:], AXES.values(), commands.T, ranges, strict=True):
         if values.min() < low or values.max() > high:
             lines.append(f"{name} goes beyond the {low:g} to {high:g} {unit} that the policy was trained with")
     return lines

@@ -7,7 +7,6 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from legged_gym.evaluation.rollout import Rollout
 from legged_gym.evaluation.samples import Sample, Stage, choose_sample
 from legged_gym.evaluation.scenarios import Plan, Scenario
 from legged_gym.policies.exported import ControllerConfig, PolicyFiles, load_policy
+from legged_gym.policies.finder import exported_name
 from legged_gym.policies.networks import digest
 from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.walking import log_of_trial, plan_for
@@ -87,7 +87,7 @@ class Session:
         """Run scenarios, one after the other; Ctrl-C leaves what was finished, and ``result`` what was judged."""
         plans = [self._draw(scenario, self._policy.config) for scenario in scenarios]
         nets = [net.path for net in (self._policy.estimator, self._policy.actor) if net is not None]
-        policy = PolicyResult(policy_name(self.folder), self.folder, digest(nets))
+        policy = PolicyResult(exported_name(self.folder), self.folder, digest(nets))
         self.result.policies.append(policy)
         start = time.perf_counter()
         with Progress("trials", sum(map(len, plans)), keep=False) as bar:
@@ -176,9 +176,3 @@ def drive_parts(scenario: Scenario, record: Rollout) -> Iterator[tuple[Scenario,
         title = f"second {begin:g} to {end:g} of the drive"
         part = dataclasses.replace(scenario, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
         yield part, record.select(np.flatnonzero(record.rows > first)).cut(first, last)
-
-
-def policy_name(folder: str) -> str:
-    """Return what an exported policy is called: its run, or its folder."""
-    path = Path(folder).resolve()
-    return path.parent.name if path.name == "exported" else path.name

@@ -105,11 +105,11 @@ class TaskRegistry:
         Raises:
             UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
         """
-        env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
         sim, sim_device = DEFAULT_SIM, "cpu"
         if args is not None:
             choose_backend(args)
             sim, sim_device = args.sim, args.sim_device
+        env_cfg, train_cfg = self._configs(name, args, env_cfg, train_cfg)
         env = self.build_env(name, env_cfg, train_cfg.seed, sim, sim_device)
         print(getattr(args, "note", ""), end="", flush=True)
         return env, env_cfg
@@ -179,20 +179,12 @@ class TaskRegistry:
 
 def _require_memory(cfg: LeggedRobotCfg, device: str) -> None:
     """Refuse robots and a terrain that don't fit into this machine's memory."""
-    observed = 2 * 4 * cfg.env.history_length * _OBSERVED
-    require_memory(
-        f"{cfg.env.num_envs} robots (env.num_envs, env.history_length)",
-        cfg.env.num_envs * (_ROBOT_BYTES + observed),
-        device,
-    )
-    if cfg.terrain.mesh_type != "plane":
-        sides = (
-            (number * length + 2 * cfg.terrain.border_size) / cfg.terrain.horizontal_scale
-            for number, length in (
-                (cfg.terrain.num_rows, cfg.terrain.terrain_length),
-                (cfg.terrain.num_cols, cfg.terrain.terrain_width),
-            )
-        )
+    robots, ground = cfg.env.num_envs, cfg.terrain
+    needed = robots * (_ROBOT_BYTES + 2 * 4 * cfg.env.history_length * _OBSERVED)
+    require_memory(f"{robots} robots (env.num_envs, env.history_length)", needed, device)
+    if ground.mesh_type != "plane":
+        tiles = ((ground.num_rows, ground.terrain_length), (ground.num_cols, ground.terrain_width))
+        sides = ((number * length + 2 * ground.border_size) / ground.horizontal_scale for number, length in tiles)
         require_memory("the tiles of the terrain (terrain.num_rows, …)", 4 * math.prod(sides) * _COPIES, "cpu")
 
 

@@ -30,10 +30,7 @@ def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Se
         thickness = 0.8 / len(policies)
         for axis, metric in zip(axes, metrics, strict=True):
             for index, policy in enumerate(policies):
-                values = [
-                    policy.scenarios[scenario].metrics[metric.name] if scenario in policy.scenarios else np.nan
-                    for scenario in scenarios
-                ]
+                values = [policy.metric(scenario, metric.name) for scenario in scenarios]
                 offset = (index - 0.5 * (len(policies) - 1)) * thickness
                 axis.barh(places + offset, values, thickness, color=_colour(index), label=policy.name)
             axis.set_title(f"{metric.title}, {metric.unit}" if metric.unit else metric.title)

@@ -18,7 +18,6 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.registry import task_registry
 from legged_gym.evaluation.recorder import Recorder, stage_of
 from legged_gym.evaluation.results import EvaluationResult, PolicyResult, judge
@@ -29,6 +28,7 @@ from legged_gym.evaluation.task import EvaluationTask, evaluation_class
 from legged_gym.evaluation.terrain import prepare_terrain
 from legged_gym.evaluation.trials import StartNoise, Trials, draw_trials
 from legged_gym.policies.contract import apply_contract
+from legged_gym.policies.controller_file import start_noise
 from legged_gym.policies.finder import Policy
 from legged_gym.simulators.mujoco_model import build_scene
 
@@ -217,9 +217,7 @@ def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> Ev
 
 
 def _draw(env: EvaluationTask, batch: Batch, settings: EvaluationSettings) -> list[Trials]:
-    init = env.cfg.init_state
-    joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
-    start = StartNoise.of_training(joints, init.velocity_noise, init.orientation_noise)
+    start = StartNoise.of_training(**start_noise(env))
     return [
         draw_trials(scenario, scenario.trials(settings.trials), settings.seed, env.dt, batch.seconds, start)
         for scenario in batch.scenarios

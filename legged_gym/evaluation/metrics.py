@@ -243,13 +243,15 @@ def _trial_means(values: np.ndarray, rows: motion.Mask) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+_TILT, _FALLEN = (f"{np.rad2deg(angle):.0f}°" for angle in (TILT_LIMIT, motion.FALLEN_TILT))
+
 METRICS: tuple[Metric, ...] = (
-    Metric("falls", "falls", "%", "trials that ended in a fall: a forbidden contact, or a tilt past 60°", falls,
+    Metric("falls", "falls", "%", f"trials that ended in a fall: a forbidden contact, or a tilt past {_FALLEN}", falls,
            100.0, 1),
-    Metric("protection_steps", ">20°", "%", "steps before a fall with more than 20° of roll or pitch, where the "
-           "robot's controller goes into damping mode", protection_steps, 100.0, 2),
-    Metric("protection_trials", "damped", "%", "trials that fell or were past 20° at least once", protection_trials,
-           100.0, 1),
+    Metric("protection_steps", f">{_TILT}", "%", f"steps before a fall with more than {_TILT} of roll or pitch, where "
+           "the robot's controller goes into damping mode", protection_steps, 100.0, 2),
+    Metric("protection_trials", "damped", "%", f"trials that fell or were past {_TILT} at least once",
+           protection_trials, 100.0, 1),
     Metric("vx_rmse", "vx", "m/s", "forward velocity, measured minus wanted: root mean square",
            lambda r: tracking_rmse(r, 0)),
     Metric("vy_rmse", "vy", "m/s", "the same of the lateral velocity", lambda r: tracking_rmse(r, 1)),
@@ -289,7 +291,7 @@ METRICS: tuple[Metric, ...] = (
            "to its speed limit", body.motor_load, 100.0, 0),
     Metric("power", "power", "W", "mechanical power of all joints; those that brake count as zero", power, digits=1),
     Metric("cost_of_transport", "CoT", "", "work over weight and distance walked as asked, for commands of at least "
-           "0.15 m/s", cost_of_transport, digits=2),
+           f"{WALKING_SPEED:g} m/s", cost_of_transport, digits=2),
     Metric("action_change", "Δaction", "", "size of an action's change from one step to the next, mean over joints",
            action_change),
     Metric("joint_speed_peak", "speed", "%", "fastest joint velocity, as a share of the joint's limit",

@@ -191,10 +191,7 @@ def _measured(result: EvaluationResult, names: Iterable[str]) -> list[Metric]:
 
 def _cells(policies: Sequence[PolicyResult], scenario: str, metric: Metric) -> list[Cell]:
     """Return a metric's cells, one for each policy, the best in bold, falls in colour."""
-    values = [
-        policy.scenarios[scenario].metrics[metric.name] if scenario in policy.scenarios else np.nan
-        for policy in policies
-    ]
+    values = [policy.metric(scenario, metric.name) for policy in policies]
     # As far as one can see: nobody is better by what is not shown.
     seen = [round(value, metric.digits) for value in values]
     sign = -1.0 if metric.name in _HIGHER_IS_BETTER else 1.0

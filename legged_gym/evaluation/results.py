@@ -89,6 +89,10 @@ class PolicyResult:
     """What its evaluation took."""
     scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
 
+    def metric(self, scenario: str, name: str) -> float:
+        """Return a metric of a scenario, in its shown unit; NaN where it was not measured."""
+        return self.scenarios[scenario].metrics[name] if scenario in self.scenarios else math.nan
+
 
 @dataclass
 class EvaluationResult:

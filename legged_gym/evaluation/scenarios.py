@@ -23,6 +23,11 @@ Range = tuple[float, float]
 PLANE = "plane"
 
 
+def fixed(value: float) -> Range:
+    """Return the range in which all trials get the same value."""
+    return value, value
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A kind of difficulty."""

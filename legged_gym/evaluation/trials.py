@@ -35,8 +35,7 @@ class StartNoise:
     @classmethod
     def of_training(cls, dof_pos: Sequence[float], velocity: float, orientation: float) -> StartNoise:
         """Return the noise of trials, half of a training's, which is given."""
-        share = 0.5
-        return cls(np.array(dof_pos, np.float32) * np.float32(share), share * velocity, share * orientation)
+        return cls(np.array(dof_pos, np.float32) * np.float32(0.5), 0.5 * velocity, 0.5 * orientation)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
 from legged_gym.common.yaml_text import read_json
-from legged_gym.policies.exported import ControllerConfig, read_controller_config
+from legged_gym.policies.exported import ACTOR_INPUT, ControllerConfig, read_controller_config
 from legged_gym.policies.finder import CONTROLLER_FILE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _KEYS = {"env": ["history_length"], "init_state": ["pos", "default_joint_angles"
 _OBS_SCALES = {"base_ang_vel": "ang_vel", "dof_pos": "dof_pos", "dof_vel": "dof_vel"}
 """Names in ``normalization.obs_scales`` by the observation's terms."""
 
-_GROUPS = {"observation": "policy", "estimator output": "estimate"}
+_GROUPS = dict(zip(ACTOR_INPUT, ("policy", "estimate"), strict=True))
 """Observation groups by the words that the metadata has for them."""
 _WORDS = {group: word for word, group in _GROUPS.items()}
 
@@ -55,7 +55,8 @@ class Control(_Part):
     decimation: int = Field(ge=1)
     """Physics steps of training in that time."""
     action_scale: float
-    target: str = "default angle + action_scale * action; PD torque, clipped to the torque limit"
+    target: str = ""
+    """What actions mean, in words."""
     fall_protection_tilt: float | None = None
     """Roll or pitch past which the robot's controller damps all joints, rad."""
 
@@ -108,7 +109,7 @@ class Observation(_Part):
 class Estimator(_Part):
     """What the estimator reads and says."""
 
-    input: list[str] = ["observation"]
+    input: list[str] = [*ACTOR_INPUT[:1]]
     output: list[dict[str, Any]]
 
     @property
@@ -120,7 +121,7 @@ class Estimator(_Part):
 class Actor(_Part):
     """What the actor reads and says."""
 
-    input: list[str] = ["observation", "estimator output"]
+    input: list[str] = [*ACTOR_INPUT]
     output: str = "action of each joint"
     clip: float | None = None
     """Actions are clipped to ± this, inside of the network."""

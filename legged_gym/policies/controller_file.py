@@ -15,23 +15,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from legged_gym.common.controller_rules import TILT_LIMIT
+from legged_gym.common.controller_rules import AXES, TILT_LIMIT
 from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import read_yaml
 from legged_gym.envs.base.name_matching import joint_values
+from legged_gym.policies.exported import ACTOR_INPUT, POLICY, STAND_UP, WALK
 from legged_gym.simulators.mujoco_model import BODY_SETTINGS
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
-
-STAND_UP, WALK, POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
-"""Sections. The controller ignores the last one, which holds what it has built in; other programs need it."""
-
-AXES = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_yaw": "rad/s"}
-"""The components of a command and their units."""
-
-ACTOR_INPUT = ("observation", "estimator output")
-"""What the robot's own controller gives an actor."""
 
 _HEADER = """\
 Sections for the configuration file of the robot's controller, which needs further ones (motor, imu): put them in
@@ -40,7 +32,7 @@ place of the old ones, or let export.py --controller_yaml FILE do it. As the who
 
 _TRAINED = "trained:"
 
-_DIGITS = 6
+DIGITS = 6
 """Decimals: float32 holds no more, and 0.35 should read as 0.35."""
 
 
@@ -92,7 +84,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
     policy = {
         "joint_names": list(env.dof_names),
         "foot_names": [env.body_names[index] for index in env.feet_indices],
-        "control_dt": round(env.dt, _DIGITS),
+        "control_dt": round(env.dt, DIGITS),
         "action_scale": cfg.control.action_scale,
         **({} if env.has_plain_law else {"torque_law": env.torque_law}),
         "history_length": cfg.env.history_length,
@@ -106,7 +98,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         ),
         "foot_contact_force": cfg.rewards.foot_contact_force,
         "contact_force_threshold": cfg.rewards.contact_force_threshold,
-        "fall_protection_tilt": round(TILT_LIMIT, _DIGITS),
+        "fall_protection_tilt": round(TILT_LIMIT, DIGITS),
         "actor_input": list(actor_input),
         "labels": env.label_layout.to_list() if ACTOR_INPUT[1] in actor_input else [],
         **{f"{axis}_range": limits for axis, limits in trained.items()},
@@ -123,15 +115,11 @@ def start_noise(env: LeggedRobot) -> dict[str, Any]:
 
 def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
     """Return the robot's own pose and gains of standing up; the walking ones where the configuration has no others."""
-    cfg, joints = env.cfg, env.dof_names
-    pose, (kp, kd) = (
-        cfg.init_state.stand_up_joint_angles,
-        (cfg.control.stand_up_stiffness, cfg.control.stand_up_damping),
-    )
+    init, control, joints = env.cfg.init_state, env.cfg.control, env.dof_names
     own = {
-        "joint_standup_q": ("init_state.stand_up_joint_angles", pose, env.default_dof_pos[0]),
-        "joint_kp": ("control.stand_up_stiffness", kp, env.p_gains),
-        "joint_kd": ("control.stand_up_damping", kd, env.d_gains),
+        "joint_standup_q": ("init_state.stand_up_joint_angles", init.stand_up_joint_angles, env.default_dof_pos[0]),
+        "joint_kp": ("control.stand_up_stiffness", control.stand_up_stiffness, env.p_gains),
+        "joint_kd": ("control.stand_up_damping", control.stand_up_damping, env.d_gains),
     }
     return {
         name: list(joint_values(key, values, joints)) if values else _numbers(walking)
@@ -202,5 +190,5 @@ def _row(values: list[Any]) -> CommentedSeq:
 
 
 def _numbers(values: torch.Tensor) -> list[float]:
-    rounded: list[float] = np.round(values.cpu().numpy().astype(float), _DIGITS).tolist()
+    rounded: list[float] = np.round(values.cpu().numpy().astype(float), DIGITS).tolist()
     return rounded

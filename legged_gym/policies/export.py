@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from rsl_rl.models import MLPModel
 
-from legged_gym.common.controller_rules import TILT_LIMIT
+from legged_gym.algorithms.estimator_ppo import ESTIMATE
+from legged_gym.common.controller_rules import AXES, TILT_LIMIT
 from legged_gym.common.errors import file_errors
 from legged_gym.common.paths import git_revision
 from legged_gym.policies.contract import (
@@ -33,21 +34,17 @@ from legged_gym.policies.contract import (
     Term,
     words,
 )
-from legged_gym.policies.controller_file import AXES, controller_yaml, start_noise
+from legged_gym.policies.controller_file import DIGITS, controller_yaml, start_noise
 from legged_gym.policies.finder import CONTROLLER_FILE
 from legged_gym.policies.net_files import acting_nets, clipped, empty_memory, write_onnx, write_torchscript
 from legged_gym.policies.networks import Memory, OnnxNet
+from legged_gym.runners.runs import iterations_done
 
 if TYPE_CHECKING:
     from tensordict import TensorDict
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.runners.on_policy_runner import OnPolicyRunner
-
-_DIGITS = 6
-"""Decimals of exported figures: float32 holds no more, and 0.35 should read as 0.35."""
-
-_ESTIMATE = "estimate"
 
 
 class ExportError(RuntimeError):
@@ -130,7 +127,7 @@ def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
     ranges = {axis: tuple(getattr(cfg.commands.ranges, axis)) for axis in AXES}
     return PolicyContract(
         git_revision=git_revision(),
-        iterations=getattr(runner, "completed_iterations", runner.current_learning_iteration),
+        iterations=iterations_done(runner),
         control=Control(
             dt=_rounded(env.dt),
             decimation=cfg.control.decimation,
@@ -219,7 +216,7 @@ class _Chain:
         by_onnx = torch.from_numpy(self._sessions["estimator"](inputs.numpy())[0])
         off = torch.stack((self._scripts["estimator"](inputs), by_onnx)) - said
         # Each kind of file is fed by its own estimate, as on the robot.
-        return self._act({**observed, _ESTIMATE: said}, {**observed, _ESTIMATE: by_onnx}, off.abs().max())
+        return self._act({**observed, ESTIMATE: said}, {**observed, ESTIMATE: by_onnx}, off.abs().max())
 
     def _act(
         self, observed: dict[str, torch.Tensor], by_onnx: dict[str, torch.Tensor], off: torch.Tensor
@@ -271,7 +268,7 @@ def _script(path: Path) -> torch.jit.ScriptModule:
 def _rounded(values: torch.Tensor | float) -> Any:
     """Return plain numbers, nested like the tensor, without the noise of float32; None where there is no limit."""
     array = np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
-    rounded = np.array(np.round(array, _DIGITS), object)
+    rounded = np.array(np.round(array, DIGITS), object)
     # JSON knows no infinity.
     rounded[~np.isfinite(array)] = None
     return rounded.tolist()

@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
 from legged_gym import policies
-from legged_gym.common.controller_rules import TILT_LIMIT
+from legged_gym.common.controller_rules import AXES, TILT_LIMIT
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.labels import LabelLayout
 from legged_gym.common.yaml_text import read_yaml
@@ -40,6 +40,12 @@ from legged_gym.envs.qmini.qmini_config import QminiCfg
 from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
 from legged_gym.policies.networks import OnnxNet, only_file
 
+STAND_UP, WALK, POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
+"""Sections. The controller ignores the last one, which holds what it has built in; other programs need it."""
+
+ACTOR_INPUT = ("observation", "estimator output")
+"""What the robot's own controller gives an actor."""
+
 _JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
 BUILT_IN: dict[str, Any] = {
@@ -54,7 +60,7 @@ BUILT_IN: dict[str, Any] = {
     "observation_scales": [0.25, 1.0, [2.0, 2.0, 0.25], 1.0, 0.05, 1.0, 1.0],
     "velocity_scale": 2.0,
     "labels": "published",
-    "actor_input": ["observation", "estimator output"],
+    "actor_input": list(ACTOR_INPUT),
     "observation_noise": {"base_ang_vel": 0.2, "projected_gravity": 0.05, "dof_pos": 0.01, "dof_vel": 1.5},
     "start_noise": {
         "dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1
@@ -165,10 +171,10 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     config = read_controller_config(controller)
     # The robot does not read the metadata, but files beside damaged ones may not belong together.
     policies.contract.read_contract(path, controller.name.removesuffix(CONTROLLER_FILE))
-    unknown = [name for name in config.actor_input if name not in BUILT_IN["actor_input"]]
+    unknown = [name for name in config.actor_input if name not in ACTOR_INPUT]
     if unknown:
         raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")
-    if (BUILT_IN["actor_input"][1] in config.actor_input) != (config.labels is not None):
+    if (ACTOR_INPUT[1] in config.actor_input) != (config.labels is not None):
         raise UserError(f"'{path}': Policy.actor_input and Policy.labels don't agree on whether there is an estimator")
     estimator = OnnxNet(only_file(path, ESTIMATOR_FILE)) if config.labels is not None else None
     return PolicyFiles(str(path), config, estimator, OnnxNet(only_file(path, ACTOR_FILE)))
@@ -187,17 +193,17 @@ def read_controller_config(path: Path) -> ControllerConfig:
         UserError: A key is missing, unknown or its value does not fit; the message names file, key and what is valid.
     """
     content = read_yaml(path)
-    given = {name: _section(path, content, name) for name in (_STAND, _WALK)}
-    ranges = {key: given[_WALK][key] for key in _RANGES if key in given[_WALK]}
-    given[_POLICY] = {**BUILT_IN, **ranges, **(_section(path, content, _POLICY) if content.get(_POLICY) else {})}
-    if "torque_law" in given[_POLICY]:
+    given = {name: _section(path, content, name) for name in (STAND_UP, WALK)}
+    ranges = {key: given[WALK][key] for key in _RANGES if key in given[WALK]}
+    given[POLICY] = {**BUILT_IN, **ranges, **(_section(path, content, POLICY) if content.get(POLICY) else {})}
+    if "torque_law" in given[POLICY]:
         raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only aims at angles with gains")
     first = dict.fromkeys(("joint_names", "observation_terms"), _NAMES)
-    joints, terms = _take(path, _POLICY, given[_POLICY], first).values()
+    joints, terms = _take(path, POLICY, given[POLICY], first).values()
     hints = _hints(len(joints), terms)
-    _refuse_unknown(path, _POLICY, given[_POLICY], (*hints[_POLICY], *BUILT_IN))
-    hints[_WALK] |= {key: hint for key, hint in _CLOCK.items() if "gait_clock" in terms or key in given[_WALK]}
-    stand, walk, policy = (_take(path, name, given[name], hints[name]) for name in (_STAND, _WALK, _POLICY))
+    _refuse_unknown(path, POLICY, given[POLICY], (*hints[POLICY], *BUILT_IN))
+    hints[WALK] |= {key: hint for key, hint in _CLOCK.items() if "gait_clock" in terms or key in given[WALK]}
+    stand, walk, policy = (_take(path, name, given[name], hints[name]) for name in (STAND_UP, WALK, POLICY))
     dynamics = {**(_rotors(joints) if joints == BUILT_IN["joint_names"] else {}), **policy["joint_dynamics"]}
     figures: dict[str, Any] = {field.name: policy.get(field.name) for field in dataclasses.fields(ControllerConfig)}
     figures |= {name: {**BUILT_IN[name], **policy[name]} for name in ("body", "start_noise")}
@@ -214,14 +220,13 @@ def read_controller_config(path: Path) -> ControllerConfig:
         low_vel_thresholds=np.array(walk["low_vel_thresholds"]),
         command_ranges=np.array([walk[key] for key in _RANGES]),
         trained_ranges=np.array([policy[key] for key in _RANGES]),
-        observation_scales=_scales(path, given[_POLICY]["observation_scales"], len(terms)),
-        labels=_labels(path, given[_POLICY]["labels"], policy),
+        observation_scales=_scales(path, given[POLICY]["observation_scales"], len(terms)),
+        labels=_labels(path, given[POLICY]["labels"], policy),
     )
     return ControllerConfig(**figures)
 
 
-_STAND, _WALK, _POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
-_RANGES = ("lin_vel_x_range", "lin_vel_y_range", "ang_vel_yaw_range")
+_RANGES = tuple(f"{axis}_range" for axis in AXES)
 _Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
 _NAMES = Annotated[list[str], MinLen(1), Rule(lambda names: len(set(names)) == len(names), "all different")]
 _CLOCK: dict[str, Any] = {
@@ -252,9 +257,9 @@ def _hints(joints: int, terms: list[str]) -> dict[str, dict[str, Any]]:
         **ranges,
     }
     return {
-        _STAND: {"joint_standup_q": each(_Angle), **gains},
-        _WALK: {"default_joint_angles": each(_Angle), **gains, "low_vel_thresholds": each(Speed, 3), **ranges},
-        _POLICY: policy,
+        STAND_UP: {"joint_standup_q": each(_Angle), **gains},
+        WALK: {"default_joint_angles": each(_Angle), **gains, "low_vel_thresholds": each(Speed, 3), **ranges},
+        POLICY: policy,
     }
 
 
@@ -320,12 +325,12 @@ def _labels(path: Path, entries: Any, told: dict[str, Any]) -> LabelLayout | Non
     try:
         return None if entries == [] else LabelLayout.from_list(entries)
     except (LookupError, TypeError, ValueError):
-        raise _refusal(path, f"{_POLICY}.labels", "a list of label terms", entries) from None
+        raise _refusal(path, f"{POLICY}.labels", "a list of label terms", entries) from None
 
 
 def _scales(path: Path, values: Any, count: int) -> list[np.ndarray]:
     """Return ``count`` scales, each one number or a list."""
-    name = f"{_POLICY}.observation_scales"
+    name = f"{POLICY}.observation_scales"
     if not isinstance(values, list) or len(values) != count:
         raise _refusal(path, name, f"a list of {count} scales", values)
     for value in values:

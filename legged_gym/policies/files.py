@@ -10,6 +10,7 @@ import torch
 from rsl_rl.models import MLPModel, RNNModel
 from tensordict import TensorDict
 
+from legged_gym.algorithms.estimator_ppo import ESTIMATE
 from legged_gym.common.errors import UserError
 from legged_gym.policies.contract import exported_contract, groups, read_contract, trained_contract
 from legged_gym.policies.exported import has_estimator
@@ -21,8 +22,6 @@ from legged_gym.runners.checkpoint import check_part, read_checkpoint
 _NETS: dict[str, type[MLPModel]] = {"rsl_rl.models:MLPModel": MLPModel, "rsl_rl.models:RNNModel": RNNModel}
 _DISTRIBUTIONS = ("legged_gym.algorithms.gaussian:Gaussian", "rsl_rl.modules:GaussianDistribution")
 """What the actor of a checkpoint may be made of; nothing that a file names is imported."""
-
-_ESTIMATE = "estimate"
 
 
 class _NetPolicy(Policy):
@@ -43,7 +42,7 @@ class _NetPolicy(Policy):
         estimate = None
         if self._estimator is not None:
             estimate, _ = self._run(self._estimator, _join(observed, self._estimator_groups), None)
-            observed[_ESTIMATE] = estimate
+            observed[ESTIMATE] = estimate
         inputs, known = _join(observed, self._actor_groups), self._memory.get(block)
         if known is not None and known[0].shape[1] != len(inputs):
             raise UserError(f"{self.name} remembers {known[0].shape[1]} robots, got {len(inputs)}: reset it first")
@@ -72,8 +71,8 @@ class _NetPolicy(Policy):
         """Note what is observed, by the groups of both nets, the actor's inputs and the estimator's outputs."""
         self._actor_groups, self._estimator_groups = actor, estimator
         self.groups = list(dict.fromkeys((*(estimator if estimates else ()), *actor)))
-        if _ESTIMATE in self.groups:
-            self.groups.remove(_ESTIMATE)
+        if ESTIMATE in self.groups:
+            self.groups.remove(ESTIMATE)
         self.num_observations = inputs - estimates
 
     def _check_pair(self, reads: int, says: int, actor_reads: int, names: tuple[str, str]) -> None:
@@ -123,28 +122,21 @@ class CheckpointPolicy(_NetPolicy):
         # Without exploring, the distribution is its mean, the network's own output.
         state = {name: value for name, value in state.items() if not name.startswith("distribution.")}
         reads, self.num_actions = _ends(state)
-        self._actor = self._net(_NETS[kind], "actor", settings, state, reads, self.num_actions)
+        self._actor = self._net(_NETS[kind], "actor", settings, state)
         groups = train["obs_groups"]
         estimates, inputs = 0, 0
-        if _ESTIMATE in groups[which]:
+        if ESTIMATE in groups[which]:
             state, estimator = checkpoint["estimator_state_dict"], train["algorithm"]["estimator_cfg"]
             settings = {name: estimator[name] for name in ("hidden_dims", "activation")}
             inputs, estimates = _ends(state)
-            self._estimator = self._net(MLPModel, "estimator", settings, state, inputs, estimates)
+            self._estimator = self._net(MLPModel, "estimator", settings, state)
         self._read_groups(list(groups[which]), list(groups.get("estimator_input", ["policy"])), reads, estimates)
         if estimates:
             self._check_pair(inputs, estimates, reads, ("its estimator", "its actor"))
 
-    def _net(
-        self,
-        kind: type[MLPModel],
-        name: str,
-        settings: dict[str, Any],
-        state: dict[str, Any],
-        inputs: int,
-        outputs: int,
-    ) -> torch.nn.Module:
+    def _net(self, kind: type[MLPModel], name: str, settings: dict[str, Any], state: dict[str, Any]) -> torch.nn.Module:
         """Build a net and give it its weights."""
+        inputs, outputs = _ends(state)
         example = TensorDict({"input": torch.zeros(1, inputs)}, batch_size=[1])
         net = kind(example, {name: ["input"]}, name, outputs, **settings)
         check_part(self.path, f"{name}_state_dict", {f"{name}_state_dict": state}, net)
@@ -173,7 +165,7 @@ class OnnxPolicy(_NetPolicy):
         nets = [OnnxNet(file) for file in files]
         self._actor, self._estimator = nets[-1], nets[0] if estimates else None
         self.num_actions = self._actor.outputs
-        read = groups(told.actor.input) if told is not None else ["policy", *([_ESTIMATE] if estimates else [])]
+        read = groups(told.actor.input) if told is not None else ["policy", *([ESTIMATE] if estimates else [])]
         estimator = groups(told.estimator.input) if told is not None and told.estimator is not None else ["policy"]
         self._read_groups(read, estimator, self._actor.inputs, nets[0].outputs if estimates else 0)
         if estimates:

@@ -14,12 +14,14 @@ from legged_gym import LEGGED_GYM_ROOT_DIR, envs, policies
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.runners.runs import (
+    NEWEST,
     SHIPPED,
     SHIPPED_CHECKPOINT,
     checkpoint_number,
+    checkpoint_path,
     find_run,
+    finished_runs,
     get_load_path,
-    has_runs,
     list_checkpoints,
     shipped_policy,
 )
@@ -35,8 +37,6 @@ EXPORTED = "exported"
 """Their folder in a run's."""
 POLICY = "a run's name or folder, a checkpoint, a folder with exported networks, or 'shipped'"
 """What names a policy, for the help of all commands."""
-_NEWEST = (None, "", -1, "-1")
-"""What stands for the newest run, as in legged_gym."""
 
 Observed = Mapping[str, "torch.Tensor"]
 """Observation groups by name, each (N, n)."""
@@ -108,7 +108,7 @@ def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = 
     Raises:
         UserError: There is no such policy.
     """
-    label, spec = "", "" if spec in _NEWEST else str(spec)
+    label, spec = "", "" if spec in NEWEST else str(spec)
     if "=" in spec and not os.path.exists(spec):
         label, _, spec = spec.partition("=")
         if not label.strip() or not label.isprintable() or os.sep in label or not spec.strip():
@@ -123,7 +123,7 @@ def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = 
 
 def _find(spec: str, task: str, root: str, checkpoint: int) -> PolicySource:
     shipped = shipped_policy(task)
-    if not spec and checkpoint < 0 and shipped is not None and not has_runs(root):
+    if not spec and checkpoint < 0 and shipped is not None and not finished_runs(root):
         note = f"no run of your own in '{relative(root)}': taking the policy that came with the project"
         return PolicySource(SHIPPED, shipped, note)
     if spec == SHIPPED:
@@ -151,8 +151,13 @@ def _of_checkpoint(path: str) -> PolicySource:
 
 
 def _of_exported(path: str) -> PolicySource:
+    return PolicySource(f"{exported_name(path)} (ONNX)", path)
+
+
+def exported_name(path: str) -> str:
+    """Return what an exported policy is called: its run, or its folder."""
     folder = Path(path).resolve()
-    return PolicySource(f"{folder.parent.name if folder.name == EXPORTED else folder.name} (ONNX)", path)
+    return folder.parent.name if folder.name == EXPORTED else folder.name
 
 
 def _exported(folder: str) -> bool:
@@ -167,8 +172,9 @@ def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: in
         UserError: There is no such policy, or nothing but its exported networks.
     """
     source = find_policy(spec, task, root, checkpoint)
-    folder, name = source.path, f"model_{_exported_number(source.path)}.pt"
-    paths = (folder, f"{folder}/{SHIPPED_CHECKPOINT}", f"{folder}/{name}", os.path.normpath(f"{folder}/../{name}"))
+    folder, number = source.path, _exported_number(source.path)
+    above = os.path.normpath(f"{folder}/..")
+    paths = (folder, f"{folder}/{SHIPPED_CHECKPOINT}", checkpoint_path(folder, number), checkpoint_path(above, number))
     path = next((path for path in paths if os.path.isfile(path)), None)
     if path is None:
         others = "has no checkpoint, only exported networks for evaluate.py and sim2sim.py"

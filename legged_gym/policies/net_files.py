@@ -17,7 +17,7 @@ import torch
 from rsl_rl.models import MLPModel
 from torch import nn
 
-from legged_gym.common.ports import PORTS
+from legged_gym.policies.networks import PORTS
 
 OPSET = 18
 """ONNX operator set that is written. The robot's ONNX Runtime 1.22 reads up to 22."""

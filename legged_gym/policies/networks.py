@@ -14,8 +14,9 @@ from google.protobuf.message import DecodeError
 
 from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.paths import plain_file
-from legged_gym.common.ports import PORTS
 
+PORTS = (("input", "output"), ("h_in", "h_out"), ("c_in", "c_out"))
+"""A network's input and output, then a recurrent one's memory: hidden state and, of an LSTM, cell state."""
 Memory = list[np.ndarray]
 """What a recurrent network remembers of N robots, each (layers, N, size); nothing for a feed-forward one."""
 

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from legged_gym.common.console import Progress
-from legged_gym.common.paths import written
+from legged_gym.common.errors import VideoUnavailableError
+from legged_gym.common.paths import relative, written
 from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.samples import Sample
 from legged_gym.render.drawing import SceneDrawing, at_distance
@@ -150,6 +151,15 @@ def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None
     if gif is not None:
         with written(gif) as part:
             palette[0].save(part, save_all=True, append_images=palette[1:], duration=round(1000.0 * seconds), loop=0)
+
+
+def film(scenes: Sequence[Scene], path: str, form: Format) -> None:
+    """Write a film as :func:`write_film` does and say where it is or, where nothing can be drawn, why there is none."""
+    try:
+        write_film(scenes, path, form)
+        print(f"video      {relative(path)}")
+    except VideoUnavailableError as error:
+        print(f"no video: {error}")
 
 
 def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:

@@ -6,12 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import relative
 from legged_gym.evaluation.report import write_report
 from legged_gym.evaluation.results import EvaluationResult, save_json
 from legged_gym.evaluation.samples import Sample
-from legged_gym.render.film import TRIALS, film_strip, sample_scene, write_film
+from legged_gym.render.film import TRIALS, film, film_strip, sample_scene
 
 
 def write_results(
@@ -44,8 +43,4 @@ def write_results(
         return
     pairs = zip(result.policies, samples, strict=True)
     scenes = [sample_scene(policy.name, sample, film_seconds) for policy, kept in pairs for sample in kept.values()]
-    try:
-        write_film(scenes, video, TRIALS)
-        print(f"video      {relative(video)}")
-    except VideoUnavailableError as error:
-        print(f"no video: {error}")
+    film(scenes, video, TRIALS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legged_gym.evaluation.motion import roll_pitch_yaw
 from legged_gym.render.captions import Line
 from legged_gym.render.drawing import Arrow
 
@@ -44,7 +45,7 @@ class Velocities:
 
     def arrows(self, root: np.ndarray) -> list[Arrow]:
         """Return an arrow for each velocity, above the robot's ``root``, (7 or more,), the command on top."""
-        heading = _heading(root[3:7])
+        heading = float(roll_pitch_yaw(root[3:7])[2])
         forward = np.array([math.cos(heading), math.sin(heading), 0.0])
         left = np.array([-forward[1], forward[0], 0.0])
         rows = self._rows()
@@ -60,9 +61,3 @@ class Velocities:
     def _rows(self) -> Sequence[tuple[str, np.ndarray]]:
         rows = [("command", self.command), ("measured", self.measured)]
         return rows if self.estimated is None else [*rows, ("estimated", self.estimated[:2])]
-
-
-def _heading(quat: np.ndarray) -> float:
-    """Return the yaw of a quaternion xyzw, rad."""
-    x, y, z, w = (float(value) for value in quat)
-    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))

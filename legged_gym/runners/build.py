@@ -7,7 +7,7 @@ import inspect
 import itertools
 import math
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
@@ -30,7 +30,6 @@ from legged_gym.runners.runs import (
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
-    from legged_gym.envs.base.base_config import BaseConfig
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
 
@@ -58,7 +57,13 @@ def build_runner(
         if log_root is None:
             raise ValueError("runner.resume needs a log_root to find the run in")
         path = distributed.from_first(lambda: _checkpoint(log_root, settings))
-    with _run_folder(log_root if here.is_first else None, settings.run_name, path) as folder:
+    run: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
+    # What comes with the project stays as it is: a run that starts from it is a new one.
+    if path is not None and os.path.basename(path) != SHIPPED_CHECKPOINT:
+        run = contextlib.nullcontext(os.path.dirname(path))
+    elif here.is_first and log_root is not None:
+        run = new_run_folder(log_root, settings.run_name)
+    with run as folder:
         runner = _runner(env, train_cfg, device, distributed.from_first(lambda: folder))
         if path is not None:
             runner.load(path)
@@ -111,25 +116,12 @@ def _require_memory(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str)
     """Refuse networks and rollouts that do not fit, before a folder is made for them."""
     observed = sum(math.prod(group.shape[1:]) for group in env.get_observations().values())
     steps = env.num_envs * train_cfg.runner.num_steps_per_env
-    require_memory(
-        "the steps of an iteration (env.num_envs * runner.num_steps_per_env)",
-        4 * steps * (observed + 4 * env.num_actions),
-        device,
-    )
+    rollout = "the steps of an iteration (env.num_envs * runner.num_steps_per_env)"
+    require_memory(rollout, 4 * steps * (observed + 4 * env.num_actions), device)
     for key, widths in (("actor", train_cfg.policy.actor_hidden_dims), ("critic", train_cfg.policy.critic_hidden_dims)):
         weights = sum(a * b for a, b in itertools.pairwise(widths))
         # Weights, gradients and two moments of each.
         require_memory(f"the weights of the {key} (policy.{key}_hidden_dims)", 16 * weights, device)
-
-
-def _run_folder(
-    log_root: str | None, run_name: str, checkpoint: str | None
-) -> contextlib.AbstractContextManager[str | None]:
-    """Return a context with the folder of the checkpoint that is gone on from, else with a new one, if any."""
-    # What comes with the project stays as it is: a run that starts from it is a new one.
-    if checkpoint is not None and os.path.basename(checkpoint) != SHIPPED_CHECKPOINT:
-        return contextlib.nullcontext(os.path.dirname(checkpoint))
-    return contextlib.nullcontext() if log_root is None else new_run_folder(log_root, run_name)
 
 
 def _check_own_settings(train_cfg: LeggedRobotCfgPPO, algorithm: type) -> None:
@@ -140,19 +132,17 @@ def _check_own_settings(train_cfg: LeggedRobotCfgPPO, algorithm: type) -> None:
         if name not in {*names, "class_name"}:
             setting = f"config key 'algorithm.{name}' is no setting of '{train_cfg.algorithm.class_name}'"
             raise UserError(f"{setting}: {near_names(name, names)}")
-    fixed = ((train_cfg.policy, LeggedRobotCfgPPO.policy), (train_cfg.symmetry, LeggedRobotCfgPPO.symmetry))
-    for section, known in cast("tuple[tuple[BaseConfig, type], ...]", fixed):
-        for name in section.names():
-            if not hasattr(known, name):
-                key, valid = section.key(name), [n for n in vars(known) if not n.startswith("_")]
-                raise UserError(f"config key '{key}' is read by nobody: {near_names(name, valid)}")
+    for section in ("policy", "symmetry"):
+        known = [name for name in vars(getattr(LeggedRobotCfgPPO, section)) if not name.startswith("_")]
+        for name in train_cfg.to_dict()[section]:
+            if name not in known:
+                raise UserError(f"config key '{section}.{name}' is read by nobody: {near_names(name, known)}")
 
 
-def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, observed: set[str]) -> None:
-    """Check that the networks read and learn what there is; an estimator adds its output to what is observed."""
+def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, there: set[str]) -> None:
+    """Check that the networks read and learn what is there; an estimator adds its output to what is observed."""
     cfg = train_cfg.to_dict()
     sets = {f"obs_groups.{name}": list(groups) for name, groups in cfg["obs_groups"].items()}
-    there = set(observed)
     if "estimator" in cfg:
         there.add("estimate")
         sets["estimator.label"] = [cfg["estimator"]["label"]]

@@ -7,7 +7,7 @@ from typing import Any
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
-_LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
+LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 """rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
 
 _MODELS = {"ActorCritic": "rsl_rl.models:MLPModel", "ActorCriticRecurrent": "rsl_rl.models:RNNModel"}
@@ -31,7 +31,7 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     student. Everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
     """
     cfg = train_cfg.to_dict()
-    policy = cfg["policy"]
+    policy, logger = cfg["policy"], cfg["runner"]["logger"].lower()
     policy["class_name"] = cfg["runner"]["policy_class_name"] or policy["class_name"]
     recurrent = policy["class_name"] == "ActorCriticRecurrent"
     curiosity = cfg["rnd"] if cfg["rnd"]["weight"] > 0.0 else None
@@ -46,7 +46,10 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     settings = {
         "seed": cfg["seed"],
         **{name: value for name, value in cfg["runner"].items() if name not in _SCRIPT_SETTINGS},
-        "logger": _log_writer(cfg["runner"]),
+        # A service's project is called as the experiment.
+        "logger": {"class_name": LOG_WRITERS[logger], "project_name": cfg["runner"]["experiment_name"]}
+        if logger in LOG_WRITERS
+        else logger,
         "obs_groups": cfg["obs_groups"],
         "algorithm": algorithm,
     }
@@ -55,14 +58,6 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     if "distillation" in cfg:
         return {**settings, "obs_groups": {"student": cfg["obs_groups"]["actor"]}, "student": actor}
     return {**settings, "actor": actor, "critic": _model(policy, "critic_hidden_dims")}
-
-
-def _log_writer(runner: dict[str, Any]) -> str | dict[str, str]:
-    """Return what rsl_rl makes its log writer of; a service's project is called as the experiment."""
-    name = str(runner["logger"]).lower()
-    if name not in _LOG_WRITERS:
-        return name
-    return {"class_name": _LOG_WRITERS[name], "project_name": runner["experiment_name"]}
 
 
 def _symmetry(settings: dict[str, Any]) -> dict[str, Any] | None:

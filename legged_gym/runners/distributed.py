@@ -73,16 +73,6 @@ def join(device: str) -> World:
     return here
 
 
-def leave() -> None:
-    """Wait for the others and part from them: the training is done. Nothing happens if there are none."""
-    global _job
-    if _job is None:
-        return
-    wait_for_all()
-    dist.destroy_process_group()
-    _job = None
-
-
 def wait_for_all() -> None:
     """Wait for the other processes, if there are any; all have to call this."""
     if _job is not None:
@@ -92,9 +82,13 @@ def wait_for_all() -> None:
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[World]:
     """Be connected inside the block; see :func:`join`. After an error in here ``torchrun`` ends the others, too."""
-    here = join(device)
-    yield here
-    leave()
+    global _job
+    yield join(device)
+    if _job is not None:
+        # The training is done.
+        wait_for_all()
+        dist.destroy_process_group()
+        _job = None
 
 
 def anyone(flag: bool, device: str) -> bool:

@@ -17,6 +17,7 @@ from legged_gym.common.output import tell
 from legged_gym.common.paths import relative
 from legged_gym.common.signals import SIGNALS
 from legged_gym.runners.checkpoint import write_checkpoint
+from legged_gym.runners.runs import checkpoint_path
 
 _GRACE = 8.0
 """Seconds that a process has for the end of its iteration; ``torchrun`` kills it after 30."""
@@ -52,7 +53,7 @@ class LastState:
             if self._kept is None:
                 return "no iteration was completed, so there is nothing to save"
             iteration, contents = self._kept
-            path = os.path.join(self.folder, f"model_{iteration}.pt")
+            path = checkpoint_path(self.folder, iteration)
             if not self.may_save():
                 return "the first process saves"
             try:

@@ -24,15 +24,13 @@ from legged_gym.algorithms.blow_up import check_losses
 from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
+from legged_gym.runners.config import LOG_WRITERS
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom-scalars layout: charts by title by category."""
 
 _RECENT = 20
 """Iterations that the time still needed is estimated by, so that it follows changes."""
-
-_SERVICES = ("wandb", "neptune")
-"""Packages of logging services, whose errors are about accounts and connections."""
 
 _GLANCE = {
     "reward of an episode": "Train/mean_reward",
@@ -130,7 +128,8 @@ class TrainingLogger(Logger):
         except OSError as error:
             raise UserError(f"cannot write to run folder {self.log_dir}: {error.strerror or error}") from error
         except Exception as error:
-            if type(error).__module__.split(".")[0] not in _SERVICES:
+            # Errors of a service's package are about accounts and connections.
+            if type(error).__module__.split(".")[0] not in LOG_WRITERS:
                 raise
             reason = " ".join(str(error).split())
             raise UserError(f"can't log there (--logger, or runner.logger of the run): {reason}") from error
@@ -232,11 +231,6 @@ class TrainingLogger(Logger):
         if hasattr(self.writer, "close"):
             self.writer.close()
         self.writer = None
-
-    def flush(self) -> None:
-        """Let the event file hold all that was recorded."""
-        if hasattr(self.writer, "flush"):
-            self.writer.flush()
 
     def state_dict(self) -> dict[str, float]:
         """Return the totals that a resumed run goes on counting: environment steps and seconds."""

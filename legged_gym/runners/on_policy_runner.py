@@ -33,7 +33,7 @@ from legged_gym.runners.divergence import DivergenceWatch
 from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
-from legged_gym.runners.runs import drop_old_checkpoints, list_checkpoints, remove_leftovers
+from legged_gym.runners.runs import checkpoint_path, drop_old_checkpoints, list_checkpoints, remove_leftovers
 from legged_gym.runners.stages import Finish, Stages
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
@@ -95,6 +95,11 @@ class OnPolicyRunner(RslRlRunner):
         """Iterations done so far, those before a resume included; also the index of the next one."""
         return self.logger.completed_iterations
 
+    @property
+    def _last_number(self) -> int:
+        """Number of the present state's checkpoint."""
+        return max(self.completed_iterations - 1, 0)
+
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train for some more iterations, with a checkpoint every ``save_interval`` and at the end.
 
@@ -121,12 +126,12 @@ class OnPolicyRunner(RslRlRunner):
         with signals.deferred(), self._in_run_folder():
             try:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
-            except (KeyboardInterrupt, TrainingStoppedError) as reason:
-                if isinstance(reason, KeyboardInterrupt):
-                    if self.logger.writer is not None:
-                        self.save(self._path_of_last())
-                    distributed.wait_for_all()
-                    raise
+            except KeyboardInterrupt:
+                if self.logger.writer is not None:
+                    self.save(self._path_of_last())
+                distributed.wait_for_all()
+                raise
+            except TrainingStoppedError as reason:
                 if self.logger.writer is None:
                     raise
                 raise TrainingStoppedError(f"{reason}{self._suspect(reason)}. {self._save_last()}") from reason
@@ -174,7 +179,7 @@ class OnPolicyRunner(RslRlRunner):
         return " from finite rewards and observations: lower 'algorithm.learning_rate'"
 
     def _path_of_last(self) -> str:
-        return os.path.join(str(self.logger.log_dir), f"model_{max(self.completed_iterations - 1, 0)}.pt")
+        return checkpoint_path(str(self.logger.log_dir), self._last_number)
 
     def _save_last(self) -> str:
         """Save the state after the last completed iteration, unless it is no good, and say which is the newest."""
@@ -184,11 +189,9 @@ class OnPolicyRunner(RslRlRunner):
         except NotFiniteError:
             # What was written before is all that is good.
             pass
-        newest = list_checkpoints(str(self.logger.log_dir))
-        if not newest:
-            return "There is no checkpoint yet"
-        path = os.path.join(str(self.logger.log_dir), f"model_{newest[-1]}.pt")
-        return f"The newest good checkpoint is {relative(path)}"
+        folder = str(self.logger.log_dir)
+        good = [checkpoint_path(folder, number) for number in list_checkpoints(folder)]
+        return f"The newest good checkpoint is {relative(good[-1])}" if good else "There is no checkpoint yet"
 
     def save(self, path: str, infos: dict[str, Any] | None = None) -> None:
         """Write a checkpoint with all that training needs to go on, and ``infos``: the whole file or nothing."""
@@ -208,7 +211,7 @@ class OnPolicyRunner(RslRlRunner):
         rewards = self.logger.rewbuffer
         if not rewards:
             return self._best
-        present = {"number": max(self.completed_iterations - 1, 0), "reward": statistics.fmean(rewards)}
+        present = {"number": self._last_number, "reward": statistics.fmean(rewards)}
         return present if self._best is None or present["reward"] > self._best["reward"] else self._best
 
     def _drop_old(self) -> None:
@@ -216,7 +219,7 @@ class OnPolicyRunner(RslRlRunner):
         keep, folder = self.cfg.get("keep_checkpoints", 0), str(self.logger.log_dir)
         if keep > 0:
             best = [int(self._best["number"])] if self._best is not None else []
-            drop_old_checkpoints(folder, keep, [*best, max(self.completed_iterations - 1, 0)])
+            drop_old_checkpoints(folder, keep, [*best, self._last_number])
 
     def _checkpoint(self, infos: dict[str, Any] | None = None) -> dict[str, Any]:
         return {

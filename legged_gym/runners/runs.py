@@ -17,9 +17,13 @@ from legged_gym.common.paths import git, git_revision, log_folder, plain_file, r
 from legged_gym.common.yaml_text import dump_yaml, read_yaml
 
 if TYPE_CHECKING:
+    from rsl_rl.runners import OnPolicyRunner
+
     from legged_gym.envs.base.base_config import BaseConfig
 
 CONFIG_FILE = "config.yaml"
+NEWEST = (None, "", -1, "-1")
+"""What stands for the newest run, as in legged_gym."""
 SHIPPED = "shipped"
 """What stands for the policy that comes with the project, in place of a run's name."""
 SHIPPED_CHECKPOINT = "model.pt"
@@ -56,32 +60,31 @@ def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> 
         checkpoint = numbers[-1]
     if checkpoint not in numbers:
         raise UserError(f"no checkpoint {checkpoint} in '{run}': there are {', '.join(map(str, numbers))}")
-    return os.path.join(run, f"model_{checkpoint}.pt")
+    return checkpoint_path(run, checkpoint)
 
 
 def find_run(root: str, load_run: str | int = "") -> str:
     """Find a run's folder; arguments and errors as in :func:`get_load_path`."""
-    runs = sorted(os.listdir(root)) if os.path.isdir(root) else []
-    if load_run in {"", -1, "-1"}:
-        stamped = [name for name in runs if _RUN_NAME.match(name) and list_checkpoints(os.path.join(root, name))]
-        if not stamped:
+    if load_run in NEWEST:
+        runs = finished_runs(root)
+        if not runs:
             raise UserError(f"no run with a checkpoint in '{root}': train first, or name the run with --load_run")
-        return os.path.join(root, stamped[-1])
+        return os.path.join(root, runs[-1])
     for folder in (os.path.join(root, str(load_run)), str(load_run)):
         if os.path.isdir(folder):
             return folder
     # Who asks for what was shipped gets here where there is none, or only a run will do.
-    valid = runs if load_run == SHIPPED else [*runs, SHIPPED]
+    valid = [*_names(root), *([] if load_run == SHIPPED else [SHIPPED])]
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), valid)}")
 
 
-def has_runs(root: str) -> bool:
-    """Return whether a folder holds a run with a checkpoint."""
-    try:
-        find_run(root)
-    except UserError:
-        return False
-    return True
+def finished_runs(root: str) -> list[str]:
+    """Return the names of the runs in a folder that have a checkpoint, the newest last."""
+    return [name for name in _names(root) if _RUN_NAME.match(name) and list_checkpoints(os.path.join(root, name))]
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def shipped_policy(task: str) -> str | None:
@@ -171,6 +174,11 @@ def _read_config(path: str) -> dict[str, Any]:
     return saved
 
 
+def iterations_done(runner: OnPolicyRunner) -> int:
+    """Return how many iterations a runner has done; rsl_rl's own counts the one it is in, ours those that are done."""
+    return getattr(runner, "completed_iterations", runner.current_learning_iteration)
+
+
 def newest_whole_checkpoint(folder: str) -> str:
     """Return a run's newest checkpoint that can be read, having said which can't and put them aside."""
     path = get_load_path("", folder)
@@ -186,7 +194,7 @@ def newest_whole_checkpoint(folder: str) -> str:
             if not older:
                 raise
             os.replace(path, f"{path}.damaged")
-            path = os.path.join(folder, f"model_{older[-1]}.pt")
+            path = checkpoint_path(folder, older[-1])
             print(f"{error}; it is called model_{number}.pt.damaged now, and {relative(path)} is taken", flush=True)
 
 
@@ -201,13 +209,17 @@ def drop_old_checkpoints(folder: str, keep: int, others: Collection[int]) -> Non
     """Remove all of a run's checkpoints but the last ``keep`` and those with the numbers ``others``."""
     for number in list_checkpoints(folder)[:-keep]:
         if number not in others:
-            os.unlink(os.path.join(folder, f"model_{number}.pt"))
+            os.unlink(checkpoint_path(folder, number))
 
 
 def list_checkpoints(folder: str) -> list[int]:
     """List a run's checkpoints by the number in their names, rising."""
-    matches = (_CHECKPOINT.match(name) for name in os.listdir(folder)) if os.path.isdir(folder) else ()
-    return sorted(int(match.group(1)) for match in matches if match)
+    return sorted(number for name in _names(folder) if (number := checkpoint_number(name)) is not None)
+
+
+def checkpoint_path(folder: str, number: int) -> str:
+    """Return where a run's checkpoint with this number lies."""
+    return os.path.join(folder, f"model_{number}.pt")
 
 
 def checkpoint_number(path: str) -> int | None:

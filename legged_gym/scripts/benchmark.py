@@ -71,8 +71,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("the benchmark measures one process: for several, train.py under torchrun prints the speed")
     choose_backend(args)
     if args.policy:
-        root = runners.runs.experiment_root(envs.task_registry.get_cfgs(args.task)[1].runner.experiment_name)
-        args.policy = policies.finder.find_checkpoint(args.policy, args.task, root).path
+        args.policy = policies.finder.find_checkpoint(args.policy, args.task, cli.exporting.root_of(args)).path
     sizes = args.sizes or [runners.config.default_num_envs(envs.task_registry.get_cfgs(args.task)[0], args.sim_device)]
     results: list[dict[str, Any]] = []
     # Before the measurements, so that a mistyped path is found in time.

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from legged_gym import cli, policies, this_robot
-from legged_gym.cli.arguments import add_policy_argument, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import LOG, add_policy_argument, get_args, make_task_parser, run_main
 
 _DESCRIPTION = """\
 Check from a log of a new robot's first motion whether it is wired correctly: order, sign, scale and zero of the joints,
@@ -46,7 +46,7 @@ def main() -> None:
     """Read the command line and check."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    add("log", metavar="LOG", help=LOG)
     add("--standing", action="store_true", help="the robot stood or walked (default: it hung)")
     add("--tilted", action="store_true", help="the stand was tilted on purpose")
     add_policy_argument(parser, "--policy", "check this policy's input, too")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from legged_gym import cli, envs, evaluation, policies, render, runners, this_robot
+from legged_gym import cli, envs, evaluation, policies, render, this_robot
 from legged_gym.cli import types
 from legged_gym.cli.arguments import (
     add_log_arguments,
@@ -24,7 +24,7 @@ from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.envs.base.overrides import update_cfg_from_args
-from legged_gym.evaluation.scenarios import GRID, SCENARIOS, Scenario, select_scenarios
+from legged_gym.evaluation.scenarios import GRID, SCENARIOS, Scenario, fixed, select_scenarios
 from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
     robot, late = this_robot.robot_file.read_robot(args.robot, args.task), (0.0, 0.0)
     if robot.delay is not None:
         late = this_robot.robot_file.simulated_delay(robot, envs.task_registry.get_cfgs(args.task)[0])
-    load = (robot.payload[1],) * 2 if robot.payload is not None else (0.0, 0.0)
+    load = fixed(robot.payload[1]) if robot.payload is not None else (0.0, 0.0)
     this = tuple(
         Scenario(name, f"this robot and its delay{what}", GRID, action_delay=late, push=push, payload=load)
         for name, what, push in (("this_robot", "", 0.0), ("this_robot_pushed", ", pushed by 0.6 m/s every 2 s", 0.6))
@@ -157,8 +157,7 @@ def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
 def _load_policies(args: argparse.Namespace) -> list[Policy]:
     if len(args.policies) > _MOST_POLICIES:
         raise UserError(f"at most {_MOST_POLICIES} policies at once, got {len(args.policies)}")
-    _, train_cfg = envs.task_registry.get_cfgs(args.task)
-    root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    root = cli.exporting.root_of(args)
     specs: list[str | None] = [spec for spec in args.policies if not spec.endswith(".json")]
     sources = [policies.finder.find_policy(spec, args.task, root) for spec in specs or [None]]
     names = [source.name for source in sources]
@@ -186,7 +185,7 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
             this_robot.robot_file.apply_robot(robot, cfg, likeliest=True)
         _, train_cfg = envs.task_registry.get_cfgs(args.task)
         training = train_cfg.to_dict()
-        update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides))
+        update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides, sim=args.sim))
         if train_cfg.to_dict() != training:
             raise UserError("--set can only change the environment here, not the training")
 

@@ -34,7 +34,7 @@ def export(args: argparse.Namespace) -> None:
         deploy.web.check_page_path(args.web)
     trained = policies.trained.load_trained(cli.job.resolve_policy(args))
     try:
-        folder = args.output or os.path.join(trained.results, "exported")
+        folder = args.output or os.path.join(trained.results, policies.finder.EXPORTED)
         # A robot must not get half of a policy.
         with signals.deferred():
             files = policies.export.export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from legged_gym import this_robot
 from legged_gym.cli import types
-from legged_gym.cli.arguments import add_robot_argument, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import LOG, add_robot_argument, get_args, make_task_parser, run_main
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import check_writable, write_text
 from legged_gym.common.threads import available_cores
@@ -79,7 +79,7 @@ def _payload(args: argparse.Namespace, stand: Stand, logs: list[RobotLog]) -> No
 def main() -> None:
     """Read the command line and identify."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
-    parser.add_argument("logs", nargs="+", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    parser.add_argument("logs", nargs="+", metavar="LOG", help=LOG)
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
     add_robot_argument(parser, "its joints are known; find the payload from a walk")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from legged_gym import cli, evaluation, policies, render, viewers
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_parser, run_main
-from legged_gym.common.errors import VideoUnavailableError
 from legged_gym.common.paths import relative
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def play(args: argparse.Namespace) -> None:
         robots = _film_robots(trained, args)
         session = viewers.session.PlaySession(trained)
         if args.command is not None:
-            session.drive_everyone(args.command)
+            session.drive(args.command, everyone=True)
         tally = evaluation.tally.Tally(trained.env)
         recorder = _run(session, args, robots, _STEPS, tally)
         _report(trained, tally, recorder)
@@ -83,9 +82,8 @@ def _replay(args: argparse.Namespace) -> None:
 def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
     """Return the robots that are recorded, the followed one first; those of a film start together."""
     env = trained.env
-    robots = render.drawing.nearest_robots(
-        env, render.drawing.followed_robot(env), args.video_robots if args.video else 1
-    )
+    count = args.video_robots if args.video else 1
+    robots = render.drawing.nearest_robots(env, render.drawing.followed_robot(env), count)
     if args.video:
         env.ground.share_tile(robots)
     return robots
@@ -125,11 +123,7 @@ def _film(session: PlaySession | ReplaySession, args: argparse.Namespace, record
     scene = render.film.Scene(
         f"{os.path.basename(run)}, {checkpoint}", recorder.rollout(), evaluation.recorder.stage_of(session.env)
     )
-    try:
-        render.film.write_film([scene], args.video, render.film.PLAY)
-        print(f"video      {relative(args.video)}")
-    except VideoUnavailableError as error:
-        print(f"no video: {error}")
+    render.film.film([scene], args.video, render.film.PLAY)
 
 
 def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
@@ -141,10 +135,8 @@ def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
     width = max(map(len, metrics))
     for name, value in metrics.items():
         print(f"  {name:<{width}} {value:8.3f}")
-    feet = [env.body_names[i] for i in env.feet_indices.tolist()]
-    for path in evaluation.plots.plot_rollout(
-        recorder.rollout(), env.dof_names, feet, os.path.join(trained.results, "play")
-    ):
+    folder = os.path.join(trained.results, "play")
+    for path in evaluation.plots.plot_rollout(recorder.rollout(), env.dof_names, env.foot_names, folder):
         print(f"plot       {relative(path)}")
 
 
@@ -155,9 +147,8 @@ def _export(trained: Trained, args: argparse.Namespace) -> None:
     elif args.overrides:
         print("not exported, because --set changed what the run was trained with: use export.py")
     else:
-        for path in policies.export.export_policy(
-            trained.runner, trained.env, os.path.join(trained.run, "exported")
-        ).values():
+        folder = os.path.join(trained.run, policies.finder.EXPORTED)
+        for path in policies.export.export_policy(trained.runner, trained.env, folder).values():
             print(f"exported   {relative(str(path))}")
 
 

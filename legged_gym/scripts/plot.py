@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from legged_gym import envs, evaluation, runners
+from legged_gym import cli, evaluation, runners
 from legged_gym.cli.arguments import add_log_arguments, get_args, make_task_parser, run_main
 from legged_gym.common.paths import relative
 
@@ -23,8 +23,7 @@ def plot(args: argparse.Namespace) -> None:
     Raises:
         UserError: No such run, or a picture that can't be written.
     """
-    _, train_cfg = envs.task_registry.get_cfgs(args.task)
-    root = runners.runs.experiment_root(args.experiment_name or train_cfg.runner.experiment_name, args.log_root)
+    root = cli.exporting.root_of(args)
     run = runners.runs.find_run(root, args.load_run or "")
     path = args.output or os.path.join(run, "curves.png")
     evaluation.curves.plot_curves(run, path, args.title, [runners.runs.find_run(root, other) for other in args.compare])

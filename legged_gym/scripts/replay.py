@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from legged_gym import evaluation, render, this_robot, viewers
-from legged_gym.cli.arguments import add_robot_argument, add_viewer_arguments, get_args, make_task_parser, run_main
+from legged_gym.cli.arguments import LOG, add_robot_argument, add_viewer_arguments, get_args, make_task_parser, run_main
 
 if TYPE_CHECKING:
     from legged_gym.viewers.replay import RecordedSession
@@ -64,8 +64,7 @@ def _show(args: argparse.Namespace, session: RecordedSession) -> None:
         title = "left: the log, right: the simulation"
         stage = evaluation.recorder.stage_of(env)
         scene = render.film.Scene(title, recorder.rollout(), stage, explained=False)
-        render.film.write_film([scene], args.video, dataclasses.replace(render.film.PLAY, distance=0.6))
-        print(f"video      {args.video}")
+        render.film.film([scene], args.video, dataclasses.replace(render.film.PLAY, distance=0.6))
     finally:
         env.close()
 
@@ -74,7 +73,7 @@ def main() -> None:
     """Read the command line and show the log."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
-    add("log", metavar="LOG", help=".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)")
+    add("log", metavar="LOG", help=LOG)
     add_robot_argument(parser, "the simulated robot (default: the task's nominal one)")
     add("--out", metavar="FILE.png", help="the plot (default: beside the log)")
     add("--video", metavar="FILE.mp4", help="film both, the log on the left, and show nothing else")

@@ -23,6 +23,7 @@ from legged_gym.cli.arguments import (
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.common.threads import available_cores
+from legged_gym.evaluation.scenarios import fixed
 
 if TYPE_CHECKING:
     from legged_gym.deploy.session import Session
@@ -52,40 +53,30 @@ class _Condition(NamedTuple):
     """An argument that makes a drive harder."""
 
     scenario_field: str
-    convert: Callable[[Any], Any]
-    """From the argument's value to that of the scenario's field."""
     metavar: str
     help: str
-    kind: Callable[[str], Any] = types.non_negative
-
-
-def _fixed(value: float) -> tuple[float, float]:
-    return value, value
+    kind: Callable[[str], Any]
+    convert: Callable[[Any], Any] = lambda value: value
+    """From the argument's value to that of the scenario's field."""
 
 
 def _milliseconds(value: float) -> tuple[float, float]:
-    return 1e-3 * value, 1e-3 * value
-
-
-def _itself(value: float) -> float:
-    return value
+    return fixed(1e-3 * value)
 
 
 _CONDITIONS = {
-    "friction": _Condition("friction", _fixed, "F", "friction of the ground (default: 1)", types.friction),
-    "payload": _Condition("payload", _fixed, "KG", "mass added to the base", types.mass),
-    "ground": _Condition("terrains", lambda name: (name,), "NAME", "rough_2cm, stairs_up, … (default: plane)", str),
-    "push": _Condition("push", _itself, "M/S", "each push changes the base's velocity by this, in any direction",
-                       types.speed),
-    "push_interval": _Condition("push_interval", _itself, "S", "time between pushes (default: 2)", types.seconds),
-    "action_delay": _Condition("action_delay", _milliseconds, "MS", "delay of the actions", types.milliseconds),
-    "observation_delay": _Condition("observation_delay", _milliseconds, "MS", "delay of the sensors",
-                                    types.milliseconds),
-    "noise": _Condition("noise", _itself, "X", "sensor noise, times training's (default: 0)", types.multiplier),
-    "kp": _Condition("p_gain", _fixed, "X", "factor of the motors' true P gains", types.multiplier),
-    "kd": _Condition("d_gain", _fixed, "X", "factor of the motors' true D gains", types.multiplier),
-    "zero_offset": _Condition("zero_offset", _itself, "RAD", "largest error of the joints' zeros",
-                              types.zero_offset),
+    "friction": _Condition("friction", "F", "friction of the ground (default: 1)", types.friction, fixed),
+    "payload": _Condition("payload", "KG", "mass added to the base", types.mass, fixed),
+    "ground": _Condition("terrains", "NAME", "rough_2cm, stairs_up, … (default: plane)", str, lambda name: (name,)),
+    "push": _Condition("push", "M/S", "each push changes the base's velocity by this, in any direction", types.speed),
+    "push_interval": _Condition("push_interval", "S", "time between pushes (default: 2)", types.seconds),
+    "action_delay": _Condition("action_delay", "MS", "delay of the actions", types.milliseconds, _milliseconds),
+    "observation_delay": _Condition("observation_delay", "MS", "delay of the sensors", types.milliseconds,
+                                    _milliseconds),
+    "noise": _Condition("noise", "X", "sensor noise, times training's (default: 0)", types.multiplier),
+    "kp": _Condition("p_gain", "X", "factor of the motors' true P gains", types.multiplier, fixed),
+    "kd": _Condition("d_gain", "X", "factor of the motors' true D gains", types.multiplier, fixed),
+    "zero_offset": _Condition("zero_offset", "RAD", "largest error of the joints' zeros", types.zero_offset),
 }  # fmt: skip
 """A drive's; the scenarios of evaluate.py have their own."""
 
@@ -161,7 +152,7 @@ def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
     if args.drive:
         plan = deploy.drive.read_drive(args.drive)
     elif command != (None, None, None):
-        plan = deploy.drive.steady_drive((args.vx or 0.0, args.vy or 0.0, args.yaw or 0.0))
+        plan = ((0.0, (args.vx or 0.0, args.vy or 0.0, args.yaw or 0.0)),)
     else:
         plan = deploy.drive.DEFAULT_DRIVE
     seconds = deploy.drive.drive_seconds(plan) if args.seconds is None else args.seconds

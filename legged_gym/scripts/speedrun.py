@@ -59,21 +59,13 @@ def main() -> None:
     add = parser.add_argument
     add("--seeds", type=types.seed, nargs="+", default=[1], metavar="N", help="one training each (default: 1)")
     add("--every", type=types.positive, default=25, metavar="N", help="iterations between evaluations (default: 25)")
-    add(
-        "--minutes",
-        type=types.non_negative,
-        default=30.0,
-        metavar="M",
-        help="give up on a seed after this time (default: 30)",
-    )
+    add("--minutes", type=types.seconds, default=30.0, metavar="M", help="give up on a seed after this (default: 30)")
     add("--recipe", metavar="TASK", help="task to train; --task judges (default: the same, on a CPU its quick one)")
     add("--num_envs", type=types.positive, metavar="N", help="how many robots (default: the task's)")
     add("--sim", metavar="NAME", help="simulator of the training (default: as train.py chooses)")
     add("--markdown", action="store_true", help="print the table as Markdown")
     add_set_argument(parser)
     args = get_args(parser=parser)
-    if not 0.0 < args.minutes < float("inf"):
-        raise UserError(f"--minutes must be above 0, got {args.minutes}")
     quick = RECIPES.get(args.task, args.task) if resolve_device(None) == "cpu" else args.task
     args.recipe = args.recipe or quick
     for task in (args.task, args.recipe):

@@ -61,8 +61,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     env = job.make_env()
     try:
         runner = job.make_runner(env, job.root)
-        # rsl_rl's own runner counts the iteration it is in, ours those that are done.
-        done = getattr(runner, "completed_iterations", runner.current_learning_iteration)
+        done = runners.runs.iterations_done(runner)
         total, folder = job.train_cfg.runner.max_iterations, str(runner.logger.log_dir)
         page = None
         try:

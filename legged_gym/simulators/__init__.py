@@ -18,11 +18,16 @@ SIMULATORS = {
 }
 """Where each back-end lives. A new one is a file and a line here."""
 
-ON_GPU = ("warp",)
-"""Those that run on a GPU unless the command line says otherwise."""
-
-ON_GPU_IF_ANY = ("isaacgym",)
-"""Those that do so only where there is one."""
+PHYSX_ASSET = ("thickness", "linear_damping", "angular_damping", "max_linear_velocity", "max_angular_velocity")
+"""Settings of ``asset`` that Isaac Gym alone knows, by the same names."""
+_FOR_ISAACGYM = ("sim.physx.", *(f"asset.{name}" for name in PHYSX_ASSET))
+_FOR_GPU = ("sim.max_contacts", "sim.max_constraints", "sim.cuda_graph", "sim.compile_step")
+UNREAD = {
+    "mujoco": (*_FOR_ISAACGYM, *_FOR_GPU),
+    "warp": (*_FOR_ISAACGYM, "sim.num_threads"),
+    "isaacgym": (*_FOR_GPU, "sim.num_threads", "sim.solver_iterations", "sim.line_search_iterations"),
+}
+"""Settings, or beginnings of their names, that have no effect on a back-end."""
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
@@ -42,4 +47,4 @@ _CONTRACT = "legged_gym.simulators.simulator"
 # The scene alone needs no PyTorch.
 __getattr__ = lazy_attributes(__name__, dict.fromkeys(("Drive", "PhysicsParameters", "Simulator"), _CONTRACT))
 
-__all__ = ["ON_GPU", "ON_GPU_IF_ANY", "SIMULATORS", "Drive", "PhysicsParameters", "Simulator", "make_simulator"]
+__all__ = ["PHYSX_ASSET", "SIMULATORS", "UNREAD", "Drive", "PhysicsParameters", "Simulator", "make_simulator"]

@@ -8,14 +8,13 @@ import os
 
 from legged_gym.common.devices import DEFAULT_GPU, learning_device, missing_gpu
 from legged_gym.common.errors import UserError
-from legged_gym.simulators import ON_GPU, ON_GPU_IF_ANY
 
 DEFAULT_SIM = "mujoco"
 """The simulator that runs anywhere."""
 GPU_SIM = "warp"
 """The simulator for NVIDIA GPUs."""
 ISAACGYM_SIM = "isaacgym"
-"""NVIDIA's former simulator, which runs in a Python of its own."""
+"""NVIDIA's former simulator, which runs in a Python of its own, on a GPU only where there is one."""
 ISAACGYM_PYTHON = "ISAACGYM_PYTHON"
 """Environment variable that names this Python; ``--isaacgym_python`` sets it."""
 
@@ -66,11 +65,9 @@ def hand_on_isaacgym_python(args: argparse.Namespace, sim: str) -> None:
 
 
 def _simulation_device(sim: str) -> str:
-    if sim not in (*ON_GPU, *ON_GPU_IF_ANY):
+    if sim not in (GPU_SIM, ISAACGYM_SIM):
         return "cpu"
     missing = missing_gpu()
-    if missing and sim in ON_GPU_IF_ANY:
-        return "cpu"
-    if missing:
+    if missing and sim == GPU_SIM:
         raise UserError(f"--sim={sim} needs an NVIDIA GPU, but {missing}; --sim={DEFAULT_SIM} needs none")
-    return DEFAULT_GPU
+    return "cpu" if missing else DEFAULT_GPU

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 
 from legged_gym.common.errors import UserError
+from legged_gym.simulators import PHYSX_ASSET
 from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.isaacgym.kinematics import Kinematics
 from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
 from legged_gym.simulators.isaacgym.python import find_interpreter
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
-from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
+from legged_gym.simulators.simulator import CHECK_INTERVAL, Drive, PhysicsParameters, Simulator
 
-_CHECK_INTERVAL = 240
-"""Control steps between looks at what Isaac Gym prints."""
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
 """What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
 _PHYSX = (
@@ -26,10 +25,7 @@ _PHYSX = (
     "rest_offset", "bounce_threshold_velocity", "max_depenetration_velocity", "max_gpu_contact_pairs",
     "default_buffer_size_multiplier",
 )  # fmt: skip
-_ASSET = (
-    "density", "thickness", "linear_damping", "angular_damping", "max_linear_velocity", "max_angular_velocity",
-    "replace_cylinder_with_capsule",
-)  # fmt: skip
+_ASSET = ("density", "replace_cylinder_with_capsule", *PHYSX_ASSET)
 """Settings that Isaac Gym knows by the same names."""
 
 
@@ -137,7 +133,7 @@ class IsaacGymSimulator(Simulator):
     def check(self) -> None:
         """Pass on the first error that Isaac Gym printed; looks seldom; see :meth:`Simulator.check`."""
         self._unchecked += 1
-        if self._unchecked % _CHECK_INTERVAL == 0:
+        if self._unchecked % CHECK_INTERVAL == 0:
             complaint = self._link.complaint()
             if complaint:
                 warnings.warn(f"Isaac Gym printed: {complaint}", stacklevel=3)

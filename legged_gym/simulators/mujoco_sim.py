@@ -18,11 +18,7 @@ from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 
 _WXYZ = [3, 0, 1, 2]
 _XYZW = [1, 2, 3, 0]
-_RESETTING_WARNINGS = [
-    mujoco.mjtWarning.mjWARN_BADQPOS.value,
-    mujoco.mjtWarning.mjWARN_BADQVEL.value,
-    mujoco.mjtWarning.mjWARN_BADQACC.value,
-]
+_RESETTING_WARNINGS = [getattr(mujoco.mjtWarning, f"mjWARN_BAD{name}").value for name in ("QPOS", "QVEL", "QACC")]
 """After these MuJoCo replaces a robot's state."""
 _UNSTABLE = "The simulation is unstable"
 
@@ -125,8 +121,7 @@ class MujocoSimulator(Simulator):
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
         """Continue exactly; see :meth:`Simulator.load_state`."""
         self.batch.state[:] = state["integration"].numpy()
-        self._drive_damping[:] = state["damping"].numpy()
-        self.batch.expand("dof_damping")[:, self._dofs] = self._joint_damping + self._drive_damping
+        self.set_drive_damping(state["damping"])
         for name in self.STATES:
             getattr(self, name).copy_(state[name])
 

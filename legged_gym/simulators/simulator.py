@@ -13,6 +13,9 @@ import torch
 if TYPE_CHECKING:
     from legged_gym.simulators.mujoco_model import Scene
 
+CHECK_INTERVAL = 240
+"""Control steps between looks for what must not go unnoticed but would cost time in every step."""
+
 
 @dataclass
 class PhysicsParameters:

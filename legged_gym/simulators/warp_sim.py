@@ -10,8 +10,9 @@ import torch
 
 from legged_gym.common.console import tell_if_slow
 from legged_gym.common.errors import UserError
+from legged_gym.simulators.divergence import CAUSES
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
-from legged_gym.simulators.simulator import PhysicsParameters, Simulator
+from legged_gym.simulators.simulator import CHECK_INTERVAL, PhysicsParameters, Simulator
 
 try:
     import mujoco_warp as mjw
@@ -27,9 +28,6 @@ try:
     from legged_gym.simulators.warp.tree import TreeDynamics
 except ImportError as error:
     raise UserError(f"the warp simulator needs MuJoCo Warp ({error}): pip install -e '.[warp]'") from error
-
-_CHECK_INTERVAL = 240
-"""Control steps between looks for overflows."""
 
 _OVERFLOWS = (
     "contacts were lost because their buffer was full: raise config key 'sim.max_contacts' (now {contacts})",
@@ -172,7 +170,7 @@ class WarpSimulator(Simulator):
     def check(self) -> None:
         """Warn once about each kind of overflow; looks seldom and never waits; see :meth:`Simulator.check`."""
         self._unchecked += 1
-        if self._unchecked < _CHECK_INTERVAL:
+        if self._unchecked < CHECK_INTERVAL:
             return
         self._unchecked = 0
         # What was copied at the last look has long arrived.
@@ -261,10 +259,7 @@ class WarpSimulator(Simulator):
 
     def _replace_diverged(self) -> None:
         limits, data = self._limits, self._data
-        most = (
-            limits.max_linear_velocity, limits.max_angular_velocity, limits.max_joint_velocity,
-            limits.max_contact_force,
-        )  # fmt: skip
+        most = [getattr(limits, f"max_{cause}") for cause in CAUSES[1:]]
         states = [data.qpos, data.qvel, data.qacc, data.qacc_warmstart]
         states += [self.root_states, self.rigid_body_states, self.contact_forces]
         outputs = [self._blew_up, *states, self.diverged]

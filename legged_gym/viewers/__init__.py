@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from legged_gym.viewers import native, opening, replay, session, web_page
 
 
+MOST_ROBOTS = 16
+"""Robots that are shown at once: the chosen one and those that stood nearest when it was chosen."""
+
+
 class Viewer(Protocol):
     """Shows a session. All methods are called from the simulation's thread."""
 
@@ -30,4 +34,4 @@ class Viewer(Protocol):
 
 __getattr__ = lazy_attributes(__name__)
 
-__all__ = ["Viewer", "native", "opening", "replay", "session", "web_page"]
+__all__ = ["MOST_ROBOTS", "Viewer", "native", "opening", "replay", "session", "web_page"]

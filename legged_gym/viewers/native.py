@@ -18,6 +18,7 @@ import numpy as np
 from legged_gym.render.drawing import RobotDrawing, nearest_robots
 from legged_gym.render.film import velocities
 from legged_gym.render.velocities import Velocities
+from legged_gym.viewers import MOST_ROBOTS
 from legged_gym.viewers.actions import actions_of
 from legged_gym.viewers.gamepad import HELP, Gamepad
 from legged_gym.viewers.readings import Instruments
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _REACH = 20.0
 """Terrain further away than this is not drawn, m."""
-_ROBOTS = 16
-"""Robots drawn at most: the one shown and those that stood nearest when it was chosen."""
 _NAMED_KEYS = {32: "space", 257: "enter", 265: "I", 264: "K", 263: "J", 262: "L"}
 """Keys of GLFW that are no letters, and what they stand for: the arrows are the keys of the command."""
 _HELP_KEY = "H"
@@ -168,7 +167,7 @@ class NativeViewer:
         model.stat.center[:] = view.lookat
 
     def _robots(self, env: LeggedRobot) -> list[int]:
-        return nearest_robots(env, self._session.robot, _ROBOTS)
+        return nearest_robots(env, self._session.robot, MOST_ROBOTS)
 
     # --- keys, in the window's own thread --------------------------------------------------------------------------
 

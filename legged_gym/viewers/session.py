@@ -9,14 +9,17 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tensordict import TensorDict
 
 from legged_gym.common import signals
+from legged_gym.common.controller_rules import AXES
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_apply_yaw
+from legged_gym.render.drawing import followed_robot
+from legged_gym.runners.runs import checkpoint_path, iterations_done
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -53,7 +56,7 @@ class Session:
         """
         self.env = env
         self.estimator, self.estimator_device = estimator, estimator_device
-        self._robot = min(max(env.cfg.viewer.ref_env, 0), env.num_envs - 1)
+        self._robot = followed_robot(env)
         self.message = ""
         """What was last worth telling, one line."""
 
@@ -88,9 +91,7 @@ class TrainingSession(Session):
     @property
     def title(self) -> str:
         """What is shown, in a few words."""
-        # rsl_rl's own runner counts the iteration it is in, ours those that are done.
-        done = getattr(self._runner, "completed_iterations", self._runner.current_learning_iteration)
-        return f"training, iteration {done + 1}"
+        return f"training, iteration {iterations_done(self._runner) + 1}"
 
 
 @dataclass
@@ -113,14 +114,9 @@ class TimedSession(Session):
     Requests may come from any thread; they are carried out between two steps by :meth:`steps`.
     """
 
-    def __init__(
-        self,
-        env: LeggedRobot,
-        estimator: Callable[[TensorDict], torch.Tensor] | None = None,
-        estimator_device: str = "cpu",
-    ) -> None:
+    def __init__(self, *args: Any) -> None:
         """Start at the speed of real time; arguments as in :class:`Session`."""
-        super().__init__(env, estimator, estimator_device)
+        super().__init__(*args)
         self.paused = False
         self.speed = 1.0
         """Multiple of real time; ``inf`` is as fast as possible."""
@@ -229,29 +225,22 @@ class PlaySession(TimedSession):
     @property
     def command_ranges(self) -> list[tuple[float, float]]:
         """Least and greatest command to drive with, m/s, m/s, rad/s: the task's range, and zero."""
-        ranges = self.env.cfg.commands.ranges
-        bounds = (ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw)
+        bounds = (getattr(self.env.cfg.commands.ranges, axis) for axis in AXES)
         return [(min(low, 0.0), max(high, 0.0)) for low, high in bounds]
 
     # --- requests, from any thread -------------------------------------------------------------------------------
 
-    def drive(self, command: Sequence[float]) -> None:
-        """Hold a command from now on.
+    def drive(self, command: Sequence[float], everyone: bool = False) -> None:
+        """Hold a command from now on; with ``everyone`` all robots do, whoever :attr:`everyone` means.
 
         Args:
             command: Forward and lateral velocity, m/s, and yaw rate, rad/s, (3,).
+            everyone: Whether it is for all robots.
         """
         vx, vy, yaw_rate = (float(value) for value in command)
         self.held_command = (vx, vy, yaw_rate)
         wanted = torch.tensor(self.held_command)
-        self._request(lambda: self.env.hold_command(self._meant(), wanted))
-
-    def drive_everyone(self, command: Sequence[float]) -> None:
-        """Hold a command for all robots, whoever :attr:`everyone` means."""
-        vx, vy, yaw_rate = (float(value) for value in command)
-        self.held_command = (vx, vy, yaw_rate)
-        wanted, robots = torch.tensor(self.held_command), torch.arange(self.env.num_envs, device=self.env.device)
-        self._request(lambda: self.env.hold_command(robots, wanted))
+        self._request(lambda: self.env.hold_command(self._meant(everyone), wanted))
 
     def nudge(self, change: Sequence[float]) -> None:
         """Change the held, or else the present, command by m/s, m/s, rad/s, (3,), within the range of the task's."""
@@ -313,9 +302,9 @@ class PlaySession(TimedSession):
 
     # --- how requests are carried out ----------------------------------------------------------------------------
 
-    def _meant(self) -> torch.Tensor:
+    def _meant(self, everyone: bool = False) -> torch.Tensor:
         """Return the indices of the robots that a request is meant for, (n,)."""
-        if self.everyone:
+        if everyone or self.everyone:
             return torch.arange(self.env.num_envs, device=self.env.device)
         return torch.tensor([self._robot], device=self.env.device)
 
@@ -325,18 +314,14 @@ class PlaySession(TimedSession):
     def _restart(self, robots: torch.Tensor) -> None:
         """Start new episodes of robots, indices (n,), of which a recurrent policy forgets the old ones."""
         self.env.reset_idx(robots)
-        restarted = torch.zeros_like(self.env.reset_buf)
-        restarted[robots] = True
-        self._policy.reset(restarted.to(self.trained.runner.device))
+        self._policy.reset(self.env._mask(robots).to(self.trained.runner.device))
 
     def _push(self, change: torch.Tensor) -> None:
         env, robots = self.env, self._meant()
         velocity = env.root_states[:, 7:13].clone()
         turned = quat_apply_yaw(env.root_states[robots, 3:7], change.to(velocity).expand(len(robots), 3))
         velocity[robots, :3] += turned
-        mask = torch.zeros_like(env.reset_buf)
-        mask[robots] = True
-        env.sim.set_root_velocity(mask, velocity)
+        env.sim.set_root_velocity(env._mask(robots), velocity)
 
     def _set_terrain_level(self, level: int) -> None:
         env, robots = self.env, self._meant()
@@ -349,7 +334,7 @@ class PlaySession(TimedSession):
         self._restart(robots)
 
     def _switch_checkpoint(self, number: int) -> None:
-        path = os.path.join(self.trained.run, f"model_{number}.pt")
+        path = checkpoint_path(self.trained.run, number)
         try:
             self.trained.runner.load(path, {"actor": True, "critic": True, "iteration": True})
         except UserError as error:

@@ -10,15 +10,14 @@ import torch
 import viser
 
 from legged_gym.evaluation.rollout import Rollout
-from legged_gym.viewers import meshes
+from legged_gym.render.drawing import nearest_robots
+from legged_gym.viewers import MOST_ROBOTS, meshes
 
 if TYPE_CHECKING:
     from legged_gym.viewers.session import Session
 
 COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR = (34, 139, 230), (47, 158, 68), (240, 140, 0)
 """Of arrows and curves alike."""
-MOST_ROBOTS = 16
-"""Robots that are shown at once."""
 _FORCE_COLOUR = (224, 49, 49)
 _WORLD = "/world"
 BASE = f"{_WORLD}/base"
@@ -175,9 +174,7 @@ class WebScene:
         elif self._rows_around != robot:
             # Chosen anew only with another robot, so that nobody comes and goes.
             self._rows_around = robot
-            distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
-            distance[robot] = -1.0
-            self._rows = distance.topk(min(MOST_ROBOTS, env.num_envs), largest=False).indices
+            self._rows = torch.tensor(nearest_robots(env, robot, MOST_ROBOTS), device=env.device)
         return self._rows
 
     def _move_world(self, base: np.ndarray) -> None:

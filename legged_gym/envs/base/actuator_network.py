@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import torch
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.simulators.mujoco_model import asset_path
 
 _KEY = "control.actuator_network"
 
@@ -28,11 +27,9 @@ class ActuatorNetwork:
     """
 
     def __init__(self, file: str, num_envs: int, num_dof: int, device: str) -> None:
-        """Load the network from ``control.actuator_network``; ``ConfigError`` if there is none."""
+        """Load the network from ``control.actuator_network``; ``UserError`` if there is none."""
         self._file, self._shape = file, (num_envs, num_dof)
-        path = file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR)
-        if not Path(path).is_file():
-            raise ConfigError(f"config key '{_KEY}': no file at '{path}'")
+        path = asset_path(file, _KEY, "file")
         try:
             self._network = torch.jit.load(path, map_location=device).eval()
         except RuntimeError as error:

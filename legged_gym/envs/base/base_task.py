@@ -317,7 +317,7 @@ class BaseTask(VecEnv):
         """Find the method of every reward with a scale, and declare what is logged."""
         self._reward_sum = RewardSum(self, self.reward_scales, self.dt, self.cfg.rewards.only_positive_rewards)
         self.reward_names, self.reward_functions = self._reward_sum.names, self._reward_sum.functions
-        self.reward_scales = self._reward_sum.step_scales()
+        self.reward_scales = dict(self._reward_sum.given)
         judged = self.cfg.commands.curriculum and "update_command_curriculum" not in self._overridden
         if judged and "tracking_lin_vel" not in self.reward_names:
             raise ConfigError(

@@ -16,6 +16,8 @@ from legged_gym.simulators import PhysicsParameters, Simulator
 _JOINT_DYNAMICS = {"joint_friction": "dry_friction", "joint_damping": "viscous_friction", "joint_armature": "armature"}
 """What :class:`PhysicsParameters` holds of the joints, and the settings of ``motors`` that take its place."""
 
+_MULTIPLIERS = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
+
 
 class DomainRand:
     """Holds each robot's randomised values.
@@ -41,9 +43,8 @@ class DomainRand:
         self.latency = Latency(cfg, num_envs, num_dof, cfg.control.decimation * cfg.sim.dt, device)
         self.physics = self._draw_physics(cfg, sim)
         self.base_mass = base_mass + self.physics.added_mass
-        self.stiffness_multiplier = torch.ones(num_envs, num_dof, device=device)
-        self.damping_multiplier = torch.ones(num_envs, num_dof, device=device)
-        self.torque_multiplier = torch.ones(num_envs, num_dof, device=device)
+        ones = torch.ones(num_envs, num_dof, device=device)
+        self.stiffness_multiplier, self.damping_multiplier, self.torque_multiplier = (ones.clone() for _ in range(3))
         self.joint_offset = torch.zeros(num_envs, num_dof, device=device)
         self._drawn = torch.zeros(num_envs, dtype=torch.bool, device=device)
         self.action_delay = torch.zeros(num_envs, device=device)
@@ -64,10 +65,8 @@ class DomainRand:
 
     def _redraw_drives(self, mask: torch.Tensor) -> None:
         cfg = self.cfg
-        if cfg.randomize_gains:
-            self._redraw(self.stiffness_multiplier, cfg.stiffness_multiplier_range, mask)
-            self._redraw(self.damping_multiplier, cfg.damping_multiplier_range, mask)
-            self._redraw(self.torque_multiplier, cfg.torque_multiplier_range, mask)
+        for name in _MULTIPLIERS if cfg.randomize_gains else ():
+            self._redraw(getattr(self, name), getattr(cfg, f"{name}_range"), mask)
         if cfg.randomize_joint_offset:
             self._redraw(self.joint_offset, cfg.joint_offset_range, mask)
         for name, values in (("strength", self.torque_multiplier), ("zero_offset", self.joint_offset)):
@@ -86,13 +85,12 @@ class DomainRand:
 
     def privileged_terms(self) -> list[ObsTerm]:
         """Declare all randomised values as the critic sees them, 8 + 4 D components; of joint dynamics the first's."""
-        multipliers = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
         return [
             ObsTerm("friction", lambda: self.physics.friction.unsqueeze(1), mirror="same"),
             ObsTerm("base_mass", lambda: self.base_mass.unsqueeze(1) / 20.0, mirror="same"),
             ObsTerm("added_com", lambda: self.physics.added_com, mirror="vector"),
             *[ObsTerm(name, partial(self._of_first_joint, name), mirror="same") for name in _JOINT_DYNAMICS],
-            *[ObsTerm(name, partial(getattr, self, name), mirror="joint_sizes") for name in multipliers],
+            *[ObsTerm(name, partial(getattr, self, name), mirror="joint_sizes") for name in _MULTIPLIERS],
             ObsTerm("joint_offset", lambda: self.joint_offset, mirror="joints"),
         ]
 

@@ -43,9 +43,8 @@ class Ground:
         self._origin = torch.tensor(terrain.origin[:2], dtype=torch.float32, device=device)
         self._size = (torch.tensor(self._heights.shape, device=device) - 1) * cfg.terrain.horizontal_scale
         self.tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
-        highest = min(cfg.terrain.max_init_terrain_level, cfg.terrain.num_rows - 1)
-        if not cfg.terrain.curriculum:
-            highest = cfg.terrain.num_rows - 1
+        most = cfg.terrain.num_rows - 1
+        highest = min(cfg.terrain.max_init_terrain_level, most) if cfg.terrain.curriculum else most
         self.levels = torch.randint(0, highest + 1, (num_envs,), device=device)
         self.types = torch.arange(num_envs, device=device) * cfg.terrain.num_cols // num_envs
         self.env_origins = self.tile_origins[self.levels, self.types]
@@ -105,7 +104,7 @@ class Ground:
         if self.has_terrain:
             for tile in (self.levels, self.types):
                 tile[robots] = tile[robots[0]].clone()
-            self.env_origins.copy_(self.tile_origins[self.levels, self.types])
+            self.set_levels(self.levels)
 
     def restore_levels(self, levels: torch.Tensor) -> None:
         """Take over levels of an earlier run, (M,); with another number of robots, draw from their distribution."""

@@ -39,13 +39,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         super().__init_subclass__(**kwargs)
         check_class(cls, LeggedRobot)
 
-    def __init__(
-        self,
-        cfg: LeggedRobotCfg,
-        sim_name: str = "mujoco",
-        sim_device: str = "cpu",
-        seed: int = 42,
-    ) -> None:
+    def __init__(self, cfg: LeggedRobotCfg, sim_name: str = "mujoco", sim_device: str = "cpu", seed: int = 42) -> None:
         """Create the simulation and reset all robots.
 
         Args:

@@ -21,8 +21,7 @@ class LeggedRobotObservations(BaseTask):
 
     def _prepare_observations(self) -> None:
         """Lay out the terms, which are evaluated once for that, and start with an empty history."""
-        noise_level = self.cfg.noise.noise_level
-        self.obs_layout = ObservationLayout(self._observation_terms(), self.device, noise_level)
+        self.obs_layout = ObservationLayout(self._observation_terms(), self.device, self.cfg.noise.noise_level)
         self._privileged = ObservationLayout(self._privileged_terms(), self.device)
         terms = self._label_terms()
         self._labels = ObservationLayout(terms, self.device)

@@ -30,11 +30,7 @@ _TABLES = "mirror_tables"
 _GROUPS = "mirror_groups"
 """Attribute of a task: the names of the observation groups that can be mirrored."""
 
-_SIDES = {"left": "right", "l": "r"}
-_SIDES |= {right: left for left, right in _SIDES.items()}
-_SIDES |= {name.upper(): other.upper() for name, other in _SIDES.items()} | {
-    name.title(): other.title() for name, other in _SIDES.items()
-}
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = re.compile(r"^([FRfr])([LRlr])(?![a-zA-Z])|(?<![a-zA-Z])(left|right|Left|Right|LEFT|RIGHT|l|r|L|R)(?![a-z])")
 """A side in a joint's name: the second letter of FL, FR, RL and RR, a word, or a letter of its own."""
 
@@ -102,12 +98,14 @@ def _of_rule(env: LeggedRobot, rule: MirrorRule) -> Reflection:
     if rule in _SIGNS:
         return list(range(len(_SIGNS[rule]))), _SIGNS[rule]
     if rule == "heights":
-        return _heights(env)
-    if rule == "feet":
+        order = _heights(env)
+    elif rule == "feet":
         order = _other_sides(env.foot_names, "foot")
-        return order, [1.0] * len(order)
-    order, signs = _joints(env)
-    return order, signs if rule == "joints" else [1.0] * len(order)
+    else:
+        order, signs = _joints(env)
+        if rule == "joints":
+            return order, signs
+    return order, [1.0] * len(order)
 
 
 def _joints(env: LeggedRobot) -> Reflection:
@@ -120,13 +118,12 @@ def _joints(env: LeggedRobot) -> Reflection:
     return _other_sides(names, "joint"), joint_values(key, env.cfg.asset.mirrored_joints, names)
 
 
-def _heights(env: LeggedRobot) -> Reflection:
-    rows, columns = len(env.cfg.terrain.measured_points_x), len(env.cfg.terrain.measured_points_y)
+def _heights(env: LeggedRobot) -> list[int]:
     points = env.cfg.terrain.measured_points_y
+    rows, columns = len(env.cfg.terrain.measured_points_x), len(points)
     if any(abs(left + right) > 1e-6 for left, right in zip(points, reversed(points), strict=True)):
         raise UserError(f"config key 'terrain.measured_points_y' is not symmetric, which 'symmetry' needs: {points}")
-    order = [row * columns + columns - 1 - column for row in range(rows) for column in range(columns)]
-    return order, [1.0] * len(order)
+    return [row * columns + columns - 1 - column for row in range(rows) for column in range(columns)]
 
 
 def _other_sides(names: list[str], what: str) -> list[int]:
@@ -141,7 +138,10 @@ def _other_sides(names: list[str], what: str) -> list[int]:
 
 
 def _swap(found: re.Match[str]) -> str:
-    return _SIDES[found[3]] if found[3] else found[1] + _SIDES[found[2]]
+    """Return the other side, in capitals as the one that was found."""
+    side = found[3] or found[2]
+    other = _SIDES[side.lower()]
+    return (found[1] or "") + (other.upper() if side.isupper() else other.title() if side.istitle() else other)
 
 
 def _join(parts: list[Reflection]) -> Reflection:

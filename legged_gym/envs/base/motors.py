@@ -8,6 +8,7 @@ import torch
 
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+from legged_gym.envs.base.name_matching import joint_values
 
 _SCALES = {
     "armature": 100.0, "dry_friction": 10.0, "viscous_friction": 10.0, "backlash": 100.0, "stall_torque": 0.05,
@@ -22,16 +23,12 @@ class JointRanges:
     def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
         """Spread [lowest, highest] over the joints by parts of their names; a part that fits none is refused."""
         self.given = bool(parts)
-        for part in parts:
-            key = f"motors.{name}.{part}"
-            if not any(part in joint for joint in joint_names):
-                raise ConfigError(
-                    f"config key '{key}': no joint has that in its name; joints: {', '.join(joint_names)}"
-                )
-        found = [next((value for part, value in parts.items() if part in joint), None) for joint in joint_names]
-        self._named = torch.tensor([value is not None for value in found], device=device)
-        bounds = torch.tensor([value or [0.0, 0.0] for value in found], dtype=torch.float32, device=device)
-        self._low, self._high = bounds.unbind(1)
+        # The first part that fits counts here, and there the last.
+        ends = ({part: bounds[end] for part, bounds in reversed(parts.items())} for end in (0, 1))
+        values = [joint_values(f"motors.{name}", end, joint_names, missing=math.nan) for end in ends]
+        bounds = torch.tensor(values, dtype=torch.float32, device=device)
+        self._named = ~bounds[0].isnan()
+        self._low, self._high = bounds.nan_to_num()
 
     def draw(self, otherwise: torch.Tensor) -> torch.Tensor:
         """Return a value for each joint of each robot, (N, D): of joints that are not named, ``otherwise``'s."""

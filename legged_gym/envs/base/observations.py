@@ -80,19 +80,16 @@ class ObservationLayout:
             raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
         scales: list[float] = []
         noises: list[float] = []
-        sensed: list[float] = []
         for term, size in self.parts:
             scale = [term.scale] * size if isinstance(term.scale, int | float) else list(term.scale)
             if len(scale) != size:
                 raise ValueError(f"observation term '{term.name}' has size {size} but {len(scale)} scales")
             scales += scale
             noises += [noise_level * term.noise * abs(s) for s in scale]
-            sensed += [float(term.sensed)] * size
         self.scale_vec = torch.tensor(scales, device=device)
         self.noise_vec = torch.tensor(noises, device=device)
-        self.sensed_vec = torch.tensor(sensed, device=device)
-        imu = [float(term.imu) for term, size in self.parts for _ in range(size)]
-        self.imu_vec = torch.tensor(imu, device=device)
+        sensors = [(float(term.sensed), float(term.imu)) for term, size in self.parts for _ in range(size)]
+        self.sensed_vec, self.imu_vec = torch.tensor(sensors, device=device).T.contiguous()
 
     @property
     def slices(self) -> dict[str, slice]:

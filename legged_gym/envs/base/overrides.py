@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.admissible import shown
+from legged_gym.simulators import SIMULATORS, UNREAD
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_config import BaseConfig
 
-_ARGUMENTS = (
-    ("env", "env.num_envs", "num_envs"),
-    ("train", "seed", "seed"),
-    ("train", "runner.max_iterations", "max_iterations"),
-    ("train", "runner.experiment_name", "experiment_name"),
-    ("train", "runner.run_name", "run_name"),
-    ("train", "runner.resume", "resume"),
-    ("train", "runner.load_run", "load_run"),
-    ("train", "runner.checkpoint", "checkpoint"),
-    ("train", "runner.logger", "logger"),
-)
-"""Arguments that stand for a value of a configuration: which one, its key, the argument."""
+_OF_RUNNER = ("max_iterations", "experiment_name", "run_name", "resume", "load_run", "checkpoint", "logger")
+_ARGUMENTS = {
+    "num_envs": ("env", "env.num_envs"),
+    "seed": ("train", "seed"),
+    **{name: ("train", f"runner.{name}") for name in _OF_RUNNER},
+}
+"""Arguments that stand for a value of a configuration: which one, and its key."""
 
 
 def update_cfg_from_args(
@@ -35,17 +31,19 @@ def update_cfg_from_args(
     """Carry the command line's values into both configurations, in place, and return both; ``--set`` comes last.
 
     Raises:
-        UserError: An unknown key, or a value that does not fit; see :func:`validate`.
+        UserError: An unknown key, one that has no effect with ``args.sim``, or a value that does not fit.
     """
     configs = {"env": env_cfg, "train": train_cfg}
     told = {}
-    for owner, key, name in _ARGUMENTS:
+    for name, (owner, key) in _ARGUMENTS.items():
         value = getattr(args, name, None)
         if value is not None:
             configs[owner].set(key, value)
             told[owner, key] = str(value)
     for override in args.overrides:
         _apply_override(override, configs, told)
+    for _, key in (owned for owned in told if owned[0] == "env"):
+        _require_effect(key, getattr(args, "sim", None))
     validate(env_cfg, train_cfg)
     # So that a run's configuration says what it became.
     if train_cfg.to_dict().get("seed") == -1:
@@ -69,6 +67,14 @@ def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[tu
                     raise UserError(f"config key '{candidate}' is given twice, as {values}: give it once")
                 return
     raise UserError(f"unknown config key '{key}': {_near_keys(key, [k for group in keys.values() for k in group])}")
+
+
+def _require_effect(key: str, sim: str | None) -> None:
+    """Refuse a setting that the chosen simulator does not read."""
+    blind = [name for name, keys in UNREAD.items() if key.startswith(keys)]
+    if sim in blind:
+        readers = " or ".join(name for name in SIMULATORS if name not in blind)
+        raise UserError(f"config key '{key}' has no effect with --sim={sim}, only with {readers}")
 
 
 def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -97,41 +103,29 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
         cfg.check()
         values.update({section.key(name): value for section, name, value in cfg.walk()})
     _check_times(values)
-    _check_logger(values.get("runner.logger", "tensorboard"))
-    _check_batches(values)
+    name = values["runner.logger"].lower()
+    if name != "tensorboard" and importlib.util.find_spec(name) is None:
+        raise UserError(
+            f"config key 'runner.logger' is '{values['runner.logger']}', but the package '{name}' is not installed: "
+            f"pip install {name}"
+        )
+    # Each mini-batch needs a sample; a student's training has none.
+    batches = values.get("algorithm.num_mini_batches", 1)
+    samples = values["env.num_envs"] * values["runner.num_steps_per_env"]
+    if batches > samples:
+        raise UserError(
+            "config key 'algorithm.num_mini_batches' must be at most env.num_envs * runner.num_steps_per_env = "
+            f"{samples}, got {batches}"
+        )
 
 
 def _check_times(values: dict[str, Any]) -> None:
     """Refuse delays longer than a control step, as only one past step is kept, and episodes that are shorter."""
-    if not {"sim.dt", "control.decimation"} <= values.keys():
-        return
     step = values["control.decimation"] * values["sim.dt"]
     for key in ("domain_rand.action_delay_range", "domain_rand.observation_delay_range"):
-        latest = values.get(key, (0.0, 0.0))[1]
+        latest = values[key][1]
         if latest > step + 1e-9:
             raise UserError(f"config key '{key}' takes delays up to a control step, {step:g} s, got {latest:g} s")
-    seconds = values.get("env.episode_length_s", step)
+    seconds = values["env.episode_length_s"]
     if seconds < step - 1e-9:
         raise UserError(f"config key 'env.episode_length_s' takes a control step, {step:g} s, or more, got {seconds:g}")
-
-
-def _check_logger(logger: str) -> None:
-    """Find out before the training whether the package of a logging service is there."""
-    name = logger.lower()
-    if name != "tensorboard" and importlib.util.find_spec(name) is None:
-        raise UserError(
-            f"config key 'runner.logger' is '{logger}', but the package '{name}' is not installed: pip install {name}"
-        )
-
-
-def _check_batches(values: dict[str, Any]) -> None:
-    """Each mini-batch needs a sample."""
-    keys = ("env.num_envs", "runner.num_steps_per_env", "algorithm.num_mini_batches")
-    if not all(key in values for key in keys):
-        return
-    num_envs, num_steps, batches = (values[key] for key in keys)
-    if batches > num_envs * num_steps:
-        raise UserError(
-            f"config key 'algorithm.num_mini_batches' must be at most env.num_envs * runner.num_steps_per_env = "
-            f"{num_envs * num_steps}, got {batches}"
-        )

@@ -77,14 +77,13 @@ def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
 
 def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
     """Return what tells once, after a first step, of own settings that nobody read and no code of ``readers`` names."""
-    end: Callable[[], list[str]] | None = watch_reads(cfg)
+    watches = [watch_reads(cfg)]
 
     def after_step() -> None:
-        nonlocal end
-        if end is not None:
-            unread, end = [key for key in end() if key.rpartition(".")[2] not in _names_in_code(readers)], None
-            if unread and world().is_first:
-                print(f"warning: nothing read these settings: {', '.join(unread)}", file=sys.stderr)
+        found = watches.pop()() if watches else []
+        unread = [key for key in found if key.rpartition(".")[2] not in _names_in_code(readers)]
+        if unread and world().is_first:
+            print(f"warning: nothing read these settings: {', '.join(unread)}", file=sys.stderr)
 
     return after_step
 

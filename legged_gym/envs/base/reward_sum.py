@@ -28,18 +28,15 @@ class RewardSum:
         self._num_clippable = len(self.names) - ("termination" in self.names)
         functions = [getattr(task, f"_reward_{name}") for name in self.names]
         self.functions, self._last = functions[: self._num_clippable], functions[self._num_clippable :]
-        self._given = {name: scales[name] * dt for name in self.names}
+        self.given = {name: scales[name] * dt for name in self.names}
+        """Scales of a step, by name, as they were taken over last: legged_gym's ``reward_scales``."""
         self._scales = torch.tensor([scales[name] for name in self.names], device=task.device)
         self._dt, self._only_positive, self._num_envs = dt, only_positive, task.num_envs
 
-    def step_scales(self) -> dict[str, float]:
-        """Return the scales of a step, by name, as legged_gym's ``reward_scales``."""
-        return dict(self._given)
-
     def take_scales(self, scales: dict[str, float]) -> None:
-        """Take over what was changed in :meth:`step_scales`; a name that is missing counts nothing."""
-        if scales != self._given:
-            self._given = dict(scales)
+        """Take over what was changed in a copy of ``given``; a name that is missing counts nothing."""
+        if scales != self.given:
+            self.given = dict(scales)
             rates = [scales.get(name, 0.0) / self._dt for name in self.names]
             self._scales.copy_(torch.tensor(rates))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from legged_gym.common.controller_rules import apply_dead_band
+from legged_gym.common.controller_rules import AXES, apply_dead_band
 from legged_gym.common.rotations import quat_apply, wrap_to_pi
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
-_AXES = ("lin_vel_x", "lin_vel_y", "ang_vel_yaw")
 _WIDER = 0.5
 """Growth of a range at each step of the curriculum, m/s; legged_gym's."""
 
@@ -25,7 +24,7 @@ class VelocityCommands:
         columns = max(self.cfg.num_commands, 4 if self.cfg.heading_command else 3)
         self.values = torch.zeros(num_envs, columns, device=device)
         """Present commands, (N, 3 or more), changed in place."""
-        self._axes = (*_AXES, "heading") if self.cfg.heading_command else _AXES
+        self._axes = (*AXES, *(["heading"] if self.cfg.heading_command else []))
         self._given: list[list[float]] = []
         self._bounds = torch.zeros(len(self._axes), 2, device=device)
         self.take_ranges({axis: getattr(cfg.commands.ranges, axis) for axis in self._axes})
