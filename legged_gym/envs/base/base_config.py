@@ -89,7 +89,7 @@ class BaseConfig:
             self._require(str(name))
             old = self.__dict__[str(name)]
             if not isinstance(old, BaseConfig):
-                self.__dict__[name] = _replaced(self.key(name), self.annotation(name), old, "", value)
+                self.set(name, value)
             elif isinstance(value, dict):
                 old.update(value)
             else:

@@ -23,7 +23,6 @@ _SIGNS: dict[str, list[float]] = {
 }
 """Rules that leave components where they are."""
 
-_ACTIONS = "actions"
 _TABLES = "mirror_tables"
 """Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
 
@@ -51,7 +50,7 @@ def mirror(
         both = {name: _append(env, name, values) for name, values in groups.items() if values is not None}
         obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
     if actions is not None:
-        actions = _append(env, _ACTIONS, actions)
+        actions = _append(env, "actions", actions)
     return obs, actions
 
 
@@ -72,7 +71,7 @@ def _append(env: LeggedRobot, name: str, values: torch.Tensor) -> torch.Tensor:
 
 
 def _reflection(env: LeggedRobot, name: str) -> Reflection:
-    if name == _ACTIONS:
+    if name == "actions":
         return _joints(env)
     unknown = set(env.get_observations().keys()) - set(env.mirrored_groups())
     if unknown:
