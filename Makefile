@@ -59,6 +59,9 @@ build/demo/%.html: resources/policies/% $(wildcard legged_gym/deploy/web*) $(VEN
 	@mkdir -p build/demo
 	$(BIN)/python legged_gym/scripts/export.py --task=$* --load_run=shipped --output=build/demo/$* --web=$@
 
+resources/policies/%:
+	@echo "error: no policy of '$*' comes with the project: there are $(notdir $(wildcard resources/policies/*))" >&2; exit 2
+
 # Warp's kernels and torch.compile's are kept for the next start.
 warm: $(VENV)/.installed
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \

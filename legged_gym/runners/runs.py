@@ -74,7 +74,7 @@ def find_run(root: str, load_run: str | int = "") -> str:
         if os.path.isdir(folder):
             return folder
     # Who asks for what was shipped gets here where there is none, or only a run will do.
-    valid = [*_names(root), *([] if load_run == SHIPPED else [SHIPPED])]
+    valid = set(_names(root)) | (set() if load_run == SHIPPED else {SHIPPED})
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), valid)}")
 
 
