@@ -126,6 +126,7 @@ def test_joints_may_come_in_another_order() -> None:
     usual.place(np.array(POSE))
     np.testing.assert_array_equal(world.data.qpos, usual.data.qpos)
     np.testing.assert_array_equal(world.limit(np.full(10, 99.0)), usual.limit(np.full(10, 99.0))[::-1])
+    np.testing.assert_array_equal(world.dof_vel_limits, usual.dof_vel_limits[::-1])
 
 
 def test_robot_is_placed_as_asked_with_its_soles_just_above_the_ground() -> None:

@@ -255,6 +255,28 @@ def test_a_limp_is_not() -> None:
     assert figures["step_asymmetry"] == pytest.approx(30.0)
 
 
+def test_steps_are_as_long_as_they_are_ahead_whatever_the_heading() -> None:
+    walk = rollout(trials=1)
+    walk.base_quat[:] = leaning(yaw=0.5)
+    # 0.2 m ahead and 0.1 m to the left.
+    walk.foot_pos[:, 0, 0, :2] = [0.2 * math.cos(0.5) - 0.1 * math.sin(0.5), 0.2 * math.sin(0.5) + 0.1 * math.cos(0.5)]
+    np.testing.assert_allclose(motion.step_lengths(walk), np.broadcast_to([0.2, -0.2], (200, 1, 2)))
+
+
+def test_every_figure_is_of_its_own_axis() -> None:
+    robots = rollout()
+    robots.lin_vel[:], robots.yaw_rate[:] = [0.1, -0.2, 0.3], 0.4
+    robots.estimate[..., :3] = [0.2, 0.0, 0.8]
+    robots.base_quat[:] = leaning(pitch=0.1)
+    expected = {
+        "vx_rmse": 0.1, "vy_rmse": 0.2, "yaw_rmse": 0.4, "vx_bias": 0.1, "yaw_bias": 0.4, "vx_mean_error": 0.1,
+        "yaw_mean_error": 0.4, "estimator_vx": 0.1, "estimator_vy": 0.2, "estimator_vz": 0.5, "roll_mean": 0.0,
+        "roll_max": 0.0, "pitch_mean": math.degrees(0.1), "pitch_max": math.degrees(0.1),
+    }  # fmt: skip
+    figures = measure(robots)
+    assert {name: figures[name] for name in expected} == pytest.approx(expected)
+
+
 def test_turning_is_no_limp() -> None:
     walk = gait(slice(5, 20), slice(30, 35))
     walk.commands[..., 2] = 0.3

@@ -43,6 +43,19 @@ def test_scenarios_ask_for_what_the_task_knows(scenario: Scenario) -> None:
     assert scenario.friction[0] > 0.0 and scenario.push >= 0.0 and scenario.seconds > 1.0
 
 
+def test_a_scenario_does_what_its_name_says() -> None:
+    told = [scenario.name.rsplit("_", 1) for scenario in SCENARIOS if scenario.name[-1].isdigit()]
+    assert len(told) == 14
+    for name, figure in told:
+        value = getattr(BY_NAME[f"{name}_{figure}"], name)
+        assert value == (float(figure) if name in ("push", "noise") else (float(figure),) * 2)
+
+
+def test_trials_start_with_half_of_a_trainings_noise() -> None:
+    start = StartNoise.of_training([0.1, 0.2], velocity=0.3, orientation=0.4)
+    assert [*start.dof_pos.tolist(), start.velocity, start.tilt] == pytest.approx([0.05, 0.1, 0.15, 0.2])
+
+
 def test_names_are_their_own() -> None:
     assert len(BY_NAME) == len(SCENARIOS) == 29
     assert len(GRID) == len(set(GRID)) == 18
