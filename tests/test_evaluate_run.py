@@ -29,6 +29,7 @@ from legged_gym.evaluation.scenarios import SCENARIOS, Scenario, select_scenario
 from legged_gym.evaluation.task import EvaluationTask, evaluation_class
 from legged_gym.evaluation.trials import StartNoise, draw_trials
 from legged_gym.policies.finder import Observed, Policy, load_policy
+from legged_gym.render.film import sample_scene
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 SETTINGS = EvaluationSettings(trials=2, longest=0.6)
@@ -247,6 +248,8 @@ def test_a_sample_is_the_first_fall_or_the_quickest_walk() -> None:
     assert sample.fell and sample.trial == np.flatnonzero(rollout.rows < rollout.steps)[0]
     first, last = sample.strip
     assert last == motion.standing_rows(sample.rollout)[0] - 1 and 0 <= first < last
+    filmed = sample_scene("a policy", sample, 0.5).rows
+    assert filmed is not None and filmed.tolist() == list(range(last - 24, last + 1)), "the end, which is the fall"
     rollout = dataclasses.replace(rollout, rows=np.full(18, rollout.steps))
     rollout.base_quat[:] = [0.0, 0.0, 0.0, 1.0]
     sample = choose_sample(scenario, rollout, stage)

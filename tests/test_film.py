@@ -12,7 +12,7 @@ from conftest import QminiFactory, quiet, small_cfg
 from legged_gym.envs import Qmini
 from legged_gym.evaluation.recorder import Recorder, stage_of
 from legged_gym.render.captions import add_caption
-from legged_gym.render.drawing import RobotDrawing, nearest_robots
+from legged_gym.render.drawing import Arrow, RobotDrawing, nearest_robots
 from legged_gym.render.film import PLAY, Scene, pictures, velocities, write_film
 from legged_gym.render.velocities import COLOURS, Velocities
 from legged_gym.render.video import OffscreenCamera, VideoUnavailableError
@@ -98,6 +98,27 @@ def test_camera_shows_further_robots(make_qmini: QminiFactory) -> None:
         with camera:
             pictures.append(camera.picture().astype(int))
     assert (np.abs(pictures[1] - pictures[0]).max(axis=2) > 40).sum() > 300
+
+
+@pytest.mark.parametrize(("up", "left"), [(0.35, 0.5), (0.35, -0.5), (-0.35, 0.5)])
+def test_what_is_up_and_to_the_left_is_so_in_the_picture(make_qmini: QminiFactory, up: float, left: float) -> None:
+    """An arrow as seen by a camera that looks along the diagonal of x and y."""
+    cfg = quiet(small_cfg(1))
+    cfg.viewer.pos, cfg.viewer.lookat = [-1.5, -1.5, 0.1], [0.0, 0.0, 0.1]
+    env = make_qmini(cfg)
+    drawing = RobotDrawing(env)
+    middle = env.root_states[0, :3].numpy() + [0.0, 0.0, 0.1 + up]
+    drawing.arrows = [Arrow(middle, left * np.array([-1.0, 1.0, 0.0]), (255, 0, 0))]
+    try:
+        camera = OffscreenCamera(lambda: drawing, 320, 192)
+    except VideoUnavailableError as error:
+        pytest.skip(str(error))
+    with camera:
+        red, green, blue = np.moveaxis(camera.picture().astype(int), -1, 0)
+    rows, columns = np.nonzero((red > 150) & (green < 90) & (blue < 90))
+    assert len(rows) > 40
+    assert (rows < 96).mean() > 0.95 if up > 0.0 else (rows > 96).mean() > 0.95
+    assert (columns < 165).mean() > 0.95 if left > 0.0 else (columns > 155).mean() > 0.95
 
 
 def test_nearest_robots_are_those_that_stand_around(make_qmini: QminiFactory) -> None:
