@@ -107,7 +107,7 @@ def test_what_is_up_and_to_the_left_is_so_in_the_picture(make_qmini: QminiFactor
     cfg.viewer.pos, cfg.viewer.lookat = [-1.5, -1.5, 0.1], [0.0, 0.0, 0.1]
     env = make_qmini(cfg)
     drawing = RobotDrawing(env)
-    middle = env.root_states[0, :3].numpy() + [0.0, 0.0, 0.1 + up]
+    middle = np.add(env.root_states[0, :3].numpy(), [0.0, 0.0, 0.1 + up])
     drawing.arrows = [Arrow(middle, left * np.array([-1.0, 1.0, 0.0]), (255, 0, 0))]
     try:
         camera = OffscreenCamera(lambda: drawing, 320, 192)

@@ -13,6 +13,7 @@ from conftest import small_cfg
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators import PhysicsParameters, make_simulator
+from legged_gym.simulators.mujoco_model import build_scene
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 N = 6
@@ -98,7 +99,39 @@ def test_a_standing_robot_presses_with_its_weight() -> None:
         sim.step(torques, refresh=True)
         vertical.append(sim.contact_forces[0, :, 2].sum().item())
     assert np.mean(vertical[10:]) == pytest.approx(11.145 * 9.81, rel=0.1)
+    pressed = []
+    for torques in (torch.zeros(1, 10), torch.full((1, 10), 50.0)):
+        sim.step(torques, refresh=True)
+        sim.set_state(torch.ones(1, dtype=torch.bool), root, angles, torch.zeros_like(angles))
+        pressed.append(sim.contact_forces.clone())
+    assert pressed[0].any() and torch.equal(*pressed), "the torques of before are gone"
     sim.close()
+
+
+def test_the_ground_lies_where_the_field_says() -> None:
+    cfg = small_cfg(1, plane=False)
+    cfg.terrain.num_rows, cfg.terrain.num_cols, cfg.terrain.terrain_proportions = 2, 5, [1.0, 0.0, 0.0, 0.0, 0.0]
+    terrain = Terrain(cfg.terrain, seed=3)
+    assert terrain.heights.min() < -0.1 and terrain.heights.max() > 0.1
+    model = build_scene(cfg, terrain).model
+    data = mujoco.MjData(model)
+    data.qpos[2] = -100.0
+    mujoco.mj_forward(model, data)
+    for i, j in np.random.default_rng(0).integers(20, np.array(terrain.heights.shape) - 20, (50, 2)):
+        above = np.array([*(np.array(terrain.origin) + terrain.horizontal_scale * np.array([i, j]) + 1e-4), 5.0])
+        down = mujoco.mj_ray(model, data, above, np.array([0.0, 0.0, -1.0]), None, 1, -1, np.zeros(1, np.int32))
+        assert 5.0 - down == pytest.approx(terrain.heights[i, j], abs=2e-3)
+
+
+def test_settings_of_the_body_reach_the_model() -> None:
+    cfg = small_cfg(1)
+    before = build_scene(cfg).model
+    cfg.asset.armature, cfg.asset.fix_base_link, cfg.init_state.rot = 0.02, True, [0.0, 0.0, 0.6, 0.8]
+    model = build_scene(cfg).model
+    np.testing.assert_allclose(model.dof_armature, before.dof_armature[6:] + 0.02)
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    np.testing.assert_allclose(data.xquat[1], [0.8, 0.0, 0.0, 0.6])
 
 
 def test_tensors_are_updated_in_place(sim: MujocoSimulator) -> None:
