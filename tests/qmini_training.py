@@ -49,6 +49,7 @@ def train_config(small: bool = True, **changes: Any) -> QminiCfgPPO:
         cfg.estimator.hidden_dims = [16]
         cfg.estimator.batch_size = 64
         cfg.algorithm.num_learning_epochs = 2
+        cfg.runner.denoising_iterations = 0
     for name, value in changes.items():
         cfg.set(name.replace("__", "."), value)
     return cfg

@@ -116,6 +116,7 @@ def stop_after(runner: OnPolicyRunnerEE, iterations: int) -> None:
         {"runner__averaged_iterations": 0, "runner__estimator_iterations": 0},
         {"runner__averaged_iterations": 3, "runner__estimator_iterations": 1},
         {"runner__averaged_iterations": 2, "runner__estimator_iterations": 3},
+        {"runner__averaged_iterations": 1, "runner__estimator_iterations": 1, "runner__denoising_iterations": 4},
     ],
 )
 def test_resumed_training_equals_an_uninterrupted_one(finish: dict[str, int], tmp_path: Path) -> None:

@@ -261,4 +261,4 @@ def test_symmetry_extension_sees_the_estimate() -> None:
     collect(alg)
     losses = alg.update()
     assert losses["symmetry"] > 0.0
-    assert seen == [{"policy", "privileged", "label", "estimate"}] * 2
+    assert seen == [{"policy", "privileged", "estimate"}] * 2

@@ -22,6 +22,7 @@ from tensordict import TensorDict
 from torch import nn
 
 from legged_gym.algorithms.blow_up import LearningDivergedError, Snapshot, check_losses
+from legged_gym.algorithms.denoising import Denoising
 from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.gpu import DeviceAdam, Recorded, beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
@@ -76,6 +77,8 @@ class EstimatorPPO(PPO):
         # A tensor, so that recorded updates see when it changes.
         self.entropy_coef = torch.tensor(float(self.entropy_coef), device=self.device)
         self.policy_learns = True
+        self.denoising: Denoising | None = None
+        """While the actor learns to see through its sensors' noise; see :meth:`denoise`."""
         given = dict(estimator_cfg or {})
         self.estimator_input: list[str] = given.pop("input_groups", ["policy"])
         label_layout = given.pop("label_layout", None)
@@ -150,7 +153,8 @@ class EstimatorPPO(PPO):
     def update(self) -> dict[str, float]:
         """Update actor and critic, and the estimator, from the stored rollout.
 
-        Returns rsl_rl's mean losses, ``estimator`` (mean squared error), ``Estimator/learning_rate``, and the errors of
+        Returns rsl_rl's mean losses, ``estimator`` and, if the actor is denoised, ``denoising`` (mean squared errors),
+        ``Estimator/learning_rate``, and the errors of
         the estimates that the actor was given: for each column of the label the mean absolute error, as
         ``Estimator/vel_x_mae``, m/s, or the share that is right, ``Estimator/contact_accuracy``.
 
@@ -173,7 +177,7 @@ class EstimatorPPO(PPO):
             losses = self._update_policy(between)
             with aside:
                 list(parts)
-        figures = _read({**losses, "estimator": estimator.loss, **errors, "parameters": self._before.size()})
+        figures = _read({**losses, **estimator.losses, **errors, "parameters": self._before.size()})
         figures["Estimator/learning_rate"] = self.estimator_learning_rate
         self._finish_update(figures)
         return figures
@@ -201,6 +205,7 @@ class EstimatorPPO(PPO):
             **super().save(),
             "estimator_state_dict": self._raw_estimator.state_dict(),
             "estimator_optimizer_state_dict": self.estimator_optimizer.state_dict(),
+            **({"denoising": self.denoising.state_dict()} if self.denoising is not None else {}),
         }
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
@@ -213,10 +218,28 @@ class EstimatorPPO(PPO):
             self._raw_estimator.load_state_dict(loaded_dict["estimator_state_dict"], strict=strict)
         if load_cfg.get("optimizer"):
             self.estimator_optimizer.load_state_dict(loaded_dict["estimator_optimizer_state_dict"])
+            self.denoising = Denoising(self) if "denoising" in loaded_dict else None
+            if self.denoising is not None:
+                self.denoising.load_state_dict(loaded_dict["denoising"])
         if load_iteration:
             self.num_updates = loaded_dict["iter"]
         self._prepare_updates()
         return load_iteration
+
+    def denoise(self, on: bool) -> None:
+        """Let the actor learn from a copy of itself what it does without its sensors' noise, or end that."""
+        if on == (self.denoising is not None):
+            return
+        if self.denoising is not None:
+            self.denoising.end()
+        self.denoising = Denoising(self) if on else None
+        self._prepare_updates()
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of all that updates change, to be taken and put back."""
+        own = [self.denoising.optimizer] if self.denoising is not None else []
+        nets = [self._raw_actor, self._raw_critic, self._raw_estimator]
+        return Snapshot(nets, [self.optimizer, self.estimator_optimizer, *own])
 
     def get_estimator(self) -> MLPModel:
         """Return the estimator, never the compiled one."""
@@ -236,8 +259,7 @@ class EstimatorPPO(PPO):
 
     def _prepare_updates(self) -> None:
         """Start new recordings: nets or optimisers have moved."""
-        nets = [self._raw_actor, self._raw_critic, self._raw_estimator]
-        self._before = Snapshot(nets, [self.optimizer, self.estimator_optimizer])
+        self._before = self.snapshot()
         self._estimator_update = EstimatorUpdate(self, self.estimator_optimizer, self._cuda_graph, self._fuse)
         self._policy_update = None
         if isinstance(self.optimizer, DeviceAdam):

@@ -21,7 +21,7 @@ class EstimatorUpdate:
 
     def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
         """Prepare for one storage; on a GPU mini-batches may be recorded, and their loss compiled."""
-        self._alg, self._optimizer = alg, optimizer
+        self._alg = alg
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
         self._label = alg.estimator_cfg.label
         self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)
@@ -29,9 +29,13 @@ class EstimatorUpdate:
         """Mini-batches in an update, those of all epochs."""
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
         self._squared_error = torch.zeros((), device=alg.device)
+        self._denoising = alg.denoising
+        self._action_error = torch.zeros_like(self._squared_error)
+        self._optimizers = [optimizer] + ([self._denoising.optimizer] if self._denoising is not None else [])
         self._average: GradientAverage | None = None
         if alg.is_multi_gpu:
-            self._average = GradientAverage(alg.estimator.parameters(), alg.gpu_world_size)
+            learning = [p for one in self._optimizers for group in one.param_groups for p in group["params"]]
+            self._average = GradientAverage(learning, alg.gpu_world_size)
         self._evaluate = Fused(self._batch_loss, "the estimator's update", fuse)
         self._step = MiniBatchStep(
             lambda: self._differentiate(self._evaluate(self._indices)), self._apply, self._average, alg.device, record
@@ -42,10 +46,20 @@ class EstimatorUpdate:
         """Mean squared error in the last update, 0-d; on a GPU it may still be being computed."""
         return self._squared_error / (self._alg.estimator_cfg.num_epochs * self._num_samples)
 
+    @property
+    def losses(self) -> dict[str, torch.Tensor]:
+        """The mean squared errors of the last update by name, 0-d: the estimator's, and that of denoised actions."""
+        own = {"estimator": self.loss}
+        if self._denoising is not None:
+            own["denoising"] = self._action_error / (self._alg.estimator_cfg.num_epochs * self._num_samples)
+        return own
+
     def batches(self) -> Iterator[None]:
         """Go through all mini-batches and epochs, with a pause after each."""
         self._squared_error.zero_()
-        self._optimizer.rate.fill_(self._alg.estimator_learning_rate)
+        self._action_error.zero_()
+        for optimizer in self._optimizers:
+            optimizer.rate.fill_(self._alg.estimator_learning_rate)
         for _ in range(self._alg.estimator_cfg.num_epochs):
             for indices in torch.randperm(self._num_samples, device=self._alg.device).split(self._batch_size):
                 self._run_batch(indices)
@@ -63,16 +77,21 @@ class EstimatorUpdate:
         self._apply()
 
     def _batch_loss(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the mean squared error of some samples and add it up."""
-        stored, label = self._alg.storage.observations, self._label
-        samples = {name: stored[name].flatten(0, 1)[indices] for name in (*self._alg.estimator_input, label)}
-        estimate = self._alg.estimator(TensorDict(samples, batch_size=[len(indices)]))
-        loss = nn.functional.mse_loss(estimate, samples[label])
+        """Return the mean squared error of some samples, that of their actions included, and add both up."""
+        stored, label, denoising = self._alg.storage.observations, self._label, self._denoising
+        names = dict.fromkeys((*self._alg.estimator_input, label, *(denoising.groups if denoising is not None else ())))
+        samples = TensorDict({n: stored[n].flatten(0, 1)[indices] for n in names}, batch_size=[len(indices)])
+        loss = nn.functional.mse_loss(self._alg.estimator(samples), samples[label])
         self._squared_error += loss.detach() * len(indices)
+        if denoising is not None:
+            action_loss = denoising.loss(samples)
+            self._action_error += action_loss.detach() * len(indices)
+            loss = loss + action_loss
         return loss
 
     def _differentiate(self, loss: torch.Tensor) -> None:
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         loss.backward()
         if self._average is not None:
             self._average.pack()
@@ -80,4 +99,5 @@ class EstimatorUpdate:
     def _apply(self) -> None:
         if self._average is not None:
             self._average.unpack()
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()

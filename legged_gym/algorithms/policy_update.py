@@ -38,7 +38,8 @@ class PolicyUpdate:
         storage = alg.storage
         self._batch_size = storage.num_envs * storage.num_transitions_per_env // alg.num_mini_batches
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
-        self._groups = list(map(str, storage.observations.keys()))
+        read = {*alg.actor.obs_groups, *alg.critic.obs_groups}
+        self._groups = [name for name in map(str, storage.observations.keys()) if name in read]
         self.names = ["value", "surrogate", "entropy"] + (["symmetry"] if alg.symmetry else [])
         """Names of the losses."""
         self._losses = torch.zeros(len(self.names), device=alg.device)

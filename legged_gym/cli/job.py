@@ -33,7 +33,12 @@ PLAYED_ROBOTS = 16
 """Robots that play a policy if nobody says how many."""
 _STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
 """Settings that a training only starts from; a checkpoint holds what became of them."""
-_ADAPTATION = {"runner.averaged_iterations": 40, "runner.estimator_iterations": 20, "algorithm.desired_kl": 0.003}
+_ADAPTATION = {
+    "runner.averaged_iterations": 40,
+    "runner.estimator_iterations": 20,
+    "runner.denoising_iterations": 0,
+    "algorithm.desired_kl": 0.003,
+}
 """Settings of a training that starts from the shipped policy: it takes small steps, because it may learn from few
 robots, and it ends as a mean of its last iterations, which are few."""
 _CHOICES = ("resume", "load_run", "checkpoint", "experiment_name")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from legged_gym.algorithms.blow_up import Snapshot
 from legged_gym.algorithms.estimator_ppo import EstimatorPPO
 from legged_gym.common.paths import plain_file
 from legged_gym.runners.checkpoint import TORCH_ERRORS, write_tensors
@@ -74,7 +73,7 @@ def rehearse(runner: OnPolicyRunner) -> None:
     alg = runner.alg
     if not isinstance(alg, EstimatorPPO):
         return
-    before = Snapshot([alg._raw_actor, alg._raw_critic, alg._raw_estimator], [alg.optimizer, alg.estimator_optimizer])
+    before = alg.snapshot()
     rate, updates = alg.learning_rate, alg.num_updates
     alg.train_mode()
     before.take()

@@ -34,7 +34,7 @@ from legged_gym.runners.going_on import Session, go_on
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.runs import checkpoint_path, drop_old_checkpoints, list_checkpoints, remove_leftovers
-from legged_gym.runners.stages import Finish, Stages
+from legged_gym.runners.stages import Finish, Stages, check_denoising
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
 """What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
@@ -82,6 +82,7 @@ class OnPolicyRunner(RslRlRunner):
         # As the run began, whatever its stages change.
         self._env_config = plain(env.cfg.to_dict() if hasattr(env.cfg, "to_dict") else env.cfg)
         self._stages = Stages(self.cfg.get("stages", {}), env, self.alg)
+        check_denoising(self.cfg.get("denoising_iterations", 0), env.get_observations(), self.alg)
         self._finish: Finish | None = None
         self._averages: dict[str, Any] = {}
         self.logger.after_iteration = self._after_iteration
@@ -117,9 +118,10 @@ class OnPolicyRunner(RslRlRunner):
         end = begin + num_learning_iterations
         # A training that came to its end, or was to come to another one, has to learn before it can finish again.
         earliest = self._stages.last if self._averages.get("end") == end else max(self._stages.last, begin)
-        self._finish = Finish(
-            self.alg, end, self.cfg.get("averaged_iterations", 0), self.cfg.get("estimator_iterations", 0), earliest
+        averaged, alone, denoising = (
+            self.cfg.get(f"{what}_iterations", 0) for what in ("averaged", "estimator", "denoising")
         )
+        self._finish = Finish(self.alg, end, averaged, alone, earliest, denoising)
         self._finish.begin(begin, self._averages)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
             print("only the estimator learns: these are among the last iterations (runner.estimator_iterations)")

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from tensordict import TensorDict
 from torch import nn
 
+from legged_gym.algorithms.denoising import NOISE_FREE
 from legged_gym.common.errors import UserError, near_names
 
 _SCALES = "rewards.scales."
@@ -68,6 +70,17 @@ class Stages:
             setattr(self._alg, name, value)
 
 
+def check_denoising(iterations: int, obs: TensorDict, alg: Any) -> None:
+    """Refuse iterations of denoising by ``UserError`` where ``alg`` can't, or its observations don't allow it."""
+    if iterations == 0:
+        return
+    key = f"config key 'runner.denoising_iterations' is {iterations}"
+    if not getattr(alg, "is_compiled_update_possible", False):
+        raise UserError(f"{key}, but only a training with an estimator, without a memory and curiosity, denoises")
+    if NOISE_FREE not in obs.keys():  # noqa: SIM118  (a TensorDict has no other way)
+        raise UserError(f"{key}, but the task does not observe without noise: set env.noise_free_group=true")
+
+
 class NetAverage:
     """The mean of a net's parameters over some iterations."""
 
@@ -107,35 +120,47 @@ class Finish:
     https://arxiv.org/abs/2203.05482).
     """
 
-    def __init__(self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0) -> None:
+    def __init__(
+        self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0, denoising: int = 0
+    ) -> None:
         """Plan the end of a training of ``end`` iterations by ``alg``.
 
         The policy is averaged over ``averaged`` iterations, 0: it stays as it is. The estimator, if there is one,
-        learns alone after that, in ``estimator_only``, and is averaged. A training too short to begin with all this
-        after ``earliest`` has no mean.
+        learns alone after that, in ``estimator_only``, and is averaged. In ``denoising`` iterations after that the
+        policy learns to see through its sensors' noise; both are averaged over the second half of these. A training too
+        short to begin with all this after ``earliest`` has no mean.
         """
         self._alg, self._end = alg, end
-        if end - averaged - estimator_only < earliest:
-            averaged = estimator_only = 0
+        if end - averaged - estimator_only - denoising < earliest:
+            averaged = estimator_only = denoising = 0
         estimator = alg.get_estimator() if hasattr(alg, "get_estimator") else None
-        self._policy_ends = max(end - estimator_only, 0) if estimator is not None else end
+        self._denoises_from = end - denoising if estimator is not None else end
+        self._policy_ends = max(self._denoises_from - estimator_only, 0) if estimator is not None else end
         begin = max(self._policy_ends - averaged, 0)
         self._averages = {"policy": NetAverage(alg.get_policy(), begin, self._policy_ends)}
         if estimator is not None:
             alone = self._policy_ends < end
-            self._averages["estimator"] = NetAverage(estimator, self._policy_ends if alone else begin, end)
+            late = end - denoising // 2 if denoising else self._policy_ends
+            self._averages["estimator"] = NetAverage(estimator, late if alone else begin, end)
+            if denoising:
+                self._averages["denoised"] = NetAverage(alg.get_policy(), late, end)
 
     def begin(self, completed: int, averages: Mapping[str, Any]) -> None:
         """Begin after so many iterations, with what a checkpoint kept (:meth:`state`)."""
         for name, average in self._averages.items():
             average.restore(averages.get(name, {}), completed)
-        self._alg.policy_learns = not self._policy_ends <= completed < self._end
+        self._set_learning(completed)
 
     def after(self, completed: int) -> None:
         """Do what is due after so many iterations."""
         for average in self._averages.values():
             average.after(completed)
+        self._set_learning(completed)
+
+    def _set_learning(self, completed: int) -> None:
         self._alg.policy_learns = not self._policy_ends <= completed < self._end
+        if hasattr(self._alg, "denoise"):
+            self._alg.denoise(self._denoises_from <= completed < self._end)
 
     def state(self) -> dict[str, Any]:
         """Return the averages that have begun, and the end that they are for, for a checkpoint."""

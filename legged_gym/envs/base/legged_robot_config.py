@@ -60,6 +60,8 @@ class LeggedRobotCfg(BaseConfig):
         num_actions: Annotated[int, Ge(0), Le(10**6)] | None = None
         """Sizes of what policy and critic see and of what the policy says. They are counted; one that is given is
         compared."""
+        noise_free_group: bool = False
+        """Also observe without noise what the policy observes, as the group ``noise_free``."""
         send_timeouts: Literal[True] = True
         """Tell the runner who ran out of time, as is always done."""
         log_interval: Count = 24

@@ -29,6 +29,7 @@ class LeggedRobotObservations(BaseTask):
         """What an estimator's label holds, column by column."""
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
+        self._noise_free = self._history.clone() if self.cfg.env.noise_free_group else None
         longest = self.rand.latency.longest_age(max(self.cfg.domain_rand.observation_delay_range))
         # Looked up before the robots stand where they start.
         self._measured_heights = None
@@ -81,6 +82,8 @@ class LeggedRobotObservations(BaseTask):
             clean = self.obs_layout.compute()
             self.obs_buf = self.obs_buf.clamp(-clip, clip)
         groups = self._observation_groups(clean)
+        if self._noise_free is not None and self._clean is not None:
+            groups["noise_free"] = self._noise_free.flatten(1)
         if self._own_privileged is not None:
             groups["privileged"] = self._own_privileged.clamp(-clip, clip)
         self._clean = self._own_privileged = self._measured_heights = None
@@ -98,10 +101,15 @@ class LeggedRobotObservations(BaseTask):
         clean = self._clean = self.obs_layout.compute().clamp(-clip, clip)
         sensed = self._delay(clean) if self.rand.delays_observations else clean
         noisy = self.obs_layout.add_noise(sensed) if self.add_noise else sensed
-        current = noisy.clamp(-clip, clip).unsqueeze(1)
-        shifted = torch.cat((current, self._history[:, :-1]), dim=1)
-        self._history = torch.where(self._fresh[:, None, None], current, shifted)
+        self._history = self._remember(self._history, noisy.clamp(-clip, clip))
+        if self._noise_free is not None:
+            self._noise_free = self._remember(self._noise_free, sensed.clamp(-clip, clip))
         self.obs_buf = self._history.flatten(1)
+
+    def _remember(self, history: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        """Return the history, (N, H, O), with a new step, (N, O), first; that of a new episode is full of it."""
+        current = step.unsqueeze(1)
+        return torch.where(self._fresh[:, None, None], current, torch.cat((current, history[:, :-1]), dim=1))
 
     def _delay(self, clean: torch.Tensor) -> torch.Tensor:
         """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
@@ -133,6 +141,7 @@ class LeggedRobotObservations(BaseTask):
         step, label = self.obs_layout.parts, self._labels.parts
         return {
             "policy": step * self.history_length,
+            "noise_free": step * self.history_length,
             "privileged": step + self._privileged.parts,
             "label": label,
             "estimate": label,

@@ -127,7 +127,10 @@ class LeggedRobotCfgPPO(BaseConfig):
         last one, also where these would begin before its last stage or before the end of a training that it goes on
         from."""
         estimator_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
-        """Iterations after that, the last ones, in which only the estimator learns, to know the mean's gait."""
+        """Iterations after that in which only the estimator learns, to know the mean's gait."""
+        denoising_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
+        """Iterations after that, the last ones, in which the policy learns from a copy of itself what it would do
+        without its sensors' noise, and the estimator beside it; needs ``env.noise_free_group``."""
         save_interval: Count = 100
         """Iterations between checkpoints."""
         keep_checkpoints: Annotated[int, Ge(0), Le(10**9)] = 20

@@ -175,6 +175,7 @@ class QminiCfg(QminiPublishedCfg):
 
     class env(QminiPublishedCfg.env):
         episode_length_s = 20.0
+        noise_free_group = True
 
     class terrain(QminiPublishedCfg.terrain):
         terrain_proportions = {
@@ -310,6 +311,7 @@ class QminiCfgPPO(QminiPublishedCfgPPO):
                 "rewards.scales.stand_motion": -0.03,
             },
         }
-        max_iterations = 4400
+        max_iterations = 4600
         averaged_iterations = 1000
-        estimator_iterations = 200
+        estimator_iterations = 100
+        denoising_iterations = 300

@@ -76,6 +76,7 @@ class QminiFastCfgPPO(QminiCfgPPO):
         max_iterations = 2000
         averaged_iterations = 0
         estimator_iterations = 0
+        denoising_iterations = 0
         # First it learns to walk forwards, then to turn, then to be pushed, then to be exact.
         stages = {
             480: {

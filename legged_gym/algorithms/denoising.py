@@ -1,0 +1,63 @@
+"""What an actor does without the noise of its sensors, taught to it for when there is noise."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tensordict import TensorDict
+from torch import nn
+
+from legged_gym.algorithms.gpu import DeviceAdam
+
+if TYPE_CHECKING:
+    from legged_gym.algorithms.estimator_ppo import EstimatorPPO
+
+NOISE_FREE = "noise_free"
+"""Observation group: what ``policy`` would be without noise, as late as it is."""
+_STILL = 1e-3
+"""Standard deviation of the actions, which explore no more."""
+
+
+class Denoising:
+    """Teaches the actor of an :class:`EstimatorPPO` to act on noisy observations as it did on noise-free ones.
+
+    The reward hardly tells how much of its sensors' noise an actor passes on to the motors. A copy of the actor that
+    sees no noise tells: regression on what it does gives the mean action for what was observed, with the least error.
+    Robots don't explore meanwhile: past actions, which the actor sees, tell much of what the noise hides.
+    """
+
+    def __init__(self, alg: EstimatorPPO) -> None:
+        """Begin with the present actor as its own teacher."""
+        self._alg = alg
+        self.teacher = copy.deepcopy(alg._raw_actor).requires_grad_(False)
+        self.optimizer = DeviceAdam(alg._raw_actor.mlp.parameters(), alg.estimator_learning_rate)
+        self.groups = (*alg.actor.obs_groups, NOISE_FREE)
+        """Observation groups that :meth:`loss` needs."""
+        for name, deviation in alg._raw_actor.distribution.named_parameters():
+            deviation.data.fill_(math.log(_STILL) if "log" in name else _STILL)
+
+    def loss(self, samples: TensorDict) -> torch.Tensor:
+        """Return the mean squared error of the actor's actions on stored observations, 0-d."""
+        with torch.no_grad():
+            quiet = samples.copy()
+            quiet["policy"] = samples[NOISE_FREE]
+            wanted = self.teacher(self._alg.with_estimate(quiet))
+        return nn.functional.mse_loss(self._alg.actor(samples), wanted)
+
+    def end(self) -> None:
+        """Let the actor explore again as it did."""
+        distribution = self._alg._raw_actor.distribution
+        distribution.load_state_dict(self.teacher.distribution.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"teacher": self.teacher.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+        self.teacher.load_state_dict(state["teacher"])
+        self.optimizer.load_state_dict(state["optimizer"])
