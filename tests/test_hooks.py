@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini
 from legged_gym.envs.base import legged_gym_config
 from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED, TIMED
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.own_settings import LEGGED_GYM
 from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
@@ -411,6 +413,49 @@ def test_attributes_of_legged_gym_are_there() -> None:
 def test_attributes_that_are_gone_name_what_to_use(make_qmini: QminiFactory, name: str) -> None:
     with pytest.raises(AttributeError, match=f"'Qmini' has no attribute '{name}': [^\n]+$"):
         getattr(make_qmini(small_cfg(1)), name)
+
+
+class Copied(LeggedRobot):
+    """Assigns and reads what a copy of legged_gym's own code does."""
+
+    def _parse_cfg(self, cfg: LeggedRobotCfg) -> None:
+        super()._parse_cfg(cfg)
+        self.num_obs, self.num_privileged_obs = 42, None
+
+    def _init_buffers(self) -> None:
+        super()._init_buffers()
+        self.reset_buf = torch.ones(self.num_envs, dtype=torch.long)
+
+    def post_physics_step(self) -> None:
+        super().post_physics_step()
+        if self.viewer and self.enable_viewer_sync and self.debug_viz and not self.headless:
+            raise AssertionError("there is no viewer")
+
+    def _get_heights(self, env_ids: torch.Tensor | None = None) -> torch.Tensor:
+        return self.height_samples
+
+
+def test_a_copy_of_legged_gyms_code_runs_or_names_what_is_missing() -> None:
+    cfg = PlainCfg()
+    cfg.env.num_envs = 2
+    with contextlib.closing(Copied(cfg)) as env:
+        env.step(torch.zeros(env.num_envs, env.num_actions))
+        assert env.reset_buf.dtype == torch.bool and env.num_obs == 42
+        with pytest.raises(AttributeError, match=r"'height_samples': call self\.ground\.height_at"):
+            print(env.measured_heights)
+
+    class Counted(Copied):
+        def _parse_cfg(self, cfg: LeggedRobotCfg) -> None:
+            super()._parse_cfg(cfg)
+            self.num_obs = 40
+
+    class Flat(Copied):
+        def compute_observations(self) -> None:
+            self.obs_buf = torch.zeros(self.num_envs)
+
+    for cls, message in ((Counted, "num_observations' is 40, but it is 42"), (Flat, "must set obs_buf to a tensor")):
+        with pytest.raises(UserError, match=message):
+            cls(cfg)
 
 
 def test_scales_and_ranges_may_be_changed_while_running() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
 import torch
 
+from legged_gym.common import torch_utils
 from legged_gym.common.rotations import (
     get_euler_xyz,
     quat_apply,
@@ -193,3 +196,38 @@ def test_torch_rand_float() -> None:
     assert draw.mean().item() == pytest.approx(2.0, abs=0.15)
     assert draw.std().item() == pytest.approx(8.0 / math.sqrt(12.0), abs=0.1)
     assert torch.equal(draw, torch_rand_float(-2.0, 6.0, (100, 50), "cpu", torch.Generator().manual_seed(5)))
+
+
+def test_star_brings_the_names_of_isaac_gyms_torch_utils() -> None:
+    brought: dict[str, object] = {}
+    exec("from legged_gym.utils.math import *", brought)
+    theirs = Path(__file__).with_name("isaacgym_standin") / "isaacgym" / "torch_utils.py"
+    names = re.findall(r"^def ([a-z]\w*)", theirs.read_text(), re.MULTILINE)
+    assert len(names) > 20 and not set(names) - set(brought)
+
+
+def test_what_only_tasks_of_users_call() -> None:
+    q, p, v, t, s = random_quats(7), random_quats(7, seed=2), *(random_vecs(7, seed=i) for i in (3, 4, 5))
+    torch.testing.assert_close(torch_utils.tf_apply(*torch_utils.tf_inverse(q, t), torch_utils.tf_apply(q, t, v)), v)
+    both = torch_utils.tf_combine(q, t, p, s)
+    torch.testing.assert_close(torch_utils.tf_apply(*both, v), quat_apply(q, quat_apply(p, v) + s) + t)
+    torch.testing.assert_close(torch_utils.quat_rotate(q, quat_rotate_inverse(q, v)), v)
+    quarter = torch_utils.quat_from_angle_axis(torch.tensor([math.pi / 2]), torch.tensor([[0.0, 0.0, 3.0]]))
+    torch.testing.assert_close(quarter[0], QUARTER_TURN_Z)
+    torch.testing.assert_close(torch_utils.normalize(3.0 * q), q)
+    assert torch_utils.get_axis_params(-1.0, 2) == [0.0, 0.0, -1.0]
+    assert torch_utils.to_torch([1, 2]).tolist() == [1.0, 2.0]
+    torch.testing.assert_close(torch_utils.normalize_angle(torch.tensor([3.5])), torch.tensor([3.5 - 2 * math.pi]))
+    low, high, middle = torch.tensor([-2.0]), torch.tensor([4.0]), torch.tensor([1.0])
+    assert torch_utils.scale(torch.zeros(1), low, high) == middle and torch_utils.unscale(high, low, high) == 1.0
+    assert torch_utils.tensor_clamp(torch.tensor([9.0]), low, high) == high
+    assert torch_utils.copysign(-2.0, torch.tensor([-3.0, 0.0, 5.0])).tolist() == [-2.0, 0.0, 2.0]
+    drawn = torch_utils.torch_rand_sqrt_float(-1.0, 3.0, (2000, 1), "cpu")
+    assert drawn.min() >= -1.0 and drawn.max() <= 3.0
+    assert (drawn - 1.0).abs().mean() == pytest.approx(4 / 3, rel=0.05), "an even draw's mean distance is 1"
+    torch.testing.assert_close(torch_utils.torch_random_dir_2((9, 1), "cpu").norm(dim=1), torch.ones(9))
+
+
+def test_yaw_of_repeated_quaternions_as_legged_gym_writes_it() -> None:
+    q, points = random_quats(3), random_vecs(3, 5)
+    torch.testing.assert_close(quat_apply_yaw(q.repeat(1, 5), points), quat_apply_yaw(q.unsqueeze(1), points))

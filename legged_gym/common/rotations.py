@@ -17,6 +17,11 @@ from collections.abc import Sequence
 
 import torch
 
+__all__ = [
+    "get_euler_xyz", "quat_apply", "quat_apply_yaw", "quat_conjugate", "quat_from_euler_xyz", "quat_mul",
+    "quat_rotate_inverse", "torch_rand_float", "wrap_to_pi", "yaw_quat",
+]  # fmt: skip
+
 
 def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``v``, in any unit, by quaternions (base frame to world frame)."""
@@ -91,8 +96,10 @@ def quat_apply_yaw(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors about the vertical only, by :func:`yaw_quat` of quaternions (yaw frame to world axes).
 
     Many points per robot need no repeated quaternions: pass ``q`` as ``(N, 1, 4)`` and ``v`` as ``(N, P, 3)`` or
-    ``(P, 3)``.
+    ``(P, 3)``. legged_gym's ``(N, 4 P)`` and ``(N, P, 3)`` will do, too.
     """
+    if q.shape[-1] != 4:
+        q = q.reshape(v.shape[0], -1, 4)
     yaw = 2.0 * torch.atan2(q[..., 2], q[..., 3])
     cos = yaw.cos()
     x, y, _ = v.unbind(-1)

@@ -3,30 +3,10 @@
 import numpy as np
 import torch
 
-from legged_gym.common.rotations import (
-    get_euler_xyz,
-    quat_apply,
-    quat_apply_yaw,
-    quat_conjugate,
-    quat_from_euler_xyz,
-    quat_mul,
-    quat_rotate_inverse,
-    torch_rand_float,
-    wrap_to_pi,
-    yaw_quat,
-)
+from legged_gym.common import rotations, torch_utils
+from legged_gym.common.rotations import *  # noqa: F403
+from legged_gym.common.torch_utils import *  # noqa: F403
 
-__all__ = [
-    "get_euler_xyz",
-    "np",
-    "quat_apply",
-    "quat_apply_yaw",
-    "quat_conjugate",
-    "quat_from_euler_xyz",
-    "quat_mul",
-    "quat_rotate_inverse",
-    "torch",
-    "torch_rand_float",
-    "wrap_to_pi",
-    "yaw_quat",
-]
+__all__ = ["np", "torch"]
+__all__ += rotations.__all__
+__all__ += torch_utils.__all__

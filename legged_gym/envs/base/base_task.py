@@ -28,6 +28,11 @@ from legged_gym.simulators import Simulator
 from legged_gym.simulators.robot.robot_file import check_ties
 
 
+def _counted(setting: str, size: Callable[[Any], int]) -> Any:
+    """Return a property for a size; a value that a class assigns counts as the setting's and is compared with it."""
+    return property(size, lambda task, value: setattr(task.cfg.env, setting, value))
+
+
 class BaseTask(VecEnv):
     """N robots that act, observe and are rewarded together: rsl_rl's ``VecEnv`` with legged_gym's tensors.
 
@@ -79,7 +84,8 @@ class BaseTask(VecEnv):
     cfg: LeggedRobotCfg
     sim: Simulator
     init_done = False
-    debug_viz = False
+    debug_viz = enable_viewer_sync = False
+    viewer, headless = None, True
     up_axis_idx = 2
     base_lin_vel: torch.Tensor
     base_ang_vel: torch.Tensor
@@ -101,12 +107,14 @@ class BaseTask(VecEnv):
 
         def __getattr__(self, name: str) -> Any:
             """Say what to use instead of what is not there (Python only asks here when it found nothing)."""
+            found = getattr(type(self), name, None)
+            if isinstance(found, property):
+                return found.fget(self)  # It is something in there that is missing.
             raise AttributeError(missing(type(self), name))
 
     def __init__(self, cfg: LeggedRobotCfg, device: str) -> None:
         """Allocate the buffers."""
-        self.cfg = cfg
-        self.num_envs, self.device = cfg.env.num_envs, device
+        self.cfg, self.num_envs, self.device = cfg, cfg.env.num_envs, device
         self.rew_buf = torch.zeros(self.num_envs, device=device)
         self.reset_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=device)
         self.time_out_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=device)
@@ -155,7 +163,7 @@ class BaseTask(VecEnv):
         """Return robots given by their indices, or already by a mask, as a mask, bool, (N,)."""
         if env_ids.dtype == torch.bool:
             return env_ids
-        mask = torch.zeros_like(self.reset_buf)
+        mask = torch.zeros_like(self.reset_buf, dtype=torch.bool)
         mask[env_ids] = True
         return mask
 
@@ -180,15 +188,8 @@ class BaseTask(VecEnv):
     def privileged_obs_buf(self, value: torch.Tensor | None) -> None:
         self._own_privileged = value
 
-    @property
-    def num_obs(self) -> int:
-        """Size of the policy's observation."""
-        return self.obs_buf.shape[1]
-
-    @property
-    def num_privileged_obs(self) -> int:
-        """Size of what only the critic sees."""
-        return self._observations["privileged"].shape[1]
+    num_obs = _counted("num_observations", lambda task: task.obs_buf.shape[1])
+    num_privileged_obs = _counted("num_privileged_obs", lambda task: task._observations["privileged"].shape[1])
 
     # --- how it is put together ------------------------------------------------------------------------------------
 
@@ -202,8 +203,7 @@ class BaseTask(VecEnv):
             cfg.terrain.mesh_type = "heightfield"
         if cfg.terrain.observe_heights is None:
             cfg.terrain.observe_heights = cfg.terrain.measure_heights
-        self.dt = cfg.control.decimation * cfg.sim.dt
-        self.max_episode_length_s = cfg.env.episode_length_s
+        self.dt, self.max_episode_length_s = cfg.control.decimation * cfg.sim.dt, cfg.env.episode_length_s
         self.max_episode_length = max(1, round(cfg.env.episode_length_s / self.dt))
         self.obs_scales = cfg.normalization.obs_scales
         values = cfg.to_dict()
@@ -215,12 +215,11 @@ class BaseTask(VecEnv):
         self.dof_names, self.body_names = sim.dof_names, sim.body_names
         self.root_states, self.dof_pos, self.dof_vel = sim.root_states, sim.dof_pos, sim.dof_vel
         self.contact_forces, self.rigid_body_states = sim.contact_forces, sim.rigid_body_states
-        self.dof_vel_limits = sim.dof_vel_limits
+        self.dof_vel_limits, self.torque_limits = sim.dof_vel_limits, sim.torque_limits
         # A joint without limits has no middle.
         middle = sim.dof_pos_limits.mean(dim=1, keepdim=True).nan_to_num(0.0)
         soft = middle + self.cfg.rewards.soft_dof_pos_limit * (sim.dof_pos_limits - middle)
         self.dof_pos_limits = sim.dof_pos_limits if self.cfg.rewards.soft_dof_pos_limit == 1.0 else soft
-        self.torque_limits = sim.torque_limits
         self.rand = DomainRand(self.cfg, sim)
         sim.set_parameters(self.rand.physics)
         self.ground = Ground(self.cfg, self.terrain, self.num_envs, self.device)
@@ -275,15 +274,13 @@ class BaseTask(VecEnv):
         self.feet_air_time = torch.zeros(n, len(self.feet_indices), device=device)
         self._last_touching = torch.zeros_like(self.feet_air_time, dtype=torch.bool)
         self.feet_contact = self.feet_touchdown = self._has_touched = self.last_contacts = self._last_touching
-        self._air_time = self.feet_air_time.clone()
-        self._fresh = torch.zeros_like(self.reset_buf)
-        self.diverged = torch.zeros_like(self.reset_buf)
+        self.swing_time, self._air_time = self.feet_air_time, self.feet_air_time.clone()
+        self._fresh, self.diverged = torch.zeros_like(self.reset_buf), torch.zeros_like(self.reset_buf)
         self.divergence = DivergenceLog(n, self.num_dof, self.num_actions, self.dt, device)
         self._aim = self.default_dof_pos.expand(n, -1)
         self._asked = torch.zeros(n, 3, device=device)
         self._device_steps = torch.zeros((), dtype=torch.long, device=device)
         self.last_dof_vel, self.last_root_vel = torch.zeros_like(self.actions), torch.zeros(n, 6, device=device)
-        self.swing_time = self.feet_air_time
         self._commands = VelocityCommands(cfg, n, self.dt, device)
         self.commands, self.commands_scale = self._commands.values, torch.tensor(self._command_scales(), device=device)
         self._pushes = Pushes(cfg, n, self.dt, device)

@@ -106,7 +106,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
-        self._call("reset_idx", torch.ones_like(self.reset_buf))
+        self._call("reset_idx", torch.ones_like(self.reset_buf, dtype=torch.bool))
         if self._calls_back:
             self._post_physics_step_callback()
         self._observe()

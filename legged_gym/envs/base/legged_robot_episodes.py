@@ -33,7 +33,7 @@ class LeggedRobotEpisodes(BaseTask):
     def _end_diverged(self) -> None:
         """End the episodes of robots that diverged, whatever else was found about them."""
         self.diverged = self.sim.diverged > 0
-        self.reset_buf = self.reset_buf | self.diverged
+        self.reset_buf = (self.reset_buf | self.diverged).bool()
         self.time_out_buf = self.time_out_buf & ~self.diverged
         self.divergence.note(self.reset_buf, self.sim.diverged)
 

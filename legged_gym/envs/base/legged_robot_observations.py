@@ -80,6 +80,8 @@ class LeggedRobotObservations(BaseTask):
         if clean is None:
             # A class of its own observes without us.
             clean = self.obs_layout.compute()
+            if not isinstance(self.obs_buf, torch.Tensor) or self.obs_buf.dim() != 2:
+                raise ConfigError(f"{type(self).__name__}.compute_observations must set obs_buf to a tensor, (N, …)")
             self.obs_buf = self.obs_buf.clamp(-clip, clip)
         groups = self._observation_groups(clean)
         if self._noise_free is not None and self._clean is not None:
