@@ -124,7 +124,8 @@ class OnPolicyRunner(RslRlRunner):
         self._finish = Finish(self.alg, end, averaged, alone, earliest, denoising)
         self._finish.begin(begin, self._averages)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
-            print("only the estimator learns: these are among the last iterations (runner.estimator_iterations)")
+            phase = "denoising" if getattr(self.alg, "denoising", None) else "estimator"
+            print(f"rewards teach nothing any more: these are among the last iterations (runner.{phase}_iterations)")
         with signals.deferred(), self._in_run_folder():
             try:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
