@@ -21,7 +21,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 help:
 	@echo 'make train        set up, then train Qmini for some minutes'
 	@echo '                  (NUM_ENVS=256, on a GPU 4096; ITERATIONS=$(ITERATIONS); TASK=$(TASK); ARGS="--seed=1 ...")'
-	@echo 'make play         play the newest run, write plots and export its networks'
+	@echo 'make play         drive the newest run, or at first the shipped policy, in a window or a browser'
 	@echo 'make demo         write a web page in which the shipped policy walks, and open it (TASK=$(TASK))'
 	@echo 'make tensorboard  watch the runs in a browser'
 	@echo 'make warm         compile everything that a training needs, so that the first one starts at once'
