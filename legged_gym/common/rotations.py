@@ -118,15 +118,6 @@ def wrap_to_pi(angles: torch.Tensor) -> torch.Tensor:
     return torch.sub(angles, turns, alpha=2.0 * math.pi)
 
 
-def torch_rand_float(
-    lower: float,
-    upper: float,
-    shape: Sequence[int],
-    device: str | torch.device,
-    generator: torch.Generator | None = None,
-) -> torch.Tensor:
-    """Draw float32 values evenly from [lower, upper], in this shape.
-
-    ``generator`` has to live on ``device``; without it PyTorch's default one of the device is used.
-    """
-    return torch.rand(tuple(shape), device=device, generator=generator).mul_(upper - lower).add_(lower)
+def torch_rand_float(lower: float, upper: float, shape: Sequence[int], device: str | torch.device) -> torch.Tensor:
+    """Draw float32 values evenly from [lower, upper], in this shape."""
+    return torch.rand(tuple(shape), device=device).mul_(upper - lower).add_(lower)

@@ -15,7 +15,7 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.deploy.controller import Sensors
 from legged_gym.evaluation.scenarios import PLANE
 from legged_gym.evaluation.terrain import SCALE, TERRAINS, TILE_SIZE
-from legged_gym.policies.exported import BUILT_IN
+from legged_gym.policies.exported import BUILT_IN, TYPICAL_JOINT
 from legged_gym.simulators.mujoco_model import HeightField, build_scene
 
 _STANCE = 0.2
@@ -50,12 +50,11 @@ class WorldSettings:
     """How far from the start the robot may walk, m."""
     contact_force: float = 1.0
     """A link other than a foot touches above this, N."""
-    joint_armature: float | tuple[float, ...] = 5.5e-3
-    """Reflected inertia of the rotors, kg·m²: of all joints, or of each in the controller's order. Like the next two,
-    the middle of what training draws."""
-    joint_damping: float | tuple[float, ...] = 5.5e-3
+    joint_armature: float | tuple[float, ...] = TYPICAL_JOINT["armature"]
+    """Reflected inertia of the rotors, kg·m²: of all joints, or of each in the controller's order."""
+    joint_damping: float | tuple[float, ...] = TYPICAL_JOINT["damping"]
     """N·m·s/rad."""
-    joint_friction: float | tuple[float, ...] = 5.05e-3
+    joint_friction: float | tuple[float, ...] = TYPICAL_JOINT["friction"]
     """N·m."""
 
 

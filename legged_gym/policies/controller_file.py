@@ -32,7 +32,7 @@ place of the old ones, or let export.py --controller_yaml FILE do it. As the who
 
 _TRAINED = "trained:"
 
-DIGITS = 6
+_DIGITS = 6
 """Decimals: float32 holds no more, and 0.35 should read as 0.35."""
 
 
@@ -74,9 +74,9 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
     trained = {axis: list(getattr(cfg.commands.ranges, axis)) for axis in AXES}
     first = {axis: list(cfg.commands.first_ranges.get(axis, limits)) for axis, limits in trained.items()}
     walk = {
-        "default_joint_angles": _numbers(env.default_dof_pos[0]),
-        "joint_kp": _numbers(env.p_gains),
-        "joint_kd": _numbers(env.d_gains),
+        "default_joint_angles": rounded(env.default_dof_pos[0]),
+        "joint_kp": rounded(env.p_gains),
+        "joint_kd": rounded(env.d_gains),
         **({"gait_period": gait.period, "gait_offsets": [0.0, gait.offset]} if gait is not None else {}),
         "low_vel_thresholds": list(cfg.commands.dead_band),
         **{f"{axis}_range": limits for axis, limits in first.items()},
@@ -84,7 +84,7 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
     policy = {
         "joint_names": list(env.dof_names),
         "foot_names": [env.body_names[index] for index in env.feet_indices],
-        "control_dt": round(env.dt, DIGITS),
+        "control_dt": round(env.dt, _DIGITS),
         "action_scale": cfg.control.action_scale,
         **({} if env.has_plain_law else {"torque_law": env.torque_law}),
         "history_length": cfg.env.history_length,
@@ -94,11 +94,11 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
         "start_noise": start_noise(env),
         "body": {name: getattr(cfg.asset, name) for name in BODY_SETTINGS},
         "joint_dynamics": _map(
-            {name: _numbers(values) for name, values in env.rand.typical_joints(cfg, env.sim).items()}
+            {name: rounded(values) for name, values in env.rand.typical_joints(cfg, env.sim).items()}
         ),
         "foot_contact_force": cfg.rewards.foot_contact_force,
         "contact_force_threshold": cfg.rewards.contact_force_threshold,
-        "fall_protection_tilt": round(TILT_LIMIT, DIGITS),
+        "fall_protection_tilt": round(TILT_LIMIT, _DIGITS),
         "actor_input": list(actor_input),
         "labels": env.label_layout.to_list() if ACTOR_INPUT[1] in actor_input else [],
         **{f"{axis}_range": limits for axis, limits in trained.items()},
@@ -122,7 +122,7 @@ def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
         "joint_kd": ("control.stand_up_damping", control.stand_up_damping, env.d_gains),
     }
     return {
-        name: list(joint_values(key, values, joints)) if values else _numbers(walking)
+        name: list(joint_values(key, values, joints)) if values else rounded(walking)
         for name, (key, values, walking) in own.items()
     }
 
@@ -189,6 +189,10 @@ def _row(values: list[Any]) -> CommentedSeq:
     return row
 
 
-def _numbers(values: torch.Tensor) -> list[float]:
-    rounded: list[float] = np.round(values.cpu().numpy().astype(float), DIGITS).tolist()
-    return rounded
+def rounded(values: torch.Tensor | float) -> Any:
+    """Return plain numbers, nested like the tensor, without the noise of float32; None where there is no limit."""
+    array = np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
+    numbers = np.array(np.round(array, _DIGITS), object)
+    # JSON knows no infinity.
+    numbers[~np.isfinite(array)] = None
+    return numbers.tolist()

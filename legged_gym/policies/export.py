@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from rsl_rl.models import MLPModel
 
@@ -34,7 +33,7 @@ from legged_gym.policies.contract import (
     Term,
     words,
 )
-from legged_gym.policies.controller_file import DIGITS, controller_yaml, start_noise
+from legged_gym.policies.controller_file import controller_yaml, rounded, start_noise
 from legged_gym.policies.finder import CONTROLLER_FILE
 from legged_gym.policies.net_files import acting_nets, clipped, empty_memory, write_onnx, write_torchscript
 from legged_gym.policies.networks import Memory, OnnxNet
@@ -56,7 +55,6 @@ def export_policy(
     env: LeggedRobot,
     folder: str | os.PathLike[str],
     *,
-    prefix: str | None = None,
     steps: int = 100,
     tolerance: float = 1e-5,
     merge_into: str | os.PathLike[str] | None = None,
@@ -66,8 +64,7 @@ def export_policy(
     Args:
         runner: Holds the trained nets: an actor, feed-forward or recurrent, and perhaps an estimator.
         env: The task they were trained for; it is stepped.
-        folder: Where the files go; created if needed. It gets all of them or, on any error, none.
-        prefix: First part of the files' names; None: the robot's name, ``asset.name``.
+        folder: Where the files go, whose names begin with ``asset.name``; created if needed. It gets all or none.
         steps: Control steps of the rollout that the nets are compared on, at least 1.
         tolerance: Largest difference allowed between ONNX Runtime, TorchScript and PyTorch, in actions and estimates.
         merge_into: The configuration file of the robot's controller, whose other settings the exported one keeps; None:
@@ -83,7 +80,7 @@ def export_policy(
     """
     nets = acting_nets(runner.alg, env.cfg.normalization.clip_actions)
     controller = policy_controller_yaml(runner, env, merge_into)
-    prefix = prefix or env.cfg.asset.name
+    prefix = env.cfg.asset.name
     names = {net: f"{prefix}_{net}.onnx" for net in nets} | {f"{net}_jit": f"{prefix}_{net}.pt" for net in nets}
     names |= {"metadata": f"{prefix}{METADATA_FILE}", "controller": f"{prefix}{CONTROLLER_FILE}"}
     with _staging(Path(folder)) as staging:
@@ -129,19 +126,19 @@ def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
         git_revision=git_revision(),
         iterations=iterations_done(runner),
         control=Control(
-            dt=_rounded(env.dt),
+            dt=rounded(env.dt),
             decimation=cfg.control.decimation,
             action_scale=cfg.control.action_scale,
             target=env.torque_law,
-            fall_protection_tilt=_rounded(TILT_LIMIT),
+            fall_protection_tilt=rounded(TILT_LIMIT),
         ),
         joints=Joints(
             names=list(env.dof_names),
-            default_angle=_rounded(env.default_dof_pos[0]),
-            kp=_rounded(env.p_gains),
-            kd=_rounded(env.d_gains),
-            limits=_rounded(env.sim.dof_pos_limits),
-            torque_limit=_rounded(env.torque_limits),
+            default_angle=rounded(env.default_dof_pos[0]),
+            kp=rounded(env.p_gains),
+            kd=rounded(env.d_gains),
+            limits=rounded(env.sim.dof_pos_limits),
+            torque_limit=rounded(env.torque_limits),
         ),
         observation=_observation(env),
         estimator=None
@@ -263,15 +260,6 @@ def _script(path: Path) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return torch.jit.load(path)
-
-
-def _rounded(values: torch.Tensor | float) -> Any:
-    """Return plain numbers, nested like the tensor, without the noise of float32; None where there is no limit."""
-    array = np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
-    rounded = np.array(np.round(array, DIGITS), object)
-    # JSON knows no infinity.
-    rounded[~np.isfinite(array)] = None
-    return rounded.tolist()
 
 
 @contextlib.contextmanager

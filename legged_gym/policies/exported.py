@@ -36,7 +36,7 @@ from legged_gym.envs.base.admissible import (
 )
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.name_matching import joint_values
-from legged_gym.envs.qmini.qmini_config import QminiCfg
+from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiPublishedCfg
 from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FILE
 from legged_gym.policies.networks import OnnxNet, only_file
 
@@ -264,6 +264,8 @@ def _hints(joints: int, terms: list[str]) -> dict[str, dict[str, Any]]:
 
 
 _DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
+TYPICAL_JOINT = {name: sum(getattr(QminiPublishedCfg.domain_rand, f"joint_{name}_range")) / 2.0 for name in _DYNAMICS}
+"""Middle of what training draws, kg·m², N·m·s/rad and N·m, for files that were written before they told it."""
 
 
 def _rotors(joints: list[str]) -> dict[str, list[float]]:

@@ -92,15 +92,7 @@ def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
 def _run(
     session: TimedSession, args: argparse.Namespace, robots: list[int], unwatched: int, tally: Tally | None = None
 ) -> Recorder:
-    """Step the robots until that has an end.
-
-    Args:
-        session: The robots.
-        args: The command line.
-        robots: Those to record.
-        unwatched: Control steps without a viewer, unless the command line says how many.
-        tally: Takes every step.
-    """
+    """Step the robots until that has an end, ``unwatched`` control steps without a viewer, and record some of them."""
     recorder = evaluation.recorder.Recorder(session.env, _PLOTTED, robots, None if args.video else _PLOTTED_STEPS)
     viewers.opening.watch(session, args, args.steps, unwatched, lambda step: _take(step, recorder, tally))
     return recorder

@@ -231,12 +231,7 @@ class PlaySession(TimedSession):
     # --- requests, from any thread -------------------------------------------------------------------------------
 
     def drive(self, command: Sequence[float], everyone: bool = False) -> None:
-        """Hold a command from now on; with ``everyone`` all robots do, whoever :attr:`everyone` means.
-
-        Args:
-            command: Forward and lateral velocity, m/s, and yaw rate, rad/s, (3,).
-            everyone: Whether it is for all robots.
-        """
+        """Hold a command, m/s, m/s, rad/s, (3,), from now on; with ``everyone`` all robots do."""
         vx, vy, yaw_rate = (float(value) for value in command)
         self.held_command = (vx, vy, yaw_rate)
         wanted = torch.tensor(self.held_command)
