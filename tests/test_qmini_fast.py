@@ -56,8 +56,8 @@ def test_it_is_judged_by_the_physics_of_the_whole_task(tmp_path: Path, monkeypat
     assert steps == [(0.005, 4)]
 
 
-@pytest.mark.parametrize(("device", "recipe"), [("cpu", "qmini_fast"), ("cuda:0", "qmini")])
-def test_speedrun_takes_it_on_a_processor(monkeypatch: pytest.MonkeyPatch, device: str, recipe: str) -> None:
+@pytest.mark.parametrize(("device", "recipe"), [("cpu", "qmini_fast"), ("cuda:0", "qmini_fast_gpu")])
+def test_speedrun_takes_the_quick_one_of_the_device(monkeypatch: pytest.MonkeyPatch, device: str, recipe: str) -> None:
     asked: list[str] = []
 
     def note(args: object, seed: int) -> speedrun.Outcome:

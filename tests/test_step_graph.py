@@ -59,6 +59,25 @@ def test_attributes_keep_their_memory() -> None:
         env.close()
 
 
+def test_what_a_recording_holds_as_a_constant_changes_by_recording_anew() -> None:
+    plain, fixed = make_envs(recorded_steps=2)
+    graph, sigma = fixed._graph, fixed.cfg.rewards.ang_vel_sigma
+    assert graph is not None
+    run(fixed, 2, seed=1)
+    # What stands for a recording is never replayed here.
+    recording = graph._graph = object()  # type: ignore[assignment]
+    fixed.changeable["rewards.ang_vel_sigma"](sigma)
+    assert graph._graph is recording, "nothing changed"
+    fixed.changeable["rewards.ang_vel_sigma"](0.7)
+    assert graph._graph is None
+    # The next step runs by kernels, the one after that would be recorded.
+    run(fixed, 1, seed=2)
+    error = fixed.commands[:, 2] - fixed.base_ang_vel[:, 2]
+    torch.testing.assert_close(fixed._reward_tracking_ang_vel(), torch.exp(-error.square() / 0.7))
+    for env in (plain, fixed):
+        env.close()
+
+
 def test_memory_is_in_the_order_of_the_attributes() -> None:
     """And in no set's order, which differs between processes: the compiler would not find its earlier work again."""
     plain, fixed = make_envs()

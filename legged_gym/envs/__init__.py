@@ -26,6 +26,7 @@ TASKS = {
     "go2": (f"{_GO2}:Go2", f"{_GO2_CFG}:Go2Cfg", f"{_GO2_CFG}:Go2CfgPPO"),
     "qmini": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiCfg", f"{_QMINI_CFG}:QminiCfgPPO"),
     "qmini_fast": (f"{_QMINI}:Qmini", f"{_FAST_CFG}:QminiFastCfg", f"{_FAST_CFG}:QminiFastCfgPPO"),
+    "qmini_fast_gpu": (f"{_QMINI}:Qmini", f"{_FAST_CFG}:QminiFastGpuCfg", f"{_FAST_CFG}:QminiFastGpuCfgPPO"),
     "qmini_student": (f"{_QMINI}:Qmini", f"{_STAIRS_CFG}:QminiStairsCfg", f"{_STAIRS_CFG}:QminiStudentCfg"),
     "qmini_teacher": (f"{_QMINI}:Qmini", f"{_STAIRS_CFG}:QminiStairsCfg", f"{_STAIRS_CFG}:QminiTeacherCfgPPO"),
     "qmini_published": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiPublishedCfg", f"{_QMINI_CFG}:QminiPublishedCfgPPO"),

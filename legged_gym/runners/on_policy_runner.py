@@ -291,6 +291,8 @@ class OnPolicyRunner(RslRlRunner):
     def _go_on(self, path: str, checkpoint: dict[str, Any]) -> None:
         """Let the training go on where a loaded checkpoint was written."""
         self._averages = checkpoint.get("averages", {})
+        # Before steps are recorded, which they are for what goes on exactly.
+        self._stages.apply(self.completed_iterations)
         self.new_episodes = go_on(self, path, checkpoint, self._env_config)
         if self.new_episodes is not None:
             self.env.reset()

@@ -19,7 +19,7 @@ _COEFFICIENTS = ("algorithm.entropy_coef",)
 class Stages:
     """Changes the settings of a running training at given iterations.
 
-    The settings are changed in place, so that what a GPU has recorded and compiled stays as it is.
+    Most settings are changed in place, so that what a GPU has recorded and compiled stays as it is.
     """
 
     def __init__(self, stages: Mapping[Any, Mapping[str, float]], env: Any, alg: Any) -> None:

@@ -223,14 +223,20 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def changeable(self) -> dict[str, Callable[[float], Any]]:
         """What a training may change on the way besides scales of rewards: by setting, what sets it.
 
-        These are pushes, and the widths of rewards unless steps are recorded, which holds them as constants.
+        These are pushes and the widths of rewards.
         """
         pushes = self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
-        widths = [name for name in self.cfg.to_dict()["rewards"] if "_sigma" in name] if self._graph is None else []
+        widths = [name for name in self.cfg.to_dict()["rewards"] if "_sigma" in name]
         setters: dict[str, Callable[[float], Any]] = {
             f"domain_rand.{name}": strongest.fill_ for name, strongest in pushes.items()
         }
-        return setters | {f"rewards.{name}": partial(self.cfg.set, f"rewards.{name}") for name in widths}
+        return setters | {f"rewards.{name}": partial(self._set_width, name) for name in widths}
+
+    def _set_width(self, name: str, value: float) -> None:
+        if getattr(self.cfg.rewards, name) != value:
+            self.cfg.set(f"rewards.{name}", value)
+            if self._graph is not None:
+                self._graph.forget()
 
     def close(self) -> None:
         """Free the simulation's resources."""

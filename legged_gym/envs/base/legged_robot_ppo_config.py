@@ -120,8 +120,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
         stages: dict[int, dict[str, Factor]] = {}
         """What changes on the way: from the iteration that a stage begins with to scales of rewards, the entropy's
-        coefficient, the velocities of pushes and, where steps are not recorded on a GPU, the widths of rewards
-        (``sigma``), e.g. ``{1000: {"rewards.scales.torques": -1e-3, "domain_rand.max_push_vel_x": 0.8}}``."""
+        coefficient, the velocities of pushes and the widths of rewards (``sigma``; a GPU records its steps anew then),
+        e.g. ``{1000: {"rewards.scales.torques": -1e-3, "domain_rand.max_push_vel_x": 0.8}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """A training that comes to its end leaves the mean of its policies after the last so many iterations; 0: the
         last one, also where these would begin before its last stage or before the end of a training that it goes on

@@ -58,6 +58,10 @@ class StepGraph:
                 self._step_by_kernels()
         self._task._observations = self._copy_observations()
 
+    def forget(self) -> None:
+        """Record anew, because something has changed that a recording holds as a constant."""
+        self._graph, self._countdown = None, max(self._countdown, 1)
+
     def _copy_observations(self) -> TensorDict:
         """Copy the observations, by one kernel if it can be: a runner keeps them until after the next step."""
         groups = dict(self._observations.items())

@@ -1,4 +1,4 @@
-"""Qmini on a processor: what a training needs to walk within minutes on two cores."""
+"""What a training needs to walk soon: within minutes on two cores, within a minute on a GPU."""
 
 from __future__ import annotations
 
@@ -57,6 +57,14 @@ class QminiFastCfg(QminiCfg):
         ang_vel_sigma_fine = 0.05
 
 
+class QminiFastGpuCfg(QminiFastCfg):
+    """The same for a GPU, whose many robots learn to turn from the start."""
+
+    class rewards(QminiFastCfg.rewards):
+        ang_vel_sigma = 0.5
+        ang_vel_sigma_fine = 0.1
+
+
 class QminiFastCfgPPO(QminiCfgPPO):
     """Small nets and small rollouts: most of an iteration is physics, and each sample teaches more."""
 
@@ -96,4 +104,21 @@ class QminiFastCfgPPO(QminiCfgPPO):
                 "rewards.scales.tracking_lin_vel_x_fine": 3.0,
                 "rewards.scales.tracking_ang_vel_fine": 4.0,
             },
+        }  # fmt: skip
+
+
+class QminiFastGpuCfgPPO(QminiFastCfgPPO):
+    """Larger rollouts: fewer of them teach the same."""
+
+    class runner(QminiFastCfgPPO.runner):
+        experiment_name = "qmini_fast_gpu"
+        max_iterations = 500
+        stages = {
+            100: {
+                "algorithm.entropy_coef": 0.002,
+                "rewards.scales.tracking_ang_vel": 2.0,
+                "domain_rand.max_push_vel_x": 0.5, "domain_rand.max_push_vel_y": 0.5,
+            },
+            160: QminiFastCfgPPO.runner.stages[800],
+            220: QminiFastCfgPPO.runner.stages[1050],
         }  # fmt: skip
