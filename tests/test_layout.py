@@ -16,19 +16,19 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
-    "common": 1662,
+    "common": 1653,
     "simulators": 5249,
     "envs": 6066,
     "algorithms": 1108,
     "runners": 2251,
-    "policies": 1851,
+    "policies": 1845,
     "evaluation": 3013,
     "render": 994,
-    "viewers": 2111,
-    "deploy": 1416,
+    "viewers": 2106,
+    "deploy": 1415,
     "benchmarking": 467,
     "cli": 772,
-    "scripts": 1661,
+    "scripts": 1653,
     "this_robot": 2499,
     "utils": 102,
 }
