@@ -16,6 +16,7 @@ from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.envs import QminiCfg, task_registry
 from legged_gym.evaluation import evaluator, motion
 from legged_gym.evaluation.evaluator import (
+    Batch,
     EvaluationSettings,
     evaluate_batch,
     evaluate_policies,
@@ -34,6 +35,7 @@ from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 SETTINGS = EvaluationSettings(trials=2, longest=0.6)
 START = StartNoise(dof_pos=np.zeros(10, np.float32), velocity=0.0, tilt=0.0)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,7 @@ def test_robots_get_the_conditions_of_their_scenarios(evaluation_env: Evaluation
     torch.testing.assert_close(d_gains[:, 9], torch.tensor([1.0, 1.0, 1.1, 1.1, 1.0, 1.0]))
     assert rand.action_delay.tolist() == pytest.approx([0.0, 0.0, 0.02, 0.02, 0.0, 0.0])
     assert rand.observation_delay.tolist() == pytest.approx([0.0, 0.0, 0.01, 0.01, 0.0, 0.0])
+    assert not evaluation_env._steps_on_the_spot.any()  # type: ignore[attr-defined]
     offsets = evaluation_env.measured_dof_pos - evaluation_env.dof_pos
     assert not offsets[:2].any() and offsets[2:4].abs().min() > 0.0 and offsets.abs().max() <= 0.02 + 1e-6
 
@@ -194,8 +197,9 @@ def test_a_trial_ends_with_its_fall() -> None:
 
 
 def test_records_hold_what_the_task_shows(policy: Policy) -> None:
-    rollout = rollouts(policy, "flat,rough_4cm")
+    rollout = rollouts(policy, "flat,payload_+3,rough_4cm")
     flat, rough = rollout["flat"], rollout["rough_4cm"]
+    np.testing.assert_allclose(rollout["payload_+3"].mass, 14.145, atol=2e-3)
     assert flat.lin_vel.shape == (30, 2, 3) and flat.foot_pos.shape == (30, 2, 2, 3)
     assert flat.estimate is not None and flat.estimate.shape == (30, 2, 5)
     np.testing.assert_allclose(flat.mass, 11.145, atol=2e-3)
@@ -209,6 +213,22 @@ def test_records_hold_what_the_task_shows(policy: Policy) -> None:
     seen = quat_rotate_inverse(torch.from_numpy(flat.base_quat[1:, 0]), moved).numpy()
     assert np.abs(seen - flat.lin_vel[1:, 0]).mean() < 0.05 < np.abs(flat.lin_vel[:, 0]).mean()
     assert rough.base_pos[0, :, 1].min() > 16.0
+    assert np.abs(np.diff(rough.base_pos[0, :, :2], axis=0)).min() > 0.05, "somewhere on their tile"
+
+
+def test_each_blocks_robots_are_forgotten_when_they_fall() -> None:
+    forgotten: dict[int, int] = {}
+
+    class Fragile(Stand):
+        def reset(self, dones: torch.Tensor | None = None, block: int = 0) -> None:
+            assert dones is not None and len(dones) == (36, 9)[block], "as many as the block has"
+            forgotten[block] = forgotten.get(block, 0) + int(dones.sum())
+
+    settings = EvaluationSettings(trials=36, longest=2.0)
+    batch = Batch((BY_NAME["push_1.0"], dataclasses.replace(BY_NAME["push_0.8"], share=0.25)), 2.0)
+    found, _ = evaluate_batch(Fragile(), batch, settings)
+    assert [forgotten[block] > 0 for block in (0, 1)] == [(rollout.rows < rollout.steps).any() for rollout in found]
+    assert forgotten[0] > 0
 
 
 def test_a_sole_that_rolls_does_not_slip() -> None:
