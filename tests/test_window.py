@@ -208,6 +208,8 @@ def test_gamepad_acts_when_something_changes_only() -> None:
     assert log == [("drive", (0.6, 0.0, 0.0)), ("push",)]
     gamepad.take(axes(), buttons(glfw.GAMEPAD_BUTTON_RIGHT_BUMPER))
     assert log[2:] == [("drive", (0.0, 0.0, 0.0)), ("next_robot",)]
+    gamepad.take(axes(), buttons(glfw.GAMEPAD_BUTTON_LEFT_BUMPER))
+    assert log[4:] == [("next_robot", -1)], "the one before"
 
 
 def test_no_two_keys_of_the_window_mean_different_things() -> None:
