@@ -509,6 +509,13 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "mimic of none": (knee("<mimic joint='f'/>"), "joint 'fl_knee': it mimics 'f', which is no other joint"),
     "mimic of itself": (knee("<mimic joint='fl_knee'/>"), "joint 'fl_knee': it mimics 'fl_knee', which is no other"),
     "wrong word": (knee("<limit lower='-1' uper='1'/>"), "'fl_knee': <limit> has no 'uper': did you mean 'upper'"),
+    "capital": (damaged(a="<Joint name='j'/>"), "<Joint name='j'>: a robot is a tree"),
+    "loop": (damaged(lo="<loop_joint name='lo'/>"), "<loop_joint name='lo'>: a robot is a tree"),
+    "spring": (knee(LIMIT + "<dynamics spring_stiffness='3'/>"), "'fl_knee': <dynamics spring_stiffness='3'> is not"),
+    "two shapes": (
+        {"robot.urdf": urdf().replace("<sphere", "<box size='1 1 1'/><sphere", 1)},
+        "'fl_foot': <geometry> holds <box> and <sphere>",
+    ),
     "wrong element": (damaged(fl_thigh=link("fl_thigh", "<inertail/>")), "<link> has no 'inertail': .*'inertial'"),
     "one way": (
         {"robot.xml": mjcf().replace("forcerange='-6 5'", "forcerange='0 5'")},

@@ -62,6 +62,10 @@ class _Urdf:
         self.undrawn: dict[str, str] = {}
         root = self._parse()
         self._mesh_folders = self._take_mujoco(root)
+        for part in root:
+            near = difflib.get_close_matches(str(part.tag), ("link", "joint", "loop_joint"), cutoff=0.75)
+            if near and part.tag not in ("link", "joint"):
+                self.fail(f"<{part.tag} name='{part.get('name')}'>: a robot is a tree of elements <link> and <joint>")
         links, joints = self._named(root, "link"), self._named(root, "joint")
         if not 1 <= len(links) <= _MAX_LINKS:
             self.fail(f"it has {len(links)} links, a robot has 1 to {_MAX_LINKS}")
@@ -247,7 +251,9 @@ class _Urdf:
         geometry = element.find("geometry")
         if geometry is None or len(geometry) == 0:
             return
-        shape = geometry[0]
+        shape = geometry[-1]
+        if len(geometry) > 1:
+            self.fail(f"{where}: <geometry> holds <{geometry[0].tag}> and <{shape.tag}>, and may hold one shape")
         if shape.tag not in _SHAPES:
             self.fail(f"{where}: no shape <{shape.tag}>; valid: {', '.join(_SHAPES)}")
         for key, count in _SHAPES[shape.tag].items():
@@ -309,6 +315,9 @@ class _Urdf:
             for key in ("damping", "friction"):
                 if self._numbers(where, dynamics, key, 1, [0.0])[0] < 0.0:
                     self.fail(f"{where}: {key} {dynamics.get(key)} must be 0 or more")
+            for key in {*dynamics.attrib} - {"damping", "friction"}:
+                if self._numbers(where, dynamics, key, 1)[0] != 0.0:
+                    self.fail(f"{where}: <dynamics {key}='{dynamics.get(key)}'> is not simulated; an MJCF file has it")
             _copy(dynamics, copy, "damping", "friction")
 
     def _limit(self, name: str, kind: str, limit: ElementTree.Element, copy: ElementTree.Element) -> None:
