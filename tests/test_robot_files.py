@@ -226,6 +226,10 @@ ROBOTS: dict[str, tuple[Files, Change]] = {
         {"robot.xml": mjcf().replace("<worldbody>", "<worldbody><body name='box'><geom size='1'/></body>")},
         NONE,
     ),
+    "MJCF balanced": (
+        {"robot.xml": mjcf().replace("'.001 .001 .001'", "'.001 .001 .01'", 1)},
+        setting("asset", balance_inertia=True),
+    ),
     "MJCF with sites": ({"robot.xml": mjcf(SOLE + "<site name='{leg}_sole'/>")}, setting("asset", foot_name="sole")),
     "MJCF with pairs": ({"robot.xml": mjcf(UNMET.format("{leg}_sole")).replace("</mujoco>", PAIRS)}, NONE),
     "MJCF with fixed feet": (
@@ -367,6 +371,7 @@ def test_mass_and_its_place_are_those_of_the_file(tmp_path: Path, name: str) -> 
         "MJCF in a scene": 0.5,
         "MJCF with tendons": 0.5,
         "MJCF with sites": 0.5,
+        "MJCF balanced": 0.5,
         "MJCF with pairs": 0.5,
         "MJCF with fixed feet": 0.5,
     }
@@ -593,7 +598,19 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "upside down": ({"robot.xml": mjcf().replace("'-2.6 2.6'", "'2.6 -2.6'")}, "'fl_hip' .* limit 2.6 is not below"),
     "tied": (
         {"robot.xml": mjcf().replace("</mujoco>", "<equality><weld body1='trunk'/></equality></mujoco>")},
-        "ties body 'trunk' to the world; 'asset.fix_base_link'",
+        "ties 'trunk' to the world; 'asset.fix_base_link'",
+    ),
+    "tied to the scene": (
+        {
+            "robot.xml": mjcf()
+            .replace("<worldbody>", "<worldbody><body name='hook' mocap='true'/>")
+            .replace("</mujoco>", "<equality><weld body1='trunk' body2='hook'/></equality></mujoco>")
+        },
+        "ties 'trunk' to the world",
+    ),
+    "MJCF's inertia": (
+        {"robot.xml": mjcf().replace("'.001 .001 .001'", "'.001 .001 .01'", 1)},
+        "link 'fl_foot': no body has the inertia 0.001, 0.001, 0.01.*'asset.balance_inertia'",
     ),
     "include": (damaged(m="<mujoco><include file='other.xml'/></mujoco>"), "<mujoco><include> can't be used"),
     "entity": (

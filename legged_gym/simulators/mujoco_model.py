@@ -195,7 +195,7 @@ def _balance_inertias(robot: RobotFile) -> None:
         else:
             continue
         robot.balanced[body.name] = mean
-        body.fullinertia, body.iquat = [mean] * 3 + [0.0] * 3, [1.0, 0.0, 0.0, 0.0]
+        body.fullinertia, body.inertia, body.iquat = [np.nan] * 6, [mean] * 3, [1.0, 0.0, 0.0, 0.0]
 
 
 def _moments(body: mujoco.MjsBody) -> np.ndarray:

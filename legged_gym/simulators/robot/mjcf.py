@@ -6,13 +6,15 @@ import math
 import xml.etree.ElementTree as ElementTree
 
 import mujoco
+import numpy as np
 
 from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 
 _SCENE_PARTS = ("keys", "actuators", "sensors", "cameras", "lights", "pairs")
 """What a task has of its own, or what says where the robot stands and what drives it."""
-_ON_JOINT = (mujoco.mjtTrn.mjTRN_JOINT.value, mujoco.mjtTrn.mjTRN_JOINTINPARENT.value)
+_ON_JOINT = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
+_MOTOR = (mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtDyn.mjDYN_NONE, mujoco.mjtBias.mjBIAS_NONE)
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 _ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
 
@@ -32,14 +34,15 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     Joints keep their damping, friction, armature and springs. Actuators only tell torque limits; they, sensors,
     keyframes, lights, cameras and the world's own shapes are left out, and without ``visuals`` what is only looked at.
     """
-    spec, model, undrawn = _load(path, visuals)
+    spec, undrawn = _load(path, visuals)
     bases = list(spec.worldbody.bodies)
     moving = [body for body in bases if body.joints or any(child.joints for child in body.find_all("body"))]
     if len(moving) == 1:
         # The others stand still: they belong to the scene.
-        for body in bases:
-            if body is not moving[0]:
-                spec.delete(body)
+        others = [spec.worldbody, *(body for body in bases if body is not moving[0])]
+        _check_ties(path, spec, others)
+        for body in others[1:]:
+            spec.delete(body)
         bases = moving
     if len(bases) != 1:
         names = ", ".join(f"'{body.name}'" for body in bases)
@@ -49,6 +52,7 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
         for name in {pair.geomname1, pair.geomname2} - ground if ground & {pair.geomname1, pair.geomname2} else ():
             # It meets the ground, although by its bits it meets nothing.
             spec.geom(name).contype = 1
+    torque_limits = _torque_limits(path, spec)
     for part in _SCENE_PARTS:
         for element in list(getattr(spec, part)):
             spec.delete(element)
@@ -61,11 +65,11 @@ def read_mjcf(path: str, visuals: bool) -> RobotFile:
     for number, body in enumerate(spec.bodies):
         body.name = body.name or f"body{number}"
     _check_joints(path, spec)
-    return RobotFile(path=path, spec=spec, torque_limits=_torque_limits(path, model), undrawn=undrawn)
+    return RobotFile(path=path, spec=spec, torque_limits=torque_limits, undrawn=undrawn)
 
 
 def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
-    """Refuse joints that can't be driven, limits that MuJoCo would drop, and what ties the robot to the world."""
+    """Refuse joints that can't be driven, and limits that MuJoCo would drop."""
     for joint in spec.joints:
         where = f"joint '{joint.name}' of body '{joint.parent.name}'"
         if not joint.name or joint.type not in _ONE_AXIS:
@@ -74,28 +78,36 @@ def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
             raise refuse(path, f"{where}: lower limit {joint.range[0]:g} is not below upper limit {joint.range[1]:g}")
         if any(joint.actfrcrange):
             _both_ways(path, where, *joint.actfrcrange)
+
+
+def _check_ties(path: str, spec: mujoco.MjSpec, others: list[mujoco.MjsBody]) -> None:
+    """Refuse what ties the robot to the world, or to another body that is not part of it."""
+    there = {"", *(part.name for body in others for part in (body, *body.sites))}
     for equality in spec.equalities:
-        ends = {equality.name1, equality.name2}
-        if equality.active and equality.objtype == mujoco.mjtObj.mjOBJ_BODY and ends & {"", "world"}:
-            tied = max(ends - {"world"})
-            raise refuse(path, f"an equality ties body '{tied}' to the world; 'asset.fix_base_link' hangs a robot up")
+        ends, kinds = {equality.name1, equality.name2}, (mujoco.mjtObj.mjOBJ_BODY, mujoco.mjtObj.mjOBJ_SITE)
+        if equality.active and equality.objtype in kinds and ends & there:
+            tied = max(ends - there, default="world")
+            raise refuse(path, f"an equality ties '{tied}' to the world; 'asset.fix_base_link' hangs a robot up")
 
 
-def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, mujoco.MjModel, frozenset[str]]:
-    """Return spec, model, and the links whose visual shapes could not be read."""
+def _load(path: str, visuals: bool) -> tuple[mujoco.MjSpec, frozenset[str]]:
+    """Return what the file holds, and the links whose visual shapes could not be read."""
     if not path.lower().endswith((".xml", ".urdf")):
         raise refuse(path, "MuJoCo reads MJCF from files called .xml: rename it")
     try:
         spec = mujoco.MjSpec.from_file(path)
         if visuals:
+            trial = mujoco.MjSpec.from_file(path)
+            # Inertias are judged with the scene.
+            trial.compiler.balanceinertia = True
             try:
-                return spec, spec.compile(), frozenset()
+                trial.compile()
+                return spec, frozenset()
             except ValueError:
                 # It may be for want of a visual mesh alone.
-                spec = mujoco.MjSpec.from_file(path)
+                pass
         spec.discard_visual()
-        undrawn = frozenset(body.name for body in spec.bodies) if visuals else frozenset()
-        return spec, spec.compile(), undrawn
+        return spec, frozenset(body.name for body in spec.bodies) if visuals else frozenset()
     except (ValueError, OSError) as error:
         raise refuse(path, one_line(error)) from error
 
@@ -107,19 +119,24 @@ def _both_ways(path: str, where: str, low: float, high: float) -> float:
     return min(-low, high)
 
 
-def _torque_limits(path: str, model: mujoco.MjModel) -> dict[str, float]:
+def _torque_limits(path: str, spec: mujoco.MjSpec) -> dict[str, float]:
     """Return the largest torque that the actuators of each joint can give, N·m, where all of them are limited."""
     limits: dict[str, float] = {}
-    for i in range(model.nu):
-        if model.actuator_trntype[i] not in _ON_JOINT:
+    for actuator in spec.actuators:
+        if actuator.trntype not in _ON_JOINT:
             continue
         low, high = -math.inf, math.inf
-        is_motor = model.actuator_gaintype[i] == model.actuator_dyntype[i] == model.actuator_biastype[i] == 0
-        if model.actuator_forcelimited[i]:
-            low, high = model.actuator_forcerange[i]
-        elif model.actuator_ctrllimited[i] and is_motor:
-            low, high = sorted(model.actuator_ctrlrange[i] * model.actuator_gainprm[i, 0])
-        name = model.joint(model.actuator_trnid[i, 0]).name
-        limit = _both_ways(path, f"actuator {i} of joint '{name}'", low, high)
-        limits[name] = limits.get(name, 0.0) + limit * abs(float(model.actuator_gear[i, 0]))
+        is_motor = (actuator.gaintype, actuator.dyntype, actuator.biastype) == _MOTOR
+        if _limited(actuator.forcelimited, actuator.forcerange):
+            low, high = actuator.forcerange
+        elif is_motor and _limited(actuator.ctrllimited, actuator.ctrlrange):
+            low, high = sorted(actuator.ctrlrange * actuator.gainprm[0])
+        limit = _both_ways(path, f"actuator '{actuator.name}' of joint '{actuator.target}'", low, high)
+        limits[actuator.target] = limits.get(actuator.target, 0.0) + limit * abs(float(actuator.gear[0]))
     return {name: limit for name, limit in limits.items() if math.isfinite(limit)}
+
+
+def _limited(told: mujoco.mjtLimited, bounds: np.ndarray) -> bool:
+    return told == mujoco.mjtLimited.mjLIMITED_TRUE or bool(
+        told == mujoco.mjtLimited.mjLIMITED_AUTO and bounds[0] < bounds[1]
+    )
