@@ -233,6 +233,33 @@ class CuriousQmini(Qmini):
         return self.dt
 
 
+def test_logged_episodes_are_whole_ones_that_did_not_diverge(tmp_path: Path) -> None:
+    """Robot 0 ends after two steps and after three more, robot 1 diverges, robot 2 goes on."""
+    logger = make_runner(make_env(3), tmp_path).logger
+    logger.init_logging_writer()
+    never = torch.zeros(3, dtype=torch.bool)
+    for step in range(5):
+        dones, diverged = never.clone(), never.clone()
+        dones[0], dones[1] = step in (1, 4), step == 2
+        diverged[1] = step == 2
+        logger.process_env_step(torch.tensor([1.0 + step, 9.0, 0.5]), dones, {"diverged": diverged})
+    logger._collect_episodes()
+    assert list(logger.rewbuffer) == [1.0 + 2.0, 3.0 + 4.0 + 5.0] and list(logger.lenbuffer) == [2.0, 3.0]
+    assert logger.cur_reward_sum.tolist() == [0.0, 18.0, 2.5] and logger.cur_episode_length.tolist() == [0.0, 2.0, 5.0]
+    logger.stop_logging_writer()
+
+
+def test_the_last_estimate_is_of_the_observation_that_was_acted_on() -> None:
+    runner = make_runner(make_env(3))
+    obs = runner.env.get_observations()
+    with torch.inference_mode():
+        for _ in range(2):
+            said = runner.alg.get_estimator()(obs)
+            obs, rewards, dones, extras = runner.env.step(runner.alg.act(obs))
+            runner.alg.process_env_step(obs, rewards, dones, extras)
+            assert torch.equal(runner.last_estimate(), said)
+
+
 def test_random_network_distillation_is_saved_too(tmp_path: Path) -> None:
     def make() -> OnPolicyRunner:
         cfg = rsl_rl_config(LeggedRobotCfgPPO())

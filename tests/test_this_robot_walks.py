@@ -53,7 +53,9 @@ def walk(robot: ThisRobot, policy: PolicyFiles) -> RobotLog:
     plan = draw_plans(scenario, policy.config, 1, 1)[0]
     plan = plan_for(robot, plan, policy.config.joint_names)
     assert plan.joints["joint_armature"] == (0.0045,) * 10 and plan.action_delay == 0.004
-    assert plan.p_gain == pytest.approx(np.full(10, 0.9)) and plan.backlash == pytest.approx(np.full(10, 0.001))
+    assert plan.p_gain == pytest.approx(np.full(10, 0.9)) == plan.d_gain and plan.backlash == pytest.approx(
+        np.full(10, 0.001)
+    )
     return log_of_trial(policy, find_urdf(policy.folder), plan)
 
 
