@@ -36,7 +36,7 @@ DRIVE: Drive = (
 DRIVES: dict[str, Drive] = {
     "curves": ((0, (0.3, 0, 0.3)), (10, (0, 0, -0.5)), (18, (0.3, 0, -0.3))),
     "sideways": ((0, (0, 0, 0)), (2, (0.2, 0.2, 0)), (10, (0, -0.2, 0)), (18, (0, 0, 0)), (20, (0, 0.2, 0))),
-    "backward": ((0, (0, 0, 0)), (2, (-0.5, 0, 0)), (20, (0, 0, 0))),
+    "backward": ((0, (0, 0, 0)), (2, (-0.5, 0, 0.5)), (20, (0, 0, 0))),
     "stop and go": tuple((float(at), (0.4 if at % 4 else 0, 0, 0)) for at in range(0, 28, 2)),
 }
 
@@ -89,7 +89,7 @@ def distances(rows: list[dict[str, Any]], positions: np.ndarray) -> np.ndarray:
 @needs_node
 @pytest.mark.parametrize("name", DRIVES)
 def test_on_flat_ground_the_page_follows_the_controller_s_trial(data: Path, name: str) -> None:
-    """In each of these drives, trials that start 1 to 12 nm higher stay within 3 µm of one another."""
+    """In each of these drives, trials that start up to 12 nm higher stay within 20 µm of one another."""
     plan = commands(28.0, DRIVES[name])
     positions = make_trial("flat", plan).run().record.base_pos[:, 0]
     assert distances(drive_page(data, "flat", plan), positions).max() < 1e-3
