@@ -153,10 +153,10 @@ class EstimatorPPO(PPO):
     def update(self) -> dict[str, float]:
         """Update actor and critic, and the estimator, from the stored rollout.
 
-        Returns rsl_rl's mean losses, ``estimator`` and, if the actor is denoised, ``denoising`` (mean squared errors),
-        ``Estimator/learning_rate``, and the errors of
-        the estimates that the actor was given: for each column of the label the mean absolute error, as
-        ``Estimator/vel_x_mae``, m/s, or the share that is right, ``Estimator/contact_accuracy``.
+        Returns rsl_rl's mean losses, ``estimator`` and, while the actor is denoised, ``denoising`` (mean squared
+        errors), ``Estimator/learning_rate``, and the errors of the estimates that the actor was given: for each column
+        of the label the mean absolute error, as ``Estimator/vel_x_mae``, m/s, or the share that is right, as
+        ``Estimator/contact_accuracy``.
 
         Raises:
             LearningDivergedError: A loss or a parameter is not finite. Nets and optimisers are as they were before.

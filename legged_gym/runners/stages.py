@@ -114,7 +114,7 @@ class NetAverage:
 
 
 class Finish:
-    """The last iterations: the policy becomes a mean, whose gait its estimator alone learns.
+    """The last iterations: the policy becomes a mean, whose gait its estimator learns, and both see through noise.
 
     Nets on the way of a training scatter about something better than each of them (Wortsman et al. 2022, "Model soups",
     https://arxiv.org/abs/2203.05482).
