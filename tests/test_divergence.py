@@ -42,6 +42,7 @@ def test_every_divergence_ends_the_episode_and_counts_for_nothing(
         obs, rewards, dones, extras = env.step(torch.zeros(_N, 10))
         assert [CAUSES[int(i) - 1] for i in env.sim.diverged if i] == [cause]
         assert dones.tolist() == extras["diverged"].tolist() == [False, True, False, False]
+        assert env.sim.lost.tolist() == dones.tolist(), "a name that others rely on"
         assert extras["time_outs"].tolist() == dones.tolist(), "the state's value stands in for what is not known"
         assert not env.time_out_buf.any()
         assert rewards[1] == 0.0 and (rewards[[0, 2, 3]] != 0.0).all()

@@ -333,7 +333,7 @@ def test_label_is_the_truth_of_the_observed_state(make_qmini: QminiFactory) -> N
     for _ in range(10):
         obs, *_ = env.step(0.3 * torch.randn(4, 10))
     torch.testing.assert_close(obs["label"][:, :3], 2.0 * env.base_lin_vel)
-    torch.testing.assert_close(obs["label"][:, 3:], env.feet_contact.float())
+    torch.testing.assert_close(obs["label"][:, 3:], env.foot_contacts.float())
     torch.testing.assert_close(obs["privileged"][:, 43:46], 2.0 * env.base_lin_vel)
 
 

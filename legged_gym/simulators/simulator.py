@@ -148,6 +148,11 @@ class Simulator(ABC):
         """Number of links, B."""
         return len(self.body_names)
 
+    @property
+    def lost(self) -> torch.Tensor:
+        """Whether the simulation of each robot diverged, bool, (N,): what ``diverged`` tells, without the cause."""
+        return self.diverged > 0
+
     @abstractmethod
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
         """Advance all robots by one physics step.

@@ -39,6 +39,11 @@ class Qmini(LeggedRobot):
 
     cfg: QminiCfg
 
+    @property
+    def foot_contacts(self) -> torch.Tensor:
+        """The name by which older tasks know ``feet_contact``, bool, (N, 2)."""
+        return self.feet_contact
+
     def _init_buffers(self) -> None:
         super()._init_buffers()
         self._clock = self._last_clock = torch.zeros(3, self.num_envs, device=self.device)
