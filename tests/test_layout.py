@@ -18,8 +18,8 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1653,
     "simulators": 5280,
-    "envs": 6071,
-    "algorithms": 1108,
+    "envs": 6078,
+    "algorithms": 1102,
     "runners": 2251,
     "policies": 1845,
     "evaluation": 3013,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11005
+_CORE_BUDGET = 11006
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -12,12 +12,11 @@ from tensordict import TensorDict
 from torch import nn
 
 from legged_gym.algorithms.gpu import DeviceAdam
+from legged_gym.envs.base.observations import NOISE_FREE
 
 if TYPE_CHECKING:
     from legged_gym.algorithms.estimator_ppo import EstimatorPPO
 
-NOISE_FREE = "noise_free"
-"""Observation group: what ``policy`` would be without noise, as late as it is."""
 _STILL = 1e-3
 """Standard deviation of the actions, which explore no more."""
 

@@ -42,17 +42,12 @@ class EstimatorUpdate:
         )
 
     @property
-    def loss(self) -> torch.Tensor:
-        """Mean squared error in the last update, 0-d; on a GPU it may still be being computed."""
-        return self._squared_error / (self._alg.estimator_cfg.num_epochs * self._num_samples)
-
-    @property
     def losses(self) -> dict[str, torch.Tensor]:
-        """The mean squared errors of the last update by name, 0-d: the estimator's, and that of denoised actions."""
-        own = {"estimator": self.loss}
+        """Mean squared errors of the last update by name, 0-d; on a GPU they may still be being computed."""
+        sums = {"estimator": self._squared_error}
         if self._denoising is not None:
-            own["denoising"] = self._action_error / (self._alg.estimator_cfg.num_epochs * self._num_samples)
-        return own
+            sums["denoising"] = self._action_error
+        return {name: total / (self._alg.estimator_cfg.num_epochs * self._num_samples) for name, total in sums.items()}
 
     def batches(self) -> Iterator[None]:
         """Go through all mini-batches and epochs, with a pause after each."""

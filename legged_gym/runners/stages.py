@@ -9,8 +9,8 @@ import torch
 from tensordict import TensorDict
 from torch import nn
 
-from legged_gym.algorithms.denoising import NOISE_FREE
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.envs.base.observations import NOISE_FREE
 
 _SCALES = "rewards.scales."
 _COEFFICIENTS = ("algorithm.entropy_coef",)

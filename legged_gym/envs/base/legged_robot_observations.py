@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from legged_gym.common.labels import Label, LabelLayout, default_components
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 from legged_gym.envs.base.base_task import BaseTask
-from legged_gym.envs.base.observations import LabelTerm, MirrorRule, ObservationLayout, ObsTerm
+from legged_gym.envs.base.observations import NOISE_FREE, LabelTerm, MirrorRule, ObservationLayout, ObsTerm
 
 
 class LeggedRobotObservations(BaseTask):
@@ -85,7 +85,7 @@ class LeggedRobotObservations(BaseTask):
             self.obs_buf = self.obs_buf.clamp(-clip, clip)
         groups = self._observation_groups(clean)
         if self._noise_free is not None and self._clean is not None:
-            groups["noise_free"] = self._noise_free.flatten(1)
+            groups[NOISE_FREE] = self._noise_free.flatten(1)
         if self._own_privileged is not None:
             groups["privileged"] = self._own_privileged.clamp(-clip, clip)
         self._clean = self._own_privileged = self._measured_heights = None
@@ -143,7 +143,7 @@ class LeggedRobotObservations(BaseTask):
         step, label = self.obs_layout.parts, self._labels.parts
         return {
             "policy": step * self.history_length,
-            "noise_free": step * self.history_length,
+            NOISE_FREE: step * self.history_length,
             "privileged": step + self._privileged.parts,
             "label": label,
             "estimate": label,

@@ -13,6 +13,9 @@ from legged_gym.common.labels import Kind
 Reflection = tuple[list[int], list[float]]
 """Where each component of a mirrored value comes from, and its sign."""
 
+NOISE_FREE = "noise_free"
+"""Observation group: what ``policy`` would be without noise, as late as it is."""
+
 MirrorRule = Literal["same", "vector", "rotation", "command", "joints", "joint_sizes", "feet", "heights"]
 """How a value changes when left and right are exchanged (the mirror is the base's x-z plane).
 

@@ -11,6 +11,10 @@ class QminiFastCfg(QminiCfg):
     What the policy observes and does is the same as in Qmini's task.
     """
 
+    class env(QminiCfg.env):
+        # Nothing of this training reads it.
+        noise_free_group = False
+
     class terrain(QminiCfg.terrain):
         mesh_type = "plane"  # type: ignore[assignment]
         measure_heights = False
