@@ -89,3 +89,13 @@ def test_where_it_can_not_be_it_is_refused_in_a_line() -> None:
     with pytest.raises(UserError, match="without a memory"):
         changes = {"policy__class_name": "ActorCriticRecurrent", "symmetry__data_augmentation": False}
         make_runner(make_env(), **changes, symmetry__mirror_loss_coeff=0.0, **settings(denoising=3))
+
+
+def test_what_the_actor_drew_last_may_have_gradients() -> None:
+    runner = make_runner(make_env(), **settings(denoising=4))
+    actor = runner.alg.get_policy()
+    before = copy.deepcopy(actor.state_dict())
+    actor(runner.alg.with_estimate(runner.env.get_observations()), stochastic_output=True)
+    assert actor.output_mean.grad_fn is not None
+    runner.alg.denoise(True)
+    assert_same(runner.alg.denoising.teacher.state_dict(), before)

@@ -17,6 +17,13 @@ from legged_gym.runners.checkpoint import read_checkpoint
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
 _ROBOTS, _ITERATIONS = 1024, 20
+# It learns, is averaged, and is stopped and resumed while it learns to see through noise.
+_END = {
+    "runner__stages": {},
+    "runner__averaged_iterations": 4,
+    "runner__estimator_iterations": 2,
+    "runner__denoising_iterations": 12,
+}
 _NETS = ("actor_state_dict", "critic_state_dict", "estimator_state_dict", "optimizer_state_dict")
 
 
@@ -24,7 +31,7 @@ def train(folder: Path, stop: bool = False, resumed: bool = False) -> None:
     """Train as users do: TF32, compiled and recorded, on rough ground, with all that is random."""
     cfg = env_config(_ROBOTS, terrain__mesh_type="heightfield", terrain__num_rows=4, terrain__num_cols=8)
     env = Qmini(cfg, "warp", "cuda:0", seed=3)
-    runner = OnPolicyRunnerEE(env, rsl_rl_config(train_config(small=False)), str(folder), "cuda:0")
+    runner = OnPolicyRunnerEE(env, rsl_rl_config(train_config(small=False, **_END)), str(folder), "cuda:0")
     if resumed:
         runner.load(str(folder / f"model_{_ITERATIONS // 2 - 1}.pt"))
         assert runner.new_episodes is None
