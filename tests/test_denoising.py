@@ -91,6 +91,22 @@ def test_where_it_can_not_be_it_is_refused_in_a_line() -> None:
         make_runner(make_env(), **changes, symmetry__mirror_loss_coeff=0.0, **settings(denoising=3))
 
 
+def test_its_stage_begins_with_it() -> None:
+    env = make_env(terrain__mesh_type="heightfield", terrain__num_rows=3, terrain__num_cols=2)
+    runner = make_runner(env, **settings(denoising=4), runner__denoising_stage={"terrain.max_level": 1})
+    levels, update = [], runner.alg.update
+
+    def note() -> dict[str, float]:
+        levels.append(int(env.ground.max_level))
+        return update()
+
+    runner.alg.update = note  # type: ignore[method-assign]
+    runner.learn(8)
+    assert levels == [env.cfg.terrain.max_level] * 4 + [1] * 4
+    with pytest.raises(UserError, match=r"'runner.denoising_stage': 'terrain.max_levle' can't .* 'terrain.max_level'"):
+        make_runner(env, **settings(denoising=4), runner__denoising_stage={"terrain.max_levle": 1})
+
+
 def test_what_the_actor_drew_last_may_have_gradients() -> None:
     runner = make_runner(make_env(), **settings(denoising=4))
     actor = runner.alg.get_policy()

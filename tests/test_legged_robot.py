@@ -203,6 +203,12 @@ def test_curriculum_promotes_and_demotes(make_qmini: QminiFactory) -> None:
     torch.testing.assert_close(env.env_origins, expected)
     env.ground.update_curriculum(~everyone, torch.full((4,), 9.0), wanted)
     assert env.terrain_levels[:3].tolist() == [1, 0, 1]
+    # With fewer levels, who stands too high goes to one of them at the end of its episode.
+    env.ground.set_levels(torch.tensor([2, 0, 2, 1]))
+    env.changeable["terrain.max_level"](1.0)
+    last = torch.tensor([True, True, False, True])
+    env.ground.update_curriculum(last, torch.tensor([2.0, 2.6, 2.0, 2.6]), wanted)
+    assert env.terrain_levels[0] <= 1 and env.terrain_levels[1:3].tolist() == [1, 2] and env.terrain_levels[3] <= 1
 
 
 def test_heights_are_those_of_the_field(make_qmini: QminiFactory) -> None:

@@ -81,7 +81,7 @@ class OnPolicyRunner(RslRlRunner):
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
         # As the run began, whatever its stages change.
         self._env_config = plain(env.cfg.to_dict() if hasattr(env.cfg, "to_dict") else env.cfg)
-        self._stages = Stages(self.cfg.get("stages", {}), env, self.alg)
+        self._stages = Stages(self.cfg.get("stages", {}), env, self.alg, self.cfg.get("denoising_stage"))
         check_denoising(self.cfg.get("denoising_iterations", 0), env.get_observations(), self.alg)
         self._finish: Finish | None = None
         self._averages: dict[str, Any] = {}
@@ -114,7 +114,6 @@ class OnPolicyRunner(RslRlRunner):
         """
         signals.check_swallowed()
         begin = self.current_learning_iteration = self.completed_iterations
-        self._stages.apply(begin)
         end = begin + num_learning_iterations
         # A training that came to its end, or was to come to another one, has to learn before it can finish again.
         earliest = self._stages.last if self._averages.get("end") == end else max(self._stages.last, begin)
@@ -123,6 +122,8 @@ class OnPolicyRunner(RslRlRunner):
         )
         self._finish = Finish(self.alg, end, averaged, alone, earliest, denoising)
         self._finish.begin(begin, self._averages)
+        self._stages.denoises_from = self._finish.denoises_from if self._finish.denoises_from < end else None
+        self._stages.apply(begin)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
             phase = "denoising" if getattr(self.alg, "denoising", None) else "estimator"
             print(f"rewards teach nothing any more: these are among the last iterations (runner.{phase}_iterations)")

@@ -22,35 +22,46 @@ class Stages:
     Most settings are changed in place, so that what a GPU has recorded and compiled stays as it is.
     """
 
-    def __init__(self, stages: Mapping[Any, Mapping[str, float]], env: Any, alg: Any) -> None:
+    def __init__(
+        self,
+        stages: Mapping[Any, Mapping[str, float]],
+        env: Any,
+        alg: Any,
+        denoising: Mapping[str, float] | None = None,
+    ) -> None:
         """Check the stages of a training of ``env`` by ``alg``, or refuse them by ``UserError``.
 
         ``stages`` maps the iteration that a stage begins with to its settings, by their dotted names. They stay until a
-        later stage changes them.
+        later stage changes them. ``denoising`` is the stage that begins with :attr:`denoises_from`.
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self.last = self._stages[-1][0] if self._stages else 0
-        """The iteration with which the last stage begins."""
+        """The iteration with which the last of ``stages`` begins."""
+        self._denoising = dict(denoising or {})
+        self.denoises_from: int | None = None
+        """The iteration with which denoising begins; None: it does not."""
         self._env, self._alg = env, alg
         self._setters = getattr(env, "changeable", {})
         known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
         known += [key for key in _COEFFICIENTS if hasattr(alg, key.rpartition(".")[2])]
         known += self._setters
-        for begin, settings in self._stages:
+        named = {f"stages.{begin}": settings for begin, settings in self._stages} | {"denoising_stage": self._denoising}
+        for stage, settings in named.items():
             for key, value in settings.items():
                 if key not in known:
                     raise UserError(
-                        f"config key 'runner.stages.{begin}': '{key}' can't change on the way (a reward needs a scale "
+                        f"config key 'runner.{stage}': '{key}' can't change on the way (a reward needs a scale "
                         f"from the start): {near_names(key, known)}"
                     )
                 if key in self._setters:
                     trial = env.cfg.copy()
-                    trial.set(key, value)
+                    trial.set(key, int(value) if value == int(value) else value)
                     trial.check()
 
     def apply(self, completed: int, after: int = -1) -> None:
         """Set what holds after ``completed`` iterations, of the stages that begin after iteration ``after``."""
-        for begin, settings in self._stages:
+        late = [] if self.denoises_from is None else [(self.denoises_from, self._denoising)]
+        for begin, settings in self._stages + late:
             if after < begin <= completed:
                 for key, value in settings.items():
                     self._set(key, float(value))
@@ -134,8 +145,9 @@ class Finish:
         if end - averaged - estimator_only - denoising < earliest:
             averaged = estimator_only = denoising = 0
         estimator = alg.get_estimator() if hasattr(alg, "get_estimator") else None
-        self._denoises_from = end - denoising if estimator is not None else end
-        self._policy_ends = max(self._denoises_from - estimator_only, 0) if estimator is not None else end
+        self.denoises_from = end - denoising if estimator is not None else end
+        """The iteration with which denoising begins; that of the end: it does not."""
+        self._policy_ends = max(self.denoises_from - estimator_only, 0) if estimator is not None else end
         begin = max(self._policy_ends - averaged, 0)
         self._averages = {"policy": NetAverage(alg.get_policy(), begin, self._policy_ends)}
         if estimator is not None:
@@ -160,7 +172,7 @@ class Finish:
     def _set_learning(self, completed: int) -> None:
         self._alg.policy_learns = not self._policy_ends <= completed < self._end
         if hasattr(self._alg, "denoise"):
-            self._alg.denoise(self._denoises_from <= completed < self._end)
+            self._alg.denoise(self.denoises_from <= completed < self._end)
 
     def state(self) -> dict[str, Any]:
         """Return the averages that have begun, and the end that they are for, for a checkpoint."""

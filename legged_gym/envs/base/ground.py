@@ -34,6 +34,8 @@ class Ground:
         self.has_curriculum = terrain is not None and cfg.terrain.curriculum
         self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
         self.types = torch.zeros(num_envs, dtype=torch.long, device=device)
+        self.max_level = torch.tensor(cfg.terrain.max_level, device=device)
+        """The curriculum's highest level, 0-d; a training may change it in place."""
         if terrain is None:
             self._heights, self.tile_origins = torch.zeros(1, 1, device=device), torch.zeros(0, 0, 3, device=device)
             self._origin = torch.zeros(2, device=device)
@@ -44,7 +46,8 @@ class Ground:
         self._size = (torch.tensor(self._heights.shape, device=device) - 1) * cfg.terrain.horizontal_scale
         self.tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
         most = cfg.terrain.num_rows - 1
-        highest = min(cfg.terrain.max_init_terrain_level, most) if cfg.terrain.curriculum else most
+        first = min(cfg.terrain.max_init_terrain_level, cfg.terrain.max_level, most)
+        highest = first if cfg.terrain.curriculum else most
         self.levels = torch.randint(0, highest + 1, (num_envs,), device=device)
         self.types = torch.arange(num_envs, device=device) * cfg.terrain.num_cols // num_envs
         self.env_origins = self.tile_origins[self.levels, self.types]
@@ -83,7 +86,7 @@ class Ground:
     def update_curriculum(self, mask: torch.Tensor, distance: torch.Tensor, wanted: torch.Tensor) -> None:
         """Promote robots that walked more than half a tile, demote those that walked under half of what was asked.
 
-        Past the top a robot goes to a random level. Each change only happens with
+        Past the highest level a robot goes to a random one. Each change only happens with
         ``terrain.level_change_probability``. ``mask`` are the robots whose episode ended, ``distance`` is how far each
         got from its start, and ``wanted`` how far its command would have taken it, m, all (N,).
         """
@@ -91,8 +94,10 @@ class Ground:
         down = (distance < 0.5 * wanted) & ~up
         change = mask & (torch.rand_like(distance) < self.cfg.level_change_probability)
         levels = self.levels + (up & change).long() - (down & change).long()
-        anywhere = torch.randint_like(levels, 0, self.cfg.num_rows)
-        self.set_levels(torch.where(levels >= self.cfg.num_rows, anywhere, levels.clamp_(min=0)))
+        highest = self.max_level.clamp(max=self.cfg.num_rows - 1)
+        anywhere = torch.randint_like(levels, 0, self.cfg.num_rows) % (highest + 1)
+        # Who is amid an episode stays where it started, even if that is too high now.
+        self.set_levels(torch.where(mask & (levels > highest), anywhere, levels.clamp_(min=0)))
 
     def set_levels(self, levels: torch.Tensor) -> None:
         """Move all robots' starts to tiles of these rows, (N,)."""

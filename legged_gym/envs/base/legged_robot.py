@@ -223,13 +223,14 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
     def changeable(self) -> dict[str, Callable[[float], Any]]:
         """What a training may change on the way besides scales of rewards: by setting, what sets it.
 
-        These are pushes and the widths of rewards.
+        These are pushes, the curriculum's highest level and the widths of rewards.
         """
         pushes = self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
         widths = [name for name in self.cfg.to_dict()["rewards"] if "_sigma" in name]
         setters: dict[str, Callable[[float], Any]] = {
             f"domain_rand.{name}": strongest.fill_ for name, strongest in pushes.items()
         }
+        setters["terrain.max_level"] = self.ground.max_level.fill_
         return setters | {f"rewards.{name}": partial(self._set_width, name) for name in widths}
 
     def _set_width(self, name: str, value: float) -> None:

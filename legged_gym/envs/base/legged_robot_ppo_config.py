@@ -120,8 +120,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         """``algorithm.num_learning_epochs`` of a new training that learns on a processor; 0: the same as elsewhere."""
         stages: dict[int, dict[str, Factor]] = {}
         """What changes on the way: from the iteration that a stage begins with to scales of rewards, the entropy's
-        coefficient, the velocities of pushes and the widths of rewards (``sigma``; a GPU records its steps anew then),
-        e.g. ``{1000: {"rewards.scales.torques": -1e-3, "domain_rand.max_push_vel_x": 0.8}}``."""
+        coefficient, the velocities of pushes, ``terrain.max_level`` and the widths of rewards (``sigma``; a GPU records
+        its steps anew then), e.g. ``{1000: {"rewards.scales.torques": -1e-3, "terrain.max_level": 4}}``."""
         averaged_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """A training that comes to its end leaves the mean of its policies after the last so many iterations; 0: the
         last one, also where these would begin before its last stage or before the end of a training that it goes on
@@ -131,6 +131,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         denoising_iterations: Annotated[int, Ge(0), Le(10**9)] = 0
         """Iterations after that, the last ones, in which the policy learns from a copy of itself what it would do
         without its sensors' noise, and the estimator beside it; needs ``env.noise_free_group``."""
+        denoising_stage: dict[str, Factor] = {}
+        """What changes with the first of them, as in one of the ``stages``."""
         save_interval: Count = 100
         """Iterations between checkpoints."""
         keep_checkpoints: Annotated[int, Ge(0), Le(10**9)] = 20

@@ -93,6 +93,8 @@ class TerrainSettings:
     """Width of a beam at the top level, m; it begins as wide as the platform."""
     max_init_terrain_level: Annotated[int, Ge(0), Le(1000)] = 0
     """Robots start at a random level up to this one."""
+    max_level: Annotated[int, Ge(0), Le(1000)] = 1000
+    """Highest level of the curriculum, at most the last row's, ``num_rows - 1``; a training's stage may change it."""
     level_change_probability: Share = 1.0
     """Chance that a deserved promotion or demotion happens."""
 
