@@ -24,6 +24,7 @@ from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.lock import RunLock
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.qmini.qmini import Qmini
+from legged_gym.evaluation.curves import PANELS
 from legged_gym.runners import OnPolicyRunner, OnPolicyRunnerEE, rsl_rl_config
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.logger import custom_scalars_layout
@@ -49,6 +50,7 @@ def test_learning_counts_saves_and_logs_in_groups(tmp_path: Path, capsys: pytest
     charts = [chart for category in layout.category for chart in category.chart]
     for pattern in (pattern for chart in charts for pattern in chart.multiline.tag):
         assert any(re.match(pattern, tag) for tag in tags), f"no curve for {pattern}"
+    assert {tag for _, curves in PANELS.values() for tag in curves} <= set(tags)
     titles = {chart.title for chart in charts}
     assert {name for name, scale in env.cfg.rewards.scales.to_dict().items() if scale} <= titles
 

@@ -27,6 +27,7 @@ from legged_gym.algorithms.estimator_update import EstimatorUpdate
 from legged_gym.algorithms.gpu import DeviceAdam, Recorded, beside, matmul_precision
 from legged_gym.algorithms.policy_update import PolicyUpdate
 from legged_gym.algorithms.rollout_recorder import RolloutRecorder
+from legged_gym.common import tags
 from legged_gym.common.labels import LabelLayout, label_errors
 from legged_gym.envs.base.legged_robot_ppo_config import EstimatorCfg
 
@@ -178,7 +179,7 @@ class EstimatorPPO(PPO):
             with aside:
                 list(parts)
         figures = _read({**losses, **estimator.losses, **errors, "parameters": self._before.size()})
-        figures["Estimator/learning_rate"] = self.estimator_learning_rate
+        figures[tags.ESTIMATOR_RATE] = self.estimator_learning_rate
         self._finish_update(figures)
         return figures
 

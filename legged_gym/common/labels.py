@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.tags import ESTIMATOR
 
 Kind = Literal["velocity", "contact", "scalar"]
 """A velocity has components in the base frame, a contact is 0 or 1 for each foot, a scalar is any other value."""
@@ -20,7 +21,8 @@ _MOST_COLUMNS = 65536
 """Of one term."""
 _SHORT = {"base_lin_vel": "vel", "foot_contact": "contact"}
 """Names of curves that are shorter than the labels' names."""
-_AXES = {"x": "forward", "y": "lateral", "z": "vertical"}
+AXES = {"x": "forward", "y": "lateral", "z": "vertical"}
+"""Components of a velocity in the base frame, in words."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,10 @@ class LabelLayout:
         if label.kind == "contact":
             what = "contacts" if label.name in _SHORT else label.name.replace("_", " ")
             columns = self.slices[label.name]
-            return [LabelFigure(label, columns, f"Estimator/{name}_accuracy", f"{what} right, share")]
+            return [LabelFigure(label, columns, f"{ESTIMATOR}{name}_accuracy", f"{what} right, share")]
         figures = []
         for index, component in enumerate(label.components, start):
-            tag = "_".join(filter(None, (f"Estimator/{name}", component, "mae")))
+            tag = "_".join(filter(None, (f"{ESTIMATOR}{name}", component, "mae")))
             title = f"{self._title(label, component)} error{', ' if label.unit else ''}{label.unit}"
             figures.append(LabelFigure(label, slice(index, index + 1), tag, title))
         return figures
@@ -164,7 +166,7 @@ class LabelLayout:
     @staticmethod
     def _title(label: Label, component: str) -> str:
         if label.name == "base_lin_vel":
-            return f"{_AXES[component]} velocity"
+            return f"{AXES[component]} velocity"
         return " ".join(filter(None, (label.name.replace("_", " "), component)))
 
     def column_titles(self) -> list[str]:
@@ -191,6 +193,6 @@ def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple
     """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
     if kind == "contact" and len(feet) == size:
         return tuple(feet)
-    if kind == "velocity" and size == len(_AXES):
-        return tuple(_AXES)
+    if kind == "velocity" and size == len(AXES):
+        return tuple(AXES)
     return ("",) if size == 1 else tuple(map(str, range(size)))

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from legged_gym.common.errors import UserError
+from legged_gym.common.labels import AXES, Label, LabelLayout
+from legged_gym.common.tags import EPISODE_LENGTH, ESTIMATOR, MEAN_REWARD, TERRAIN_LEVEL, VELOCITY_ERRORS
 from legged_gym.evaluation.plots import STYLE, save_figure
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -24,19 +26,19 @@ _Points = dict[str, np.ndarray]
 _LINE_STYLES = ("-", "--", ":", "-.")
 """Of the first run, the second, and so on."""
 
+_USUAL = LabelLayout([Label("base_lin_vel", "velocity", tuple(AXES)), Label("foot_contact", "contact", ("feet",))])
+*_VELOCITY, _CONTACTS = (figure.tag for figure in _USUAL.figures())
+
 PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "reward of an episode": ("", {"Train/mean_reward": ""}),
-    "episode length": ("control steps", {"Train/mean_episode_length": ""}),
-    "estimator's velocity error": (
-        "m/s",
-        {"Estimator/vel_x_mae": "forward", "Estimator/vel_y_mae": "lateral", "Estimator/vel_z_mae": "vertical"},
-    ),
+    "reward of an episode": ("", {MEAN_REWARD: ""}),
+    "episode length": ("control steps", {EPISODE_LENGTH: ""}),
+    "estimator's velocity error": ("m/s", dict(zip(_VELOCITY, AXES.values(), strict=True))),
     "command tracking, root mean square": (
         "m/s, rad/s",
-        {"Tracking/lin_vel_x_rmse": "forward", "Tracking/ang_vel_rmse": "yaw rate"},
+        {VELOCITY_ERRORS[name]: name for name in ("forward", "yaw rate")},
     ),
-    "estimator's contact accuracy": ("share", {"Estimator/contact_accuracy": ""}),
-    "terrain level": ("", {"Terrain/level": ""}),
+    "estimator's contact accuracy": ("share", {_CONTACTS: ""}),
+    "terrain level": ("", {TERRAIN_LEVEL: ""}),
 }
 """Title, unit and curves (tag, label) of each panel."""
 
@@ -44,8 +46,8 @@ PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 def _further_labels(tags: Iterable[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
     """Return panels of what an estimator says beside velocity and contacts, by the names of its curves."""
     known = {tag for _, curves in PANELS.values() for tag in curves}
-    own = [tag for tag in tags if tag.startswith("Estimator/") and tag.endswith(("_mae", "_accuracy"))]
-    names = {tag: tag.removeprefix("Estimator/").replace("_mae", " error").replace("_", " ") for tag in own}
+    own = [tag for tag in tags if tag.startswith(ESTIMATOR) and tag.endswith(("_mae", "_accuracy"))]
+    names = {tag: tag.removeprefix(ESTIMATOR).replace("_mae", " error").replace("_", " ") for tag in own}
     return {f"estimator's {names[tag]}": ("", {tag: ""}) for tag in sorted(own) if tag not in known}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from legged_gym.common import tags
 from legged_gym.common.errors import TrainingStoppedError
 from legged_gym.common.paths import relative
 
@@ -29,9 +30,9 @@ class DivergenceWatch:
         self._before = self._ended, sum(self._counts.values())
 
     def look(self, iteration: int) -> dict[str, float]:
-        """Return how many robots diverged in this iteration, ``Diverged/<cause>``, and write one's last second."""
+        """Return how many robots diverged in this iteration, by their curves, and write one's last second."""
         self._ended, counts = self._log.counts()
-        figures = {f"Diverged/{cause}": float(count - self._counts[cause]) for cause, count in counts.items()}
+        figures = {f"{tags.DIVERGED_BY}{cause}": float(count - self._counts[cause]) for cause, count in counts.items()}
         self._counts = counts
         if any(figures.values()):
             self._write_one(iteration)

@@ -21,6 +21,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from legged_gym.algorithms.blow_up import check_losses
+from legged_gym.common import tags
 from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
 from legged_gym.common.labels import LabelLayout
@@ -33,26 +34,26 @@ _RECENT = 20
 """Iterations that the time still needed is estimated by, so that it follows changes."""
 
 _GLANCE = {
-    "reward of an episode": "Train/mean_reward",
-    "episode length, steps": "Train/mean_episode_length",
-    "falls, share of episodes": "Episode/falls",
-    "forward velocity error, m/s": "Tracking/lin_vel_x_rmse",
-    "lateral velocity error, m/s": "Tracking/lin_vel_y_rmse",
-    "yaw rate error, rad/s": "Tracking/ang_vel_rmse",
-    "terrain level": "Terrain/level",
+    "reward of an episode": tags.MEAN_REWARD,
+    "episode length, steps": tags.EPISODE_LENGTH,
+    "falls, share of episodes": tags.FALLS,
+    "forward velocity error, m/s": tags.VELOCITY_ERRORS["forward"],
+    "lateral velocity error, m/s": tags.VELOCITY_ERRORS["lateral"],
+    "yaw rate error, rad/s": tags.VELOCITY_ERRORS["yaw rate"],
+    "terrain level": tags.TERRAIN_LEVEL,
 }
-_ESTIMATOR_CHARTS = {"loss": "Loss/estimator", "learning rate": "Estimator/learning_rate"}
+_ESTIMATOR_CHARTS = {"loss": f"{tags.LOSS}estimator", "learning rate": tags.ESTIMATOR_RATE}
 _LEARNING_CHARTS = {
-    "value loss": "Loss/value",
-    "surrogate loss": "Loss/surrogate",
-    "entropy": "Loss/entropy",
-    "learning rate": "Loss/learning_rate",
-    "standard deviation of actions": "Policy/mean_std",
+    "value loss": f"{tags.LOSS}value",
+    "surrogate loss": f"{tags.LOSS}surrogate",
+    "entropy": f"{tags.LOSS}entropy",
+    "learning rate": f"{tags.LOSS}learning_rate",
+    "standard deviation of actions": tags.ACTION_STD,
 }
 _SPEED_CHARTS = {
-    "steps per second": "Perf/total_fps",
-    "seconds of an iteration's rollout": "Perf/collection_time",
-    "seconds of an iteration's update": "Perf/learning_time",
+    "steps per second": tags.STEPS_PER_SECOND,
+    "seconds of an iteration's rollout": tags.COLLECTION_TIME,
+    "seconds of an iteration's update": tags.LEARNING_TIME,
 }
 
 
@@ -281,7 +282,7 @@ class TrainingLogger(Logger):
             self.ep_extras[:] = [figures]
             return
         for name, value in figures.items():
-            self.writer.add_scalar(name if "/" in name else f"Episode/{name}", value, it)
+            self.writer.add_scalar(name if "/" in name else f"{tags.EPISODE}{name}", value, it)
         self.ep_extras.clear()
 
     def _figures(self, losses: dict[str, float]) -> str:
@@ -309,7 +310,7 @@ def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayou
     TensorBoard draws all curves of a run in the same colour, so each chart has only one of each run: an expression that
     matches its name. Reward terms with scale 0 get none.
     """
-    terms = {name: f"Reward/{name}" for name in sorted(reward_scales)}
+    terms = {name: f"{tags.REWARD}{name}" for name in sorted(reward_scales)}
     figures = labels.figures() if labels is not None else []
     # The first error and the first share tell enough at a glance.
     first = {figure.is_share: figure for figure in reversed(figures)}

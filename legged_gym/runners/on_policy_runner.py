@@ -14,7 +14,7 @@ from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 
 from legged_gym.algorithms.blow_up import LearningDivergedError
-from legged_gym.common import signals
+from legged_gym.common import signals, tags
 from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.lock import RunLock
 from legged_gym.common.paths import relative
@@ -173,10 +173,10 @@ class OnPolicyRunner(RslRlRunner):
         """Say what learning that diverged was given: a reward term, or a group of observations, that is not finite."""
         if not isinstance(reason, LearningDivergedError):
             return ""
-        terms = {name for report in self.logger.ep_extras for name in report if name.startswith("Reward/")}
+        terms = {name for report in self.logger.ep_extras for name in report if name.startswith(tags.REWARD)}
         for name in sorted(terms):
             if not all(torch.as_tensor(report[name]).isfinite() for report in self.logger.ep_extras if name in report):
-                return f", and so did the reward term '{name.removeprefix('Reward/')}'"
+                return f", and so did the reward term '{name.removeprefix(tags.REWARD)}'"
         for name, group in self.alg.storage.observations.items():
             if not group.isfinite().all():
                 return f", and so did the observation group '{name}'"

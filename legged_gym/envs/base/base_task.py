@@ -10,6 +10,7 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
+from legged_gym.common import tags
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
@@ -324,9 +325,9 @@ class BaseTask(VecEnv):
         self.episode_sums = {name: self._reward_totals[:, i] for i, name in enumerate(self.reward_names)}
         self.reward_rates = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         groups = {
-            "Reward": ("mean", self.reward_names),
-            "Tracking": ("rms", ["lin_vel_x_rmse", "lin_vel_y_rmse", "ang_vel_rmse"]),
-            "Terrain": ("mean", ["level"]),
-            "Episode": ("share", ["falls", "time_outs", "diverged"]),
+            "rewards": ("mean", [tags.REWARD + name for name in self.reward_names]),
+            "tracking": ("rms", list(tags.VELOCITY_ERRORS.values())),
+            "terrain": ("mean", [tags.TERRAIN_LEVEL]),
+            "episodes": ("share", [tags.FALLS, tags.TIME_OUTS, tags.DIVERGED]),
         }
         self.statistics = Statistics(self.cfg.env.log_interval, self.num_envs, self.device, groups)

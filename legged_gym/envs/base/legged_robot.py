@@ -337,9 +337,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         return self.commands[:, :3] - torch.cat((self.base_lin_vel[:, :2], self.base_ang_vel[:, 2:]), dim=1)
 
     def _record_statistics(self) -> None:
-        self.statistics.add("Reward", self.reward_rates)
+        self.statistics.add("rewards", self.reward_rates)
         errors = self._velocity_error().square_().masked_fill(self.diverged.unsqueeze(1), 0.0)
-        self.statistics.add("Tracking", errors)
-        self.statistics.add("Terrain", self.terrain_levels.unsqueeze(1))
+        self.statistics.add("tracking", errors)
+        self.statistics.add("terrain", self.terrain_levels.unsqueeze(1))
         falls = self.reset_buf & ~self.time_out_buf & ~self.diverged
-        self.statistics.add("Episode", torch.stack((falls, self.time_out_buf, self.diverged), dim=1))
+        self.statistics.add("episodes", torch.stack((falls, self.time_out_buf, self.diverged), dim=1))

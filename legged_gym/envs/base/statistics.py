@@ -13,7 +13,7 @@ class Statistics:
     """
 
     def __init__(self, interval: int, num_envs: int, device: str, groups: dict[str, tuple[str, list[str]]]) -> None:
-        """Report every ``interval`` steps; ``groups`` are kinds and the logged names in the order of :meth:`add`."""
+        """Report every ``interval`` steps; ``groups`` are kinds and the curves in the order of :meth:`add`."""
         self.interval, self._names = interval, groups
         self._steps = 0
         self._sums = {group: torch.zeros(num_envs, len(names), device=device) for group, (_, names) in groups.items()}
@@ -23,14 +23,14 @@ class Statistics:
         self._sums[group] += values
 
     def step(self) -> dict[str, torch.Tensor]:
-        """Count a step; every ``interval`` steps return all figures, ``group/name`` → 0-d tensor, and start anew."""
+        """Count a step; every ``interval`` steps return all figures, by the curve, 0-d tensors, and start anew."""
         self._steps += 1
         figures: dict[str, torch.Tensor] = {}
         if self._steps < self.interval:
             return figures
         for group, (kind, names) in self._names.items():
             values = self._report(kind, self._sums[group])
-            figures.update({f"{group}/{name}": value for name, value in zip(names, values, strict=True)})
+            figures.update(zip(names, values, strict=True))
             self._sums[group].zero_()
         self._steps = 0
         return figures

@@ -1,0 +1,23 @@
+"""Names of a training's curves in TensorBoard: who writes, arranges or draws them reads them here."""
+
+from __future__ import annotations
+
+# rsl_rl writes these.
+MEAN_REWARD, EPISODE_LENGTH = "Train/mean_reward", "Train/mean_episode_length"
+STEPS_PER_SECOND, COLLECTION_TIME, LEARNING_TIME = "Perf/total_fps", "Perf/collection_time", "Perf/learning_time"
+ACTION_STD = "Policy/mean_std"
+
+LOSS, EPISODE, REWARD, DIVERGED_BY, ESTIMATOR = "Loss/", "Episode/", "Reward/", "Diverged/", "Estimator/"
+"""In front of the name of a loss, of what has no other group, of a reward term, of a cause, and of what
+:class:`~legged_gym.common.labels.LabelLayout` names."""
+
+# The task writes these.
+VELOCITY_ERRORS = {
+    "forward": "Tracking/lin_vel_x_rmse",
+    "lateral": "Tracking/lin_vel_y_rmse",
+    "yaw rate": "Tracking/ang_vel_rmse",
+}
+TERRAIN_LEVEL = "Terrain/level"
+FALLS, TIME_OUTS, DIVERGED = (EPISODE + name for name in ("falls", "time_outs", "diverged"))
+"""Shares of the episodes that ended."""
+ESTIMATOR_RATE = f"{ESTIMATOR}learning_rate"
