@@ -50,13 +50,12 @@ def test_it_is_judged_by_the_physics_of_the_whole_task(tmp_path: Path, monkeypat
         return whole(policy, *others)
 
     monkeypatch.setattr(evaluator, "evaluate_batch", note)
-    monkeypatch.setattr(speedrun, "_TRIALS", 2)
-    passed, shown = speedrun._evaluate("qmini", str(checkpoint))
+    passed, shown = speedrun._evaluate("qmini", str(checkpoint), 2)
     assert not passed and shown.startswith("flat falls")
     assert steps == [(0.005, 4)]
 
 
-@pytest.mark.parametrize(("device", "recipe"), [("cpu", "qmini_fast"), ("cuda:0", "qmini_fast_gpu")])
+@pytest.mark.parametrize(("device", "recipe"), [("cpu", "qmini_fast"), ("cuda", "qmini_fast_gpu")])
 def test_speedrun_takes_the_quick_one_of_the_device(monkeypatch: pytest.MonkeyPatch, device: str, recipe: str) -> None:
     asked: list[str] = []
 
@@ -64,7 +63,7 @@ def test_speedrun_takes_the_quick_one_of_the_device(monkeypatch: pytest.MonkeyPa
         asked.extend(speedrun._command(args, seed, "logs"))  # type: ignore[arg-type]
         return speedrun.Outcome(seed, False, 0.0, 0, 0, "")
 
-    monkeypatch.setattr(speedrun, "resolve_device", lambda _: device)
+    monkeypatch.setattr(speedrun, "learning_device", lambda _: device)
     monkeypatch.setattr(speedrun, "_run", note)
     monkeypatch.setattr(speedrun, "_show", lambda args, outcomes: None)
     monkeypatch.setattr("sys.argv", ["speedrun.py"])

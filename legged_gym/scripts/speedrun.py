@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from legged_gym import benchmarking, envs, evaluation, policies
 from legged_gym.cli import types
 from legged_gym.cli.arguments import add_set_argument, get_args, make_task_parser, run_main
-from legged_gym.common.devices import resolve_device
+from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError
+from legged_gym.common.threads import available_cores
 from legged_gym.runners.runs import checkpoint_number, load_run_config
 
 _EXAMPLES = (
@@ -32,8 +39,10 @@ RECIPES = {"qmini": {"cpu": "qmini_fast", "cuda": "qmini_fast_gpu"}}
 """By task and kind of device, the one whose training gets there soonest."""
 
 _TRIALS = 72
-_POLL = 0.1
+_POLL = 0.02
 """Seconds between two looks for a new checkpoint."""
+_JUDGES, _CORES_EACH = 4, 8
+"""Most checkpoints that are evaluated at once, and cores of the machine for each of them."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,8 @@ def main() -> None:
     add("--markdown", action="store_true", help="print the table as Markdown")
     add_set_argument(parser)
     args = get_args(parser=parser)
-    device = resolve_device(None).partition(":")[0]
-    args.recipe = args.recipe or RECIPES.get(args.task, {}).get(device, args.task)
+    # A context of its own on the GPU would take a second and some memory.
+    args.recipe = args.recipe or RECIPES.get(args.task, {}).get(learning_device("cpu"), args.task)
     for task in (args.task, args.recipe):
         envs.task_registry.get_cfgs(task)
     outcomes = []
@@ -88,7 +97,10 @@ def _run(args: argparse.Namespace, seed: int) -> Outcome:
         with open(os.path.join(folder, "training.log"), "w+", encoding="utf-8") as log:
             training = subprocess.Popen(_command(args, seed, folder), stdout=log, stderr=subprocess.STDOUT)
             try:
-                return _watch(args, seed, folder, training, start)
+                with _judges() as judges:
+                    return _watch(args, seed, folder, training, judges, start)
+            except BrokenProcessPool as error:
+                raise UserError("a process that evaluates died: is there enough memory?") from error
             finally:
                 training.send_signal(signal.SIGINT)
                 try:
@@ -107,29 +119,60 @@ def _command(args: argparse.Namespace, seed: int, folder: str) -> list[str]:
     return command
 
 
+@contextlib.contextmanager
+def _judges() -> Iterator[ProcessPoolExecutor]:
+    """Start processes that evaluate, which import what they need while the training starts, and end them."""
+    number = _number_of_judges()
+    with ProcessPoolExecutor(number, multiprocessing.get_context("spawn")) as judges:
+        for _ in range(number):
+            judges.submit(_get_ready)
+        try:
+            yield judges
+        finally:
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+def _number_of_judges() -> int:
+    return max(1, min(_JUDGES, available_cores() // _CORES_EACH))
+
+
+def _get_ready() -> None:
+    """Import what an evaluation needs."""
+    _ = evaluation.evaluator, policies.files
+
+
 def _watch(
-    args: argparse.Namespace, seed: int, folder: str, training: subprocess.Popen[bytes], start: float
+    args: argparse.Namespace,
+    seed: int,
+    folder: str,
+    training: subprocess.Popen[bytes],
+    judges: ProcessPoolExecutor,
+    start: float,
 ) -> Outcome:
-    """Evaluate each new checkpoint until one passes, time is up or the training ended."""
-    evaluated, metrics, samples = 0, "nothing was evaluated", 0
-    while time.perf_counter() - start < 60.0 * args.minutes:
+    """Evaluate new checkpoints until one passes, time is up or the training ended."""
+    begun, outcome = 0, Outcome(seed, False, 0.0, 0, 0, "nothing was evaluated")
+    pending: dict[Future[tuple[bool, str]], tuple[int, str]] = {}
+    while pending or time.perf_counter() - start < 60.0 * args.minutes:
+        for verdict in [future for future in pending if future.done()]:
+            judged, path = pending.pop(verdict)
+            passed, metrics = verdict.result()
+            samples = _samples(args.recipe, os.path.dirname(path), judged)
+            outcome = Outcome(seed, passed, time.perf_counter() - start, judged, samples, metrics)
+            print(f"seed {seed}: {outcome.seconds:.1f} s, {judged} iterations: {metrics}", flush=True)
+            if passed:
+                return outcome
         # The number in a name is the index of the last iteration.
         paths = map(str, Path(folder).glob("*/*/model_*.pt"))
         checkpoints = {number + 1: path for path in paths if (number := checkpoint_number(path)) is not None}
-        newest = max(checkpoints, default=0)
-        if newest <= evaluated:
-            if training.poll() is not None:
-                raise UserError(f"the training ended: {_last_words(folder)}")
-            time.sleep(_POLL)
-            continue
-        evaluated = newest
-        passed, metrics = _evaluate(args.task, checkpoints[newest])
-        samples = _samples(args.recipe, os.path.dirname(checkpoints[newest]), newest)
-        seconds = time.perf_counter() - start
-        print(f"seed {seed}: {seconds:.1f} s, {newest} iterations: {metrics}", flush=True)
-        if passed:
-            return Outcome(seed, True, seconds, newest, samples, metrics)
-    return Outcome(seed, False, time.perf_counter() - start, evaluated, samples, metrics)
+        newest, in_time = max(checkpoints, default=0), time.perf_counter() - start < 60.0 * args.minutes
+        if newest > begun and len(pending) < _number_of_judges() and in_time:
+            begun, path = newest, checkpoints[newest]
+            pending[judges.submit(_evaluate, args.task, path, _TRIALS, _number_of_judges())] = newest, path
+        elif newest <= begun and not pending and training.poll() is not None:
+            raise UserError(f"the training ended: {_last_words(folder)}")
+        time.sleep(_POLL)
+    return dataclasses.replace(outcome, seconds=time.perf_counter() - start)
 
 
 def _samples(task: str, run: str, iterations: int) -> int:
@@ -138,21 +181,27 @@ def _samples(task: str, run: str, iterations: int) -> int:
     return iterations * env_cfg.env.num_envs * train_cfg.runner.num_steps_per_env
 
 
-def _evaluate(task: str, checkpoint: str) -> tuple[bool, str]:
-    """Return whether a checkpoint passes, and its metrics; pushes are only tried by a policy that walks."""
+def _evaluate(task: str, checkpoint: str, trials: int, judges: int = 1) -> tuple[bool, str]:
+    """Return whether a checkpoint passes, and its metrics; pushes are only judged of a policy that walks.
+
+    One of several ``judges`` has cores enough to simulate all scenarios side by side, in the time that one takes.
+    """
     evaluator, shown = evaluation.evaluator, []
-    policy, settings = policies.finder.load_policy(checkpoint), evaluator.EvaluationSettings(task=task, trials=_TRIALS)
+    settings = evaluator.EvaluationSettings(
+        task=task, trials=trials, adjust=lambda cfg: cfg.set("sim.num_threads", max(1, available_cores() // judges))
+    )
+    policy = policies.finder.load_policy(checkpoint)
     # Physics of the task, whatever steps the training took.
     cfg = envs.task_registry.get_cfgs(task)[0]
     policy.contract["sim"]["dt"], policy.contract["control"]["decimation"] = cfg.sim.dt, cfg.control.decimation
-    for name, limits in LIMITS.items():
-        scenarios = evaluation.scenarios.select_scenarios(name)
+    for names in [",".join(LIMITS)] if judges > 1 else LIMITS:
+        scenarios = evaluation.scenarios.select_scenarios(names)
         (batch,) = evaluator.make_batches(scenarios, settings)
-        (record,), _ = evaluator.evaluate_batch(policy, batch, settings, lambda seconds: None)
-        metrics = evaluation.results.judge(scenarios[0], record).metrics
-        shown.append(f"{name} " + ", ".join(f"{key} {metrics[key]:.3g}" for key in limits))
-        if not all(metrics[key] <= limit for key, limit in limits.items()):
-            return False, "; ".join(shown)
+        for scenario, record in zip(scenarios, evaluator.evaluate_batch(policy, batch, settings)[0], strict=True):
+            limits, metrics = LIMITS[scenario.name], evaluation.results.judge(scenario, record).metrics
+            shown.append(f"{scenario.name} " + ", ".join(f"{key} {metrics[key]:.3g}" for key in limits))
+            if not all(metrics[key] <= limit for key, limit in limits.items()):
+                return False, "; ".join(shown)
     return True, "; ".join(shown)
 
 
