@@ -50,6 +50,7 @@ class QminiFastCfg(QminiCfg):
             gait_feet_swing_profile = -800.0
             gait_feet_air_time = 10.0
             action_rate = -0.03
+            action_smoothness = 0.0
             hip_close_to_default = -1.0
             mean_velocity_error = -0.5
 
@@ -82,6 +83,8 @@ class QminiFastCfgPPO(QminiCfgPPO):
 
     class estimator(QminiCfgPPO.estimator):
         hidden_dims = [128, 64, 32]
+        decay_iterations = 4000
+        final_learning_rate = 5e-5
 
     class runner(QminiCfgPPO.runner):
         experiment_name = "qmini_fast"
@@ -89,6 +92,7 @@ class QminiFastCfgPPO(QminiCfgPPO):
         averaged_iterations = 0
         estimator_iterations = 0
         denoising_iterations = 0
+        denoising_stage = {}
         # First it learns to walk forwards, then to turn, then to be pushed, then to be exact.
         stages = {
             480: {
