@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.seeds import set_seed
+from legged_gym.envs.base.overrides import require_effect
 from legged_gym.envs.registry import task_registry
 from legged_gym.policies.finder import Policy, find_policy
 from legged_gym.policies.finder import load_policy as _load
@@ -89,6 +90,7 @@ class RobotVectorEnv(VectorEnv):
         env_cfg.env.num_envs = num_envs
         for key, value in (settings or {}).items():
             env_cfg.set(key, value)
+        require_effect(settings or (), env_cfg, train_cfg)
         if seed is not None:
             train_cfg.seed = seed
         if render_mode not in (None, "rgb_array"):

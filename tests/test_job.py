@@ -67,10 +67,10 @@ def test_resuming_takes_the_runs_configuration_and_then_the_command_line(run: Pa
 
 def test_what_is_played_has_few_robots_and_no_noise(run: Path) -> None:
     given = [f"--log_root={run.parent.parent}", "--experiment_name=mine", "--rl_device=cpu"]
-    job = resolve_policy(get_args([*given, "--set=noise.noise_level=2"]))
+    job = resolve_policy(get_args([*given, "--set=env.log_interval=2"]))
     assert (job.checkpoint, job.run, job.results) == (str(run / "model_4.pt"), str(run), str(run))
     cfg = job.env_cfg
-    assert (cfg.env.num_envs, cfg.noise.add_noise, cfg.noise.noise_level, cfg.terrain.curriculum) == (
+    assert (cfg.env.num_envs, cfg.noise.add_noise, cfg.env.log_interval, cfg.terrain.curriculum) == (
         16,
         False,
         2,

@@ -18,7 +18,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1678,
     "simulators": 5280,
-    "envs": 6089,
+    "envs": 6167,
     "algorithms": 1106,
     "runners": 2266,
     "policies": 1845,
@@ -27,12 +27,12 @@ _BUDGETS = {
     "viewers": 2106,
     "deploy": 1415,
     "benchmarking": 467,
-    "cli": 772,
-    "scripts": 1706,
+    "cli": 775,
+    "scripts": 1708,
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11036
+_CORE_BUDGET = 11114
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

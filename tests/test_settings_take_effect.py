@@ -1,4 +1,4 @@
-"""Every setting of robot and simulation is read by a back-end, or refused for it on the command line."""
+"""What is set is read, or refused on the command line: by the simulator, and with the other settings as they are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import torch
 from conftest import small_cfg
 from isaacgym_process import python_with
 
+from legged_gym.api import RobotVectorEnv
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
 from legged_gym.envs.base.base_config import BaseConfig
-from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.envs.base.overrides import NEEDED, require_effect, update_cfg_from_args
+from legged_gym.envs.qmini.qmini_stairs_config import QminiStudentCfg, QminiTeacherCfgPPO
 from legged_gym.simulators import SIMULATORS, UNREAD
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
 
@@ -78,3 +81,73 @@ def test_a_setting_is_taken_where_it_has_an_effect_or_nothing_is_chosen() -> Non
         cfg, args = QminiCfg(), argparse.Namespace(overrides=["sim.physx.solver_type=0"], sim=sim)
         update_cfg_from_args(cfg, QminiCfgPPO(), args)
         assert cfg.sim.physx.solver_type == 0
+
+
+OTHERWISE = {
+    "policy.class_name": "ActorCritic", "runner.policy_class_name": "ActorCritic", "algorithm.schedule": "fixed",
+    "control.actuator_network": "motor.pt", "terrain.mesh_type=plane": "heightfield", "terrain.mesh_type": "plane",
+}  # fmt: skip
+"""Values of switches that are no bool and no number, or of one condition on such a switch."""
+
+
+def switches(needed: str) -> list[tuple[str, str, str]]:
+    """Return what a condition asks for: setting, a value that will do, and one that won't."""
+    parts = [condition.partition(">") if ">" in condition else condition.partition("=")
+             for condition in needed.split(" or ")]  # fmt: skip
+    other = {"true": "false", "false": "true", "0": "0"}
+    return [
+        (key, "1" if sign == ">" else wanted,
+         other.get(wanted) or OTHERWISE.get(f"{key}{sign}{wanted}") or OTHERWISE[key])
+        for key, sign, wanted in parts
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("needed", NEEDED)
+def test_what_others_leave_without_effect_is_refused(needed: str) -> None:
+    env_cfg, train_cfg = LeggedRobotCfg(), LeggedRobotCfgPPO()
+    values = {section.key(name): value for cfg in (env_cfg, train_cfg) for section, name, value in cfg.walk()}
+    owner = {section.key(name): cfg for cfg in (env_cfg, train_cfg) for section, name, _ in cfg.walk()}
+    keys = [key for key in values if key.startswith(NEEDED[needed])]
+    assert all(any(key.startswith(beginning) for key in keys) for beginning in NEEDED[needed])
+    for key, _, off in switches(needed):
+        owner[key].set(key, off)
+    keys = [key for key in keys if key not in {switch for switch, _, _ in switches(needed)}]
+    for key in keys:
+        args = argparse.Namespace(overrides=[f"{key}={values[key]}"], sim="mujoco")
+        with pytest.raises(UserError, match=re.escape(f"config key '{key}' has no effect while ")) as refused:
+            update_cfg_from_args(env_cfg.copy(), train_cfg.copy(), args)
+        assert str(refused.value).endswith(f": set {needed}")
+    switch, on, _ = switches(needed)[0]
+    owner[switch].set(switch, on.strip("'"))
+    require_effect(keys, env_cfg, train_cfg)
+
+
+def test_switch_and_setting_may_be_given_together() -> None:
+    given = ["commands.max_curriculum=2", "commands.curriculum=true", "rnd.num_outputs=2", "rnd.weight=0.1"]
+    cfg, train_cfg = update_cfg_from_args(QminiCfg(), QminiCfgPPO(), argparse.Namespace(overrides=given))
+    assert (cfg.commands.max_curriculum, train_cfg.rnd.num_outputs) == (2, 2)
+    update_cfg_from_args(QminiCfg(), QminiCfgPPO(), argparse.Namespace(overrides=["rnd.weight=0", "seed=3"]))
+
+
+@pytest.mark.parametrize(
+    ("key", "train_cfg", "reason"),
+    [
+        ("env.num_envs_gpu", QminiCfgPPO, "on the command line: set env.num_envs"),
+        ("runner.num_learning_epochs_cpu", QminiCfgPPO, "on the command line: set algorithm.num_learning_epochs"),
+        ("runner.estimator_iterations", QminiTeacherCfgPPO, "has no section 'estimator'"),
+        ("policy.critic_hidden_dims", QminiStudentCfg, "a student has no critic"),
+        ("obs_groups.critic", QminiStudentCfg, "a student has no critic"),
+    ],
+)
+def test_what_nobody_would_read_is_refused(key: str, train_cfg: type[LeggedRobotCfgPPO], reason: str) -> None:
+    value = next(
+        value for cfg in (QminiCfg(), train_cfg()) for section, name, value in cfg.walk() if section.key(name) == key
+    )
+    args = argparse.Namespace(overrides=[f"{key}={value}"], sim="mujoco")
+    with pytest.raises(UserError, match=f"'{re.escape(key)}' has no effect.*{reason}"):
+        update_cfg_from_args(QminiCfg(), train_cfg(), args)
+
+
+def test_python_settings_are_refused_alike() -> None:
+    with pytest.raises(UserError, match=r"'commands.max_curriculum' has no effect while commands.curriculum is false"):
+        RobotVectorEnv(settings={"commands.max_curriculum": 2.0})

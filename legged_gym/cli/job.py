@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 PLAYED_ROBOTS = 16
 """Robots that play a policy if nobody says how many."""
-_STARTING_VALUES = ("algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std")
+_STARTING_VALUES = (
+    "algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std", "terrain.max_init_terrain_level",
+    "distillation.teacher_experiment", "distillation.teacher_run",
+)  # fmt: skip
 """Settings that a training only starts from; a checkpoint holds what became of them."""
 _ADAPTATION = {
     "runner.averaged_iterations": 40,
@@ -121,7 +124,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         _become_robot(given, env_cfg)
         update_cfg_from_args(env_cfg, train_cfg, given)
         return _job(given, env_cfg, train_cfg, root=root)
-    for key in (override.partition("=")[0].removeprefix("train.") for override in args.overrides):
+    for key in (override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides):
         if key in _STARTING_VALUES:
             raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
     task_cfgs = env_cfg.copy(), train_cfg.copy()

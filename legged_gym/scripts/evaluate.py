@@ -185,7 +185,9 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
             this_robot.robot_file.apply_robot(robot, cfg, likeliest=True)
         _, train_cfg = envs.task_registry.get_cfgs(args.task)
         training = train_cfg.to_dict()
-        update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides, sim=args.sim))
+        update_cfg_from_args(
+            cfg, train_cfg, argparse.Namespace(overrides=args.overrides, sim=args.sim), are_final=False
+        )
         if train_cfg.to_dict() != training:
             raise UserError("--set can only change the environment here, not the training")
 

@@ -281,7 +281,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         if self._callback_renews:
             self._renew_commands()
         rand = self.cfg.domain_rand
-        if self._callback_pushes and self.common_step_counter % max(1, round(rand.push_interval_s / self.dt)) == 0:
+        due = self.common_step_counter % max(1, round(rand.push_interval_s / self.dt)) == 0
+        if self._callback_pushes and rand.push_robots and due:
             self._push_robots()
 
     def _renew_commands(self) -> None:
