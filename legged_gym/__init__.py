@@ -17,13 +17,14 @@ _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
 # Until a command takes the signals, Ctrl-C ends it at once, without the traceback of what is being imported.
 _STARTED = sys.argv[0] if getattr(sys, "argv", None) else ""
-_IS_COMMAND = (
+IS_COMMAND = (
     os.path.basename(_STARTED).startswith("qmini-")
     or os.path.dirname(os.path.realpath(_STARTED)) == os.path.join(_PACKAGE, "scripts")
     # What Python calls a module of ours while it looks for it.
     or _STARTED == "-m"
 )
-if _IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+"""Whether the process is one of the commands, not somebody's own program."""
+if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # MuJoCo steps on threads of its own between PyTorch's. Threads of PyTorch's that spin while they wait for work, as

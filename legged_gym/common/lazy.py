@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
+
+import legged_gym
+
+
+def load(module: str) -> ModuleType:
+    """Import a module without looking for garbage, of which there is none: PyTorch takes a quarter less time then."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        if enabled:
+            if legged_gym.IS_COMMAND:
+                # Modules stay, so that nobody needs to look through their objects later.
+                gc.freeze()
+            gc.enable()
 
 
 def lazy_attributes(package: str, homes: Mapping[str, str] | None = None) -> Callable[[str], Any]:
@@ -20,10 +38,10 @@ def lazy_attributes(package: str, homes: Mapping[str, str] | None = None) -> Cal
 
     def get(name: str) -> Any:
         if homes is not None and name in homes:
-            return getattr(importlib.import_module(homes[name]), name)
+            return getattr(load(homes[name]), name)
         module = f"{package}.{name}"
         try:
-            return importlib.import_module(module)
+            return load(module)
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise

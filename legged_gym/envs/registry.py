@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
 import math
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError, near_names
+from legged_gym.common.lazy import load
 from legged_gym.common.memory import require_memory
 from legged_gym.common.seeds import seed_of_rank, set_seed
 from legged_gym.envs import TASKS
@@ -193,7 +193,7 @@ def _resolve(named: Any) -> Any:
     if not isinstance(named, str):
         return named
     module, name = named.split(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(load(module), name)
 
 
 def _instance(cfg: Any) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
-from legged_gym.common.lazy import lazy_attributes
+from legged_gym.common.lazy import lazy_attributes, load
 
 if TYPE_CHECKING:
     from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
@@ -36,7 +35,7 @@ def make_simulator(name: str, **kwargs: Any) -> Simulator:
         raise UserError(f"unknown simulator '{name}': {near_names(name, SIMULATORS)}")
     module, class_name = SIMULATORS[name].split(":")
     try:
-        simulator = getattr(importlib.import_module(module), class_name)
+        simulator = getattr(load(module), class_name)
     except ImportError as error:
         raise UserError(f"the simulator '{name}' can't be used here: {error}") from error
     return simulator(**kwargs)
