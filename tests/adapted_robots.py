@@ -1,4 +1,4 @@
-"""Whether the guide's command teaches: ``nice python tests/adapted_robots.py [--robots 5] [--max_iterations 4820]``.
+"""Whether the guide's command teaches: ``nice python tests/adapted_robots.py [--robots 5] [--max_iterations 4700]``.
 
 Robots at the edge of the range are drawn, odd ones weak and even ones strong. For each the shipped policy goes on
 learning with the command of docs/this_robot.md, then both walk on that robot. The table is the guide's.
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--robots", type=int, default=5, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="number of the first (default: %(default)s)")
-    parser.add_argument("--max_iterations", type=int, default=4820, help="in all (default: %(default)s)")
+    parser.add_argument("--max_iterations", type=int, default=4700, help="in all (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("logs/adapted"), help="folder (default: %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for train.py")
     args = parser.parse_args()
