@@ -13,11 +13,14 @@ from conftest import small_cfg
 from isaacgym_process import python_with
 
 from legged_gym.api import RobotVectorEnv
+from legged_gym.cli.arguments import get_args
+from legged_gym.cli.job import resolve
 from legged_gym.common.errors import UserError
 from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
 from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.base.overrides import NEEDED, require_effect, update_cfg_from_args
+from legged_gym.envs.base.reward_sum import rewards_that_read
 from legged_gym.envs.qmini.qmini_stairs_config import QminiStudentCfg, QminiTeacherCfgPPO
 from legged_gym.simulators import SIMULATORS, UNREAD
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
@@ -151,3 +154,20 @@ def test_what_nobody_would_read_is_refused(key: str, train_cfg: type[LeggedRobot
 def test_python_settings_are_refused_alike() -> None:
     with pytest.raises(UserError, match=r"'commands.max_curriculum' has no effect while commands.curriculum is false"):
         RobotVectorEnv(settings={"commands.max_curriculum": 2.0})
+
+
+def test_what_only_rewards_without_a_scale_read_is_refused() -> None:
+    given = ["--task=go2", "--sim=mujoco", "--rl_device=cpu", "--set=rewards.max_contact_force=200"]
+    with pytest.raises(UserError, match=r"max_contact_force' has no effect.* have rewards.scales.feet_contact_forces$"):
+        resolve(get_args(given))
+    given = ["--sim=mujoco", "--rl_device=cpu", "--set=rewards.swing_height=0.05"]
+    scales = [f"--set=rewards.scales.gait_feet_swing_{name}=0" for name in ("height", "profile")]
+    with pytest.raises(UserError, match=r"set rewards.scales.gait_feet_swing_height or .*_profile$"):
+        resolve(get_args([*given, *scales]))
+    assert resolve(get_args([*given, scales[0]])).env_cfg.rewards.swing_height == 0.05
+
+
+def test_a_setting_that_a_step_reads_belongs_to_no_reward() -> None:
+    assert rewards_that_read(Qmini, "tracking_sigma") == ["tracking_ang_vel", "tracking_lin_vel"]
+    assert rewards_that_read(Qmini, "swing_height") == ["gait_feet_swing_height", "gait_feet_swing_profile"]
+    assert rewards_that_read(Qmini, "foot_contact_force") == rewards_that_read(Qmini, "only_positive_rewards") == []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from legged_gym import policies, runners, this_robot
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.envs.base.reward_sum import rewards_that_read
 from legged_gym.envs.registry import task_registry
 from legged_gym.runners.config import default_num_envs, default_num_epochs
 from legged_gym.runners.job import Job
@@ -122,9 +123,9 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         choose_backend(given)
         _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
         _become_robot(given, env_cfg)
-        update_cfg_from_args(env_cfg, train_cfg, given)
+        _take_settings(given, env_cfg, train_cfg)
         return _job(given, env_cfg, train_cfg, root=root)
-    for key in (override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides):
+    for key in _set_keys(args):
         if key in _STARTING_VALUES:
             raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
     task_cfgs = env_cfg.copy(), train_cfg.copy()
@@ -140,11 +141,34 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         for key, value in _ADAPTATION.items():
             train_cfg.set(key, value)
     _become_robot(given, env_cfg)
-    update_cfg_from_args(env_cfg, train_cfg, given)
+    _take_settings(given, env_cfg, train_cfg)
     if not shipped and train_cfg.runner.run_name != run_name:
         raise UserError(f"--run_name names a new run, and --resume goes on in '{run}'")
     train_cfg.runner.resume, train_cfg.runner.load_run, train_cfg.runner.checkpoint = True, run, number
     return _job(given, env_cfg, train_cfg, root=root)
+
+
+def _set_keys(args: argparse.Namespace) -> list[str]:
+    """Return the keys that ``--set`` names, without the configuration's name in front."""
+    return [override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides]
+
+
+def _take_settings(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
+    """Carry the command line's values into a training's configurations; those that only idle rewards read are refused.
+
+    Raises:
+        UserError: As in :func:`update_cfg_from_args`, or no reward that reads a setting has a scale.
+    """
+    update_cfg_from_args(env_cfg, train_cfg, args)
+    scales = env_cfg.to_dict()["rewards"]["scales"]
+    for setting in (key.removeprefix("rewards.") for key in _set_keys(args) if key.startswith("rewards.")):
+        readers = rewards_that_read(task_registry.get_task_class(args.task), setting)
+        if readers and not any(scales.get(name) for name in readers):
+            wanted = " or ".join(f"rewards.scales.{name}" for name in readers)
+            how = "set" if scales.keys() & set(readers) else "let the task's configuration class have"
+            raise UserError(
+                f"config key 'rewards.{setting}' has no effect while its reward has no scale: {how} {wanted}"
+            )
 
 
 def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:
