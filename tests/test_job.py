@@ -80,6 +80,8 @@ def test_what_is_played_has_few_robots_and_no_noise(run: Path) -> None:
     assert (on_tiles.env.num_envs, on_tiles.terrain.curriculum) == (1, True)
     with pytest.raises(UserError, match=r"'runner.resume' is for train.py"):
         resolve_policy(get_args([*given, "--set=runner.resume=true"]))
+    with pytest.raises(UserError, match=r"'algorithm.gamma' has no effect here: nothing is trained"):
+        resolve_policy(get_args([*given, "--set=train.algorithm.gamma=0.9"]))
 
 
 def test_a_seed_is_drawn_once_wherever_it_is_asked_for() -> None:

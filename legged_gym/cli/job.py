@@ -93,6 +93,10 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     chosen = _chosen(args, train_cfg)
     if chosen.resume:
         raise UserError("config key 'runner.resume' is for train.py: playing does not continue a training")
+    chosen_by = {"seed", *(f"runner.{name}" for name in _CHOICES)}
+    for key in _set_keys(args):
+        if key.partition(".")[0] in train_cfg.names() and key not in chosen_by:
+            raise UserError(f"config key '{key}' has no effect here: nothing is trained")
     root = experiment_root(chosen.experiment_name, args.log_root)
     source = policies.finder.find_checkpoint(chosen.load_run, args.task, root, chosen.checkpoint)
     checkpoint, folder = source.path, os.path.dirname(source.path)

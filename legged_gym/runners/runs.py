@@ -103,8 +103,6 @@ def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
 
     It goes away again if the block fails before anything was written to it. ``UserError`` if nothing can be written.
     """
-    if os.sep in run_name or run_name != run_name.strip():
-        raise UserError(f"run name {run_name!r} can't be part of a folder's name")
     there = os.path.abspath(root)
     while not os.path.isdir(there):
         there = os.path.dirname(there)
