@@ -25,7 +25,7 @@ _BUDGETS = {
     "evaluation": 3015,
     "render": 994,
     "viewers": 2106,
-    "deploy": 1415,
+    "deploy": 1418,
     "benchmarking": 467,
     "cli": 803,
     "scripts": 1708,

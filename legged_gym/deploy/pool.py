@@ -35,6 +35,9 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
         try:
             yield from pool.map(run, plans)
         except BrokenProcessPool as error:
+            # The pool would wait for the others, which don't listen to the SIGTERM by which it ends them.
+            for process in multiprocessing.active_children():
+                process.kill()
             raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
