@@ -23,7 +23,7 @@ IS_COMMAND = (
     # What Python calls a module of ours while it looks for it.
     or _STARTED == "-m"
 )
-"""Whether the process is one of the commands, not somebody's own program."""
+"""True in a command of this project, e.g. ``train.py``; False in a program that imports the package."""
 if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

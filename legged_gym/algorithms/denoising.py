@@ -32,9 +32,9 @@ class Denoising:
     def __init__(self, alg: EstimatorPPO) -> None:
         """Begin with the present actor as its own teacher."""
         self._alg = alg
-        # What the actor drew last may belong to a graph of gradients, which can't be copied; its teacher draws nothing.
-        drawn = vars(alg._raw_actor.distribution).values()
-        without = {id(one): None for one in drawn if isinstance(one, torch.Tensor | torch.distributions.Distribution)}
+        # The last sampled distribution may hang on an autograd graph, which can't be copied; the teacher needs none.
+        sampled = vars(alg._raw_actor.distribution).values()
+        without = {id(one): None for one in sampled if isinstance(one, torch.Tensor | torch.distributions.Distribution)}
         self.teacher = copy.deepcopy(alg._raw_actor, without).requires_grad_(False)
         self.optimizer = DeviceAdam(alg._raw_actor.mlp.parameters(), alg.estimator_learning_rate)
         self.groups = (*alg.actor.obs_groups, NOISE_FREE)

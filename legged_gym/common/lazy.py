@@ -12,7 +12,7 @@ import legged_gym
 
 
 def load(module: str) -> ModuleType:
-    """Import a module without looking for garbage, of which there is none: PyTorch takes a quarter less time then."""
+    """Import a module while garbage collection is paused: PyTorch then loads in a quarter less time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -20,7 +20,7 @@ def load(module: str) -> ModuleType:
     finally:
         if enabled:
             if legged_gym.IS_COMMAND:
-                # Modules stay, so that nobody needs to look through their objects later.
+                # Modules stay loaded, so later collections can skip their objects.
                 gc.freeze()
             gc.enable()
 

@@ -96,7 +96,7 @@ def quat_apply_yaw(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors about the vertical only, by :func:`yaw_quat` of quaternions (yaw frame to world axes).
 
     Many points per robot need no repeated quaternions: pass ``q`` as ``(N, 1, 4)`` and ``v`` as ``(N, P, 3)`` or
-    ``(P, 3)``. legged_gym's ``(N, 4 P)`` and ``(N, P, 3)`` are taken, too.
+    ``(P, 3)``. legged_gym's shapes ``(N, 4 P)`` and ``(N, P, 3)`` also work.
     """
     if q.shape[-1] != 4:
         q = q.reshape(v.shape[0], -1, 4)

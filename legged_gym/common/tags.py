@@ -1,4 +1,4 @@
-"""Names of a training's curves in TensorBoard: who writes, arranges or draws them reads them here."""
+"""Names of a training's curves in TensorBoard, for all code that writes, arranges or draws them."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
         yield from map(run, plans)
         return
     # Not forked: MuJoCo and ONNX Runtime have threads, which a forked process would lack.
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     _start_tracker()
     with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_signals_to_the_parent) as pool:
         try:
             yield from pool.map(run, plans)
         except BrokenProcessPool as error:
-            # The pool would wait for the others, which don't listen to the SIGTERM by which it ends them.
-            for process in multiprocessing.active_children():
+            # The pool ends its workers with SIGTERM, which they ignore, and would wait for them forever.
+            for process in set(multiprocessing.active_children()).difference(others):
                 process.kill()
             raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
         finally:

@@ -132,7 +132,7 @@ def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) 
 def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Add inputs without influence to an old checkpoint's critic, in place, behind its own; return by how many it grew.
 
-    Settings such as those of ``motors`` add inputs at the end of the critic's observation when they are turned on.
+    Some settings, such as those of ``motors``, append inputs to the critic's observation when they are turned on.
     """
     saved = checkpoint["critic_state_dict"]
     grown = 0

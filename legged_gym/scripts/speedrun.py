@@ -151,9 +151,9 @@ def _watch(
     start: float,
 ) -> Outcome:
     """Evaluate new checkpoints until one passes, time is up or the training ended."""
-    begun, outcome = 0, Outcome(seed, False, 0.0, 0, 0, "nothing was evaluated")
+    begun, deadline, outcome = 0, start + 60.0 * args.minutes, Outcome(seed, False, 0.0, 0, 0, "nothing was evaluated")
     pending: dict[Future[tuple[bool, str]], tuple[int, str]] = {}
-    while pending or time.perf_counter() - start < 60.0 * args.minutes:
+    while pending or time.perf_counter() < deadline:
         for verdict in [future for future in pending if future.done()]:
             judged, path = pending.pop(verdict)
             passed, metrics = verdict.result()
@@ -165,8 +165,8 @@ def _watch(
         # The number in a name is the index of the last iteration.
         paths = map(str, Path(folder).glob("*/*/model_*.pt"))
         checkpoints = {number + 1: path for path in paths if (number := checkpoint_number(path)) is not None}
-        newest, in_time = max(checkpoints, default=0), time.perf_counter() - start < 60.0 * args.minutes
-        if newest > begun and len(pending) < _number_of_judges() and in_time:
+        newest = max(checkpoints, default=0)
+        if newest > begun and len(pending) < _number_of_judges() and time.perf_counter() < deadline:
             begun, path = newest, checkpoints[newest]
             pending[judges.submit(_evaluate, args.task, path, _TRIALS, _number_of_judges())] = newest, path
         elif newest <= begun and not pending and training.poll() is not None:

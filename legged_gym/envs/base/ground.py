@@ -96,7 +96,7 @@ class Ground:
         levels = self.levels + (up & change).long() - (down & change).long()
         highest = self.max_level.clamp(max=self.cfg.num_rows - 1)
         anywhere = torch.randint_like(levels, 0, self.cfg.num_rows) % (highest + 1)
-        # Who is amid an episode stays where it started, even if that is too high now.
+        # In the middle of an episode a robot keeps its level, even if the highest one is lower now.
         self.set_levels(torch.where(mask & (levels > highest), anywhere, levels.clamp_(min=0)))
 
     def set_levels(self, levels: torch.Tensor) -> None:

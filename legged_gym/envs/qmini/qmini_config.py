@@ -227,7 +227,7 @@ class QminiCfg(QminiPublishedCfg):
             tracking_lin_vel_x_fine: float = 1.0
             tracking_lin_vel_y = 0.6
             tracking_ang_vel_fine: float = 2.0
-            # Less, and a robot that is asked to step sideways on the spot stands there instead.
+            # With 1.5, a robot that is asked to step sideways on the spot just stands there.
             gait_match = 3.0
             gait_feet_swing_height = 0.0
             gait_feet_swing_profile: float = -600.0
@@ -239,7 +239,7 @@ class QminiCfg(QminiPublishedCfg):
             power: float = -1e-3
             stand_motion: float = -0.01
             action_rate = -0.1
-            # Raised by a stage, which a term without a scale could not be.
+            # A stage raises it, and it can only change a term that has a scale from the start.
             action_smoothness: float = -1e-3
             torques = -1e-4
 
@@ -321,5 +321,5 @@ class QminiCfgPPO(QminiPublishedCfgPPO):
         averaged_iterations = 1000
         estimator_iterations = 100
         denoising_iterations = 300
-        # On mild ground the same robots turn more exactly.
+        # On mild ground the estimator becomes more exact.
         denoising_stage = {"terrain.max_level": 2}

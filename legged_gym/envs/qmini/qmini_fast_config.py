@@ -92,7 +92,6 @@ class QminiFastCfgPPO(QminiCfgPPO):
         averaged_iterations = 0
         estimator_iterations = 0
         denoising_iterations = 0
-        denoising_stage = {}
         # First it learns to walk forwards, then to turn, then to be pushed, then to be exact.
         stages = {
             480: {
