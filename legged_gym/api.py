@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from legged_gym.common.devices import simulation_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.seeds import set_seed
-from legged_gym.envs.base.overrides import require_effect
+from legged_gym.envs.base.effects import require_effect
 from legged_gym.envs.registry import task_registry
 from legged_gym.policies.finder import Policy, find_policy
 from legged_gym.policies.finder import load_policy as _load
@@ -90,12 +90,13 @@ class RobotVectorEnv(VectorEnv):
         env_cfg.env.num_envs = num_envs
         for key, value in (settings or {}).items():
             env_cfg.set(key, value)
-        require_effect(settings or (), env_cfg, train_cfg)
+        task_class = task_registry.get_task_class(task)
+        require_effect(env_cfg, settings or (), task_class)
         if seed is not None:
             train_cfg.seed = seed
         if render_mode not in (None, "rgb_array"):
             raise UserError(f"render_mode must be 'rgb_array' or None, got {render_mode!r}")
-        self.task = task_registry.get_task_class(task)(
+        self.task = task_class(
             env_cfg, sim_name=sim, sim_device=simulation_device(device), seed=set_seed(train_cfg.seed)
         )
         self.num_envs, self.render_mode = num_envs, render_mode

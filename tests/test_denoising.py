@@ -11,6 +11,7 @@ from qmini_training import make_env, make_runner
 from test_checkpoint import assert_same
 
 from legged_gym.common.errors import UserError
+from legged_gym.runners.stages import Finish
 
 
 def settings(denoising: int) -> dict[str, Any]:
@@ -115,3 +116,14 @@ def test_what_the_actor_drew_last_may_have_gradients() -> None:
     assert actor.output_mean.grad_fn is not None
     runner.alg.denoise(True)
     assert_same(runner.alg.denoising.teacher.state_dict(), before)
+
+
+def test_its_stage_begins_again_where_a_resumed_training_is_amid_it() -> None:
+    alg = make_runner(make_env(), **settings(denoising=4)).alg
+    begun: list[int] = []
+    for completed in (3, 6, 8):
+        alg.denoise(False)
+        finish = Finish(alg, 8, 0, 0, denoising=4, begin_denoising=lambda at=completed: begun.append(at))
+        finish.begin(completed, {})
+        finish.after(completed)
+    assert begun == [6]

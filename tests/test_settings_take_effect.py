@@ -16,12 +16,14 @@ from legged_gym.api import RobotVectorEnv
 from legged_gym.cli.arguments import get_args
 from legged_gym.cli.job import resolve
 from legged_gym.common.errors import UserError
-from legged_gym.envs import LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
+from legged_gym.envs import TASKS, LeggedRobot, Qmini, QminiCfg, QminiCfgPPO
 from legged_gym.envs.base.base_config import BaseConfig
+from legged_gym.envs.base.effects import NEEDED, require_effect, warn_without_effect, without_effect
+from legged_gym.envs.base.hooks import rewards_that_read
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
-from legged_gym.envs.base.overrides import NEEDED, require_effect, update_cfg_from_args
-from legged_gym.envs.base.reward_sum import rewards_that_read
+from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.envs.qmini.qmini_stairs_config import QminiStudentCfg, QminiTeacherCfgPPO
+from legged_gym.envs.registry import task_registry
 from legged_gym.simulators import SIMULATORS, UNREAD
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
 
@@ -122,7 +124,8 @@ def test_what_others_leave_without_effect_is_refused(needed: str) -> None:
         assert str(refused.value).endswith(f": set {needed}")
     switch, on, _ = switches(needed)[0]
     owner[switch].set(switch, on.strip("'"))
-    require_effect(keys, env_cfg, train_cfg)
+    for cfg in (env_cfg, train_cfg):
+        require_effect(cfg, keys)
 
 
 def test_switch_and_setting_may_be_given_together() -> None:
@@ -168,6 +171,87 @@ def test_what_only_rewards_without_a_scale_read_is_refused() -> None:
 
 
 def test_a_setting_that_a_step_reads_belongs_to_no_reward() -> None:
-    assert rewards_that_read(Qmini, "tracking_sigma") == ["tracking_ang_vel", "tracking_lin_vel"]
-    assert rewards_that_read(Qmini, "swing_height") == ["gait_feet_swing_height", "gait_feet_swing_profile"]
-    assert rewards_that_read(Qmini, "foot_contact_force") == rewards_that_read(Qmini, "only_positive_rewards") == []
+    assert rewards_that_read(Qmini, "rewards.tracking_sigma") == ["tracking_ang_vel", "tracking_lin_vel"]
+    assert rewards_that_read(Qmini, "rewards.swing_height") == ["gait_feet_swing_height", "gait_feet_swing_profile"]
+    assert (
+        rewards_that_read(Qmini, "rewards.foot_contact_force")
+        == rewards_that_read(Qmini, "rewards.only_positive_rewards")
+        == []
+    )
+
+
+class InVainCfg(QminiCfg):
+    class commands(QminiCfg.commands):
+        max_curriculum = 2.0
+
+        class ranges(QminiCfg.commands.ranges):
+            heading = [0.0, 0.0]
+
+    class terrain(QminiCfg.terrain):
+        mesh_type = "plane"
+        slope_max = 0.3
+        num_rows = 3
+        platform_size = QminiCfg.terrain.platform_size
+
+    class rewards(QminiCfg.rewards):
+        soft_torque_limit = 0.5
+
+
+class InVainCfgPPO(QminiCfgPPO):
+    class rnd(QminiCfgPPO.rnd):
+        num_outputs = 2
+
+
+class NoMoreCfg(InVainCfg):
+    """Its parent's body is the parent's concern."""
+
+    class commands(InVainCfg.commands):
+        curriculum = True
+
+
+def test_what_a_class_of_ones_own_writes_in_vain_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = InVainCfg()
+    # What others set afterwards does not count, as play.py turns much off.
+    cfg.terrain.mesh_type = "heightfield"
+    for _ in range(2):
+        warn_without_effect(cfg, LeggedRobot)
+        warn_without_effect(InVainCfgPPO())
+    flat = "set terrain.mesh_type=heightfield or terrain.mesh_type=trimesh"
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "warning: InVainCfg sets commands.max_curriculum without effect while commands.curriculum is false: "
+        "set commands.curriculum=true",
+        "warning: InVainCfg sets commands.ranges.heading without effect while commands.heading_command is false: "
+        "set commands.heading_command=true",
+        "warning: InVainCfg sets rewards.soft_torque_limit without effect while its reward has no scale: "
+        "let the task's configuration class have rewards.scales.torque_limits",
+        f"warning: InVainCfg sets terrain.num_rows, terrain.slope_max without effect while terrain.mesh_type is plane: "
+        f"{flat}",
+        "warning: InVainCfgPPO sets rnd.num_outputs without effect while rnd.weight is 0.0: set rnd.weight>0",
+    ]  # fmt: skip
+    warn_without_effect(NoMoreCfg(), LeggedRobot)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_task_warns_when_it_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    class LateCfg(QminiCfg):
+        class env(QminiCfg.env):
+            num_envs = 2
+
+        class noise(QminiCfg.noise):
+            add_noise = False
+            noise_level = 2.0
+
+    Qmini(LateCfg()).close()
+    assert "LateCfg sets noise.noise_level without effect while noise.add_noise is false" in capsys.readouterr().err
+
+
+# The published settings hold what their subclasses switch on.
+@pytest.mark.parametrize("name", sorted(TASKS.keys() - {"qmini_published"}))
+def test_our_own_classes_write_nothing_in_vain(name: str) -> None:
+    for cfg in task_registry.get_cfgs(name):
+        written = [
+            section.key(setting)
+            for section, setting, value in cfg.walk()
+            if any(setting in vars(cls) for cls in section.classes if cls.__module__ == type(cfg).__module__)
+        ]
+        assert not list(without_effect(cfg, written, task_registry.get_task_class(name)))

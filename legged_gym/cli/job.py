@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from legged_gym import policies, runners, this_robot
 from legged_gym.common.errors import UserError
-from legged_gym.envs.base.overrides import update_cfg_from_args
-from legged_gym.envs.base.reward_sum import rewards_that_read
+from legged_gym.envs.base.overrides import set_keys, update_cfg_from_args
 from legged_gym.envs.registry import task_registry
 from legged_gym.runners.config import default_num_envs, default_num_epochs
 from legged_gym.runners.job import Job
@@ -94,7 +93,7 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     if chosen.resume:
         raise UserError("config key 'runner.resume' is for train.py: playing does not continue a training")
     chosen_by = {"seed", *(f"runner.{name}" for name in _CHOICES)}
-    for key in _set_keys(args):
+    for key in set_keys(args):
         if key.partition(".")[0] in train_cfg.names() and key not in chosen_by:
             raise UserError(f"config key '{key}' has no effect here: nothing is trained")
     root = experiment_root(chosen.experiment_name, args.log_root)
@@ -110,7 +109,7 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     _become_robot(args, env_cfg)
     given = argparse.Namespace(**vars(args))
     choose_backend(given, few_robots=True)
-    update_cfg_from_args(env_cfg, train_cfg, given)
+    update_cfg_from_args(env_cfg, train_cfg, given, task_registry.get_task_class(args.task))
     if source.note:
         given.note = f"{getattr(given, 'note', '')}{source.note}\n"
     return _job(given, env_cfg, train_cfg, root=root, checkpoint=checkpoint, shipped=shipped, results=results)
@@ -120,16 +119,16 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     chosen = _chosen(args, train_cfg)
     root = experiment_root(chosen.experiment_name, getattr(args, "log_root", None))
-    given = argparse.Namespace(**vars(args))
+    given, task = argparse.Namespace(**vars(args)), task_registry.get_task_class(args.task)
     if not chosen.resume:
         if {"load_run", "checkpoint"} & _told(args).keys():
             raise UserError("--load_run and --checkpoint go with --resume")
         choose_backend(given)
         _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
         _become_robot(given, env_cfg)
-        _take_settings(given, env_cfg, train_cfg)
+        update_cfg_from_args(env_cfg, train_cfg, given, task)
         return _job(given, env_cfg, train_cfg, root=root)
-    for key in _set_keys(args):
+    for key in set_keys(args):
         if key in _STARTING_VALUES:
             raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
     task_cfgs = env_cfg.copy(), train_cfg.copy()
@@ -145,34 +144,11 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         for key, value in _ADAPTATION.items():
             train_cfg.set(key, value)
     _become_robot(given, env_cfg)
-    _take_settings(given, env_cfg, train_cfg)
+    update_cfg_from_args(env_cfg, train_cfg, given, task)
     if not shipped and train_cfg.runner.run_name != run_name:
         raise UserError(f"--run_name names a new run, and --resume goes on in '{run}'")
     train_cfg.runner.resume, train_cfg.runner.load_run, train_cfg.runner.checkpoint = True, run, number
     return _job(given, env_cfg, train_cfg, root=root)
-
-
-def _set_keys(args: argparse.Namespace) -> list[str]:
-    """Return the keys that ``--set`` names, without the configuration's name in front."""
-    return [override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides]
-
-
-def _take_settings(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRobotCfgPPO) -> None:
-    """Carry the command line's values into a training's configurations; those that only idle rewards read are refused.
-
-    Raises:
-        UserError: As in :func:`update_cfg_from_args`, or no reward that reads a setting has a scale.
-    """
-    update_cfg_from_args(env_cfg, train_cfg, args)
-    scales = env_cfg.to_dict()["rewards"]["scales"]
-    for setting in (key.removeprefix("rewards.") for key in _set_keys(args) if key.startswith("rewards.")):
-        readers = rewards_that_read(task_registry.get_task_class(args.task), setting)
-        if readers and not any(scales.get(name) for name in readers):
-            wanted = " or ".join(f"rewards.scales.{name}" for name in readers)
-            how = "set" if scales.keys() & set(readers) else "let the task's configuration class have"
-            raise UserError(
-                f"config key 'rewards.{setting}' has no effect while its reward has no scale: {how} {wanted}"
-            )
 
 
 def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:

@@ -173,7 +173,8 @@ class TaskRegistry:
         """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
         env_cfg = env_cfg.copy() if env_cfg is not None else self.get_cfgs(str(name))[0]
         train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
-        update_cfg_from_args(env_cfg, train_cfg, args or argparse.Namespace(overrides=[]))
+        task = self.get_task_class(name) if name is not None else None
+        update_cfg_from_args(env_cfg, train_cfg, args or argparse.Namespace(overrides=[]), task)
         return env_cfg, train_cfg
 
 

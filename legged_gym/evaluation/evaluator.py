@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
 from legged_gym.common.threads import single_threaded
+from legged_gym.envs.base.effects import HEIGHTS, NEEDED
+from legged_gym.envs.base.hooks import rewards_that_read
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.registry import task_registry
 from legged_gym.evaluation.recorder import Recorder, stage_of
@@ -68,6 +70,28 @@ class Batch:
         return self.scenarios[0].terrains == (PLANE,)
 
 
+_DECIDED = (
+    "env.num_envs", "env.env_spacing", "env.episode_length_s", "gait.stepping_share",
+    *(f"commands.{name}" for name in (
+        "resampling_time", "heading_command", "curriculum", "max_curriculum", "standing_share", "lateral_share",
+        "single_axis_share", "first_ranges", "ranges.",
+    )),
+    *(f"init_state.{name}" for name in (
+        "joint_noise", "velocity_noise", "orientation_noise", "position_noise", "stand_up_",
+    )),
+    *(f"domain_rand.{name}" for name in (
+        "randomize_friction", "friction_", "randomize_base_mass", "added_mass_", "randomize_joint_offset",
+        "joint_offset_", "action_delay_", "observation_delay_", "push_interval_s", "push_together", "max_push_",
+    )),
+    "terrain.mesh_type", "terrain.curriculum", "terrain.friction", *NEEDED[HEIGHTS], *NEEDED["terrain.curriculum=true"],
+)  # fmt: skip
+"""Settings, or beginnings of their names, in whose place each trial has its scenario's."""
+_OF_TRAINING = (
+    "rewards.scales.", "rewards.only_positive_rewards", "env.noise_free_group", "env.log_interval",
+    "asset.mirrored_joints", "asset.penalize_contacts_on", "sim.divergence.max_share",
+)  # fmt: skip
+"""Settings that tell only a training something, besides those that only rewards read."""
+
 Samples = dict[str, Sample]
 """A policy's samples by scenario."""
 
@@ -112,6 +136,17 @@ def _take(
         result.scenarios[scenario.name] = judge(scenario, rollout)
         samples[scenario.name] = choose_sample(scenario, rollout, stage)
     result.seconds += time.perf_counter() - start
+
+
+def refuse_without_effect(keys: Iterable[str], task: str) -> None:
+    """Raise ``UserError`` for the first setting of a task, by its dotted name, that no evaluation follows."""
+    kind, (_, train_cfg) = task_registry.get_task_class(task), task_registry.get_cfgs(task)
+    of_training = (*_OF_TRAINING, *(f"{name}." for name in train_cfg.names()), "seed", "runner_class_name")
+    for key in keys:
+        if key.startswith(_DECIDED):
+            raise UserError(f"config key '{key}' has no effect here: the scenarios decide it, see --list")
+        if key.startswith(of_training) or rewards_that_read(kind, key):
+            raise UserError(f"config key '{key}' has no effect here: nothing is trained")
 
 
 def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) -> list[Batch]:
@@ -164,19 +199,19 @@ def evaluation_config(task: str, policy: Policy, num_envs: int, on_plane: bool) 
         cfg.terrain.mesh_type = "plane"
     else:
         prepare_terrain(cfg.terrain)
-    # The evaluation looks at tilts itself, and how a robot that tilts goes on is part of it.
-    cfg.asset.terminate_past_tilt = 0.0
     # Otherwise only a critic looks at the ground.
     cfg.terrain.measure_heights &= list(policy.groups) != ["policy"]
-    _take_out_the_random(cfg)
-    cfg.noise.add_noise, cfg.noise.noise_level = True, 1.0
-    # A batch is over too soon for it to pay.
-    cfg.sim.compile_step = False
+    make_nominal(cfg)
     return cfg
 
 
-def _take_out_the_random(cfg: LeggedRobotCfg) -> None:
-    """Set all that training randomises to nominal values, in place."""
+def make_nominal(cfg: LeggedRobotCfg) -> None:
+    """Set what is the same for all scenarios, in place: all that training randomises gets nominal values."""
+    # The evaluation looks at tilts itself, and how a robot that tilts goes on is part of it.
+    cfg.asset.terminate_past_tilt = 0.0
+    cfg.noise.add_noise, cfg.noise.noise_level = True, 1.0
+    # A batch is over too soon for it to pay.
+    cfg.sim.compile_step = False
     rand = cfg.domain_rand
     joints_differ = rand.randomize_joint_dynamics
     for name in cfg.to_dict()["domain_rand"]:

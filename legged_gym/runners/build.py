@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.memory import require_memory
+from legged_gym.envs.base.effects import warn_without_effect
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.runners import distributed
@@ -79,6 +80,7 @@ def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir
     if train_cfg.symmetry.function:
         check_function("symmetry.function", train_cfg.symmetry.function)
     refuse_mistakes(train_cfg, (runner_class, algorithm))
+    warn_without_effect(train_cfg)
     _check_own_settings(train_cfg, algorithm)
     _check_obs_groups(train_cfg, set(map(str, env.get_observations().keys())))
     _require_memory(env, train_cfg, device)

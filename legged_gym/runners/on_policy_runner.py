@@ -120,10 +120,9 @@ class OnPolicyRunner(RslRlRunner):
         averaged, alone, denoising = (
             self.cfg.get(f"{what}_iterations", 0) for what in ("averaged", "estimator", "denoising")
         )
-        self._finish = Finish(self.alg, end, averaged, alone, earliest, denoising)
-        self._finish.begin(begin, self._averages)
-        self._stages.denoises_from = self._finish.denoises_from if self._finish.denoises_from < end else None
         self._stages.apply(begin)
+        self._finish = Finish(self.alg, end, averaged, alone, earliest, denoising, self._stages.begin_denoising)
+        self._finish.begin(begin, self._averages)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
             phase = "denoising" if getattr(self.alg, "denoising", None) else "estimator"
             print(f"rewards teach nothing any more: these are among the last iterations (runner.{phase}_iterations)")

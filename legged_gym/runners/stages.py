@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -32,14 +32,12 @@ class Stages:
         """Check the stages of a training of ``env`` by ``alg``, or refuse them by ``UserError``.
 
         ``stages`` maps the iteration that a stage begins with to its settings, by their dotted names. They stay until a
-        later stage changes them. ``denoising`` is the stage that begins with :attr:`denoises_from`.
+        later stage changes them. ``denoising`` are those of :meth:`begin_denoising`.
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self.last = self._stages[-1][0] if self._stages else 0
         """The iteration with which the last of ``stages`` begins."""
         self._denoising = dict(denoising or {})
-        self.denoises_from: int | None = None
-        """The iteration with which denoising begins; None: it does not."""
         self._env, self._alg = env, alg
         self._setters = getattr(env, "changeable", {})
         known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
@@ -60,11 +58,17 @@ class Stages:
 
     def apply(self, completed: int, after: int = -1) -> None:
         """Set what holds after ``completed`` iterations, of the stages that begin after iteration ``after``."""
-        late = [] if self.denoises_from is None else [(self.denoises_from, self._denoising)]
-        for begin, settings in self._stages + late:
+        for begin, settings in self._stages:
             if after < begin <= completed:
-                for key, value in settings.items():
-                    self._set(key, float(value))
+                self._set_all(settings)
+
+    def begin_denoising(self) -> None:
+        """Set what holds from the first iteration of denoising on."""
+        self._set_all(self._denoising)
+
+    def _set_all(self, settings: Mapping[str, float]) -> None:
+        for key, value in settings.items():
+            self._set(key, float(value))
 
     def _set(self, key: str, value: float) -> None:
         if key.startswith(_SCALES):
@@ -132,22 +136,29 @@ class Finish:
     """
 
     def __init__(
-        self, alg: Any, end: int, averaged: int, estimator_only: int, earliest: int = 0, denoising: int = 0
+        self,
+        alg: Any,
+        end: int,
+        averaged: int,
+        estimator_only: int,
+        earliest: int = 0,
+        denoising: int = 0,
+        begin_denoising: Callable[[], None] = lambda: None,
     ) -> None:
         """Plan the end of a training of ``end`` iterations by ``alg``.
 
         The policy is averaged over ``averaged`` iterations, 0: it stays as it is. The estimator, if there is one,
         learns alone after that, in ``estimator_only``, and is averaged. In ``denoising`` iterations after that the
-        policy learns to see through its sensors' noise; both are averaged over the second half of these. A training too
-        short to begin with all this after ``earliest`` has no mean.
+        policy learns to see through its sensors' noise, the first of which begins with a call of ``begin_denoising``;
+        both are averaged over the second half of these. A training too short to begin with all this after ``earliest``
+        has no mean.
         """
-        self._alg, self._end = alg, end
+        self._alg, self._end, self._begin_denoising, self._denoises = alg, end, begin_denoising, False
         if end - averaged - estimator_only - denoising < earliest:
             averaged = estimator_only = denoising = 0
         estimator = alg.get_estimator() if hasattr(alg, "get_estimator") else None
-        self.denoises_from = end - denoising if estimator is not None else end
-        """The iteration with which denoising begins; that of the end: it does not."""
-        self._policy_ends = max(self.denoises_from - estimator_only, 0) if estimator is not None else end
+        self._denoises_from = end - denoising if estimator is not None else end
+        self._policy_ends = max(self._denoises_from - estimator_only, 0) if estimator is not None else end
         begin = max(self._policy_ends - averaged, 0)
         self._averages = {"policy": NetAverage(alg.get_policy(), begin, self._policy_ends)}
         if estimator is not None:
@@ -172,7 +183,10 @@ class Finish:
     def _set_learning(self, completed: int) -> None:
         self._alg.policy_learns = not self._policy_ends <= completed < self._end
         if hasattr(self._alg, "denoise"):
-            self._alg.denoise(self.denoises_from <= completed < self._end)
+            before, self._denoises = self._denoises, self._denoises_from <= completed < self._end
+            if self._denoises and not before:
+                self._begin_denoising()
+            self._alg.denoise(self._denoises)
 
     def state(self) -> dict[str, Any]:
         """Return the averages that have begun, and the end that they are for, for a checkpoint."""

@@ -23,7 +23,7 @@ from legged_gym.cli.arguments import (
 from legged_gym.common.devices import resolve_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import relative
-from legged_gym.envs.base.overrides import update_cfg_from_args
+from legged_gym.envs.base.overrides import set_keys, update_cfg_from_args
 from legged_gym.evaluation.scenarios import GRID, SCENARIOS, Scenario, fixed, select_scenarios
 from legged_gym.simulators.backend import choose_backend
 
@@ -71,7 +71,10 @@ def evaluate(args: argparse.Namespace) -> bool:
     # What does not fit is told before anything is loaded.
     evaluation.margins.chosen_axes(args.axes and args.axes.split(","))
     baseline = evaluation.margins.read_lows(args.baseline) if args.baseline else {}
-    adjust(envs.task_registry.get_cfgs(args.task)[0])
+    evaluation.evaluator.refuse_without_effect(set_keys(args), args.task)
+    nominal, _ = envs.task_registry.get_cfgs(args.task)
+    evaluation.evaluator.make_nominal(nominal)
+    adjust(nominal)
 
     with cli.exporting.output_folder(args.out, "evaluations", args.log_root) as folder:
         args.policies = [*args.policies, *filter(None, [args.load_run])]
@@ -184,12 +187,7 @@ def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
         if robot is not None:
             this_robot.robot_file.apply_robot(robot, cfg, likeliest=True)
         _, train_cfg = envs.task_registry.get_cfgs(args.task)
-        training = train_cfg.to_dict()
-        update_cfg_from_args(
-            cfg, train_cfg, argparse.Namespace(overrides=args.overrides, sim=args.sim), are_final=False
-        )
-        if train_cfg.to_dict() != training:
-            raise UserError("--set can only change the environment here, not the training")
+        update_cfg_from_args(cfg, train_cfg, argparse.Namespace(overrides=args.overrides, sim=args.sim))
 
     return adjust
 

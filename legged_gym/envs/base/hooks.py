@@ -150,6 +150,15 @@ def names_in(functions: Iterable[FunctionType]) -> set[str]:
     return {word for code in codes for word in (*code.co_names, *code.co_consts) if isinstance(word, str)}
 
 
+def rewards_that_read(task: type, key: str) -> list[str]:
+    """Return the rewards whose code in a task's class names the setting ``rewards.…``; none if other code does, too."""
+    setting = key.removeprefix("rewards.")
+    functions = ((name, getattr(value, "fget", value)) for kind in task.__mro__ for name, value in vars(kind).items())
+    readers = {name for name, code in functions if isinstance(code, FunctionType) and setting in names_in([code])}
+    rewards = [name.removeprefix("_reward_") for name in sorted(readers) if name.startswith("_reward_")]
+    return rewards if setting != key and len(rewards) == len(readers) else []
+
+
 def missing(cls: type, name: str) -> str:
     """Return why a task has no such attribute, and what to use instead where legged_gym has it."""
     instead = GONE.get(name) or REFUSED.get(name)

@@ -13,6 +13,7 @@ from tensordict import TensorDict
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
+from legged_gym.envs.base.effects import warn_without_effect
 from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores, uncalled
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
@@ -59,6 +60,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.cfg = cfg = cfg.copy()
         cfg.check()
         refuse_mistakes(cfg, (type(self),))
+        warn_without_effect(cfg, type(self))
         unread_settings = warn_of_unread(cfg, (type(self),))
         self._overridden = overridden(type(self), LeggedRobot)
         self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback

@@ -6,12 +6,12 @@ import argparse
 import difflib
 import importlib.util
 import random
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.admissible import shown
+from legged_gym.envs.base.effects import flat, require_effect
 from legged_gym.simulators import SIMULATORS, UNREAD
 
 if TYPE_CHECKING:
@@ -25,51 +25,20 @@ _ARGUMENTS = {
 }
 """Arguments that stand for a value of a configuration: which one, and its key."""
 
-NEEDED: dict[str, tuple[str, ...]] = {
-    "policy.class_name=ActorCriticRecurrent": ("policy.rnn_",),
-    "runner.policy_class_name=''": ("policy.class_name",),
-    "algorithm.schedule=adaptive": ("algorithm.desired_kl",),
-    "symmetry.data_augmentation=true or symmetry.mirror_loss_coeff>0": ("symmetry.function",),
-    "rnd.weight>0": ("rnd.", "obs_groups.rnd_state"),
-    "runner.denoising_iterations>0": ("runner.denoising_stage",),
-    "commands.curriculum=true": ("commands.max_curriculum",),
-    "commands.heading_command=true": ("commands.ranges.heading",),
-    "terrain.mesh_type=plane": ("env.env_spacing",),
-    "terrain.mesh_type=heightfield or terrain.mesh_type=trimesh": (
-        *(f"terrain.{name}" for name in (
-            "border_size", "horizontal_scale", "terrain_", "num_", "platform_size", "slope_max", "roughness_max",
-            "step_", "obstacle_", "hole_depth", "stone_", "gap_", "pit_", "wave_", "block_size", "beam_",
-        )), "init_state.position_noise",
-    ),
-    "terrain.curriculum=true": ("terrain.max_init_", "terrain.max_level", "terrain.level_change_"),
-    "control.actuator_network=''": ("control.control_type",),
-    "noise.add_noise=true": ("noise.noise_level",),
-    "domain_rand.randomize_friction=false": ("terrain.friction",),
-    **{f"domain_rand.{switch}=true": tuple(f"domain_rand.{name}" for name in names) for switch, names in {
-        "randomize_friction": ("friction_",),
-        "randomize_base_mass": ("added_mass_",),
-        "randomize_base_com": ("added_com_",),
-        "randomize_joint_dynamics": ("joint_friction_", "joint_damping_", "joint_armature_"),
-        "randomize_gains": ("stiffness_", "damping_", "torque_"),
-        "randomize_joint_offset": ("joint_offset_",),
-        "push_robots": ("push_interval_s", "push_together", "max_push_"),
-    }.items()},
-}  # fmt: skip
-"""What has to be set for others, or for all whose names begin so, to have an effect."""
-_CONDITION = re.compile(r"([\w.]+)([=>])(\S+)")
 _INSTEAD = {"env.num_envs_gpu": "env.num_envs", "runner.num_learning_epochs_cpu": "algorithm.num_learning_epochs"}
 """Settings that a new training has followed before it reads ``--set``, and what to set in their places."""
 
 
 def update_cfg_from_args(
-    env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace, are_final: bool = True
+    env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace, task: type | None = None
 ) -> tuple[BaseConfig, BaseConfig]:
     """Carry the command line's values into both configurations, in place, and return both; ``--set`` comes last.
 
-    ``are_final``: nobody changes settings afterwards, so that those without effect are refused.
+    ``task``: the task's class, whose code says which rewards read a setting.
 
     Raises:
-        UserError: An unknown key, one that has no effect with ``args.sim``, or a value that does not fit.
+        UserError: An unknown key, one that ``args.sim`` or other settings leave without effect, or a value that does
+            not fit.
     """
     configs = {"env": env_cfg, "train": train_cfg}
     told = {}
@@ -82,8 +51,8 @@ def update_cfg_from_args(
         _apply_override(override, configs, told)
     for _, key in told:
         _require_reader(key, getattr(args, "sim", None))
-    if are_final:
-        require_effect([key for _, key in told], env_cfg, train_cfg)
+    for cfg in configs.values():
+        require_effect(cfg, [key for _, key in told], task)
     validate(env_cfg, train_cfg)
     # So that a run's configuration says what it became.
     if train_cfg.to_dict().get("seed") == -1:
@@ -119,40 +88,9 @@ def _require_reader(key: str, sim: str | None) -> None:
         raise UserError(f"config key '{key}' has no effect on the command line: set {_INSTEAD[key]}")
 
 
-def require_effect(keys: Iterable[str], env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
-    """Raise ``UserError`` for the first of some settings, by their dotted names, that others leave without effect."""
-    values = _values(env_cfg, train_cfg)
-    sections = {name.partition(".")[0] for name in values}
-    for key in keys:
-        for needed, beginnings in NEEDED.items():
-            conditions = [condition.groups() for condition in _CONDITION.finditer(needed)]
-            holds = (key == switch or _holds(values.get(switch), *rest) for switch, *rest in conditions)
-            if key.startswith(beginnings) and not any(holds):
-                present = dict.fromkeys(f"{switch} is {_text(values[switch])}" for switch, *_ in conditions)
-                raise UserError(f"config key '{key}' has no effect while {' and '.join(present)}: set {needed}")
-        if key == "runner.estimator_iterations" and "estimator" not in sections:
-            raise UserError(f"config key '{key}' has no effect: this training has no section 'estimator'")
-        if key in ("policy.critic_hidden_dims", "obs_groups.critic") and "distillation" in sections:
-            raise UserError(f"config key '{key}' has no effect: a student has no critic")
-
-
-def _holds(present: Any, sign: str, wanted: str) -> bool:
-    if present is None:
-        # A section of an algorithm of its own, which decides.
-        return True
-    return present > 0 if sign == ">" else _text(present) == wanted
-
-
-def _text(value: Any) -> str:
-    """Return a value as ``--set`` takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value) or "''"
-
-
-def _values(env_cfg: BaseConfig, train_cfg: BaseConfig) -> dict[str, Any]:
-    """Return all settings by their dotted names, the class of the policy in one place."""
-    values = {section.key(name): value for cfg in (env_cfg, train_cfg) for section, name, value in cfg.walk()}
-    values["policy.class_name"] = values["runner.policy_class_name"] or values["policy.class_name"]
-    return values
+def set_keys(args: argparse.Namespace) -> list[str]:
+    """Return the keys that ``--set`` names, without the configuration's name in front."""
+    return [override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides]
 
 
 def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -178,7 +116,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
     """Raise ``UserError`` for settings that their annotations do not admit, or that do not go together."""
     for cfg in (env_cfg, train_cfg):
         cfg.check()
-    values = _values(env_cfg, train_cfg)
+    values = flat(env_cfg) | flat(train_cfg)
     _check_times(values)
     name = values["runner.logger"].lower()
     if name != "tensorboard" and importlib.util.find_spec(name) is None:

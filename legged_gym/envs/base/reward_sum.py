@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import TYPE_CHECKING
 
 import torch
 
 from legged_gym.common.errors import near_names
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.envs.base.hooks import names_in
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_task import BaseTask
-
-
-def rewards_that_read(task: type, setting: str) -> list[str]:
-    """Return the rewards of a task's class whose code names a setting of ``rewards``; none if other code does, too."""
-    functions = ((name, getattr(value, "fget", value)) for kind in task.__mro__ for name, value in vars(kind).items())
-    readers = {name for name, code in functions if isinstance(code, FunctionType) and setting in names_in([code])}
-    rewards = [name.removeprefix("_reward_") for name in sorted(readers) if name.startswith("_reward_")]
-    return rewards if len(rewards) == len(readers) else []
 
 
 class RewardSum:
