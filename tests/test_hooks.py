@@ -253,7 +253,9 @@ def test_a_number_is_a_reward_and_a_matrix_is_none() -> None:
     cfg = PlainCfg()
     cfg.env.num_envs = 2
     env = Wrong(cfg)
-    with pytest.raises(UserError, match=r"_reward_tracking_lin_vel must return \(2,\) numbers, got \(2, 3\)"):
+    with pytest.raises(
+        UserError, match=r"_reward_tracking_lin_vel: its result must be a tensor \(2,\) or \(\), got \(2, 3\)"
+    ):
         env.step(torch.zeros(2, 10))
     env.close()
 
@@ -453,7 +455,7 @@ def test_a_copy_of_legged_gyms_code_runs_or_names_what_is_missing() -> None:
         def compute_observations(self) -> None:
             self.obs_buf = torch.zeros(self.num_envs)
 
-    for cls, message in ((Counted, "num_observations' is 40, but it is 42"), (Flat, "must set obs_buf to a tensor")):
+    for cls, message in ((Counted, "num_observations' is 40, but it is 42"), (Flat, "self.obs_buf must be a tensor")):
         with pytest.raises(UserError, match=message):
             cls(cfg)
 

@@ -17,8 +17,8 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
     "common": 1696,
-    "simulators": 5280,
-    "envs": 6257,
+    "simulators": 5279,
+    "envs": 6396,
     "algorithms": 1106,
     "runners": 2279,
     "policies": 1845,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11216
+_CORE_BUDGET = 11355
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -208,7 +208,7 @@ class EvaluationTask(LeggedRobot):
         self._callback_renews = self._callback_pushes = False
         cfg, n, device = self.cfg, self.num_envs, self.device
         self._commands = PlannedCommands(cfg, n, self.dt, device)
-        self.commands = self._commands.values
+        self.__dict__["commands"] = self._commands.values
         self._pushes = PlannedPushes(cfg, n, self.dt, device)
         self._start_states = PlannedStarts(
             cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, self.dof_names

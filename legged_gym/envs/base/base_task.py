@@ -14,6 +14,7 @@ from legged_gym.common import tags
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
+from legged_gym.envs.base.given import held
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.hooks import FreshTensors, missing
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -103,6 +104,10 @@ class BaseTask(VecEnv):
     _observations: TensorDict
     _measured_heights: torch.Tensor | None = None
     gym = FreshTensors()
+    root_states, dof_pos, dof_vel = held("root_states"), held("dof_pos"), held("dof_vel")
+    contact_forces, rigid_body_states = held("contact_forces"), held("rigid_body_states")
+    default_dof_pos, base_init_state = held("default_dof_pos"), held("base_init_state")
+    env_origins, commands = held("env_origins"), held("commands")
 
     if not TYPE_CHECKING:
 

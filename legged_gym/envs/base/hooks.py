@@ -6,6 +6,7 @@ it is made. Nothing is dropped in silence.
 
 from __future__ import annotations
 
+import difflib
 import dis
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -97,13 +98,32 @@ def check_class(cls: type, base: type) -> None:
     for name, method in _own_methods(cls, base):
         if name in REFUSED:
             raise UserError(f"{cls.__name__}.{name} would never be called: {REFUSED[name]}")
+        if not name.startswith("__") and (name.startswith("_reward_") or inspect.isfunction(getattr(base, name, None))):
+            _check_signature(cls, name, method, getattr(base, name, names_in))
         if name == "__init__" and {"sim_params", "physics_engine"} & set(inspect.signature(method).parameters):
             raise UserError(
                 f"{cls.__name__}.__init__ takes legged_gym's arguments: take (self, cfg, **kwargs) and hand both on, "
                 "or put it into _init_buffers"
             )
+        if name in _BUILDING and name not in names_in([method]):
+            raise UserError(f"{cls.__name__}.{name} must call super().{name}, which makes what a step needs")
         if any(_calls_isaac_gym(code) for code in _codes(method.__code__)):
             raise UserError(f"{cls.__name__}.{name} calls Isaac Gym (self.gym): {_WRITE}")
+
+
+_BUILDING = ("__init__", "_init_buffers", "_prepare_reward_function")
+"""Methods that make what only we know of."""
+
+
+def _check_signature(cls: type, name: str, method: FunctionType, ours: Callable[..., object]) -> None:
+    """Refuse a method that can't be called as ours is, or as a reward is."""
+    taken = [] if name.startswith("_reward_") else list(inspect.signature(ours).parameters.values())[1:]
+    needed = [p for p in taken if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    try:
+        inspect.signature(method).bind(None, *needed)
+    except TypeError:
+        call = f"{name}({', '.join(p.name for p in needed)})"
+        raise UserError(f"{cls.__name__}.{name}{inspect.signature(method)} can't be called as self.{call}") from None
 
 
 def _calls_isaac_gym(code: CodeType) -> bool:
@@ -135,13 +155,24 @@ def stores(cls: type, base: type, attribute: str) -> bool:
     return any(i.opname == "STORE_ATTR" and i.argval == attribute for i in instructions)
 
 
+def by_hand(cls: type, base: type, hook: str) -> bool:
+    """Whether a class overrides a hook without calling the one that it overrides."""
+    return any(name == hook and hook not in names_in([method]) for name, method in _own_methods(cls, base))
+
+
 def uncalled(cls: type, base: type) -> list[str]:
-    """Return the private methods of a class that nothing in it names: a base class of another package called them."""
+    """Return the methods of a class that nothing in it names, if they are private or nearly called as one of ours is.
+
+    A base class of another package called them, or they are mistyped.
+    """
     own = [value for parent in cls.__mro__ if parent not in base.__mro__ for value in vars(parent).values()]
     functions = [getattr(value, "fget", None) or getattr(value, "__func__", value) for value in own]
     known = names_in(function for function in functions if isinstance(function, FunctionType)) | {*dir(base)}
-    private = {name for name, _ in _own_methods(cls, base) if name[:1] == "_" and name[:2] != "__"}
-    return sorted(name for name in private - known if not name.startswith("_reward_"))
+    names = {name for name, _ in _own_methods(cls, base) if name[:2] != "__" and not name.startswith("_reward_")}
+    ours = [name for name in dir(base) if not name.startswith("_reward_")]
+    near = {name: difflib.get_close_matches(name, ours, n=1, cutoff=0.85) for name in names - known}
+    meant = {name: f" (did you mean {close[0]}?)" if close else "" for name, close in near.items()}
+    return sorted(f"{name}: nothing calls it{meant[name]}" for name in near if near[name] or name[:1] == "_")
 
 
 def names_in(functions: Iterable[FunctionType]) -> set[str]:

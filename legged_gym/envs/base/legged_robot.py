@@ -14,7 +14,8 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.effects import warn_without_effect
-from legged_gym.envs.base.hooks import TIMED, check_class, overridden, stores, uncalled
+from legged_gym.envs.base.given import call, follow, tensor_of
+from legged_gym.envs.base.hooks import TIMED, by_hand, check_class, overridden, stores, uncalled
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
 from legged_gym.envs.base.legged_robot_motors import LeggedRobotMotors
@@ -55,7 +56,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         if not isinstance(cfg, LeggedRobotCfg):
             raise UserError(f"{type(cfg).__name__} is no LeggedRobotCfg: let it and its sections inherit from that")
         for name in uncalled(type(self), LeggedRobot):
-            warnings.warn(f"{type(self).__name__}.{name}: nothing calls it", stacklevel=2)
+            warnings.warn(f"{type(self).__name__}.{name}", stacklevel=2)
         torch.manual_seed(seed)
         self.cfg = cfg = cfg.copy()
         cfg.check()
@@ -67,7 +68,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._calls_back = self._callback_pushes = bool(self._overridden & TIMED)
         keeps = [stores(type(self), LeggedRobot, name) for name in ("feet_air_time", "last_contacts")]
         self._keeps_air_time, self._keeps_contacts = keeps
-        self._in_step, self._own_privileged = False, None
+        self._in_step, self._looked, self._own_privileged = False, False, None
         self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
@@ -85,6 +86,10 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._prepare_noise()
         self.reset()
         self._check_sizes()
+        if by_hand(type(self), LeggedRobot, "post_physics_step"):
+            # Copies of legged_gym's know nothing of robots that diverged.
+            follow(self, "check_termination", self._end_diverged)
+            follow(self, "compute_reward", self._unreward_diverged)
         self.init_done = True
         self._graph = self._step_graph()
 
@@ -108,6 +113,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
     def reset(self) -> TensorDict:
         """Start new episodes of all robots and return their first observations."""
+        self._commands.take_ranges(self.command_ranges)
         self._call("reset_idx", torch.ones_like(self.reset_buf, dtype=torch.bool))
         if self._calls_back:
             self._post_physics_step_callback()
@@ -138,6 +144,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         count = self.common_step_counter = self.common_step_counter + 1
         # legged_gym's reset_idx leaves figures of episodes in there.
         self.extras = {"episode": {}} if "reset_idx" in self._overridden else {}
+        actions = tensor_of("step: actions", actions, (self.num_envs, self.num_actions)).float()
         self._commands.take_ranges(self.command_ranges)
         self._reward_sum.take_scales(self.reward_scales)
         if self._graph is not None:
@@ -167,13 +174,18 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self.torques = self.sim.follow(self._drive())
         else:
             for step in range(self.cfg.control.decimation):
-                torques = self._compute_torques(self._arrived_actions(step))
-                self.torques = torques.view(self.num_envs, self.num_dof)
+                torques, n, dofs = self._compute_torques(self._arrived_actions(step)), self.num_envs, self.num_dof
+                self.torques = tensor_of("_compute_torques: its result", torques, (n, dofs), (n * dofs,)).view(n, dofs)
                 self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
         self._update_derived()
         self._update_feet()
-        self._in_step, self._collected = True, False
+        self._in_step, self._collected, self._looked = True, False, False
         self.post_physics_step()
+        if not self._looked:
+            # It ended episodes without check_termination.
+            self._end_diverged()
+            self._unreward_diverged()
+            self._call("reset_idx", self.diverged)
         self._in_step = False
         if not self._collected:
             # A class of its own went through the parts by itself.
@@ -252,12 +264,10 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._episode_length += 1
         if self._calls_back:
             self._call_back()
-        self.check_termination()
+        call(self, "check_termination", "reset_buf")
         self._end_diverged()
-        self.compute_reward()
-        # Computed from states that are no physics.
-        self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
-        self.reward_rates = self.reward_rates.masked_fill(self.diverged.unsqueeze(1), 0.0)
+        call(self, "compute_reward", "rew_buf")
+        self._unreward_diverged()
         self._record_statistics()
         self._ask_for_ground()
         self._begin_episodes()
@@ -334,6 +344,13 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         """Add the scaled rewards up, ``rew_buf``."""
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
         self._reward_totals += self.reward_rates * self.dt
+
+    def _unreward_diverged(self) -> None:
+        """Take rewards back that were computed from states that are no physics."""
+        rows = self.diverged.unsqueeze(1)
+        self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
+        self.reward_rates = self.reward_rates.masked_fill(rows, 0.0)
+        self._reward_totals.masked_fill_(rows, 0.0)
 
     def _velocity_error(self) -> torch.Tensor:
         """Return commanded minus true forward and lateral velocity, m/s, and yaw rate, rad/s, (N, 3)."""

@@ -7,6 +7,7 @@ import math
 import torch
 
 from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.envs.base.given import tensor_of
 from legged_gym.envs.base.hooks import takes_mask
 
 
@@ -16,6 +17,8 @@ class LeggedRobotEpisodes(BaseTask):
     Hooks take robots as ``env_ids``: their indices, (n,), or a mask, bool, (N,). A hook of a class of its own gets
     indices, unless it is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
     """
+
+    _looked: bool
 
     def check_termination(self) -> None:
         """Say whose episode ends, ``reset_buf``, and for whom only because its time is up, ``time_out_buf``."""
@@ -32,9 +35,14 @@ class LeggedRobotEpisodes(BaseTask):
 
     def _end_diverged(self) -> None:
         """End the episodes of robots that diverged, whatever else was found about them."""
-        self.diverged = self.sim.diverged > 0
-        self.reset_buf = (self.reset_buf | self.diverged).bool()
-        self.time_out_buf = self.time_out_buf & ~self.diverged
+        if self._looked:
+            return
+        self._looked, self.diverged = True, self.sim.diverged > 0
+        ended, over = (
+            tensor_of(f"check_termination: self.{name}", getattr(self, name), (self.num_envs,)).bool()
+            for name in ("reset_buf", "time_out_buf")
+        )
+        self.reset_buf, self.time_out_buf = ended | self.diverged, over & ~self.diverged
         self.divergence.note(self.reset_buf, self.sim.diverged)
 
     @takes_mask
@@ -46,9 +54,11 @@ class LeggedRobotEpisodes(BaseTask):
         if self._in_step and self.ground.has_curriculum:
             self._call("_update_terrain_curriculum", mask)
         if self._in_step and self.cfg.commands.curriculum:
-            self._update_command_curriculum(mask)
+            self._update_command_curriculum(mask & ~self.diverged)
         if "reset_idx" in self._overridden:
-            means = {name: sums[mask].mean() / self.max_episode_length_s for name, sums in self.episode_sums.items()}
+            # What diverged has earned nothing, which says nothing.
+            sound = mask & ~self.diverged if bool((mask & ~self.diverged).any()) else mask
+            means = {name: sums[sound].mean() / self.max_episode_length_s for name, sums in self.episode_sums.items()}
             self.extras["episode"] = {f"rew_{name}": mean for name, mean in means.items()}
         self._reset(mask)
 

@@ -10,6 +10,7 @@ from tensordict import TensorDict
 from legged_gym.common.labels import Label, LabelLayout, default_components
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.envs.base.given import call, tensor_of
 from legged_gym.envs.base.observations import NOISE_FREE, LabelTerm, MirrorRule, ObservationLayout, ObsTerm
 
 
@@ -60,17 +61,20 @@ class LeggedRobotObservations(BaseTask):
 
     def _prepare_noise(self) -> None:
         """Ask the hook for the noise; legged_gym's also sets ``add_noise``."""
-        self.noise_scale_vec = self._get_noise_scale_vec(self.cfg)
+        where = f"{type(self).__name__}._get_noise_scale_vec"
+        self.noise_scale_vec = tensor_of(f"{where}: its result", self._get_noise_scale_vec(self.cfg), (-1,)).float()
+        if not bool((self.noise_scale_vec >= 0.0).all()) or bool(self.noise_scale_vec.isinf().any()):
+            raise ConfigError(f"{where} must return finite numbers, 0 or more, got {self.noise_scale_vec.tolist()}")
         if self.noise_scale_vec.shape == self.obs_layout.noise_vec.shape:
             self.obs_layout.noise_vec = self.noise_scale_vec
         elif type(self).compute_observations is LeggedRobotObservations.compute_observations:
             raise ConfigError(
-                f"{type(self).__name__}._get_noise_scale_vec must return the {self.obs_layout.size} noises of a step's "
-                f"observation, got {len(self.noise_scale_vec)}"
+                f"{where} must return the {self.obs_layout.size} noises of a step's observation, "
+                f"got {len(self.noise_scale_vec)}"
             )
 
     def _observe(self) -> None:
-        self.compute_observations()
+        call(self, "compute_observations", "obs_buf")
         self._collect()
 
     def _collect(self) -> None:
@@ -80,18 +84,19 @@ class LeggedRobotObservations(BaseTask):
         if clean is None:
             # A class of its own observes without us.
             clean = self.obs_layout.compute()
-            if not isinstance(self.obs_buf, torch.Tensor) or self.obs_buf.dim() != 2:
-                raise ConfigError(f"{type(self).__name__}.compute_observations must set obs_buf to a tensor, (N, …)")
-            self.obs_buf = self.obs_buf.clamp(-clip, clip)
+            self.obs_buf = self._observed("obs_buf", self.obs_buf).clamp(-clip, clip)
         groups = self._observation_groups(clean)
         if self._noise_free is not None and self._clean is not None:
             groups[NOISE_FREE] = self._noise_free.flatten(1)
         if self._own_privileged is not None:
-            groups["privileged"] = self._own_privileged.clamp(-clip, clip)
+            groups["privileged"] = self._observed("privileged_obs_buf", self._own_privileged).clamp(-clip, clip)
         self._clean = self._own_privileged = self._measured_heights = None
         self._fresh.zero_()
         self._observations = TensorDict(groups, batch_size=[self.num_envs])
         self._collected = True
+
+    def _observed(self, name: str, value: object) -> torch.Tensor:
+        return tensor_of(f"{type(self).__name__}.compute_observations: self.{name}", value, (self.num_envs, -1)).float()
 
     def compute_observations(self) -> None:
         """Compute ``obs_buf``, the policy's observation, (N, H·O).

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
 
 from legged_gym.common.errors import near_names
 from legged_gym.envs.base.base_config import ConfigError
+from legged_gym.envs.base.given import tensor_of
 
 if TYPE_CHECKING:
     from legged_gym.envs.base.base_task import BaseTask
@@ -21,6 +24,8 @@ class RewardSum:
         """Find the method of each scale, a rate per second, or refuse it; terms with scale 0 are not computed."""
         terms = {name.removeprefix("_reward_") for name in dir(task) if name.startswith("_reward_")}
         for name in scales:
+            if name in terms and not callable(getattr(task, f"_reward_{name}")):
+                raise ConfigError(f"_reward_{name} is no method: a reward is computed in every step")
             if name not in terms:
                 raise ConfigError(f"config key 'rewards.scales.{name}' has no reward: {near_names(name, terms)}")
         # The price of a fall comes last, after the clipping, or it would vanish in it.
@@ -37,6 +42,10 @@ class RewardSum:
         """Take over what was changed in a copy of ``given``; a name that is missing counts nothing."""
         if scales != self.given:
             self.given = dict(scales)
+            for name, scale in scales.items():
+                if name not in self.names or not (isinstance(scale, Real) and math.isfinite(scale)):
+                    rewards = ", ".join(self.names)
+                    raise ConfigError(f"self.reward_scales['{name}'] is {scale!r}: finite numbers for {rewards}")
             rates = [scales.get(name, 0.0) / self._dt for name in self.names]
             self._scales.copy_(torch.tensor(rates))
 
@@ -54,11 +63,7 @@ class RewardSum:
     def _evaluate(self, name: str, function: Callable[[], torch.Tensor | float]) -> torch.Tensor:
         """Return a term, (N,)."""
         value = function()
-        if not isinstance(value, torch.Tensor):
+        if isinstance(value, Real):
             return torch.full((self._num_envs,), float(value), device=self._scales.device)
-        if value.dim() == 0:
-            return value.expand(self._num_envs)
-        if value.shape != (self._num_envs,):
-            raise ConfigError(f"_reward_{name} must return ({self._num_envs},) numbers, got {tuple(value.shape)}")
         # Counts and conditions are numbers, too.
-        return value.float()
+        return tensor_of(f"_reward_{name}: its result", value, (self._num_envs,), ()).float().expand(self._num_envs)

@@ -1,0 +1,66 @@
+"""What a class of its own gives a task: tensors that hooks set or return, and methods that have to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from legged_gym.envs.base.base_config import ConfigError
+
+if TYPE_CHECKING:
+    from legged_gym.envs.base.base_task import BaseTask
+
+
+def tensor_of(what: str, value: object, *shapes: tuple[int, ...]) -> torch.Tensor:
+    """Return a tensor of numbers that has one of some shapes, in which -1 stands for any size.
+
+    Raises:
+        ConfigError: It is something else; ``what`` says what it should have been.
+    """
+    if isinstance(value, torch.Tensor) and not value.is_complex():
+        sizes = tuple(value.shape)
+        if any(len(s) == len(sizes) and all(a in (-1, b) for a, b in zip(s, sizes, strict=True)) for s in shapes):
+            return value
+    wanted = " or ".join(str(shape).replace("-1", "any") for shape in shapes)
+    got = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+    raise ConfigError(f"{what} must be a tensor {wanted}, got {got}")
+
+
+def held(name: str) -> Any:
+    """Return a property for a tensor that others hold, too: what a class assigns is written into it."""
+
+    def read(task: BaseTask) -> torch.Tensor:
+        if name not in task.__dict__:
+            raise AttributeError(name)
+        tensor: torch.Tensor = task.__dict__[name]
+        return tensor
+
+    def write(task: BaseTask, value: torch.Tensor) -> None:
+        tensor = task.__dict__.setdefault(name, value)
+        if value is not tensor:
+            shapes = [tuple(tensor.shape)[first:] for first in range(tensor.dim()) if set(tensor.shape[:first]) <= {1}]
+            tensor.copy_(tensor_of(f"{type(task).__name__}: self.{name}", value, *shapes))
+
+    return property(read, write)
+
+
+def follow(task: BaseTask, hook: str, after: Callable[[], None]) -> None:
+    """Let a task's hook be followed by a method, whoever calls it."""
+    method = getattr(task, hook)
+
+    @wraps(method)
+    def both() -> None:
+        method()
+        after()
+
+    setattr(task, hook, both)
+
+
+def call(task: BaseTask, hook: str, buffer: str) -> None:
+    """Call a hook that sets a buffer; ``ConfigError`` if it returns something else instead."""
+    result = getattr(task, hook)()
+    if result is not None and result is not getattr(task, buffer):
+        raise ConfigError(f"{type(task).__name__}.{hook} must set self.{buffer}, not return it")
