@@ -484,17 +484,35 @@ def test_a_visual_mesh_that_can_t_be_read_is_told_once(tmp_path: Path, content: 
     files: Files = {"robot.urdf": urdf().replace("</link>", LOOK.format("a.stl") + "</link>")}
     cfg = config(tmp_path, files | ({"a.stl": content} if content else {}))
     build_scene(cfg)
-    with pytest.warns(UserWarning, match="visual meshes of .* trunk are missing or can't be read") as told:
+    with pytest.warns(UserWarning, match="visual shapes of .* trunk are missing or can't be read") as told:
         models = [build_scene(cfg, visuals=True).model for _ in range(2)]
     assert len(told) == 1
     assert (models[1].geom_group[models[1].geom_bodyid > 0] == 0).all(), "collision shapes are drawn instead"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        "<geometry><plane/></geometry>",
+        "<geometry><sphere radius='-1'/></geometry>",
+        "<geometry><mesh filename='a.stl' scale='0.001'/></geometry>",
+        "<origin xyz='nan 0 0'/><geometry><sphere radius='1'/></geometry>",
+        "<geometry><sphere radius='1'/></geometry><material name='m'><color rgba='1 0 0'/></material>",
+    ],
+)
+def test_what_is_only_looked_at_keeps_nobody_from_a_robot_that_trains(tmp_path: Path, look: str) -> None:
+    files: Files = {"robot.urdf": urdf().replace("</link>", f"<visual>{look}</visual></link>", 1)}
+    cfg = config(tmp_path, files)
+    trained = build_scene(cfg).model
+    with pytest.warns(UserWarning, match="visual shapes of trunk are missing or can't be read"):
+        assert build_scene(cfg, visuals=True).model.ngeom == trained.ngeom
 
 
 def test_links_without_any_shape_to_draw_are_drawn_as_bones(tmp_path: Path) -> None:
     look = LOOK.format("a.stl")
     bare = feet(lambda leg: {f"{leg}_thigh": link(f"{leg}_thigh", inertial(0.5, 0.002), look)})
     cfg = config(tmp_path, {"robot.urdf": urdf(**bare)})
-    with pytest.warns(UserWarning, match="visual meshes of fl_thigh, fr_thigh"):
+    with pytest.warns(UserWarning, match="visual shapes of fl_thigh, fr_thigh"):
         drawn = build_scene(cfg, visuals=True).model
     bones = drawn.geom_bodyid == drawn.body("fl_thigh").id
     np.testing.assert_allclose(drawn.geom_size[bones], [[0.02, 0.1, 0.0]])
@@ -513,6 +531,37 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "empty": ({"robot.urdf": "<robot/>"}, "it has 0 links"),
     "mimic of none": (knee("<mimic joint='f'/>"), "joint 'fl_knee': it mimics 'f', which is no other joint"),
     "mimic of itself": (knee("<mimic joint='fl_knee'/>"), "joint 'fl_knee': it mimics 'fl_knee', which is no other"),
+    "mimics in a circle": (
+        damaged(
+            **{f"{a}_knee": following(a).replace(f"{a}_hip'", f"{b}_knee'") for a, b in (("fl", "fr"), ("fr", "fl"))}
+        ),
+        "joint 'fl_knee' mimics itself",
+    ),
+    "quaternion": (
+        {"robot.urdf": urdf().replace("rpy='0 0 0'", "quat_xyzw='0 0 0 1'", 1)},
+        "link 'trunk': <origin> takes 'xyz' and 'rpy', got 'quat_xyzw'",
+    ),
+    "place inside": (
+        {"robot.urdf": urdf().replace("<origin xyz='0 0 0' rpy='0 0 0'/>", "<origin><xyz>0 0 1</xyz></origin>", 1)},
+        "link 'trunk': <origin> .* got 'xyz'",
+    ),
+    "place as text": (
+        {"robot.urdf": urdf().replace("<origin xyz='0 0 0' rpy='0 0 0'/>", "<origin>0 0 1</origin>", 1)},
+        "link 'trunk': <origin> .* got '0 0 1'",
+    ),
+    "Python's number": (
+        knee(LIMIT.replace("'25'", "'2_5'")),
+        "'fl_knee': <limit effort='2_5'> must be 1 finite number",
+    ),
+    "other digits": (knee(LIMIT.replace("'25'", "'٢٥'")), "'fl_knee': <limit effort='٢٥'> must be"),
+    "no gear": ({"robot.xml": mjcf().replace("<motor joint", "<motor gear='0' joint", 1)}, "'fl_hip': gear 0"),
+    "actuator of none": (
+        {"robot.xml": mjcf().replace("<motor joint='fl_knee'", "<motor joint='fl_nee'")},
+        "actuator '' of joint 'fl_nee': there is no such joint",
+    ),
+    "MJCF's damping": ({"robot.xml": mjcf().replace("damping='.1'", "damping='-.1'")}, "'fl_hip' .*: damping -0.1"),
+    "MJCF's friction": ({"robot.xml": mjcf().replace("loss='.2'", "loss='-.2'")}, "'fl_hip' .*: frictionloss -0.2"),
+    "MJCF's armature": ({"robot.xml": mjcf().replace("armature='.0", "armature='-.0")}, "'fl_hip' .*: armature -0.01"),
     "wrong word": (knee("<limit lower='-1' uper='1'/>"), "'fl_knee': <limit> has no 'uper': did you mean 'upper'"),
     "capital": (damaged(a="<Joint name='j'/>"), "<Joint name='j'>: a robot is a tree"),
     "loop": (damaged(lo="<loop_joint name='lo'/>"), "<loop_joint name='lo'>: a robot is a tree"),

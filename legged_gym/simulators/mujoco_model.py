@@ -113,7 +113,7 @@ def read_robot(path: str, visuals: bool) -> RobotFile:
         _warned.add(path)
         names = ", ".join(sorted(robot.undrawn))
         warnings.warn(
-            f"{path}: visual meshes of {names} are missing or can't be read: drawn as they collide", stacklevel=2
+            f"{path}: visual shapes of {names} are missing or can't be read: drawn as they collide", stacklevel=2
         )
     return robot
 

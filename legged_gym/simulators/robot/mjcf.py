@@ -76,6 +76,10 @@ def _check_joints(path: str, spec: mujoco.MjSpec) -> None:
             raise refuse(path, f"{where}: only hinges and slides with names can be driven")
         if joint.range[0] > joint.range[1]:
             raise refuse(path, f"{where}: lower limit {joint.range[0]:g} is not below upper limit {joint.range[1]:g}")
+        for key in ("damping", "frictionloss", "armature", "stiffness"):
+            value = float(np.min(getattr(joint, key)))
+            if not value >= 0.0:
+                raise refuse(path, f"{where}: {key} {value:g} must be 0 or more")
         if any(joint.actfrcrange):
             _both_ways(path, where, *joint.actfrcrange)
 
@@ -125,13 +129,18 @@ def _torque_limits(path: str, spec: mujoco.MjSpec) -> dict[str, float]:
     for actuator in spec.actuators:
         if actuator.trntype not in _ON_JOINT:
             continue
+        where = f"actuator '{actuator.name}' of joint '{actuator.target}'"
+        if spec.joint(actuator.target) is None:
+            raise refuse(path, f"{where}: there is no such joint")
+        if actuator.gear[0] == 0.0:
+            raise refuse(path, f"{where}: gear 0, so it moves nothing")
         low, high = -math.inf, math.inf
         is_motor = (actuator.gaintype, actuator.dyntype, actuator.biastype) == _MOTOR
         if _limited(actuator.forcelimited, actuator.forcerange):
             low, high = actuator.forcerange
         elif is_motor and _limited(actuator.ctrllimited, actuator.ctrlrange):
             low, high = sorted(actuator.ctrlrange * actuator.gainprm[0])
-        limit = _both_ways(path, f"actuator '{actuator.name}' of joint '{actuator.target}'", low, high)
+        limit = _both_ways(path, where, low, high)
         limits[actuator.target] = limits.get(actuator.target, 0.0) + limit * abs(float(actuator.gear[0]))
     return {name: limit for name, limit in limits.items() if math.isfinite(limit)}
 

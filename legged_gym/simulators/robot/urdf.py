@@ -16,7 +16,7 @@ from typing import NoReturn
 import mujoco
 import trimesh
 
-from legged_gym.common.errors import near_names
+from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.paths import plain_file
 from legged_gym.simulators.robot.meshes import MeshError, find_mesh, read_mesh
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
@@ -78,6 +78,9 @@ class _Urdf:
             self._link(name, element)
         for name, element in joints.items():
             self._joint(name, element)
+        mimics = {end.get("name", ""): end for end in self.robot.findall("joint[mimic]")}
+        leaders = {name: end.find("mimic").get("joint", "") for name, end in mimics.items()}  # type: ignore[union-attr]
+        self._check_circle(leaders, "joint '{}' mimics itself: the <mimic> elements go round in a circle")
         self.fixed_joints = frozenset(name for name, joint in joints.items() if joint.get("type") == "fixed")
         self.uncollapsed = frozenset(
             _end(joint, "child") for joint in joints.values() if joint.get("dont_collapse", "").lower() == "true"
@@ -208,12 +211,15 @@ class _Urdf:
         roots = [name for name in links if name not in parent_of]
         if len(roots) > 1:
             self.fail(f"{len(roots)} links have no parent, a robot has one: {', '.join(map(repr, roots[:5]))}")
-        for name in links:
-            steps, link = 0, name
-            while link in parent_of and steps <= len(links):
-                steps, link = steps + 1, parent_of[link]
-            if steps > len(links):
-                self.fail(f"link '{name}' is its own ancestor: the joints go round in a circle")
+        self._check_circle(parent_of, "link '{}' is its own ancestor: the joints go round in a circle")
+
+    def _check_circle(self, before: Mapping[str, str], text: str) -> None:
+        for name in sorted(before):
+            steps, at = 0, name
+            while at in before and steps <= len(before):
+                steps, at = steps + 1, before[at]
+            if steps > len(before):
+                self.fail(text.format(name))
 
     # --- links and joints ----------------------------------------------------------------------------------------
 
@@ -224,11 +230,14 @@ class _Urdf:
             self._inertial(where, inertial, ElementTree.SubElement(link, "inertial"))
         tags = ("visual", "collision") if self.visuals else ("collision",)
         for shape in (child for child in element if child.tag in tags):
+            made = ElementTree.Element("link")
             try:
-                self._shape(where, shape, link)
-            except MeshError as error:
+                self._shape(where, shape, made)
+                link.extend(made)
+            except UserError as error:
+                # What is only looked at keeps nobody from a robot that trains without it.
                 if shape.tag == "collision":
-                    self.fail(f"{where}: {error}")
+                    raise
                 self.undrawn.setdefault(name, str(error))
 
     def _inertial(self, where: str, element: ElementTree.Element, copy: ElementTree.Element) -> None:
@@ -276,9 +285,12 @@ class _Urdf:
         scale = tuple(self._numbers(where, element, "scale", 3, [1.0, 1.0, 1.0]))
         if 0.0 in scale:
             self.fail(f"{where}: <mesh scale='{element.get('scale')}'>")
-        path = find_mesh(element.get("filename", ""), self.path, self._mesh_folders)
         name = f"mesh{len(self.meshes)}"
-        self.meshes[name] = read_mesh(path, scale, hull)
+        try:
+            path = find_mesh(element.get("filename", ""), self.path, self._mesh_folders)
+            self.meshes[name] = read_mesh(path, scale, hull)
+        except MeshError as error:
+            self.fail(f"{where}: {error}")
         return name
 
     def _colour(self, where: str, element: ElementTree.Element, parent: ElementTree.Element) -> None:
@@ -345,6 +357,9 @@ class _Urdf:
         if origin is not None:
             for key in ("xyz", "rpy"):
                 self._numbers(where, origin, key, 3, [0.0, 0.0, 0.0])
+            others = {*origin.attrib} - {"xyz", "rpy"} | {str(child.tag) for child in origin}
+            if others or (origin.text or "").strip():
+                self.fail(f"{where}: <origin> takes 'xyz' and 'rpy', got '{min(others, default=origin.text)}'")
             _copy(origin, parent, "xyz", "rpy")
 
     def _numbers(
@@ -360,7 +375,13 @@ class _Urdf:
             values = [float(word) for word in text.split()]
         except ValueError:
             values = []
-        if len(values) != count or any(math.isnan(x) or (math.isinf(x) and not infinite) for x in values):
+        # Python reads more than XML's numbers: 1_0 and other alphabets' digits.
+        if (
+            "_" in text
+            or not text.isascii()
+            or len(values) != count
+            or any(math.isnan(x) or (math.isinf(x) and not infinite) for x in values)
+        ):
             self.fail(f"{where}: <{element.tag} {key}='{text}'> must be {count} finite number{'s'[: count > 1]}")
         return values
 
