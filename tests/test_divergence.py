@@ -17,7 +17,7 @@ from tensordict import TensorDict
 from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.envs.base.divergence import DivergenceLog, Replay
 from legged_gym.envs.qmini.qmini import Qmini
-from legged_gym.simulators.divergence import CAUSES
+from legged_gym.simulators.simulator import CAUSES
 
 _N = 4
 

@@ -184,9 +184,6 @@ class InVainCfg(QminiCfg):
     class commands(QminiCfg.commands):
         max_curriculum = 2.0
 
-        class ranges(QminiCfg.commands.ranges):
-            heading = [0.0, 0.0]
-
     class terrain(QminiCfg.terrain):
         mesh_type = "plane"
         slope_max = 0.3
@@ -220,8 +217,6 @@ def test_what_a_class_of_ones_own_writes_in_vain_is_named_once(capsys: pytest.Ca
     assert sorted(capsys.readouterr().err.splitlines()) == [
         "warning: InVainCfg sets commands.max_curriculum without effect while commands.curriculum is false: "
         "set commands.curriculum=true",
-        "warning: InVainCfg sets commands.ranges.heading without effect while commands.heading_command is false: "
-        "set commands.heading_command=true",
         "warning: InVainCfg sets rewards.soft_torque_limit without effect while its reward has no scale: "
         "let the task's configuration class have rewards.scales.torque_limits",
         f"warning: InVainCfg sets terrain.num_rows, terrain.slope_max without effect while terrain.mesh_type is plane: "

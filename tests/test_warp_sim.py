@@ -18,7 +18,6 @@ from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini
 from legged_gym.envs.base.terrain import Terrain
 from legged_gym.simulators import make_simulator
-from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.mujoco_sim import MujocoSimulator
 
 mjw = pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install -e '.[warp]'")
@@ -355,7 +354,7 @@ def test_diverged_robots_are_found_as_on_the_processor_and_put_back_to_the_start
     sim.root_states[3, 12] = 120.0
     sim.dof_vel[4, 3] = -400.0
     sim.contact_forces[5, 2, 1] = 2e5
-    expected = find_divergence(sim._limits, sim)
+    expected = sim.find_divergence(sim._limits)
     assert expected.tolist() == [0, 1, 2, 3, 4, 5]
     sim._replace_diverged()
     assert sim.diverged.tolist() == expected.tolist()

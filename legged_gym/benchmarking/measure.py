@@ -25,7 +25,7 @@ from legged_gym.common.console import progress
 from legged_gym.common.errors import UserError
 
 if TYPE_CHECKING:
-    from legged_gym.runners.job import Job
+    from legged_gym.runners.build import Job
 
 ENV_STEP = "env.step"
 COLLECTION = "collection"

@@ -11,8 +11,8 @@ from legged_gym import policies, runners, this_robot
 from legged_gym.common.errors import UserError
 from legged_gym.envs.base.overrides import set_keys, update_cfg_from_args
 from legged_gym.envs.registry import task_registry
+from legged_gym.runners.build import Job
 from legged_gym.runners.config import default_num_envs, default_num_epochs
-from legged_gym.runners.job import Job
 from legged_gym.runners.runs import (
     NEWEST,
     SHIPPED,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.runners.job import Job
+    from legged_gym.runners.build import Job
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""From a training's configuration to its runner, in a new run folder or in the one that it goes on with."""
+"""What a script works on, and from a training's configuration to its runner, in a new run folder or in its own."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import itertools
 import math
@@ -13,8 +14,9 @@ from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.memory import require_memory
 from legged_gym.envs.base.effects import warn_without_effect
-from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
+from legged_gym.envs.registry import task_registry
 from legged_gym.runners import distributed
 from legged_gym.runners.config import rsl_rl_config
 from legged_gym.runners.distillation_runner import DistillationRunner
@@ -32,6 +34,49 @@ if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A task with its configurations as they will be, where it runs, and the run that it goes on with.
+
+    :func:`legged_gym.cli.job.resolve` finds it out, once, from the command line.
+    """
+
+    task: str
+    env_cfg: LeggedRobotCfg
+    train_cfg: LeggedRobotCfgPPO
+    """With everything that the command line says in them, and checked."""
+    sim: str
+    sim_device: str
+    rl_device: str
+    root: str
+    """Folder of the experiment's runs."""
+    checkpoint: str | None = None
+    """Path of the checkpoint that is gone on from or played."""
+    shipped: bool = False
+    """Whether that came with the project."""
+    results: str = ""
+    """Folder for what is found out about the checkpoint: the run's, unless it came with the project."""
+    notes: str = ""
+    """Lines that say what was chosen and why; they are for the user once nothing can be refused any more."""
+
+    @property
+    def run(self) -> str:
+        """Folder of the checkpoint."""
+        return os.path.dirname(self.checkpoint or "")
+
+    def make_env(self) -> LeggedRobot:
+        """Make the environment; ``UserError`` if the robot or the simulator can't be loaded."""
+        return task_registry.build_env(self.task, self.env_cfg, self.train_cfg.seed, self.sim, self.sim_device)
+
+    def make_runner(self, env: LeggedRobot, log_root: str | None) -> OnPolicyRunner:
+        """Make what trains or plays, with the checkpoint loaded if there is one; ``log_root`` None writes nothing.
+
+        Raises:
+            UserError: A setting that does not fit, a damaged checkpoint, a folder that can't be written.
+        """
+        return build_runner(env, self.train_cfg, self.rl_device, log_root)
 
 
 def build_runner(

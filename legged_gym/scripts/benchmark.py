@@ -21,7 +21,7 @@ from legged_gym.simulators.backend import choose_backend
 
 if TYPE_CHECKING:
     from legged_gym.benchmarking.measure import Measurement
-    from legged_gym.runners.job import Job
+    from legged_gym.runners.build import Job
 
 _DESCRIPTION = """\
 Measure where the time of a training goes: physics alone, the environment's step, collection, learning and whole

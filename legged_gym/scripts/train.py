@@ -28,7 +28,7 @@ from legged_gym.common.processes import World, tidy_output, world
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
-    from legged_gym.runners.job import Job
+    from legged_gym.runners.build import Job
 
 _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --headless",

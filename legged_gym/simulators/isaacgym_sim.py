@@ -11,7 +11,6 @@ import torch
 
 from legged_gym.common.errors import UserError
 from legged_gym.simulators import PHYSX_ASSET
-from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.isaacgym.kinematics import Kinematics
 from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
 from legged_gym.simulators.isaacgym.python import find_interpreter
@@ -150,7 +149,7 @@ class IsaacGymSimulator(Simulator):
         shared = self._shared
         for name, tensor in self._copied.items():
             tensor.copy_(shared[name])
-        self.diverged.copy_(find_divergence(self._cfg.sim.divergence, self))
+        self.diverged.copy_(self.find_divergence(self._cfg.sim.divergence))
         rows = self.diverged.nonzero().flatten()
         if len(rows):
             self._place_at_start(rows)

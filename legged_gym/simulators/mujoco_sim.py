@@ -12,7 +12,6 @@ from mujoco.batch import Batch
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import available_cores
-from legged_gym.simulators.divergence import find_divergence
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
 from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 
@@ -188,7 +187,7 @@ class MujocoSimulator(Simulator):
         """Find the robots that diverged, by MuJoCo's own check and by ours, and put them back to the start."""
         warnings = self.batch.warning[..., 1]
         replaced = torch.from_numpy((warnings[:, _RESETTING_WARNINGS] > 0).any(axis=1))
-        self.diverged.copy_(find_divergence(self._limits, self).masked_fill(replaced, 1))
+        self.diverged.copy_(self.find_divergence(self._limits).masked_fill(replaced, 1))
         rows = np.flatnonzero(self.diverged.numpy())
         if rows.size:
             # MuJoCo zeroes the counters before it counts: one that is left would hide, or repeat, the next time.

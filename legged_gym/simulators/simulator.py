@@ -11,10 +11,14 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from legged_gym.simulators.mujoco_model import Scene
+    from legged_gym.simulators.mujoco_model import Scene, SceneCfg
 
 CHECK_INTERVAL = 240
 """Control steps between looks for what must not go unnoticed but would cost time in every step."""
+
+
+CAUSES = ("not_finite", "linear_velocity", "angular_velocity", "joint_velocity", "contact_force")
+"""Why a simulation diverged: a value became infinite or not a number, or it passed the limit of this name."""
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Simulator(ABC):
     After :meth:`step` ``dof_pos`` and ``dof_vel`` are current, as a torque law needs them. With ``refresh`` all
     tensors are current. A robot whose state is not finite or passes a limit of ``sim.divergence`` is then
     put back to the start, at rest, so all tensors hold finite numbers; ``diverged`` names the cause, as one more than
-    its index in :data:`~legged_gym.simulators.divergence.CAUSES`, until the next refresh.
+    its index in :data:`CAUSES`, until the next refresh.
 
     A back-end is made of ``cfg``, the task's configuration, of which it reads ``asset``, ``control.decimation``,
     ``init_state``, ``sim`` and ``terrain``; the height field ``terrain``, or None for a plane; ``num_envs``, N; and
@@ -152,6 +156,27 @@ class Simulator(ABC):
     def lost(self) -> torch.Tensor:
         """Whether the simulation of each robot diverged, bool, (N,): what ``diverged`` tells, without the cause."""
         return self.diverged > 0
+
+    def find_divergence(self, limits: SceneCfg) -> torch.Tensor:
+        """Return why each robot's state is none that it can be in, int32, (N,): 0, or one more than an index of CAUSES.
+
+        ``limits`` is the section ``sim.divergence``.
+        """
+        root, links, forces = self.root_states, self.rigid_body_states, self.contact_forces
+        # What is not finite does not hide in a sum.
+        parts = (root, self.dof_pos, self.dof_vel, links, forces)
+        total = torch.stack([part.flatten(1).sum(1) for part in parts], dim=1).sum(1)
+        excess = (
+            ~total.isfinite(),
+            (links[..., 7:10].square().sum(-1) > limits.max_linear_velocity**2).any(dim=1),
+            root[:, 10:13].norm(dim=1) > limits.max_angular_velocity,
+            (self.dof_vel.abs() > limits.max_joint_velocity).any(dim=1),
+            (forces.square().sum(-1) > limits.max_contact_force**2).any(dim=1),
+        )
+        cause = torch.zeros(self.num_envs, dtype=torch.int32, device=root.device)
+        for number, mask in reversed(list(enumerate(excess, 1))):
+            cause = cause.masked_fill(mask, number)
+        return cause
 
     @abstractmethod
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:

@@ -10,9 +10,8 @@ import torch
 
 from legged_gym.common.console import tell_if_slow
 from legged_gym.common.errors import UserError
-from legged_gym.simulators.divergence import CAUSES
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
-from legged_gym.simulators.simulator import CHECK_INTERVAL, PhysicsParameters, Simulator
+from legged_gym.simulators.simulator import CAUSES, CHECK_INTERVAL, PhysicsParameters, Simulator
 
 try:
     import mujoco_warp as mjw

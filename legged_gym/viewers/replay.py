@@ -18,7 +18,7 @@ from legged_gym.viewers.session import Step, TimedSession
 if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
     from legged_gym.policies.trained import Trained
-    from legged_gym.runners.job import Job
+    from legged_gym.runners.build import Job
 
 _TOUCHING = 1.0
 """Force on a foot that stands on something, N."""

@@ -10,7 +10,7 @@ import torch
 
 from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.paths import plain_file, written
-from legged_gym.simulators.divergence import CAUSES
+from legged_gym.simulators.simulator import CAUSES
 
 _SECONDS = 1.0
 """Length of what is kept of a robot."""
@@ -21,7 +21,7 @@ class Replay:
     """The last second of a robot, from its state before each control step and what it was told to do in that step."""
 
     cause: str
-    """A name of :data:`~legged_gym.simulators.divergence.CAUSES`."""
+    """A name of :data:`~legged_gym.simulators.simulator.CAUSES`."""
     robot: int
     dt: float
     """Control step, s."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
+from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.hooks import rewards_that_read
-
-if TYPE_CHECKING:
-    from legged_gym.envs.base.base_config import BaseConfig
 
 HEIGHTS = "terrain.mesh_type=heightfield or terrain.mesh_type=trimesh"
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -86,30 +84,21 @@ def require_effect(cfg: BaseConfig, keys: Iterable[str], task: type | None = Non
 
 
 def warn_without_effect(cfg: BaseConfig, task: type | None = None) -> None:
-    """Warn, once in a process, of what a class of the user's own writes in its body in vain, a line for each reason.
+    """Warn, once in a process, of what a class of the user's own changes in vain, a line for each reason.
 
-    It is judged by the class's own values, whatever was set afterwards. What it writes as its parents do is no matter.
+    It is judged by the class's own values, whatever was set afterwards.
     """
     cls = type(cfg)
     if cls.__module__.startswith("legged_gym.") or cls in _told or not world().is_first:
         return
     _told.add(cls)
-    fresh = cls()
-    written = [section.key(name) for section, name, _ in fresh.walk() if _differs(cls, section, name)]
+    fresh, inherited = cls(), flat(next(base for base in cls.__mro__[1:] if issubclass(base, BaseConfig))())
+    written = [key for key, value in flat(fresh).items() if value != inherited.get(key, value)]
     reasons: dict[str, list[str]] = {}
     for key, why in without_effect(fresh, written, task):
         reasons.setdefault(why, []).append(key)
     for why, in_vain in reasons.items():
         print(f"warning: {cls.__name__} sets {', '.join(in_vain)} without effect{why}", file=sys.stderr)
-
-
-def _differs(cls: type, section: BaseConfig, name: str) -> bool:
-    """Return whether a class writes a setting in its own body, with another value than it would inherit."""
-    own: Any = cls
-    for part in section.key("").split(".")[:-1]:
-        own = vars(own).get(part, object)
-    inherited = [vars(parent)[name] for parent in section.classes if parent is not own and name in vars(parent)]
-    return name in vars(own) and bool(inherited) and vars(own)[name] != inherited[0]
 
 
 def flat(cfg: BaseConfig) -> dict[str, Any]:

@@ -129,9 +129,6 @@ class LeggedRobotObservations(BaseTask):
         delay, imu = latency.ages(delay)
         return self.obs_layout.delay(clean, past, delay / self.dt, imu / self.dt)
 
-    def _joint_deviation(self) -> torch.Tensor:
-        return self.measured_dof_pos - self.default_dof_pos
-
     def _observation_groups(self, clean: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the observation groups by name; ``clean`` is the noise-free step, (N, O).
 
@@ -195,7 +192,14 @@ class LeggedRobotObservations(BaseTask):
             self._imu_term("base_ang_vel", scales.ang_vel, noise.ang_vel, "rotation"),
             self._imu_term("projected_gravity", 1.0, noise.gravity, "vector"),
             ObsTerm("commands", lambda: self.commands[:, :3], self._command_scales(), mirror="command"),
-            ObsTerm("dof_pos", self._joint_deviation, scales.dof_pos, noise.dof_pos, sensed=True, mirror="joints"),
+            ObsTerm(
+                "dof_pos",
+                lambda: self.measured_dof_pos - self.default_dof_pos,
+                scales.dof_pos,
+                noise.dof_pos,
+                sensed=True,
+                mirror="joints",
+            ),
             ObsTerm("dof_vel", lambda: self.dof_vel, scales.dof_vel, noise.dof_vel, sensed=True, mirror="joints"),
             ObsTerm("actions", lambda: self.actions, mirror="joints"),
             *([heights] if self.cfg.terrain.observe_heights else []),

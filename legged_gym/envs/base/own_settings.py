@@ -54,11 +54,11 @@ def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
                 raise ConfigError(f"config key '{key}' is read by nobody: did you mean '{section.key(near)}'?")
 
 
-def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
-    """Note from now on which own settings of a configuration, watched in place, are read.
+def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
+    """Watch, in place, which own settings are read from now on.
 
     Returns:
-        A function that ends this and returns the dotted names of those that were not read.
+        What ends this after a first step, and tells of those that nobody read and no code of ``readers`` names.
     """
     watched: dict[int, tuple[BaseConfig, type, set[str]]] = {}
     for section, name in _own(cfg):
@@ -67,23 +67,14 @@ def watch_reads(cfg: BaseConfig) -> Callable[[], list[str]]:
     for section, kind, unread in watched.values():
         object.__setattr__(section, "__class__", _watched(kind, unread))
 
-    def end() -> list[str]:
-        for section, kind, _ in watched.values():
-            object.__setattr__(section, "__class__", kind)
-        return [section.key(name) for section, _, unread in watched.values() for name in sorted(unread)]
-
-    return end
-
-
-def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
-    """Return what tells once, after a first step, of own settings that nobody read and no code of ``readers`` names."""
-    watches = [watch_reads(cfg)]
-
     def after_step() -> None:
-        found = watches.pop()() if watches else []
-        unread = [key for key in found if key.rpartition(".")[2] not in _names_in_code(readers)]
-        if unread and world().is_first:
-            print(f"warning: nothing read these settings: {', '.join(unread)}", file=sys.stderr)
+        found = []
+        for section, kind, unread in watched.values():
+            object.__setattr__(section, "__class__", kind)
+            found += [section.key(name) for name in sorted(unread - _names_in_code(readers))]
+        watched.clear()
+        if found and world().is_first:
+            print(f"warning: nothing read these settings: {', '.join(found)}", file=sys.stderr)
 
     return after_step
 

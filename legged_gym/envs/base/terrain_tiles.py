@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,10 @@ KINDS: dict[str, Callable[[Tile], Heights]] = {}
 """Makers of tiles by name. The first eight are in legged_gym's order, for shares that are given by position."""
 
 
-def _kind(make: Callable[[Tile], Heights]) -> Callable[[Tile], Heights]:
+_Maker = TypeVar("_Maker", bound=Callable[..., Heights])
+
+
+def _kind(make: _Maker) -> _Maker:
     KINDS[make.__name__.strip("_")] = make
     return make
 
@@ -95,21 +99,16 @@ def _rough_slope(tile: Tile) -> Heights:
 
 
 @_kind
-def _stairs_up(tile: Tile) -> Heights:
+def _stairs_up(tile: Tile, sign: float = -1.0) -> Heights:
     """Make stairs that lead up, as seen from the platform."""
-    return _stairs(tile, -1.0)
+    height = sign * tile.difficulty * tile.cfg.step_height_max
+    return pyramid_stairs(tile.shape, tile.scale, tile.cfg.step_width, height, tile.cfg.platform_size)
 
 
 @_kind
 def _stairs_down(tile: Tile) -> Heights:
     """Make stairs that lead down, as seen from the platform."""
-    return _stairs(tile, 1.0)
-
-
-def _stairs(tile: Tile, sign: float) -> Heights:
-    cfg = tile.cfg
-    height = sign * tile.difficulty * cfg.step_height_max
-    return pyramid_stairs(tile.shape, tile.scale, cfg.step_width, height, cfg.platform_size)
+    return _stairs_up(tile, 1.0)
 
 
 @_kind

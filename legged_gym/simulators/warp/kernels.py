@@ -201,7 +201,7 @@ def replace_diverged(
     contact_forces: wp.array3d[float],
     diverged: wp.array[int],
 ) -> None:
-    """Say why a world diverged, as :func:`find_divergence` does, and put it back to ``start``. One thread a world."""
+    """Say why a world diverged, by the rules of `Simulator`, and put it back to ``start``. One thread a world."""
     world = wp.tid()
     total = float(0.0)
     quickest = float(0.0)
