@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
+
+from legged_gym.common.compiling import record
 
 _WARM_UP = 3
 """Calls before the recording: libraries load, optimisers make their state, kernels are chosen."""
@@ -40,7 +41,10 @@ class Recorded:
             self._countdown -= 1
             self._run_aside()
         else:
-            self._record()
+            self._graph = record(self._function, "learning runs", self._stream)
+            if self._graph is None:
+                self._recordable = False
+                self._function()
 
     def _run_aside(self) -> None:
         assert self._stream is not None
@@ -48,20 +52,6 @@ class Recorded:
         with torch.cuda.stream(self._stream):
             self._function()
         torch.cuda.current_stream().wait_stream(self._stream)
-
-    def _record(self) -> None:
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-                self._function()
-        except RuntimeError as error:
-            reason = str(error).split("\n")[0]
-            warnings.warn(f"learning runs slower, as it can't be recorded as a CUDA graph: {reason}", stacklevel=3)
-            self._recordable = False
-            self._function()
-            return
-        self._graph = graph
-        graph.replay()
 
 
 @contextlib.contextmanager

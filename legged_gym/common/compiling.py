@@ -74,6 +74,25 @@ def compiled(
     return call
 
 
+def record(
+    function: Callable[[], None], what: str, stream: torch.cuda.Stream | None = None
+) -> torch.cuda.CUDAGraph | None:
+    """Record what a function queues on a GPU as a CUDA graph, on ``stream`` or one of its own, and replay that once.
+
+    Returns None, having warned that ``what`` runs slower, if it can't be recorded.
+    """
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            function()
+    except RuntimeError as error:
+        reason = str(error).split("\n")[0]
+        warnings.warn(f"{what} slower, as it can't be recorded as a CUDA graph: {reason}", stacklevel=4)
+        return None
+    graph.replay()
+    return graph
+
+
 def warn_not_compiled(what: str, error: Exception) -> None:
     """Say that something runs slower than it could, because the compiler failed on it."""
     reason = str(error).strip().split("\n")[0] or type(error).__name__

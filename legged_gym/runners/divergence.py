@@ -26,17 +26,15 @@ class DivergenceWatch:
     def __init__(self, env: LeggedRobot, log_dir: str) -> None:
         """Start with what has been counted so far."""
         self._log, self._limit, self._folder = env.divergence, env.cfg.sim.divergence.max_share, log_dir
-        self._ended, self._counts = self._log.counts()
-        self._before = self._ended, sum(self._counts.values())
+        self._present = self._judged = self._log.counts()
 
     def look(self, iteration: int) -> dict[str, float]:
         """Return how many robots diverged in this iteration, by their curves, and write one's last second."""
-        self._ended, counts = self._log.counts()
-        figures = {f"{tags.DIVERGED_BY}{cause}": float(count - self._counts[cause]) for cause, count in counts.items()}
-        self._counts = counts
-        if any(figures.values()):
+        (_, before), self._present = self._present, self._log.counts()
+        new = {cause: float(count - before[cause]) for cause, count in self._present[1].items()}
+        if any(new.values()):
             self._write_one(iteration)
-        return figures
+        return {f"{tags.DIVERGED_BY}{cause}": count for cause, count in new.items()}
 
     def _write_one(self, iteration: int) -> None:
         replay = self._log.take()
@@ -49,14 +47,13 @@ class DivergenceWatch:
 
     def check(self, iteration: int) -> None:
         """Raise ``TrainingStoppedError`` if the simulation diverged in too many of the last episodes."""
-        before, diverged_before = self._before
-        diverged = sum(self._counts.values())
-        episodes, bad = self._ended - before, diverged - diverged_before
+        (judged, bad_before), (ended, counts) = self._judged, self._present
+        episodes, bad = ended - judged, sum(counts.values()) - sum(bad_before.values())
         if episodes < _EPISODES:
             return
-        self._before = self._ended, diverged
+        self._judged = self._present
         if bad > self._limit * episodes:
-            worst = max(self._counts, key=lambda cause: self._counts[cause])
+            worst = max(counts, key=lambda cause: counts[cause])
             raise TrainingStoppedError(
                 f"stopped after iteration {iteration + 1}: the simulation of {bad} of the last {episodes} episodes "
                 f"diverged, mostly by '{worst}', and config key 'sim.divergence.max_share' allows {self._limit:g}. "

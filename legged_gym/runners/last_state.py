@@ -7,10 +7,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.output import tell
@@ -44,7 +45,7 @@ class LastState:
         """Copy the state after an iteration, which ``make`` returns on any device, if the last copy is old enough."""
         if time.monotonic() - self._kept_at < self.interval:
             return
-        self._kept = iteration, _on_host(make())
+        self._kept = iteration, tree_map_only(torch.Tensor, lambda t: t.detach().to("cpu", copy=True), make())
         self._kept_at = time.monotonic()
 
     def save(self) -> str:
@@ -94,13 +95,3 @@ class LastState:
             except TimeoutError:
                 tell(f"\nno iteration ends any more: {self.save()}\n")
                 os._exit(128 + number)
-
-
-def _on_host(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, Mapping):
-        return {key: _on_host(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_on_host(item) for item in value)
-    return value

@@ -19,11 +19,8 @@ from legged_gym.simulators.simulator import CHECK_INTERVAL, Drive, PhysicsParame
 
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
 """What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
-_PHYSX = (
-    "num_threads", "solver_type", "num_position_iterations", "num_velocity_iterations", "contact_offset",
-    "rest_offset", "bounce_threshold_velocity", "max_depenetration_velocity", "max_gpu_contact_pairs",
-    "default_buffer_size_multiplier",
-)  # fmt: skip
+_NOT_PHYSX = ("substeps", "contact_collection", "velocities_of", "implicit_damping", "time_out")
+"""Settings of ``physx`` that stand for something else; PhysX itself knows all others by the same names."""
 _ASSET = ("density", "replace_cylinder_with_capsule", *PHYSX_ASSET)
 """Settings that Isaac Gym knows by the same names."""
 
@@ -243,7 +240,7 @@ class IsaacGymSimulator(Simulator):
             "decimation": cfg.control.decimation,
             "gravity": cfg.sim.gravity,
             "substeps": physx.substeps,
-            "physx": {name: getattr(physx, name) for name in _PHYSX},
+            "physx": {name: value for name, value in physx.to_dict().items() if name not in _NOT_PHYSX},
             "contact_collection": physx.contact_collection,
             "velocities_of": physx.velocities_of,
             "file": self._write_robot(),

@@ -209,9 +209,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         # Some attributes are made in a step.
         self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
         simulator = self.sim.state()
-        if simulator is None or simulator.keys() != state["simulator"].keys() or not fits(self, state["task"]):
-            return False
-        if any(simulator[name].shape != value.shape for name, value in state["simulator"].items()):
+        shapes = [{name: t.shape for name, t in tensors.items()} for tensors in (simulator or {}, state["simulator"])]
+        if shapes[0] != shapes[1] or not fits(self, state["task"]):
             return False
         put_state(self, state["task"])
         self.sim.set_parameters(self.rand.physics)

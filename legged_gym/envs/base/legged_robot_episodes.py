@@ -79,13 +79,9 @@ class LeggedRobotEpisodes(BaseTask):
         self._place(mask)
         rows = mask.unsqueeze(1)
         self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
-        self._asked = torch.where(rows, 0.0, self._asked)
-        self.actions = torch.where(rows, 0.0, self.actions)
-        self.last_actions = torch.where(rows, 0.0, self.last_actions)
-        self.last_last_actions = torch.where(rows, 0.0, self.last_last_actions)
-        self.feet_air_time = torch.where(rows, 0.0, self.feet_air_time)
-        if self._keeps_air_time:
-            self._air_time = torch.where(rows, 0.0, self._air_time)
+        begun = ("_asked", "actions", "last_actions", "last_last_actions", "feet_air_time")
+        for name in (*begun, "_air_time") if self._keeps_air_time else begun:
+            setattr(self, name, torch.where(rows, 0.0, getattr(self, name)))
         self._last_touching = self._last_touching & ~rows
         self._has_touched = self._has_touched & ~rows
         self._reward_totals.masked_fill_(rows, 0.0)

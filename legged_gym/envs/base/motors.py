@@ -82,7 +82,6 @@ class Motors:
 
     def privileged(self, values: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """Return what the critic is told of the given settings, each (N, D); ``values`` are those kept elsewhere."""
-        values = {**values, "backlash": self.backlash, "stall_torque": self.stall_torque}
-        values["no_load_speed"] = self.no_load_speed
+        values = values | {name: getattr(self, name) for name in ("backlash", "stall_torque", "no_load_speed")}
         told = [scale * values[name] for name, scale in _SCALES.items() if self.ranges[name].given]
         return [torch.nan_to_num(part, posinf=0.0) for part in told]

@@ -29,14 +29,9 @@ class Statistics:
         if self._steps < self.interval:
             return figures
         for group, (kind, names) in self._names.items():
-            values = self._report(kind, self._sums[group])
-            figures.update(zip(names, values, strict=True))
-            self._sums[group].zero_()
+            sums = self._sums[group]
+            values = sums.sum(0) / sums.sum().clamp(min=1.0) if kind == "share" else sums.mean(0) / self._steps
+            figures.update(zip(names, values.sqrt() if kind == "rms" else values, strict=True))
+            sums.zero_()
         self._steps = 0
         return figures
-
-    def _report(self, kind: str, sums: torch.Tensor) -> torch.Tensor:
-        if kind == "share":
-            return sums.sum(0) / sums.sum().clamp(min=1.0)
-        means = sums.mean(0) / self._steps
-        return means.sqrt() if kind == "rms" else means

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tensordict import TensorDict
 
-from legged_gym.common.compiling import compiled, warn_not_compiled
+from legged_gym.common.compiling import compiled, record, warn_not_compiled
 from legged_gym.common.console import tell_if_slow
 
 if TYPE_CHECKING:
@@ -140,21 +139,13 @@ class StepGraph:
 
     def _record(self) -> bool:
         """Record a step and replay it once; return False, having warned, if this task's steps can't be recorded."""
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                (self._fused_step or self._step)()
-        except RuntimeError as error:
-            reason = str(error).split("\n")[0]
-            warnings.warn(f"steps run slower, as they can't be recorded as a CUDA graph: {reason}", stacklevel=4)
+        self._graph = record(self._fused_step or self._step, "each step runs")
+        if self._graph is None:
             # What was bound while recording was never computed.
             for name, memory in self._memory.items():
                 setattr(self._task, name, memory)
             self._countdown = 1 << 62
-            return False
-        self._graph = graph
-        graph.replay()
-        return True
+        return self._graph is not None
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in vars(self._task).items() if isinstance(value, torch.Tensor)}
