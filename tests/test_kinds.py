@@ -10,7 +10,7 @@ from rsl_rl.algorithms import PPO
 from legged_gym.algorithms import EstimatorPPO
 from legged_gym.common.errors import UserError
 from legged_gym.runners import OnPolicyRunnerEE
-from legged_gym.runners.kinds import check_function, find_class
+from legged_gym.runners.config import check_function, find_class
 
 
 class OwnPPO(PPO):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from legged_gym.common.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from legged_gym.runners import checkpoint, config, distributed, kinds, runs
+    from legged_gym.runners import checkpoint, config, distributed, runs
     from legged_gym.runners.config import rsl_rl_config
     from legged_gym.runners.distillation_runner import DistillationRunner
     from legged_gym.runners.on_policy_runner import OnPolicyRunner

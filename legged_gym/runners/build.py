@@ -18,9 +18,8 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobot
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.envs.registry import task_registry
 from legged_gym.runners import distributed
-from legged_gym.runners.config import rsl_rl_config
+from legged_gym.runners.config import check_function, find_class, rsl_rl_config
 from legged_gym.runners.distillation_runner import DistillationRunner
-from legged_gym.runners.kinds import check_function, find_class
 from legged_gym.runners.runs import (
     SHIPPED_CHECKPOINT,
     checkpoint_number,

@@ -22,25 +22,20 @@ _REHEARSALS = 5
 """Iterations after which all that is recorded on a GPU is."""
 
 
-class Session:
-    """Robots, random generators and open statistics at a checkpoint, not yet written."""
+def take_session(runner: OnPolicyRunner) -> dict[str, Any]:
+    """Return robots, random generators and open statistics, and the ``name`` that the checkpoint has to hold.
 
-    def __init__(self, runner: OnPolicyRunner) -> None:
-        """Take them, where they can be had: Isaac Gym does not tell all, and of several processes only one saves."""
-        robots = runner.env.full_state() if hasattr(runner.env, "full_state") and not runner.is_distributed else None
-        self.name = os.urandom(16).hex() if robots is not None else None
-        """What the checkpoint has to hold as ``session``."""
-        self._contents = {
-            "name": self.name,
-            "robots": robots,
-            "random": _random_states(runner),
-            "logger": runner.logger.open_episodes(),
-        }
+    The name is None where robots can't be had: Isaac Gym does not tell all, and of several processes only one saves.
+    """
+    robots = runner.env.full_state() if hasattr(runner.env, "full_state") and not runner.is_distributed else None
+    name = os.urandom(16).hex() if robots is not None else None
+    return {"name": name, "robots": robots, "random": _random_states(runner), "logger": runner.logger.open_episodes()}
 
-    def write(self, folder: str) -> None:
-        """Write them beside the checkpoint, which is there already: the old one's stay valid until then."""
-        if self.name is not None:
-            write_tensors(os.path.join(folder, FILE), self._contents)
+
+def write_session(folder: str, session: dict[str, Any]) -> None:
+    """Write it beside the checkpoint, which is there already: the old one's stays valid until then."""
+    if session["name"] is not None:
+        write_tensors(os.path.join(folder, FILE), session)
 
 
 def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_cfg: Mapping[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from legged_gym.common import signals, tags
 from legged_gym.common.errors import TrainingStoppedError, UserError
 from legged_gym.common.lock import RunLock
 from legged_gym.common.paths import relative
+from legged_gym.envs.base.divergence import DivergenceWatch
 from legged_gym.runners import distributed
 from legged_gym.runners.checkpoint import (
     NotFiniteError,
@@ -29,8 +30,7 @@ from legged_gym.runners.checkpoint import (
     widen_critic,
     write_checkpoint,
 )
-from legged_gym.runners.divergence import DivergenceWatch
-from legged_gym.runners.going_on import Session, go_on
+from legged_gym.runners.going_on import go_on, take_session, write_session
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
 from legged_gym.runners.runs import checkpoint_path, drop_old_checkpoints, list_checkpoints, remove_leftovers
@@ -199,11 +199,11 @@ class OnPolicyRunner(RslRlRunner):
     def save(self, path: str, infos: dict[str, Any] | None = None) -> None:
         """Write a checkpoint with all that training needs to go on, and ``infos``: the whole file or nothing."""
         checkpoint = self._checkpoint(infos)
-        session = Session(self)
-        checkpoint["session"] = session.name
+        session = take_session(self)
+        checkpoint["session"] = session["name"]
         checkpoint["best"] = self._best_with_this()
         write_checkpoint(path, checkpoint)
-        session.write(os.path.dirname(path))
+        write_session(os.path.dirname(path), session)
         self._best = checkpoint["best"]
         self.logger.save_model(path, self.completed_iterations)
         for listener in self.after_save:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +12,6 @@ from torch import nn
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.observations import NOISE_FREE
-
-_SCALES = "rewards.scales."
-_COEFFICIENTS = ("algorithm.entropy_coef",)
 
 
 class Stages:
@@ -38,20 +36,20 @@ class Stages:
         self.last = self._stages[-1][0] if self._stages else 0
         """The iteration with which the last of ``stages`` begins."""
         self._denoising = dict(denoising or {})
-        self._env, self._alg = env, alg
-        self._setters = getattr(env, "changeable", {})
-        known = [f"{_SCALES}{name}" for name in getattr(env, "reward_scales", {})]
-        known += [key for key in _COEFFICIENTS if hasattr(alg, key.rpartition(".")[2])]
-        known += self._setters
+        changeable: dict[str, Callable[[float], Any]] = getattr(env, "changeable", {})
+        scales = [f"rewards.scales.{name}" for name in getattr(env, "reward_scales", {})]
+        self._setters = changeable | {key: partial(_set_scale, env, key) for key in scales}
+        if hasattr(alg, "entropy_coef"):
+            self._setters["algorithm.entropy_coef"] = partial(_set_entropy_coef, alg)
         named = {f"stages.{begin}": settings for begin, settings in self._stages} | {"denoising_stage": self._denoising}
         for stage, settings in named.items():
             for key, value in settings.items():
-                if key not in known:
+                if key not in self._setters:
                     raise UserError(
                         f"config key 'runner.{stage}': '{key}' can't change on the way (a reward needs a scale "
-                        f"from the start): {near_names(key, known)}"
+                        f"from the start): {near_names(key, self._setters)}"
                     )
-                if key in self._setters:
+                if key in changeable:
                     trial = env.cfg.copy()
                     trial.set(key, int(value) if value == int(value) else value)
                     trial.check()
@@ -68,21 +66,18 @@ class Stages:
 
     def _set_all(self, settings: Mapping[str, float]) -> None:
         for key, value in settings.items():
-            self._set(key, float(value))
+            self._setters[key](float(value))
 
-    def _set(self, key: str, value: float) -> None:
-        if key.startswith(_SCALES):
-            self._env.reward_scales[key.removeprefix(_SCALES)] = value * self._env.dt
-            return
-        if key in self._setters:
-            self._setters[key](value)
-            return
-        name = key.rpartition(".")[2]
-        present = getattr(self._alg, name)
-        if isinstance(present, torch.Tensor):
-            present.fill_(value)
-        else:
-            setattr(self._alg, name, value)
+
+def _set_scale(env: Any, key: str, value: float) -> None:
+    env.reward_scales[key.rpartition(".")[2]] = value * env.dt
+
+
+def _set_entropy_coef(alg: Any, value: float) -> None:
+    if isinstance(alg.entropy_coef, torch.Tensor):
+        alg.entropy_coef.fill_(value)
+    else:
+        alg.entropy_coef = value
 
 
 def check_denoising(iterations: int, obs: TensorDict, alg: Any) -> None:

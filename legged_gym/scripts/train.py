@@ -54,7 +54,7 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     if args.video_interval:
-        runner_class = runners.kinds.find_class("runner_class_name", job.train_cfg.runner_class_name)
+        runner_class = runners.config.find_class("runner_class_name", job.train_cfg.runner_class_name)
         if not issubclass(runner_class, runners.OnPolicyRunner):
             # It tells nobody of its iterations.
             raise UserError("--video_interval needs one of this project's runners, as runner_class_name is by default")

@@ -240,7 +240,7 @@ class IsaacGymSimulator(Simulator):
             "decimation": cfg.control.decimation,
             "gravity": cfg.sim.gravity,
             "substeps": physx.substeps,
-            "physx": {name: value for name, value in physx.to_dict().items() if name not in _NOT_PHYSX},
+            "physx": {name: getattr(physx, name) for name in physx.names() if name not in _NOT_PHYSX},
             "contact_collection": physx.contact_collection,
             "velocities_of": physx.velocities_of,
             "file": self._write_robot(),

@@ -41,18 +41,18 @@ def update_cfg_from_args(
             not fit.
     """
     configs = {"env": env_cfg, "train": train_cfg}
-    told = {}
+    told: dict[str, str] = {}
     for name, (owner, key) in _ARGUMENTS.items():
         value = getattr(args, name, None)
         if value is not None:
             configs[owner].set(key, value)
-            told[owner, key] = str(value)
+            told[key] = str(value)
     for override in args.overrides:
         _apply_override(override, configs, told)
-    for _, key in told:
+    for key in told:
         _require_reader(key, getattr(args, "sim", None))
     for cfg in configs.values():
-        require_effect(cfg, [key for _, key in told], task)
+        require_effect(cfg, told, task)
     validate(env_cfg, train_cfg)
     # So that a run's configuration says what it became.
     if train_cfg.to_dict().get("seed") == -1:
@@ -60,7 +60,7 @@ def update_cfg_from_args(
     return env_cfg, train_cfg
 
 
-def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[tuple[str, str], str]) -> None:
+def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[str, str]) -> None:
     """Set ``key=value``, unless told otherwise, in the first configuration with the key; ``env.`` may name one."""
     key, equals, value = override.partition("=")
     if not (key and equals):
@@ -70,7 +70,7 @@ def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[tu
         for candidate in (key, key.removeprefix(f"{owner}.")):
             if candidate in keys[owner]:
                 cfg.set(candidate, value)
-                before = told.setdefault((owner, candidate), value)
+                before = told.setdefault(candidate, value)
                 if before != value:
                     values = f"{shown(before)} and {shown(value)}"
                     raise UserError(f"config key '{candidate}' is given twice, as {values}: give it once")
