@@ -242,12 +242,31 @@ def test_controllers_own_file_is_merged_and_all_else_in_it_kept(env: Qmini, tmp_
     assert yaml.safe_load(again) == new and again.count("trained:") == 3
 
 
+def test_how_the_robot_stands_up_is_merged_by_the_names_of_joints(env: Qmini, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(ROBOTS_FILE) | {"Policy": {"joint_names": env.dof_names[::-1]}}))
+    old, new = (yaml.safe_load(text)["FSMState_StandUp"] for text in (ROBOTS_FILE, controller_yaml(env, path)))
+    assert new == {key: values[::-1] for key, values in old.items()}
+    path.write_text("FSMState_StandUp:\n  joint_kp: [9, 9, 9, 9, 9, 9, 9, 9, 9, 9]\nmotor: {}\n")
+    new, alone = (
+        yaml.safe_load(text)["FSMState_StandUp"] for text in (controller_yaml(env, path), controller_yaml(env))
+    )
+    assert new == {**alone, "joint_kp": [9] * 10}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (("[-0.1, 0.1]", "[-0.1, 0.9]"), r"lin_vel_x_range' must lie within \[.*\], which .* got \[-0.1, 0.9\]"),
         (("[-0.1, 0.1]", "fast"), r"lin_vel_x_range' must lie within .* got fast"),
         (("FSMState_Walk:", "FSMState_Walk: [1]\nother:"), r"'FSMState_Walk' must be a section"),
+        (("[0.3", "[.nan"), r"'FSMState_StandUp.joint_standup_q' must be .*, got \[nan"),
+        (("joint_kp: [4", "joint_kp: [-4"), r"'FSMState_StandUp.joint_kp' must be .*, got \[-4"),
+        (("joint_kp: [40, 80, ", "joint_kp: ["), r"'FSMState_StandUp.joint_kp' must be 10 numbers"),
+        (
+            ("motor:", "Policy: {joint_names: [a, b]}\nmotor:"),
+            r"'Policy.joint_names' must be this policy's, .* got \['a'",
+        ),
         (("imu: {", "imu: [{"), r"can't read '.*config.yaml': it is not a YAML file"),
         ((ROBOTS_FILE, "- 1"), r"config.yaml: must hold the sections"),
     ],

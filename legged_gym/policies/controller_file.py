@@ -19,7 +19,7 @@ from legged_gym.common.controller_rules import AXES, TILT_LIMIT
 from legged_gym.common.errors import UserError
 from legged_gym.common.yaml_text import read_yaml
 from legged_gym.envs.base.name_matching import joint_values
-from legged_gym.policies.exported import ACTOR_INPUT, POLICY, STAND_UP, WALK
+from legged_gym.policies.exported import ACTOR_INPUT, POLICY, STAND_UP, WALK, check_stand_up
 from legged_gym.simulators.mujoco_model import BODY_SETTINGS
 
 if TYPE_CHECKING:
@@ -144,7 +144,16 @@ def _read(path: Path) -> CommentedMap:
 
 def _merge(path: Path, content: CommentedMap, sections: dict[str, CommentedMap]) -> None:
     """Put the policy's sections into the robot's file; how it stands up and how fast it may go stays."""
-    content.setdefault(STAND_UP, sections[STAND_UP])
+    joints, stand = list(sections[POLICY]["joint_names"]), content.setdefault(STAND_UP, CommentedMap())
+    theirs = (content.get(POLICY) or {}).get("joint_names", joints)
+    if not isinstance(theirs, list) or {*map(str, theirs)} != {*joints} or len(theirs) != len(joints):
+        raise UserError(f"{path}: '{POLICY}.joint_names' must be this policy's, {joints}, got {theirs!r}")
+    for key, value in sections[STAND_UP].items():
+        stand.setdefault(key, value)
+    check_stand_up(path, stand, len(joints))
+    for key in sections[STAND_UP] if list(theirs) != joints else ():
+        # By joint name, as the networks' order may be another one than that of the policy before.
+        stand[key] = _row([stand[key][theirs.index(joint)] for joint in joints])
     kept = [f"{axis}_range" for axis in AXES]
     walk = content.setdefault(WALK, CommentedMap())
     for key, value in sections[WALK].items():

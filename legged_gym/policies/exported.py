@@ -226,6 +226,11 @@ def read_controller_config(path: Path) -> ControllerConfig:
     return ControllerConfig(**figures)
 
 
+def check_stand_up(path: Path, values: dict[str, Any], joints: int) -> None:
+    """Refuse a pose and gains of standing up that don't fit so many joints, or that no robot can have."""
+    _take(path, STAND_UP, values, _hints(joints, [])[STAND_UP])
+
+
 _RANGES = tuple(f"{axis}_range" for axis in AXES)
 _Angle = Annotated[float, Ge(-2 * math.pi), Le(2 * math.pi)]
 _NAMES = Annotated[list[str], MinLen(1), Rule(lambda names: len(set(names)) == len(names), "all different")]
