@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from deploy_policies import POSE, write_net, write_policy
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.common.errors import UserError
 from legged_gym.deploy.controller import Controller
+from legged_gym.policies.contract import exported_contract
 from legged_gym.policies.exported import BUILT_IN, load_policy
 
 
@@ -106,6 +109,35 @@ def test_damaged_metadata_is_named(tmp_path: Path, content: str) -> None:
     path.with_name(path.name.replace("_controller.yaml", "_metadata.json")).write_text(content)
     with pytest.raises(UserError, match=r"can't read what the policy is tied to from '.*_metadata.json'"):
         load_policy(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("hip_yaw_l, hip_roll_l", "hip_roll_l, hip_yaw_l", "joint_names"),
+        ("joint_kp: [20.0", "joint_kp: [25.0", "joint_kp"),
+        ("default_joint_angles: [0.35", "default_joint_angles: [0.3", "default_joint_angles"),
+        ("action_scale: 0.25", "action_scale: 0.5", "action_scale"),
+        ("history_length: 5", "history_length: 4", "history_length"),
+        ("low_vel_thresholds: [0.05", "low_vel_thresholds: [0.0", "low_vel_thresholds"),
+        ("gait_offsets: [0.0, 0.5]", "gait_offsets: [0.5, 0.0]", "gait_offsets"),
+        ("observation_scales: [0.25", "observation_scales: [0.5", "observation_scales"),
+        ("[base_ang_vel, projected_gravity", "[projected_gravity, base_ang_vel", "observation_terms"),
+    ],
+)
+def test_a_controllers_file_and_metadata_that_say_different_things_are_refused(
+    tmp_path: Path, old: str, new: str, name: str
+) -> None:
+    """The robot goes by the one and the evaluation by the other."""
+    folder = tmp_path / "qmini"
+    shutil.copytree(Path(LEGGED_GYM_ROOT_DIR, "resources", "policies", "qmini"), folder)
+    path = folder / "qmini_controller.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    for read in (load_policy, lambda folder: exported_contract(folder, "qmini")):
+        with pytest.raises(UserError, match=rf"controller's file says {name} .* the two don't belong together"):
+            read(folder)
 
 
 def test_damaged_and_foreign_networks_are_named(tmp_path: Path) -> None:

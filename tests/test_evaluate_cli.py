@@ -163,8 +163,15 @@ CASES = {
     "without its switch": (["--set=domain_rand.torque_multiplier_range=[1,1]"], "set domain_rand.randomize_gains=true"),
     "video": (["--video=film.gif"], "videos are written as .mp4"),
     "folder": (["--out={logs}/file/out"], "can't create the folder '{logs}/file/out' (--out): Not a directory"),
+    "another robot": (
+        ["shipped", "other={go2}", "--scenarios=flat"],
+        "go2' is a policy of another robot: it moves 'FL_hip_joint'; joints here: hip_yaw_l",
+    ),
     "number of policies": (["a"] * 13, "at most 12 policies at once, got 13"),
 }  # fmt: skip
+
+
+GO2 = Path(LEGGED_GYM_ROOT_DIR, "resources", "policies", "go2")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -174,7 +181,7 @@ def test_mistakes_get_one_line_and_leave_nothing_behind(
     (logs / "file").touch()
     arguments, message = CASES[case]
     before = sorted(path.name for path in logs.iterdir())
-    assert call("evaluate", monkeypatch, f"--log_root={logs}", *(a.format(logs=logs) for a in arguments)) == 2
+    assert call("evaluate", monkeypatch, f"--log_root={logs}", *(a.format(logs=logs, go2=GO2) for a in arguments)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert message.format(logs=logs) in errors[0]

@@ -252,9 +252,40 @@ def exported_contract(folder: Path, prefix: str) -> Settings:
         UserError: The file is damaged.
     """
     contract, path = read_contract(folder, prefix), folder / f"{prefix}{CONTROLLER_FILE}"
-    if contract is not None:
-        return contract.settings()
-    return _of_controller(read_controller_config(path)) if path.exists() else {}
+    if contract is None:
+        return _of_controller(read_controller_config(path)) if path.exists() else {}
+    if path.exists():
+        require_agreement(folder, contract, read_controller_config(path))
+    return contract.settings()
+
+
+def require_agreement(folder: Path, contract: PolicyContract, config: ControllerConfig) -> None:
+    """Refuse metadata and a controller's file in one folder that mean different policies or robots."""
+    joints, seen, gait, contacts = contract.joints, contract.observation, contract.gait, contract.contacts
+    scales = [scale.tolist() for scale in config.observation_scales]
+    told = {
+        "joint_names": (config.joint_names, joints.names),
+        "default_joint_angles": (config.default_angles, joints.default_angle),
+        "joint_kp": (config.kp, joints.kp),
+        "joint_kd": (config.kd, joints.kd),
+        "control_dt": (config.control_dt, contract.control.dt),
+        "action_scale": (config.action_scale, contract.control.action_scale),
+        "history_length": (config.history_length, seen.history_length),
+        "observation_terms": (config.observation_terms, [term.name for term in seen.terms]),
+        "observation_scales": (np.hstack(scales), np.hstack([term.scale for term in seen.terms])),
+        "low_vel_thresholds": (config.low_vel_thresholds, contract.commands.low_vel_thresholds),
+        "gait_period": (config.gait_period, None if gait is None else gait.period),
+        "gait_offsets": (config.gait_offsets, [] if gait is None else gait.offsets),
+        "foot_names": (config.foot_names, config.foot_names if contacts is None else contacts.feet),
+    }
+    for name, (ours, theirs) in told.items():
+        one, other = np.array(ours), np.array(theirs)
+        numbers = one.shape == other.shape and one.dtype.kind in "if" and other.dtype.kind in "if"
+        if not (np.allclose(one, other, rtol=1e-5, atol=1e-5) if numbers else np.array_equal(one, other)):
+            raise UserError(
+                f"'{folder}': the controller's file says {name} {one.tolist()} and the metadata {other.tolist()}: "
+                "the two don't belong together"
+            )
 
 
 def _of_controller(config: ControllerConfig) -> Settings:
@@ -285,6 +316,12 @@ def apply_contract(path: str, settings: Settings, env_cfg: BaseConfig) -> None:
     Raises:
         UserError: The configuration knows no such settings.
     """
+    ours, key = env_cfg.to_dict()["init_state"]["default_joint_angles"], "default_joint_angles"
+    foreign = [joint for joint in settings.get("init_state", {}).get(key, {}) if joint not in ours]
+    if foreign and ours:
+        raise UserError(
+            f"'{path}' is a policy of another robot: it moves '{foreign[0]}'; joints here: {', '.join(ours)}"
+        )
     try:
         env_cfg.update(settings)
     except (UserError, ValueError) as error:

@@ -170,7 +170,9 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
     controller = only_file(path, CONTROLLER_FILE)
     config = read_controller_config(controller)
     # The robot does not read the metadata, but files beside damaged ones may not belong together.
-    policies.contract.read_contract(path, controller.name.removesuffix(CONTROLLER_FILE))
+    metadata = policies.contract.read_contract(path, controller.name.removesuffix(CONTROLLER_FILE))
+    if metadata is not None:
+        policies.contract.require_agreement(path, metadata, config)
     unknown = [name for name in config.actor_input if name not in ACTOR_INPUT]
     if unknown:
         raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")

@@ -170,6 +170,9 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
                 f"{names.count(name)} policies are called '{name}': give each a name of its own, NAME=POLICY"
             )
     loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
+    for policy in loaded:
+        # A policy of another robot is told before the first one is evaluated.
+        evaluation.evaluator.evaluation_config(args.task, policy, num_envs=1, on_plane=True)
     print(getattr(args, "note", ""), end="")
     for source in sources:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
