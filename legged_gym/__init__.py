@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
-# Until a command takes the signals, Ctrl-C ends it at once, without the traceback of what is being imported.
+# Until a command handles signals itself, Ctrl-C ends it at once, without a traceback from the imports.
 _STARTED = sys.argv[0] if getattr(sys, "argv", None) else ""
 IS_COMMAND = (
     os.path.basename(_STARTED).startswith("qmini-")
     or os.path.dirname(os.path.realpath(_STARTED)) == os.path.join(_PACKAGE, "scripts")
-    # What Python calls a module of ours while it looks for it.
+    # While Python is still looking for our module, this is the name it runs under.
     or _STARTED == "-m"
 )
 """True in a command of this project, e.g. ``train.py``; False in a program that imports the package."""
 if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# MuJoCo steps on threads of its own between PyTorch's. Threads of PyTorch's that spin while they wait for work, as
-# OpenMP's do by default, take the cores from them: measured ten times slower on two cores with other load.
-# It must be set before PyTorch is imported.
+# MuJoCo steps on threads of its own between PyTorch's. By default, PyTorch's OpenMP threads spin while they wait for
+# work and take the cores from MuJoCo: on two cores with other load, a step then took ten times as long. It must be set
+# before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# rsl_rl asks GitPython for the revision; without this, a machine that has no git could not even import it.
+# rsl_rl reads the revision with GitPython, which without this can't even be imported on a machine that has no git.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 __version__ = "0.2.0"
@@ -41,7 +41,7 @@ IS_CHECKOUT = not os.path.isdir(os.path.join(_PACKAGE, "resources"))
 """Whether the code runs from a checkout; an installed package has ``resources`` in it."""
 
 LEGGED_GYM_ROOT_DIR = os.path.dirname(_PACKAGE) if IS_CHECKOUT else _PACKAGE
-"""Where ``resources`` lies: the checkout or the installed package. Asset paths may start with it in braces."""
+"""The folder that contains ``resources``. Asset paths may start with this name in braces."""
 
 LEGGED_GYM_ENVS_DIR = os.path.join(_PACKAGE, "envs")
 """One folder for each robot."""

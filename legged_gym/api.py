@@ -12,7 +12,7 @@ Make an environment, and let the shipped policy act in it:
     picture = env.render()
     env.close()
 
-Gymnasium knows the same environments as ``gymnasium.make_vec("legged_gym.api:Qmini-v0", num_envs=16)`` and
+Gymnasium makes the same environments with ``gymnasium.make_vec("legged_gym.api:Qmini-v0", num_envs=16)`` and
 ``gymnasium.make("legged_gym.api:Qmini-v0")``.
 """
 
@@ -38,20 +38,20 @@ from legged_gym.render.video import REACH, OffscreenCamera, VideoUnavailableErro
 from legged_gym.runners.runs import experiment_root
 from legged_gym.simulators.backend import DEFAULT_SIM
 
-# Before the first import of MuJoCo, which then knows how to draw.
+# This must be set before MuJoCo is imported, which then chooses how it renders.
 prepare_offscreen()
 
 from legged_gym.render.drawing import RobotDrawing, at_distance  # noqa: E402
 
 _WIDTH, _HEIGHT = 960, 544
 _ALL_AT_A_GLANCE = 2.0
-"""Pictures are taken from this many times the distance of the task's viewer."""
+"""The camera is this many times as far away as the task's viewer."""
 
 
 class RobotVectorEnv(VectorEnv):
     """N robots of a task as a Gymnasium vector environment.
 
-    Observations are what the policy reads, (N, O), float32. Actions are (N, D), float32, in units of the task's
+    Observations are the policy's inputs, (N, O), float32. Actions are (N, D), float32, in units of the task's
     ``action_scale``. A robot whose episode ended is reset in the same step: its observation is the new episode's first.
     ``info`` holds ``time_outs``, (N,), and every ``env.log_interval`` steps ``log``.
     """
@@ -77,14 +77,14 @@ class RobotVectorEnv(VectorEnv):
         Args:
             task: A registered task.
             num_envs: Number of robots, N.
-            sim: A simulator, as ``--sim`` takes it.
-            device: Where it runs.
-            seed: Seed of the terrain and of all random draws; the task's if not given.
+            sim: Name of a simulator, as for ``--sim``.
+            device: The device on which it runs.
+            seed: Seed of the terrain and of all random numbers; by default the task's.
             settings: Changes of the task's configuration by dotted names: ``{"terrain.mesh_type": "plane"}``.
             render_mode: ``rgb_array`` or None.
 
         Raises:
-            UserError: No such task, simulator or setting, or a value that does not fit.
+            UserError: The task, simulator or setting does not exist, or a value is not valid.
         """
         env_cfg, train_cfg = task_registry.get_cfgs(task)
         env_cfg.env.num_envs = num_envs
@@ -114,11 +114,11 @@ class RobotVectorEnv(VectorEnv):
         """Start new episodes of all robots.
 
         Args:
-            seed: Seed of all random draws from now on: one number, because all robots share a generator.
+            seed: Seed of all random numbers from now on. It is one number, because all robots share one generator.
             options: Must be None or empty.
 
         Raises:
-            UserError: Several seeds, or options.
+            UserError: There are several seeds, or options.
         """
         if options:
             raise UserError(f"reset takes no options, got {options}")
@@ -134,7 +134,7 @@ class RobotVectorEnv(VectorEnv):
         """Apply actions, (N, D), for one control step.
 
         Returns:
-            Observations (N, O); rewards (N,); episodes that ended in a fall, (N,), or by a time-out, (N,); extras.
+            Observations (N, O), rewards (N,), ended in a fall (N,), ended by a time-out (N,), and extras.
         """
         given = torch.as_tensor(np.asarray(actions, dtype=np.float32), device=self.task.device)
         expected = (self.num_envs, self.task.num_actions)
@@ -152,10 +152,10 @@ class RobotVectorEnv(VectorEnv):
         return self._observe(obs), _array(rewards), terminated, truncated, info
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
-        """Return a picture of the first robot and its neighbours, RGB, (544, 960, 3); None without a render mode.
+        """Return an RGB image of the first robot and its neighbours, (544, 960, 3), or None without a render mode.
 
         Raises:
-            UserError: Nothing can be drawn on this machine.
+            UserError: This machine can't render.
         """
         if self.render_mode is None:
             return None
@@ -164,7 +164,7 @@ class RobotVectorEnv(VectorEnv):
             try:
                 self._camera = OffscreenCamera(lambda: RobotDrawing(self.task, view=view, reach=REACH), _WIDTH, _HEIGHT)
             except VideoUnavailableError as error:
-                raise UserError(f"nothing can be drawn here: {error}") from error
+                raise UserError(f"this machine can't render: {error}") from error
         return self._camera.picture()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -215,12 +215,12 @@ class RobotEnv(gymnasium.Env):
 
 
 def make_env(task: str = "qmini", num_envs: int = 1, **kwargs: Any) -> RobotVectorEnv:
-    """Make robots of a task. Arguments are those of :class:`RobotVectorEnv`. No run folder is made."""
+    """Make an environment with N robots of a task. The arguments are those of :class:`RobotVectorEnv`."""
     return RobotVectorEnv(task, num_envs, **kwargs)
 
 
 class PolicyFunction:
-    """A loaded policy: a function from observations, (N, O) or (O,), to actions, (N, D) or (D,).
+    """A loaded policy. Call it with observations, (N, O) or (O,); it returns actions, (N, D) or (D,).
 
     A recurrent policy keeps its hidden state until :meth:`reset`.
     """
@@ -233,11 +233,11 @@ class PolicyFunction:
         """Return the actions.
 
         Raises:
-            UserError: The observation has another size.
+            UserError: The observation has the wrong size.
         """
         rows = np.atleast_2d(np.asarray(observation, dtype=np.float32))
         if rows.shape[1] != self._policy.num_observations:
-            raise UserError(f"{self._policy.name} reads {self._policy.num_observations} numbers, got {rows.shape[1]}")
+            raise UserError(f"{self._policy.name} takes {self._policy.num_observations} numbers, got {rows.shape[1]}")
         actions = _array(self._policy.act(torch.from_numpy(rows))[1])
         return actions if np.ndim(observation) > 1 else actions[0]
 
@@ -247,16 +247,16 @@ class PolicyFunction:
 
 
 def load_policy(policy: str | None = None, task: str = "qmini", device: str = "cpu") -> PolicyFunction:
-    """Load a policy; call the result with observations.
+    """Load a policy. Call the result with observations to get actions.
 
     Args:
-        policy: A run's folder or name, a checkpoint, a folder of exported networks, or ``shipped``; if not given, the
-            newest run or, without any, the shipped policy.
-        task: Which task it is for.
-        device: Where a checkpoint's networks run.
+        policy: A run's folder or name, a checkpoint, a folder of exported networks, or ``shipped``. The default is the
+            newest run or, if there is none, the shipped policy.
+        task: The task that it was trained for.
+        device: The device on which a checkpoint's networks run.
 
     Raises:
-        UserError: There is no such policy, or it can't be loaded.
+        UserError: The policy does not exist or can't be loaded.
     """
     train_cfg = task_registry.get_cfgs(task)[1]
     return PolicyFunction(_load(find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name)), device))
@@ -267,12 +267,12 @@ def _box(clip: float, width: int) -> gymnasium.spaces.Box:
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:
-    """Return a copy on the processor: the task refreshes its tensors in place."""
+    """Return a copy on the CPU, because the task updates its tensors in place."""
     return tensor.detach().cpu().numpy().copy()
 
 
 def _register() -> None:
-    """Tell Gymnasium of all tasks: ``Qmini-v0`` for ``qmini``."""
+    """Register all tasks with Gymnasium, for example ``qmini`` as ``Qmini-v0``."""
     for name in task_registry.names:
         title = "".join(part.capitalize() for part in name.split("_"))
         gymnasium.register(

@@ -20,7 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The programs that tests start find the package also where it is not installed.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEGGED_GYM_ROOT_DIR, os.getenv("PYTHONPATH")]))
-# Before the first import of MuJoCo, which then knows how to draw.
+# This must be set before MuJoCo is imported, which then chooses how it renders.
 prepare_offscreen()
 
 from legged_gym.common import signals  # noqa: E402

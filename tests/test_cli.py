@@ -249,7 +249,7 @@ def test_play_shows_the_last_second_of_a_robot_that_diverged(tmp_path: Path) -> 
     (file,) = (only_run(tmp_path) / "diverged").iterdir()
     done = run("play", "--headless", f"--replay={file}")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"robot \d diverged by '\w+'", done.stdout)
+    assert re.search(r"robot \d diverged \('\w+'\)", done.stdout)
     assert len(re.findall(r"\n +0\.\d\d .*(hip|knee|ankle)", done.stdout)) >= 3
 
 

@@ -83,7 +83,7 @@ def test_runs_are_drawn_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyP
     write_events(first, 0, 6)
     write_events(second, 0, 3)
     assert captions(first, monkeypatch, [str(second)]) == {"iteration (solid: 6 in 3.0 min, dashed: 3 in 1.2 min)"}
-    with pytest.raises(UserError, match="at most 3 runs can be compared with another one, got 4"):
+    with pytest.raises(UserError, match="at most 3 other runs can be plotted with a run, got 4"):
         plot_curves(str(first), str(tmp_path / "curves.png"), others=[str(second)] * 4)
 
 
@@ -92,7 +92,7 @@ def test_what_can_go_wrong_is_told(tmp_path: Path) -> None:
         plot_curves(str(tmp_path), str(tmp_path / "curves.png"))
     with SummaryWriter(log_dir=str(tmp_path)) as writer:
         writer.add_scalar("Other/figure", 1.0, 0, walltime=0.0)
-    with pytest.raises(UserError, match="hold no learning curves"):
+    with pytest.raises(UserError, match="have no learning curves"):
         plot_curves(str(tmp_path), str(tmp_path / "curves.png"))
     write_events(tmp_path, 0, 1)
     with pytest.raises(UserError, match=r"can't write '.*nowhere"):

@@ -36,7 +36,7 @@ def test_last_command_lasts_as_long_as_the_one_before() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.txt", "", "a drive is read from .yaml, .yml or .csv"),
+        ("a.txt", "", "a drive must be a .yaml, .yml or .csv file"),
         ("a.yaml", "", "must be a list of rows of time, vx, vy, yaw"),
         ("a.yaml", "time: 0", "must be a list of rows"),
         ("a.yaml", "- [0, 0, 0", "can't be read"),
@@ -46,7 +46,7 @@ def test_last_command_lasts_as_long_as_the_one_before() -> None:
         ("a.csv", "0,0,0,0\n1,fast,0,0", "row 2: must be four numbers"),
         ("a.csv", "0,0,0,0\n1,nan,0,0", "row 2: every time and velocity must be finite"),
         ("a.csv", "1,0,0,0", "row 1: times must begin at 0, got 1"),
-        ("a.csv", "0,0,0,0\n2,0,0,0\n2,1,0,0", "row 3: times must rise, got 2 after 2"),
+        ("a.csv", "0,0,0,0\n2,0,0,0\n2,1,0,0", "row 3: times must increase, got 2 after 2"),
     ],
 )
 def test_wrong_drives_are_one_clear_error(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -64,6 +64,6 @@ def test_commands_beyond_the_trained_ones_are_told() -> None:
     ranges = np.array([[-0.5, 0.6], [0.0, 0.0], [-0.6, 0.6]])
     assert out_of_range(DEFAULT_DRIVE, ranges) == []
     assert out_of_range(((0.0, (0.7, 0.1, 0.6)),), ranges) == [
-        "vx goes beyond the -0.5 to 0.6 m/s that the policy was trained with",
-        "vy goes beyond the 0 to 0 m/s that the policy was trained with",
+        "vx exceeds the -0.5 to 0.6 m/s that the policy was trained with",
+        "vy exceeds the 0 to 0 m/s that the policy was trained with",
     ]

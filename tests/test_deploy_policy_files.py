@@ -59,7 +59,7 @@ def test_section_policy_counts_more_than_what_is_built_in(tmp_path: Path) -> Non
             {"Policy__observation_terms": ["base_lin_vel", *BUILT_IN["observation_terms"][1:]]},
             r"can't observe 'base_lin_vel': did you mean 'base_ang_vel'\?",
         ),
-        ({"Policy__observation_scales": [[1.0, 2.0]] + [1.0] * 6}, r"observation_scales fit no observation"),
+        ({"Policy__observation_scales": [[1.0, 2.0]] + [1.0] * 6}, r"observation_scales don't fit"),
         ({"Policy__control_dt": 5.0}, r"'Policy.control_dt' must be a number above 0 and at most 1, got 5.0"),
         ({"Policy__observation_scales": [1e30] * 7}, r"observation_scales' must be a list of numbers and a list of"),
         ({"Policy__action_scal": 0.5}, r"unknown key 'Policy.action_scal': did you mean 'action_scale'"),
@@ -107,7 +107,7 @@ def test_damaged_metadata_is_named(tmp_path: Path, content: str) -> None:
     folder = write_policy(tmp_path)
     (path,) = Path(folder).glob("*_controller.yaml")
     path.with_name(path.name.replace("_controller.yaml", "_metadata.json")).write_text(content)
-    with pytest.raises(UserError, match=r"can't read what the policy is tied to from '.*_metadata.json'"):
+    with pytest.raises(UserError, match=r"can't read the policy's metadata '.*_metadata.json'"):
         load_policy(folder)
 
 

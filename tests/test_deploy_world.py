@@ -200,7 +200,7 @@ def test_push_changes_the_bases_velocity() -> None:
         ({"friction": math.nan}, "friction must be 0 or more, got nan"),
         ({"joint_damping": (0.1,) * 9}, "joint damping needs 1 or 10 values, got 9"),
         ({"joint_armature": (0.1, -0.1)}, "joint armature must be 0 or more, got -0.1"),
-        ({"payload": -5.0}, r"a payload of -5 kg leaves nothing of 4.78 kg"),
+        ({"payload": -5.0}, r"a payload of -5 kg: the base has only 4.78 kg"),
         ({"payload": math.inf}, "payload must be a mass in kg, got inf"),
         ({"urdf": "no.urdf"}, "no URDF at 'no.urdf'"),
         ({"joints": ["knee"]}, r"qmini.urdf: its joints are hip_yaw_l, .*, the policy's knee"),
@@ -212,7 +212,7 @@ def test_settings_without_sense_are_one_clear_error(settings: dict[str, object],
 
 
 def test_feet_that_the_robot_lacks_are_named() -> None:
-    with pytest.raises(UserError, match=r"no link 'paw' that can touch the ground: base_link, "):
+    with pytest.raises(UserError, match=r"no link 'paw' that can touch the ground, only base_link, "):
         World(WorldSettings(URDF), BUILT_IN["joint_names"], ["paw"])
 
 

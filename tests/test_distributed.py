@@ -175,7 +175,7 @@ def test_place_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ({"RANK": ""}, "WORLD_SIZE=4 but no RANK"),
         ({"MASTER_ADDR": "", "MASTER_PORT": ""}, "no MASTER_ADDR, MASTER_PORT"),
         ({"RANK": "4"}, "don't fit"),
-        ({"LOCAL_RANK": "two"}, "LOCAL_RANK='two', which is no number"),
+        ({"LOCAL_RANK": "two"}, "LOCAL_RANK='two', which is not a number"),
     ],
 )
 def test_half_an_environment_is_refused(changes: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_each_process_has_its_own_seed_and_device(monkeypatch: pytest.MonkeyPatc
     assert len({*seeds, *range(100)}) == 200
     assert available_cores() == max(1, alone // 2)
     assert resolve_device("cpu") == "cpu"
-    with pytest.raises(UserError, match="2 processes can't share 'cuda:0': say 'cuda'"):
+    with pytest.raises(UserError, match="2 processes can't share 'cuda:0': write 'cuda'"):
         resolve_device("cuda:0")
 
 

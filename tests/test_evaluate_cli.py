@@ -149,7 +149,7 @@ CASES = {
     "scenario": (["--scenarios=flatt"], "no scenario 'flatt' (--scenarios): did you mean 'flat'?"),
     "policy": (["2025"], f"no run '2025' in '{{logs}}/qmini': valid: {RUN}"),
     "checkpoint": (["gone.pt"], "no checkpoint 'gone.pt'"),
-    "shipped": (["shipped", "--task=qmini_published"], "for the task 'qmini_published', only for: go2, qmini"),
+    "shipped": (["shipped", "--task=qmini_published"], "'qmini_published' comes with the project, only of: go2, qmini"),
     "task": (["--task=gmini"], "unknown task 'gmini'"),
     "simulator": (["--scenarios=flat", "--quick", "--sim=mujocco"], "unknown simulator 'mujocco'"),
     "trials": (["--trials=0"], "argument --trials: takes an integer from 1 to 100000, got '0'"),
@@ -256,6 +256,6 @@ def test_no_shipped_policy_to_play(
 ) -> None:
     monkeypatch.setattr(runs, "LEGGED_GYM_ROOT_DIR", str(tmp_path))
     assert call("play", monkeypatch, f"--log_root={tmp_path}", "--headless", "--load_run=shipped") == 2
-    assert "no policy came with the project for the task 'qmini', only for: none" in capsys.readouterr().err
+    assert "no policy of the task 'qmini' comes with the project, only of: none" in capsys.readouterr().err
     assert call("play", monkeypatch, f"--log_root={tmp_path}", "--headless") == 2
     assert "train first" in capsys.readouterr().err

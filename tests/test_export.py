@@ -394,7 +394,7 @@ def test_policy_of_torques_says_so_and_is_not_for_the_controller(tmp_path: Path)
     files = export_policy(make_runner(env), env, tmp_path)
     control = json.loads(files["metadata"].read_text())["control"]
     assert control["target"] == "torque action_scale * action, clipped to the torque limit"
-    with pytest.raises(UserError, match=r"'Policy\.torque_law': the robot's controller only aims at angles"):
+    with pytest.raises(UserError, match=r"'Policy\.torque_law': the robot's controller only takes joint angles"):
         load_policy(tmp_path)
     env.close()
 

@@ -132,7 +132,7 @@ def test_library_and_programs_of_the_interpreter_are_found(tmp_path: Path, monke
 def test_the_flag_overrules_the_variable_and_goes_with_isaacgym_only(monkeypatch: pytest.MonkeyPatch) -> None:
     choose_backend(get_args(["--sim=isaacgym", "--isaacgym_python=/somewhere"]))
     assert os.environ[ISAACGYM_PYTHON] == "/somewhere"
-    with pytest.raises(UserError, match="--isaacgym_python goes with --sim=isaacgym, not with --sim=mujoco"):
+    with pytest.raises(UserError, match="--isaacgym_python needs --sim=isaacgym, not with --sim=mujoco"):
         choose_backend(get_args(["--sim=mujoco", "--isaacgym_python=/somewhere"]))
 
 

@@ -123,7 +123,7 @@ def test_the_command_needs_margins_for_a_baseline(
 ) -> None:
     call: Callable[[], None] = evaluate.main
     monkeypatch.setattr("sys.argv", ["evaluate.py", "--baseline", "x.json"])
-    assert run_main(call) == 2 and "--baseline goes with --margins" in capsys.readouterr().err
+    assert run_main(call) == 2 and "--baseline needs --margins" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("borne", "code"), [(0.3, 0), (2.9, 1)])

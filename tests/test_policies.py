@@ -86,7 +86,7 @@ def test_networks_of_another_checkpoint_are_not_taken(copy: Path) -> None:
     assert Path(find_exported(str(copy), "qmini", "").path) == copy / "model_7.pt"
     assert Path(find_exported(f"{copy}/model_0.pt", "qmini", "").path) == copy / "exported"
     assert Path(find_checkpoint(f"{copy}/exported", "qmini", "").path) == copy / "model_0.pt"
-    with pytest.raises(UserError, match=r"--checkpoint=7 goes with a run, and '.*/model_0.pt' is one policy"):
+    with pytest.raises(UserError, match=r"--checkpoint=7 needs a run, and '.*/model_0.pt' is a single policy"):
         find_policy(f"{copy}/model_0.pt", "qmini", "", 7)
 
 
@@ -159,7 +159,7 @@ def test_networks_alone_are_tied_to_nothing(copy: Path) -> None:
 
 
 def test_a_shipped_policy_is_found_without_a_run(run: Path, checkout: Path) -> None:
-    with pytest.raises(UserError, match="no policy came with the project"):
+    with pytest.raises(UserError, match="comes with the project, only of"):
         find_policy("shipped", "qmini", "nowhere")
     folder = checkout / "resources" / "policies" / "qmini"
     shutil.copytree(run / "exported", folder)
@@ -188,7 +188,7 @@ def test_errors_say_what_is_wrong(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="don't belong together"):
         load(tmp_path / "half")
     (exported / "qmini_metadata.json").write_text(json.dumps({"control": {}}))
-    with pytest.raises(UserError, match=r"can't read what the policy is tied to from .*metadata\.json"):
+    with pytest.raises(UserError, match=r"can't read the policy's metadata .*metadata\.json"):
         load(exported)
 
 

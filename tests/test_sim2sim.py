@@ -66,7 +66,7 @@ def test_trials_need_no_torch_and_leave_figures_and_report(policy: Path, tmp_pat
                "--friction", "0.5", "--noise", "1", "--out", tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("imported: []\n")
-    assert "vx goes beyond the -0.5 to 0.6 m/s that the policy was trained with" in done.stdout
+    assert "vx exceeds the -0.5 to 0.6 m/s that the policy was trained with" in done.stdout
     assert re.search(r"^drive +100\.0 ", done.stdout, re.M), done.stdout
     assert re.search(r"^drive, trial 1: damped at 0\.\d\d s, on the ground at 0\.\d\d s$", done.stdout, re.M), (
         done.stdout
@@ -104,7 +104,7 @@ def test_drive_is_shown_command_by_command(
     assert parts[:3] == ["drive", "1: 0 0 0", "2: 0.3 0 0"]
     assert "4: 0 0 0" not in parts, "it was down before that came"
     assert found["policies"][0]["results"]["1: 0 0 0"]["metrics"]["falls"] == 0.0
-    assert found["scenarios"]["2: 0.3 0 0"]["title"] == "second 0.2 to 0.6 of the drive"
+    assert found["scenarios"]["2: 0.3 0 0"]["title"] == "0.2 s to 0.6 s of the drive"
     assert "2: 0.3 0 0" in capsys.readouterr().out
     # Commands of a stick that was recorded have no figures of their own.
     rows = "".join(f"{0.02 * row:.2f}, {0.01 * row:.2f}, 0, 0\n" for row in range(25))
@@ -149,14 +149,14 @@ def test_stopped_session_keeps_what_was_finished(
     found = results(tmp_path)
     assert not found["finished"]
     assert found["policies"][0]["results"]["drive"]["trials"] == 1
-    assert "keeping what was finished" in capsys.readouterr().err
+    assert "keeping the finished trials" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--vx", "1", "--drive", "a.csv"], "either --drive or --vx"),
-        (["--suites", "flat", "--push", "0.3"], "--push is for a drive; --scenarios have conditions of their own"),
+        (["--vx", "1", "--drive", "a.csv"], "either --drive, or --vx"),
+        (["--suites", "flat", "--push", "0.3"], "--push is for a drive: --scenarios have their own conditions"),
         (["--suites", "flatt"], "no scenario 'flatt' .*did you mean 'flat'"),
         (["--seconds", "3"], "--seconds must be more than 14, when the last command begins, got 3"),
         (["--vx", "0.1", "--seconds", "0"], "--seconds must be more than 0"),
@@ -164,7 +164,7 @@ def test_stopped_session_keeps_what_was_finished(
         (["--push_interval", "0"], "--push_interval: takes a number above 0 and at most 1e6, got '0'"),
         (["--noise", "nan"], "--noise: takes a number from 0 to 100, got 'nan'"),
         (["--ground", "sand"], "no ground 'sand': valid: .*rough_2cm"),
-        (["--payload", "-6"], "a payload of -6 kg leaves nothing of 4.78 kg"),
+        (["--payload", "-6"], "a payload of -6 kg: the base has only 4.78 kg"),
         (["--urdf", "no.urdf"], "no URDF at 'no.urdf'"),
         (["--video", "out.avi"], "videos are written as .mp4"),
         (["--trials", "0"], "--trials: takes an integer from 1 to 100000"),

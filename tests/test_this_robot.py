@@ -84,7 +84,12 @@ def test_what_a_log_can_not_tell_is_named(stand: Stand, logs: list[RobotLog]) ->
     robot, _ = identify(stand, [still])
     assert "tilted" in robot.not_told["zero_offset of hip_yaw_l"] and "zero_offset" not in robot.joints["hip_yaw_l"]
     assert "hardly moved" in robot.not_told["armature of ankle_pitch_l"] and not robot.joints["ankle_pitch_l"]
-    for what in ("link masses", "action and observation delay apart", "damping gain apart from damping", "payload"):
+    for what in (
+        "link masses",
+        "action delay separately from observation delay",
+        "damping gain separately from damping",
+        "payload",
+    ):
         assert what in robot.not_told
 
 

@@ -268,7 +268,7 @@ def test_a_broken_page_never_stops_a_training(running: Running) -> None:
         wait_for(lambda: "training, iteration" in status(driver))
         assert not driver.find_elements("xpath", "//label[starts-with(normalize-space(), 'Forward')]")
         page._scene._world.remove()
-        with pytest.warns(UserWarning, match="shows no more of the training"):
+        with pytest.warns(UserWarning, match="stops showing the training"):
             runner.learn(1)
         assert runner.completed_iterations == 2
     finally:

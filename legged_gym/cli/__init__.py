@@ -1,4 +1,4 @@
-"""The command line: arguments, and what they mean for a run."""
+"""The command line: reads arguments and turns them into a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scripts share: command line, seeds, and how errors are shown."""
+"""The arguments that scripts share, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from legged_gym.viewers.opening import HOST, PORT
 
 
 class _Store(argparse.Action):
-    """Stores a value, and refuses an empty one and a second one that differs, also under the flag's other name."""
+    """Stores a value. Refuses an empty value, and a second, different one, also under the flag's other name."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         if option_string is not None and parser.given.setdefault(self.dest, values) != values:
@@ -38,11 +38,11 @@ class _Store(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line and know near names, and that refuses flags which would have no effect."""
+    """A parser with one-line errors that suggest near names. It refuses flags that would have no effect."""
 
     def __init__(self, **options: Any) -> None:
-        """Make a parser without arguments; ``options`` go to ``argparse.ArgumentParser``."""
-        # Examples name a script as the user starts it: qmini-play, or the Python and its file.
+        """Make a parser without arguments. ``options`` go to ``argparse.ArgumentParser``."""
+        # Examples show the command as the user types it: qmini-play, or Python and the file.
         options["epilog"] = re.sub(
             r"(python|torchrun \S+) legged_gym/scripts/(\w+)\.py",
             lambda found: script_command(found[2], None if found[1] == "python" else found[1]),
@@ -50,32 +50,32 @@ class Parser(argparse.ArgumentParser):
         )
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
         self.given: dict[str, Any] = {}
-        """Values of the command line that is read."""
+        """Values of the current command line."""
         self._rules: list[tuple[str, Callable[[argparse.Namespace], object], str]] = []
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
-        """Add an argument; its help ends with what its type takes."""
+        """Add an argument. Its help ends with the values that its type takes."""
         kind = options.get("type")
         if kind not in (None, str) and "help" in options:
             options["help"] += f" [{kind.__doc__}]"
         return super().add_argument(*names, **{"action": _Store, **options})
 
     def refuse(self, flags: str, when: Callable[[argparse.Namespace], object], why: str) -> None:
-        """Refuse flags where they would have no effect.
+        """Refuse flags when they would have no effect.
 
         Args:
-            flags: Their names, with spaces between.
-            when: Tells from the command line whether they have none.
-            why: What the error says behind the flag's name.
+            flags: Their names, separated by spaces.
+            when: Returns from the command line whether they have no effect.
+            why: The part of the error after the flag's name.
         """
         self._rules.append((flags, when, why))
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
+        """Report that the command line is invalid."""
         raise UserError(f"{message} (see --help)")
 
     def parse(self, argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
-        """Return the arguments and what is unknown; refuse what is given twice or has no effect."""
+        """Return the arguments and the unknown ones. Refuse arguments that are given twice or have no effect."""
         self.given = {}
         args, unknown = self.parse_known_args(argv)
         switches = (name for name, value in vars(args).items() if value is True or (isinstance(value, list) and value))
@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         return args, unknown
 
     def parse_strictly(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Parse, and refuse what is unknown, too."""
+        """Parse, and refuse unknown arguments, too."""
         args, unknown = self.parse(argv)
         if unknown:
             flags = [option for action in self._actions for option in action.option_strings if len(option) > 2]
@@ -113,7 +113,7 @@ def make_task_parser(description: str, examples: Sequence[str] = ()) -> Parser:
         epilog="\n".join(["examples:", *(f"  {line}" for line in examples)]) if examples else None,
     )
     parser.add_argument("--version", action="version", version=f"Qmini RL GYM {__version__}")
-    parser.add_argument("--task", default="qmini", help="which robot and what it learns (default: %(default)s)")
+    parser.add_argument("--task", default="qmini", help="the task: a robot and what it learns (default: %(default)s)")
     return parser
 
 
@@ -125,9 +125,9 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
         "--num_envs",
         type=types.setting("env.num_envs"),
         metavar="N",
-        help="how many robots at once, under torchrun in each process (default: the task's, for a CPU or a GPU)",
+        help="number of robots; under torchrun, in each process (default: the task's, which depends on CPU or GPU)",
     )
-    add("--seed", type=types.seed, metavar="N", help="seed of all random draws")
+    add("--seed", type=types.seed, metavar="N", help="seed of all random numbers")
     add("--headless", action="store_true", help="open no window and serve no page")
     add_sim_arguments(parser)
     add_log_arguments(parser)
@@ -139,16 +139,16 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
 
 
 LOG = ".csv, .npz, .mcap or a ROS 2 bag (docs/robot_log.md)"
-"""What a robot's log may be, for the help of commands that read one."""
+"""The formats of a robot's log, for ``--help``."""
 
 
 def add_robot_argument(parser: Parser, what: str) -> None:
-    """Add ``--robot``, which names one robot; ``what`` says what becomes of it."""
+    """Add ``--robot``, which names the file of one robot; ``what`` says how it is used."""
     parser.add_argument("--robot", metavar="FILE", help=f"my_robot.yaml of identify.py: {what}")
 
 
 def add_sim_arguments(parser: Parser) -> None:
-    """Add the arguments that name the simulator and the devices; :func:`choose_backend` fills in the open ones."""
+    """Add the arguments for simulator and devices; :func:`choose_backend` fills in those that are not given."""
     add = parser.add_argument
     add(
         "--sim",
@@ -190,7 +190,7 @@ def add_set_argument(parser: Parser) -> None:
 
 
 def add_viewer_arguments(parser: Parser, viewers: Sequence[str], default: str) -> None:
-    """Add the arguments that choose one of ``viewers``; the help of ``auto`` says what ``default`` is."""
+    """Add the arguments that choose one of ``viewers``; ``default`` is the help text for ``auto``."""
     add = parser.add_argument
     add("--viewer", choices=viewers, default="auto", help=f"how to watch the robots (default: {default})")
     add(
@@ -209,28 +209,28 @@ def add_viewer_arguments(parser: Parser, viewers: Sequence[str], default: str) -
 
 
 def add_policy_argument(parser: Parser, flag: str = "--load_run", use: str = "") -> None:
-    """Add the argument that names a policy, under both its names; ``flag`` is shown first, ``use`` says what for."""
+    """Add the argument that names a policy, under both its names: ``flag`` comes first, ``use`` is its help."""
     flags = sorted(("--load_run", "--policy"), key=lambda name: name != flag)
     meaning = f"{use}: {POLICY}" if use else f"{POLICY} (default: the newest run)"
     parser.add_argument(*flags, dest="load_run", metavar="POLICY", help=meaning)
 
 
 def add_log_arguments(parser: Parser, experiment: bool = True) -> None:
-    """Add the arguments that say where runs are and, if wanted, which experiment they belong to."""
+    """Add the arguments for the folder of the runs and, if wanted, for the experiment."""
     add = parser.add_argument
     if experiment:
         add("--experiment_name", type=types.setting("runner.experiment_name"), metavar="NAME",
-            help="folder of the runs, inside the log root")  # fmt: skip
+            help="folder of the runs, inside --log_root")  # fmt: skip
     logs = relative(log_folder()).replace("%", "%%")
     add("--log_root", metavar="DIR", help=f"folder of the experiments (default: {logs})")
 
 
 def add_train_arguments(parser: Parser) -> None:
-    """Add the arguments that only training has."""
+    """Add the arguments that only training uses."""
     add = parser.add_argument
     add("--max_iterations", type=types.setting("runner.max_iterations"), metavar="N",
         help="train until the run has this many iterations in all")  # fmt: skip
-    add("--run_name", type=types.name, metavar="NAME", help="added to the time stamp that names the run")
+    add("--run_name", type=types.name, metavar="NAME", help="added to the run's name, which is a time stamp")
     add(
         "--logger",
         type=types.setting("runner.logger"),
@@ -247,10 +247,10 @@ def add_train_arguments(parser: Parser) -> None:
 
 
 def get_args(argv: Sequence[str] | None = None, parser: Parser | None = None) -> argparse.Namespace:
-    """Read the command line, by default the process's, and by default with training's parser.
+    """Read the command line. By default it is the process's, read with the parser for training.
 
     Raises:
-        UserError: An argument is unknown or can't be read.
+        UserError: An argument is unknown or invalid.
     """
     if parser is None:
         parser = make_parser("Train a policy.")
@@ -259,12 +259,12 @@ def get_args(argv: Sequence[str] | None = None, parser: Parser | None = None) ->
 
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
-"""What a full, broken or locked disk says wherever something is written."""
+"""Errors of a full, broken or read-only disk, which can come from any write."""
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
-"""What is said of a path that nobody has looked at before."""
+"""Errors of a path that was not checked before."""
 
 _LONGEST = 1000
-"""Characters of an error's line."""
+"""Most characters of an error."""
 
 
 def _say(message: str) -> int:
@@ -273,14 +273,14 @@ def _say(message: str) -> int:
         sys.stdout.flush()
     message = " ".join(message.split())
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
-    # Only processes of a team need what loads PyTorch.
+    # Only several processes need this, which loads PyTorch.
     if os.environ.get("WORLD_SIZE", "1") == "1" or runners.distributed.is_first_to_say(message):
         print("error:", message, file=sys.stderr)
     return 2
 
 
 def _explain(error: Exception) -> str:
-    """Say what users can do about an error; nothing where that is not known."""
+    """Return a message that tells users what to do about an error; empty if we don't know."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: fewer robots (--num_envs), smaller networks or files need less"
     if isinstance(error, OSError):
@@ -292,17 +292,16 @@ def _explain(error: Exception) -> str:
 
 
 def _end_of_thread(end: threading.ExceptHookArgs) -> None:
-    """Leave a full disk that TensorBoard's thread met to the main thread, which meets it next and says so once."""
+    """Ignore a full disk in TensorBoard's thread: the main thread gets the same error next and reports it once."""
     if not (isinstance(end.exc_value, OSError) and end.exc_value.errno in _DISK_ERRORS):
         threading.__excepthook__(end)
 
 
 def run_main(main: Callable[[], None]) -> int:
-    """Run a script's main function and show its errors the way that users want them.
+    """Run a script's main function and show its errors in one line.
 
     Returns:
-        The exit code: 0, 2 after a mistake of the user's (shown as one line), 130 after Ctrl-C, 128 and its number
-        after another signal.
+        The exit code: 0, 2 after a user's mistake, 130 after Ctrl-C, or 128 plus the number of another signal.
     """
     signals.take_signals()
     threading.excepthook = _end_of_thread
@@ -313,7 +312,7 @@ def run_main(main: Callable[[], None]) -> int:
             message = _explain(error)
             if not message:
                 raise
-            # A signal must not break off what is said.
+            # A signal must not interrupt the message.
             with signals.deferred():
                 return _say(message)
     except KeyboardInterrupt:

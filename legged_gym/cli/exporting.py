@@ -1,4 +1,4 @@
-"""The runs and the policy that a command line names, and where results go; PyTorch is only needed to export."""
+"""Finds the runs and the policy that a command line names, and makes folders for results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from legged_gym.runners.runs import experiment_root, new_run_folder
 
 
 def root_of(args: argparse.Namespace) -> str:
-    """Return the folder of the runs that a command line means: those of the experiment that it or its task names."""
+    """Return the folder of the runs for a command line: those of its experiment or, without one, of its task's."""
     name = getattr(args, "experiment_name", None) or task_registry.get_cfgs(args.task)[1].runner.experiment_name
     return experiment_root(name, getattr(args, "log_root", None))
 
 
 def exported_policy(args: argparse.Namespace) -> str:
-    """Return the folder of the policy that ``args.load_run`` names, having exported its checkpoint if need be.
+    """Return the folder of the policy that ``args.load_run`` names. A checkpoint is exported first.
 
     Raises:
-        UserError: There is no such policy, or it can't be exported.
+        UserError: The policy does not exist or can't be exported.
     """
     source = policies.finder.find_exported(args.load_run, args.task, root_of(args))
     if os.path.isdir(source.path):
@@ -41,12 +41,12 @@ def exported_policy(args: argparse.Namespace) -> str:
 
 
 def output_folder(given: str | None, kind: str, log_root: str | None) -> contextlib.AbstractContextManager[str]:
-    """Return a context with the folder of a script's results; a new one goes away again if nothing is written to it.
+    """Return a context with the folder for a script's results. A new folder is removed if it stays empty.
 
     Args:
-        given: What the user named with ``--out``; created if needed.
-        kind: Else a new folder with a time stamp for its name is created in this one …
-        log_root: … beside the experiments; see :func:`experiment_root`.
+        given: The folder that the user gave with ``--out``; created if needed.
+        kind: Without ``given``, a new folder is created in this one; its name is a time stamp.
+        log_root: The folder of ``kind`` and of the experiments; see :func:`experiment_root`.
 
     Raises:
         UserError: The folder can't be created or written.

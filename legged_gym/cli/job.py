@@ -1,4 +1,4 @@
-"""From the command line to the job: configurations, simulator, devices, run and checkpoint, each found out once."""
+"""Turns the command line into a job: configurations, simulator, devices, run and checkpoint."""
 
 from __future__ import annotations
 
@@ -30,35 +30,34 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
 PLAYED_ROBOTS = 16
-"""Robots that play a policy if nobody says how many."""
+"""Default number of robots that play a policy."""
 _STARTING_VALUES = (
     "algorithm.learning_rate", "policy.init_noise_std", "estimator.init_std", "terrain.max_init_terrain_level",
     "distillation.teacher_experiment", "distillation.teacher_run",
 )  # fmt: skip
-"""Settings that a training only starts from; a checkpoint holds what became of them."""
+"""Settings that only matter at the start of a training; a checkpoint holds their present values."""
 _ADAPTATION = {
     "runner.averaged_iterations": 40,
     "runner.estimator_iterations": 20,
     "runner.denoising_iterations": 0,
     "algorithm.desired_kl": 0.003,
 }
-"""Settings of a training that starts from the shipped policy: it takes small steps, because it may learn from few
-robots, and it ends as a mean of its last iterations, which are few."""
+"""A training from the shipped policy takes small steps, as it may have few robots, and averages its last iterations."""
 _CHOICES = ("resume", "load_run", "checkpoint", "experiment_name")
-"""Settings of the section ``runner`` that say which run is meant, before its configuration is read."""
+"""Settings of the section ``runner`` that choose the run, before its configuration is read."""
 
 
 def resolve(args: argparse.Namespace) -> Job:
-    """Return the training that the command line asks for: a new one, or with ``--resume`` one that goes on.
+    """Return the training that the command line asks for: a new one or, with ``--resume``, one that continues.
 
-    Under ``torchrun`` all processes have to call this; the first one's command line and files count.
+    Under ``torchrun`` all processes must call this; the command line and files of the first one are used.
 
     Args:
-        args: What :func:`~legged_gym.cli.arguments.get_args` returned; it is not changed. Arguments that a script does
-            not have may be missing.
+        args: The arguments from :func:`~legged_gym.cli.arguments.get_args`; they are not changed. Those that a script
+            does not have may be missing.
 
     Raises:
-        UserError: No such task, run or device, an unknown key, or a value that does not fit.
+        UserError: The task, run or device does not exist, a key is unknown, or a value is not valid.
     """
 
     def describe() -> dict[str, Any]:
@@ -78,15 +77,16 @@ def resolve_policy(args: argparse.Namespace, on_its_ground: bool = False) -> Job
     """Return the checkpoint that the command line names, in an environment configured as in its training.
 
     The environment has few robots, no observation noise and no pushes, and tiles of random difficulty; it runs on
-    MuJoCo C, where few robots are ready within seconds. What the command line says comes last.
+    MuJoCo C, where few robots are ready within seconds. Settings of the command line override all of this.
 
     Args:
-        args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose. If
-            nothing is chosen and there is no run, it is the policy that came with the project.
-        on_its_ground: For one robot on the very tiles of the training.
+        args: Command line; ``task``, ``load_run``, ``checkpoint``, ``experiment_name`` and ``log_root`` choose the
+            policy. If none is given and there is no run, it is the shipped policy.
+        on_its_ground: Make one robot, on the same tiles as in the training.
 
     Raises:
-        UserError: No such task, run or checkpoint, or one of another task; an unknown key, a value that does not fit.
+        UserError: The task, run or checkpoint does not exist or is of another task, a key is unknown, or a value is not
+            valid.
     """
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     chosen = _chosen(args, train_cfg)
@@ -122,7 +122,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     given, task = argparse.Namespace(**vars(args)), task_registry.get_task_class(args.task)
     if not chosen.resume:
         if {"load_run", "checkpoint"} & _told(args).keys():
-            raise UserError("--load_run and --checkpoint go with --resume")
+            raise UserError("--load_run and --checkpoint need --resume")
         choose_backend(given)
         _suit_device(given, env_cfg, train_cfg, env_cfg, train_cfg)
         _become_robot(given, env_cfg)
@@ -130,7 +130,7 @@ def _resolve_training(args: argparse.Namespace) -> Job:
         return _job(given, env_cfg, train_cfg, root=root)
     for key in set_keys(args):
         if key in _STARTING_VALUES:
-            raise UserError(f"config key '{key}' can't be set on --resume: the checkpoint has its present value")
+            raise UserError(f"config key '{key}' can't be set with --resume: its value comes from the checkpoint")
     task_cfgs = env_cfg.copy(), train_cfg.copy()
     run, number = _resumed(chosen, args.task, root)
     shipped = os.path.abspath(run) == shipped_policy(args.task)
@@ -146,13 +146,13 @@ def _resolve_training(args: argparse.Namespace) -> Job:
     _become_robot(given, env_cfg)
     update_cfg_from_args(env_cfg, train_cfg, given, task)
     if not shipped and train_cfg.runner.run_name != run_name:
-        raise UserError(f"--run_name names a new run, and --resume goes on in '{run}'")
+        raise UserError(f"--run_name is for a new run, but --resume continues '{run}'")
     train_cfg.runner.resume, train_cfg.runner.load_run, train_cfg.runner.checkpoint = True, run, number
     return _job(given, env_cfg, train_cfg, root=root)
 
 
 def _become_robot(args: argparse.Namespace, env_cfg: LeggedRobotCfg) -> None:
-    """Make the task that of the one robot that ``--robot`` names."""
+    """Give the task the parameters of the robot in ``--robot``."""
     path = getattr(args, "robot", None)
     if path is not None:
         robot_file = this_robot.robot_file
@@ -166,7 +166,7 @@ def _suit_device(
     task_env_cfg: LeggedRobotCfg,
     task_train_cfg: LeggedRobotCfgPPO,
 ) -> None:
-    """Take as many robots and epochs as the task wants on the chosen devices."""
+    """Set the task's default number of robots and epochs for the chosen devices."""
     env_cfg.env.num_envs = default_num_envs(task_env_cfg, args.sim_device)
     train_cfg.algorithm.num_learning_epochs = default_num_epochs(task_train_cfg, args.rl_device)
 
@@ -178,7 +178,7 @@ def _job(args: argparse.Namespace, env_cfg: LeggedRobotCfg, train_cfg: LeggedRob
 
 
 def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
-    """Return a section ``runner`` in which the command line's choice of a run stands, and nothing else of it."""
+    """Return a section ``runner`` that takes only the choice of a run from the command line."""
     chosen = train_cfg.copy()
     for name, value in _told(args).items():
         chosen.set(f"runner.{name}", value)
@@ -186,7 +186,7 @@ def _chosen(args: argparse.Namespace, train_cfg: LeggedRobotCfgPPO) -> Any:
 
 
 def _told(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the command line says of these choices, by arguments and by ``--set``."""
+    """Return these choices from the command line's arguments and ``--set``."""
     told = {name: getattr(args, name, None) for name in _CHOICES}
     sets = (override.removeprefix("train.").partition("=") for override in args.overrides)
     told.update({name: text for key, _, text in sets if (name := key.removeprefix("runner.")) in told and name != key})
@@ -194,12 +194,12 @@ def _told(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _resumed(chosen: Any, task: str, root: str) -> tuple[str, int]:
-    """Return the run that a training goes on with, and the number of its checkpoint; -1 is the newest whole one."""
+    """Return the run to resume and the number of its checkpoint; -1 is the newest complete one."""
     if chosen.load_run in NEWEST:
         return find_run(root), chosen.checkpoint
     path = policies.finder.find_checkpoint(chosen.load_run, task, root, chosen.checkpoint).path
     run, number = os.path.dirname(path), checkpoint_number(path)
     if number is None and os.path.basename(path) != SHIPPED_CHECKPOINT:
-        raise UserError(f"a training goes on with a checkpoint that is called model_N.pt, not with '{path}'")
+        raise UserError(f"a training continues from a checkpoint that is called model_N.pt, not from '{path}'")
     named = chosen.checkpoint >= 0 or number not in list_checkpoints(run)[-1:]
     return run, number if number is not None and named else -1

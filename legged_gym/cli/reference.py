@@ -19,12 +19,12 @@ from legged_gym.envs.registry import task_registry
 _HEAD = """\
 # Configuration
 
-Every setting: its default, what Qmini has instead, what it may be, and what it means, with its unit. `make reference`
-writes this page from the configuration classes. `--set KEY=VALUE`, the files of runs, and the check before a training
-read the same annotations; a class that only writes a value inherits what it may be. All numbers are finite.
+This page lists each setting with its default, Qmini's value, the valid values, its meaning and its unit. `make
+reference` writes it from the configuration classes. `--set KEY=VALUE`, the files of runs, and the check before a
+training use the same limits. A class that only changes a value inherits the limits. All numbers must be finite.
 """
 _LONGEST = 60
-"""Characters of a value; of longer ones the middle is left out."""
+"""Most characters of a value; the middle of a longer one is left out."""
 
 
 def configuration_reference() -> str:
@@ -49,7 +49,7 @@ def configuration_reference() -> str:
 
 
 def _rows(cfg: BaseConfig) -> dict[str, tuple[BaseConfig, str, Any]]:
-    """Return section, name and value of each setting by its dotted name."""
+    """Return the section, name and value of each setting, by its dotted name."""
     return {section.key(name): (section, name, value) for section, name, value in cfg.walk()}
 
 
@@ -62,7 +62,7 @@ def _line(key: str, default: Any, own: Any) -> str:
 
 
 def _meaning(key: str, row: tuple[BaseConfig, str, Any]) -> str:
-    """Return the docstring below a setting, or that of the reward with this scale."""
+    """Return the docstring below a setting or, for a reward's scale, that of the reward."""
     section, name, _ = row
     if key.startswith("rewards.scales."):
         reward = getattr(task_registry.get_task_class("qmini"), f"_reward_{name}", None)
@@ -73,7 +73,7 @@ def _meaning(key: str, row: tuple[BaseConfig, str, Any]) -> str:
 
 @functools.cache
 def _docstrings(cls: type) -> dict[str, str]:
-    """Return the texts below a class's settings; one may stand for several above it that take the same."""
+    """Return the docstrings below a class's settings. One docstring may cover several settings above it."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     except OSError:

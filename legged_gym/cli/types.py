@@ -1,4 +1,4 @@
-"""Types of arguments: the same annotations that settings have, and the same words about them."""
+"""Types of arguments, made from the same annotations and with the same messages as for settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobot
 
 
 def takes(hint: Any) -> Callable[[str], Any]:
-    """Return an argparse ``type`` that takes what an annotation admits, and whose docstring says what that is."""
+    """Return an argparse ``type`` that takes the values which an annotation allows. Its docstring lists them."""
     kind, words = base_type(hint), describe(hint)
 
     def read(text: str) -> Any:
@@ -47,7 +47,7 @@ def seed(text: str) -> int:
 
 
 _seed = takes(Annotated[int, Ge(-1), Lt(2**32)])
-# Drawn here, once, so that all that is written says what it became.
+# Drawn here, once, so that all files show the drawn number.
 seed.__doc__ = f"{_seed.__doc__}; -1 draws one"
 
 

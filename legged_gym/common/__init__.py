@@ -1,1 +1,1 @@
-"""What every other part needs: errors, rotations, console, paths, seeds. It imports nothing else of the package."""
+"""Errors, rotations, console, paths and seeds, which all other parts use. It imports nothing else of the package."""

@@ -1,4 +1,4 @@
-"""Functions of many small kernels, which a compiler fuses into few."""
+"""Compiles functions with ``torch.compile``, which fuses many small kernels into a few."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 _ASIDES = ("TensorFloat32 tensor cores", "Dynamo does not know how to trace")
-"""How warnings begin by which the compiler talks to itself."""
+"""Warnings of the compiler that begin like this are not for users."""
 
 
 class Fused(Generic[_Arguments, _Result]):
-    """A function that ``torch.compile`` makes faster; where it can't, the function runs as it is.
+    """A function that ``torch.compile`` makes faster. If compiling fails, the function runs uncompiled.
 
-    The first call runs it as it is, too, so that whatever is made when it is first needed is there for the compiler.
+    The first call also runs it uncompiled, so that everything it creates at first use exists before it is compiled.
     """
 
     def __init__(self, function: Callable[_Arguments, _Result], what: str, enabled: bool = True) -> None:
@@ -29,7 +29,7 @@ class Fused(Generic[_Arguments, _Result]):
 
         Args:
             function: Its tensors never change their shapes; it may change tensors and objects in place.
-            what: What it is, for the messages: ``"the policy's update"``.
+            what: Its name in messages, for example ``"the policy's update"``.
             enabled: Whether to compile at all.
         """
         self._function, self._what = function, what
@@ -51,7 +51,7 @@ class Fused(Generic[_Arguments, _Result]):
         except Exception as error:
             if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
                 raise
-            # What the compiler can't do must not keep anyone from training; what is wrong otherwise shows again.
+            # Training goes on if the compiler fails. Other errors come again in the uncompiled function.
             warn_not_compiled(self._what, error)
             self._fused = None
             return self._function(*args, **kwargs)
@@ -60,7 +60,7 @@ class Fused(Generic[_Arguments, _Result]):
 def compiled(
     function: Callable[_Arguments, _Result], options: dict[str, Any] | None = None
 ) -> Callable[_Arguments, _Result]:
-    """Return a function that compiles itself when it is called, for unchanging shapes; ``options`` are Inductor's."""
+    """Return a function that is compiled at its first call, for fixed shapes. ``options`` are Inductor's."""
 
     @functools.cache
     def compile_() -> Callable[_Arguments, _Result]:
@@ -94,6 +94,6 @@ def record(
 
 
 def warn_not_compiled(what: str, error: Exception) -> None:
-    """Say that something runs slower than it could, because the compiler failed on it."""
+    """Warn that something runs slower than it could, because the compiler failed."""
     reason = str(error).strip().split("\n")[0] or type(error).__name__
-    warnings.warn(f"{what} runs slower, as torch.compile failed on this task or here: {reason}", stacklevel=4)
+    warnings.warn(f"{what} runs slower, because torch.compile failed on this task or machine: {reason}", stacklevel=4)

@@ -1,4 +1,4 @@
-"""How far something got, and tables: on a terminal as it happens, in a file as lines."""
+"""Progress lines and tables, for a terminal or a file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from rich.text import Text
 _Item = TypeVar("_Item")
 
 _REFRESH = 0.1
-"""Least seconds between two updates on a terminal."""
+"""Shortest time between two updates on a terminal, s."""
 _LINE_INTERVAL = 10.0
-"""Least seconds between two lines in a file."""
+"""Shortest time between two lines in a file, s."""
 _TICK = 0.5
-"""Seconds between two looks at how far something of unknown length got."""
+"""Time between two updates of a task of unknown length, s."""
 _BAR_WIDTH = 14
 _FILE_WIDTH = 10_000
-"""Columns of a file: tables are not broken."""
+"""Width of a file, in columns: tables are not wrapped."""
 
 
 class Progress:
@@ -47,7 +47,7 @@ class Progress:
             total: The amount at the end; an integer is shown as a count. None if unknown.
             stream: Where to write; standard error by default.
             keep: Whether the line stays on the terminal at the end.
-            start: What was done before.
+            start: The amount that is already done.
         """
         self._what, self._total, self._done, self._first = what, total, start, start
         self._console = _console(stream if stream is not None else sys.stderr)
@@ -59,9 +59,9 @@ class Progress:
     def update(
         self, done: float | None = None, speed: str = "", detail: str | None = None, rest: float | None = None
     ) -> None:
-        """Update the progress, of which the amount ``done`` and ``detail`` stay as they are where they are None.
+        """Update the progress. The amount ``done`` and ``detail`` stay unchanged if they are None.
 
-        ``speed`` is, for example, ``"1000 steps/s"``. The seconds of ``rest`` are estimated by default.
+        ``speed`` is, for example, ``"1000 steps/s"``. ``rest`` is the remaining time, s; by default it is estimated.
         """
         self._done = self._done if done is None else done
         self._detail = self._detail if detail is None else detail
@@ -73,7 +73,7 @@ class Progress:
             self._show()
 
     def begin(self, item: str) -> None:
-        """Name the item that begins now, as ``detail``. It is shown at once."""
+        """Show the item that begins now, as ``detail``, at once."""
         self._last_shown = -float("inf")
         self.update(detail=item)
 
@@ -83,11 +83,11 @@ class Progress:
 
     @property
     def live(self) -> bool:
-        """Whether it is a line that changes."""
+        """Whether the line changes in place."""
         return self._bar is not None
 
     def close(self) -> None:
-        """End the line; it may be called twice."""
+        """End the line. It may be called twice."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -139,7 +139,7 @@ class Progress:
 
 
 def progress(items: Iterable[_Item], what: str, total: float | None) -> Iterator[_Item]:
-    """Yield items and show the progress."""
+    """Yield the items and show the progress."""
     with Progress(what, total) as line:
         for item in items:
             yield item
@@ -153,7 +153,7 @@ def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | No
     Args:
         what: What the block does, without a full stop.
         seconds: How long it may stay silent.
-        so_far: Says in a few words how far it got, e.g. ``"7 kernels"``; called from another thread.
+        so_far: Returns the progress in a few words, e.g. ``"7 kernels"``. It is called from another thread.
     """
     ended, shown = threading.Event(), threading.Event()
     begin, stream = time.monotonic(), sys.stdout
@@ -183,9 +183,9 @@ def tell_if_slow(what: str, seconds: float = 5.0, so_far: Callable[[], str] | No
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None) -> None:
-    """Print a table, the first column to the left, the others to the right; a head's line break precedes its unit.
+    """Print a table with the first column left-aligned. In a header, the unit follows a line break.
 
-    A terminal that is too narrow gets the columns in several tables one below the other; a file gets one wide table.
+    On a narrow terminal, the columns are split into several tables, one below the other. A file gets one wide table.
     """
     console = _console(stream if stream is not None else sys.stdout)
     sizes = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(head, *rows, strict=True)]
@@ -205,8 +205,8 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], stream: Text
 
 @functools.lru_cache(maxsize=8)
 def _console(stream: TextIO) -> Console:
-    """Return the one console of a stream, which lets lines begin while another one is shown."""
-    # While a line is shown, rich stands between a program and its standard streams.
+    """Return the stream's one console, so that a second progress line can start inside another."""
+    # While a line is shown, rich replaces the standard streams.
     console = Console(file=getattr(stream, "rich_proxied_file", stream), highlight=False, markup=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH

@@ -1,4 +1,4 @@
-"""The rules of the robot's own controller: the task, the evaluation and the simulated controller all follow these.
+"""The rules of the robot's own controller. The task, the evaluation and the simulated controller use them.
 
 They take NumPy arrays and PyTorch tensors alike.
 """
@@ -12,7 +12,7 @@ Array = Any
 """A NumPy array or scalar, or a PyTorch tensor."""
 
 AXES = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_yaw": "rad/s"}
-"""The components of a command, as settings call them, and their units."""
+"""The components of a command, as named in the settings, and their units."""
 
 TILT_LIMIT = math.radians(20.0)
 """Roll or pitch past which the controller stops walking and damps all joints, rad."""
@@ -21,17 +21,17 @@ DAMPING_KD = 2.0
 """D gain of all joints in that state, N·m·s/rad; their P gain is zero."""
 
 LOW_PASS = 0.02
-"""Share of the difference by which a command follows its stick in each control step."""
+"""In each control step, the command moves by this share of its distance to the stick's position."""
 
 STAND_UP_SECONDS = 4.0
-"""Time that standing up takes."""
+"""Duration of standing up, s."""
 
 PERIOD_BEGINS = 0.05
-"""The clock may stop when its last phase was below this."""
+"""The clock may stop if its last phase was below this."""
 
 
 def apply_dead_band(command: Array, thresholds: Array) -> Array:
-    """Return commands, (..., 3), with each component set to zero whose size is not above its threshold, (3,)."""
+    """Return commands, (..., 3). Components whose size does not exceed their threshold, (3,), become zero."""
     return command * (abs(command) > thresholds)
 
 
@@ -44,18 +44,18 @@ def advance_clock(
     held at phase 0, unless the robot is told to step on the spot. The first step of a walk has the phase dt / period.
 
     Args:
-        steps: Control steps that each clock has run since it was last at rest, float32.
+        steps: Control steps since each clock last started, float32.
         phase: The last phase, [0, 1), float32.
         held: Whether the clock has come to rest, bool.
         standing: Whether the whole command is zero, bool.
-        stepping: Whether the robot is told to step on the spot, bool; ``held`` is then kept for later.
+        stepping: Whether the robot is told to step on the spot, bool. ``held`` then stays unchanged.
         dt: Control step, s.
-        period: Of the clock, s.
+        period: Period of the clock, s.
 
     Returns:
         The new ``steps``, ``phase`` and ``held``.
     """
     held = (stepping & held) | (~stepping & standing & (held | (phase < PERIOD_BEGINS)))
     steps = (steps + 1.0) * (~held | stepping)
-    # The controller counts steps in float32 and divides in this order; sums of phases would drift away from it.
+    # The controller counts steps in float32 and divides in this order. Adding up phases would drift away from it.
     return steps, steps * dt % period / period, held

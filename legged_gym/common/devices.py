@@ -1,4 +1,4 @@
-"""Where tensors live. PyTorch is imported late: a command line is read, and ``--help`` shown, without it."""
+"""Devices of tensors. PyTorch is imported late, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
 
 DEFAULT_GPU = "cuda"
-"""The GPU of a process that was told no number; :func:`resolve_device` knows which."""
+"""The process's own GPU; :func:`resolve_device` finds out which one that is."""
 
 
 def resolve_device(device: str | None) -> str:
-    """Return a PyTorch device's name: the one given if it is there, by default a GPU or else the CPU.
+    """Return the name of a PyTorch device: the given one if it exists; by default a GPU or, without one, the CPU.
 
-    ``cuda`` is the first GPU, or under ``torchrun`` the one with the process's number on its machine.
+    ``cuda`` is the first GPU. Under ``torchrun``, it is the GPU whose number is the process's local rank.
 
     Raises:
-        UserError: No such device, or several processes would share it.
+        UserError: The device does not exist, or several processes would share it.
     """
     import torch
 
@@ -26,7 +26,7 @@ def resolve_device(device: str | None) -> str:
     if device is None:
         device = DEFAULT_GPU if torch.cuda.is_available() else "cpu"
     if here.local_size > 1 and device.startswith("cuda:"):
-        raise UserError(f"{here.local_size} processes can't share '{device}': say 'cuda', and each takes its own GPU")
+        raise UserError(f"{here.local_size} processes can't share '{device}': write 'cuda', and each takes its own GPU")
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise UserError(f"no device '{device}' here: valid: cpu, cuda, cuda:N, mps")
     full_name = f"cuda:{here.local_rank}" if device == DEFAULT_GPU else device
@@ -43,7 +43,7 @@ def resolve_device(device: str | None) -> str:
 
 
 def missing_gpu() -> str:
-    """Say why PyTorch can use no NVIDIA GPU, or nothing if it can."""
+    """Return why PyTorch can't use an NVIDIA GPU, or an empty text if it can."""
     import torch
 
     if torch.cuda.is_available():
@@ -54,7 +54,7 @@ def missing_gpu() -> str:
 
 
 def learning_device(sim_device: str) -> str:
-    """Return the default device of the networks: the simulator's or, if that is the CPU, a GPU if there is one."""
+    """Return the default device of the networks: the simulator's. If that is the CPU, a GPU is preferred."""
     import torch
 
     if sim_device.startswith("cuda") or not torch.cuda.is_available():
@@ -63,7 +63,7 @@ def learning_device(sim_device: str) -> str:
 
 
 def simulation_device(device: str) -> str:
-    """Return the device of a simulator. If it is a GPU, it becomes PyTorch's current one."""
+    """Return the device of a simulator. If it is a GPU, it becomes PyTorch's current device."""
     import torch
 
     device = resolve_device(device)

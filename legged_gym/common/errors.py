@@ -1,4 +1,4 @@
-"""The one exception that means: the user can put this right."""
+"""The package's exceptions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class UserError(Exception):
 
 
 class TrainingStoppedError(UserError):
-    """The training can't go on; what was learned so far is still good."""
+    """The training can't continue. What it has learned so far is still valid."""
 
 
 class SimulatorLostError(TrainingStoppedError):
-    """The simulation can't go on, for a reason outside of this project."""
+    """The simulation can't continue, for a reason outside this project."""
 
 
 class VideoUnavailableError(Exception):
-    """Drawing or encoding is impossible on this machine."""
+    """Rendering or encoding fails on this machine."""
 
 
 @contextlib.contextmanager
 def file_errors(what: str) -> Iterator[None]:
-    """Make a mistake of the user's of what the operating system refuses inside the block: ``what``, and why."""
+    """Turn an ``OSError`` inside the block into a :class:`UserError`: ``what``, and the reason."""
     try:
         yield
     except OSError as error:
@@ -33,7 +33,7 @@ def file_errors(what: str) -> Iterator[None]:
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:
-    """Say ``"did you mean 'a' or 'b'?"`` where something valid is close, else ``"valid: a, b, …"``."""
+    """Return ``"did you mean 'a' or 'b'?"`` if a valid name is close, otherwise ``"valid: a, b, …"``."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
     if close:

@@ -1,4 +1,4 @@
-"""The columns of an estimator's output. Losses, curves, plots and files all use this description."""
+"""Describes the columns of an estimator's output, for losses, curves, plots and files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CONTACT_THRESHOLD = 0.5
 """A foot is taken to touch when the estimate is above this."""
 
 _MOST_COLUMNS = 65536
-"""Of one term."""
+"""Most columns of one term."""
 _SHORT = {"base_lin_vel": "vel", "foot_contact": "contact"}
-"""Names of curves that are shorter than the labels' names."""
+"""Shorter names of labels, for curves."""
 AXES = {"x": "forward", "y": "lateral", "z": "vertical"}
 """Components of a velocity in the base frame, in words."""
 
@@ -34,30 +34,30 @@ class Label:
     components: tuple[str, ...]
     """Name of each column: an axis, a foot, or nothing for a single value."""
     scale: float = 1.0
-    """The label is the value in its unit times this."""
+    """The label is the value in its unit, multiplied by this."""
     unit: str = ""
 
 
 @dataclass(frozen=True)
 class LabelFigure:
-    """One measure of an estimate's quality: a mean absolute error, or a share of correct contacts."""
+    """One metric of an estimate: a mean absolute error, or the share of correct contacts."""
 
     label: Label
     columns: slice
-    """Columns of the estimate that it is about."""
+    """The columns of the estimate that it covers."""
     tag: str
     """Name of its curve in TensorBoard."""
     title: str
-    """For people, with its unit."""
+    """Title with its unit, for people."""
 
     @property
     def is_share(self) -> bool:
-        """Whether it is a share, 0…1, of estimates that are right."""
+        """Whether it is the share, 0…1, of correct estimates."""
         return self.label.kind == "contact"
 
 
 class LabelLayout:
-    """The terms of a label in their order. Values may be NumPy arrays or PyTorch tensors, (..., L)."""
+    """The terms of a label, in order. Values may be NumPy arrays or PyTorch tensors, (..., L)."""
 
     def __init__(self, labels: Iterable[Label]) -> None:
         """Lay the terms out.
@@ -75,7 +75,7 @@ class LabelLayout:
         self.slices = {label.name: slice(*ends[i : i + 2]) for i, label in enumerate(self.labels)}
 
     def __eq__(self, other: object) -> bool:
-        """Whether two layouts mean the same."""
+        """Whether two layouts are equal."""
         return isinstance(other, LabelLayout) and self.labels == other.labels
 
     def __hash__(self) -> int:
@@ -84,7 +84,7 @@ class LabelLayout:
 
     @classmethod
     def unnamed(cls, size: int) -> LabelLayout:
-        """Return the layout of a label without a description."""
+        """Return the layout of a label that has no description."""
         return cls([Label("label", "scalar", tuple(map(str, range(size))))])
 
     @classmethod
@@ -92,7 +92,7 @@ class LabelLayout:
         """Read what :meth:`to_list` wrote, or the metadata of older exports, which name velocity and feet only.
 
         Raises:
-            UserError: An entry is of no known kind.
+            UserError: The kind of an entry is unknown.
             LookupError, TypeError, ValueError: An entry is damaged.
         """
         labels = []
@@ -126,14 +126,14 @@ class LabelLayout:
         return len(self.scales)
 
     def columns(self, kind: Kind) -> slice | None:
-        """Return where the first term of a kind lies: the base's velocity, the feet's contacts."""
+        """Return the columns of the first term of a kind, such as the base's velocity or the feet's contacts."""
         return next((self.slices[label.name] for label in self.labels if label.kind == kind), None)
 
     def physical(self, values: Any) -> Any:
         """Return values in the label's scale, (..., L), in their units."""
         if isinstance(values, np.ndarray):
             return values / np.array(self.scales, values.dtype)
-        # Kept, because a GPU would have to be waited for.
+        # Cached, because otherwise we would have to wait for the GPU.
         kept = self._device_scales.get((values.device, values.dtype))
         if kept is None:
             kept = self._device_scales[values.device, values.dtype] = values.new_tensor(self.scales)
@@ -145,7 +145,7 @@ class LabelLayout:
         return None if columns is None else values[..., columns]
 
     def figures(self) -> list[LabelFigure]:
-        """Return all measures of an estimate's quality."""
+        """Return all metrics of an estimate."""
         return [figure for label in self.labels for figure in self._figures(label)]
 
     def _figures(self, label: Label) -> list[LabelFigure]:
@@ -180,7 +180,7 @@ class LabelLayout:
 
 
 def label_errors(layout: LabelLayout, estimate: Any, truth: Any) -> Any:
-    """Return each column's mean absolute error in its unit or, of contacts, the share that is right, (L,)."""
+    """Return each column's mean absolute error in its unit or, for contacts, the share of correct ones, (L,)."""
     off = layout.physical(abs(estimate - truth).mean(0))
     columns = [layout.slices[label.name] for label in layout.labels if label.kind == "contact"]
     right = 1.0 * ((estimate > CONTACT_THRESHOLD) == (truth > CONTACT_THRESHOLD))
@@ -190,7 +190,7 @@ def label_errors(layout: LabelLayout, estimate: Any, truth: Any) -> Any:
 
 
 def default_components(kind: Kind, size: int, feet: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the names of a term's columns: axes of a velocity, feet of contacts, numbers of anything else."""
+    """Return the names of a term's columns: axes for a velocity, feet for contacts, otherwise numbers."""
     if kind == "contact" and len(feet) == size:
         return tuple(feet)
     if kind == "velocity" and size == len(AXES):

@@ -26,14 +26,14 @@ def load(module: str) -> ModuleType:
 
 
 def lazy_attributes(package: str, homes: Mapping[str, str] | None = None) -> Callable[[str], Any]:
-    """Return a package's ``__getattr__``, so that importing it or a light module of it loads none of the heavy ones.
+    """Return a package's ``__getattr__``, which imports its modules only when they are used.
 
     The package's modules are its attributes: after ``from legged_gym import evaluation``, the first use of
     ``evaluation.margins`` imports that module. Scripts import packages in this way, so that their ``--help`` is quick.
 
     Args:
         package: The package's ``__name__``.
-        homes: For each name that the package hands on, the module that holds it.
+        homes: For each name that the package re-exports, the module that defines it.
     """
 
     def get(name: str) -> Any:

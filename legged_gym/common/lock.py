@@ -1,4 +1,4 @@
-"""A lock on a run's folder, which is released however its owner ends."""
+"""A lock on a run's folder. It is released however the process ends."""
 
 from __future__ import annotations
 

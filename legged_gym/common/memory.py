@@ -13,15 +13,15 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def require_memory(what: str, needed: float, device: str) -> None:
-    """Refuse what does not fit, before it starts.
+    """Raise an error if something does not fit into the memory, before it starts.
 
     Args:
-        what: What needs the memory, and the settings that say how much.
-        needed: Bytes that it needs at least.
-        device: A PyTorch device, whose whole memory counts, including what others use.
+        what: What needs the memory, and the settings that decide how much.
+        needed: The least memory that it needs, bytes.
+        device: A PyTorch device. Its whole memory counts, including what other programs use.
 
     Raises:
-        UserError: The device has less.
+        UserError: The device has less memory.
     """
     if device.startswith("cuda"):
         import torch

@@ -1,4 +1,4 @@
-"""Output that nobody reads any more: the terminal was closed, or the program at the other end of a pipe has ended."""
+"""Handles output after its reader is gone: the terminal was closed, or the program that read the pipe has ended."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, TextIO, cast
 
 
 def survive_lost_readers(ended: Callable[[], None]) -> None:
-    """Let no print fail in this process because nobody reads it; what comes afterwards is dropped.
+    """Never let a print fail because its reader is gone. Later output is dropped.
 
-    An error there would strike in the middle of a training, and nobody would see it.
+    Otherwise an error would interrupt the training, and nobody would see its message.
 
     Args:
         ended: Called when the program at the other end of a pipe has ended. A closed terminal sends a signal itself, if
@@ -22,13 +22,13 @@ def survive_lost_readers(ended: Callable[[], None]) -> None:
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            # A file that is opened later must not get the number to which other languages write.
+            # Other languages write to these descriptors, so a file that is opened later must not get one of them.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, _Surviving):
             if isinstance(stream, io.TextIOWrapper):
-                # Not every terminal knows all characters.
+                # Some terminals can't show all characters.
                 stream.reconfigure(errors="replace")
             setattr(sys, name, cast(TextIO, _Surviving(stream, ended, name == "stderr")))
 
@@ -40,7 +40,7 @@ def tell(text: str) -> None:
 
 
 class _Surviving:
-    """A text stream whose writing does not fail when its reader is gone, or the disk is full on which errors go."""
+    """A text stream that ignores failed writes if its reader is gone or, for errors, if the disk is full."""
 
     def __init__(self, stream: TextIO, ended: Callable[[], None], of_errors: bool) -> None:
         self._stream, self._ended, self._of_errors = stream, ended, of_errors
@@ -64,7 +64,7 @@ class _Surviving:
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO) and not self._of_errors:
                 raise
-            # Also for what other languages write there, and for what is still in the stream's buffer.
+            # This also covers what other languages write, and what is still in the stream's buffer.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Files and folders, and the code's own revision."""
+"""Files, folders, and the revision of the code."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from legged_gym.common.errors import UserError, file_errors
 
 
 def relative(path: str) -> str:
-    """Return a path as seen from the working directory if it lies below it, for messages."""
+    """Return a path for messages: relative to the working directory if it lies below it."""
     seen = os.path.relpath(path)
     return path if seen.startswith(os.pardir) else seen
 
 
 def python_command() -> str:
-    """Return how the user starts this Python, for messages that name a next command."""
+    """Return the command that starts this Python, for messages that suggest a next command."""
     return "python" if os.environ.get("VIRTUAL_ENV") else shlex.quote(relative(sys.executable))
 
 
 def script_command(name: str, python: str | None = None) -> str:
-    """Return how the user starts a script from the working directory: ``qmini-play``, or the Python and its file.
+    """Return the command that starts a script from the working directory: ``qmini-play``, or Python and the file.
 
     Args:
-        name: The script, such as ``play``.
-        python: What starts it in place of this Python, such as ``torchrun``.
+        name: Name of the script, such as ``play``.
+        python: A program that starts it instead of this Python, such as ``torchrun``.
     """
     if python is None and os.path.basename(sys.argv[0]).startswith("qmini-"):
         return f"qmini-{name.replace('_', '-')}"
@@ -40,15 +40,15 @@ def script_command(name: str, python: str | None = None) -> str:
 
 
 def log_folder() -> str:
-    """Return where experiments lie by default: ``logs`` in the checkout, or in the working directory if installed."""
+    """Return the default folder of experiments: ``logs`` in the checkout or, if installed, in the working directory."""
     return os.path.join(LEGGED_GYM_ROOT_DIR if IS_CHECKOUT else os.getcwd(), "logs")
 
 
 def plain_file(path: str | os.PathLike[str]) -> str:
-    """Return a path as text, unless it is a pipe or a device, which might never end.
+    """Return a path as text. Pipes and devices are refused, because reading them may never end.
 
     Raises:
-        OSError: It is one, or there is nothing.
+        OSError: It is a pipe or a device, or it does not exist.
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -57,10 +57,10 @@ def plain_file(path: str | os.PathLike[str]) -> str:
 
 
 def check_writable(path: str) -> None:
-    """Find out early whether a file can be written.
+    """Check early whether a file can be written.
 
     Raises:
-        UserError: Its folder is missing or not writable, it exists and is no file, or it can't have this name.
+        UserError: Its folder is missing or not writable, it exists and is not a file, or its name is not allowed.
     """
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
@@ -73,14 +73,14 @@ def check_writable(path: str) -> None:
 
 
 def _part(path: str) -> str:
-    """Return where a process writes a file before it is complete; behind a link, the file has the link's ending."""
+    """Return the temporary path of a file that is being written. It keeps the file's ending, also behind a link."""
     ending = os.path.splitext(path)[1]
     return f"{os.path.realpath(path).removesuffix(ending)}.{os.getpid()}.part{ending}"
 
 
 @contextlib.contextmanager
 def written(path: str) -> Iterator[str]:
-    """Yield where to write a file: complete afterwards or, after any error, as before; ``UserError`` if it can't be."""
+    """Yield the path to write to. After an error the old file is unchanged. A failed write is a ``UserError``."""
     check_writable(path)
     part = _part(path)
     try:
@@ -109,7 +109,7 @@ def git_revision() -> str:
 
 
 def git(*arguments: str) -> str:
-    """Return what a git command prints, or nothing where there is no git."""
+    """Return the output of a git command, or an empty text if git is missing."""
     if not IS_CHECKOUT:
         return ""
     command = ["git", "-C", LEGGED_GYM_ROOT_DIR, *arguments]

@@ -1,4 +1,4 @@
-"""A process's place among those that ``torchrun`` starts, and which of them print."""
+"""The rank of a process that ``torchrun`` started, and which processes print."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from legged_gym.common.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """A process's place among those of the training."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0
     """Number of this process."""
     size: int = 1
     """Number of processes."""
     local_rank: int = 0
-    """Number of this process among those of its machine; also that of its GPU."""
+    """Number of this process on its machine; also the number of its GPU."""
     local_size: int = 1
     """Number of processes on this machine."""
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that decides, logs, prints and saves."""
+        """Whether this process decides, logs, prints and saves."""
         return self.rank == 0
 
 
 def world() -> World:
-    """Return this process's place, from what ``torchrun`` put into the environment; alone without it.
+    """Return this process's ranks from the environment variables of ``torchrun``; without them it is the only process.
 
     Raises:
-        UserError: The environment names several processes, but not this one's place.
+        UserError: The environment variables are incomplete or contradict each other.
     """
     size = _number("WORLD_SIZE", 1)
     if size == 1:
@@ -51,10 +51,10 @@ def world() -> World:
 
 
 def tidy_output() -> None:
-    """Let only the first process print and warn: the others would say the same. Errors are shown by all."""
+    """Let only the first process print and warn, because the others would print the same. All show errors."""
     here = world()
     if here.size > 1:
-        # A connection that breaks off is told in one line, not with PyTorch's stacks; it reads this when imported.
+        # A lost connection is reported in one line, without PyTorch's stack traces. PyTorch reads this when imported.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if not here.is_first:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the end)
@@ -66,4 +66,4 @@ def _number(name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise UserError(f"the environment has {name}={text!r}, which is no number") from None
+        raise UserError(f"the environment has {name}={text!r}, which is not a number") from None

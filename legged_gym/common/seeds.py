@@ -1,4 +1,4 @@
-"""Seeds of all random draws."""
+"""Seeds of all random numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from legged_gym.common.processes import world
 
 
 def set_seed(seed: int) -> int:
-    """Seed Python, NumPy and PyTorch, with a number from 0 to 2³² - 1, and return it.
+    """Seed Python, NumPy and PyTorch with a number from 0 to 2³² - 1, and return this number.
 
     Raises:
         UserError: The seed is out of range.
@@ -27,6 +27,6 @@ def set_seed(seed: int) -> int:
 
 
 def seed_of_rank(seed: int) -> int:
-    """Return this process's own seed: the training's in the first one, others far from any other training's."""
+    """Return this process's own seed: the training's in the first process, an unrelated one in each other."""
     rank = world().rank
     return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])

@@ -1,10 +1,10 @@
-"""Ending in good order on SIGINT (Ctrl-C), SIGTERM (from a cluster) and SIGHUP (from a closed terminal).
+"""Clean exit after SIGINT (Ctrl-C), SIGTERM (from a cluster) and SIGHUP (from a closed terminal).
 
-A handler of ours takes the signals. It raises ``KeyboardInterrupt`` at once, or inside of :func:`deferred` only takes
-note, so that a loop can come to a good end: an exception would strike in the middle of anything, also of saving. The
-same signal often comes several times, from a terminal to a whole group of processes and from ``timeout`` to both. What
-comes within a second is one request; a later one means that the user does not want to wait: it ends
-the process at once. A pipe that loses its reader is treated like a signal.
+Our handler raises ``KeyboardInterrupt`` at once. Inside :func:`deferred` it only notes the signal, so that a loop can
+finish its iteration; an exception could interrupt anything, even saving. The same signal often comes several times,
+because a terminal and ``timeout`` send it to a whole group of processes. All signals within a second are one request. A
+later one means that the user does not want to wait, and ends the process at once. A pipe that loses its reader is
+treated like a signal.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _ONE_REQUEST = 1.0
 
 
 class _Requests:
-    """What was asked for so far in this process."""
+    """The signals of this process so far."""
 
     def __init__(self) -> None:
         self.number = 0
         """The first signal; 0: none."""
         self.at = 0.0
         self.told = False
-        """Whether it has been acted on."""
+        """Whether it has been handled."""
         self.depth = 0
-        """How many blocks of :func:`deferred` there are around what runs."""
+        """How many blocks of :func:`deferred` are active."""
         self.taken = False
 
 
@@ -42,10 +42,10 @@ _requests = _Requests()
 
 
 def take_signals() -> None:
-    """Take the signals for the rest of the process; only the main thread can.
+    """Handle the signals for the rest of the process. Only the main thread can do this.
 
-    SIGHUP stays ignored where it was, which is what ``nohup`` is for. SIGINT does not: shells let what they start in
-    the background ignore it, and then whoever sends it would wait in vain.
+    If SIGHUP is ignored, it stays ignored, as ``nohup`` wants. SIGINT does not stay ignored: shells start background
+    jobs with SIGINT ignored, and sending it would then have no effect.
     """
     if threading.current_thread() is threading.main_thread():
         _install()
@@ -54,7 +54,7 @@ def take_signals() -> None:
 
 
 def finish() -> None:
-    """Only note signals from now on: the process has done all that it was asked for, and ends."""
+    """Only note signals from now on: the process has finished its work and ends."""
     _requests.depth += 1
 
 
@@ -62,10 +62,10 @@ def finish() -> None:
 def deferred() -> Iterator[None]:
     """Only note signals inside the block. :func:`check` raises later, at a safe place or at the end of the block.
 
-    Where :func:`take_signals` was not called, and in the main thread, the signals are taken for the block only.
+    If :func:`take_signals` was not called, the main thread handles the signals for this block only.
 
     Raises:
-        KeyboardInterrupt: At the end, if one came that nobody has acted on.
+        KeyboardInterrupt: At the end, if a signal came and has not been handled.
     """
     handlers: dict[int, Any] = {}
     if not _requests.taken and _requests.depth == 0 and threading.current_thread() is threading.main_thread():
@@ -94,7 +94,7 @@ def check() -> None:
 
 
 def check_swallowed() -> None:
-    """Raise KeyboardInterrupt if a signal came already: then some code that catches everything has swallowed it."""
+    """Raise KeyboardInterrupt if a signal came before: then code that catches everything has swallowed it."""
     if _requests.taken and _requests.number != 0:
         raise KeyboardInterrupt
 
@@ -120,7 +120,7 @@ def _install() -> dict[int, Any]:
 def _handle(number: int, frame: Any) -> None:
     now = time.monotonic()
     if _requests.number == 0 and _requests.depth == 0 and _importing(frame):
-        # An exception that strikes inside a module of C ends as some other error: the signal comes again a bit later.
+        # Inside a C module, the exception would turn into another error. So the signal is sent again a bit later.
         again = threading.Timer(0.1, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
@@ -128,7 +128,7 @@ def _handle(number: int, frame: Any) -> None:
         _requests.number, _requests.at, _requests.told = number, now, _requests.depth == 0
         if _requests.depth == 0:
             raise KeyboardInterrupt
-        # Not by print(): this may have come in the middle of another one.
+        # Not by print(), because the signal may have interrupted another one.
         tell("\nfinishing what has begun; another signal ends it at once\n")
     elif now - _requests.at > _ONE_REQUEST and not _is_torchruns(number):
         tell("\nended at once\n")
@@ -136,14 +136,14 @@ def _handle(number: int, frame: Any) -> None:
 
 
 def _importing(frame: Any) -> bool:
-    """Return whether a module is being imported in a frame or in one that called it."""
+    """Return whether a frame or one of its callers is importing a module."""
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None
 
 
 def _lose_reader() -> None:
-    """Take a pipe's end for a signal; in another thread only note it."""
+    """Treat a lost pipe like a signal; in another thread only note it."""
     number = int(getattr(signal, "SIGPIPE", signal.SIGTERM))
     if threading.current_thread() is threading.main_thread():
         _handle(number, None)
@@ -152,5 +152,5 @@ def _lose_reader() -> None:
 
 
 def _is_torchruns(number: int) -> bool:
-    """Return whether a signal is the one with which ``torchrun`` passes on what all processes have got already."""
+    """Return whether ``torchrun`` sent this signal to pass on one that all processes already got."""
     return number == signal.SIGTERM and "TORCHELASTIC_RUN_ID" in os.environ

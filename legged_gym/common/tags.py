@@ -1,4 +1,4 @@
-"""Names of a training's curves in TensorBoard, for all code that writes, arranges or draws them."""
+"""Names of a training's curves in TensorBoard, for all code that writes, sorts or plots them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ STEPS_PER_SECOND, COLLECTION_TIME, LEARNING_TIME = "Perf/total_fps", "Perf/colle
 ACTION_STD = "Policy/mean_std"
 
 LOSS, EPISODE, REWARD, DIVERGED_BY, ESTIMATOR = "Loss/", "Episode/", "Reward/", "Diverged/", "Estimator/"
-"""In front of the name of a loss, of what has no other group, of a reward term, of a cause, and of what
-:class:`~legged_gym.common.labels.LabelLayout` names."""
+"""Prefixes of losses, curves without another group, reward terms, causes of divergence, and estimator metrics."""
 
 # The task writes these.
 VELOCITY_ERRORS = {

@@ -1,4 +1,4 @@
-"""What of Isaac Gym's ``torch_utils`` and legged_gym's ``math`` only tasks of users call, by the same names.
+"""Functions of Isaac Gym's ``torch_utils`` and legged_gym's ``math`` that only users' tasks call.
 
 Conventions are those of :mod:`legged_gym.common.rotations`; ``t`` are translations, (..., 3).
 """
@@ -26,7 +26,7 @@ quat_rotate = get_basis_vector = tf_vector = quat_apply
 def to_torch(
     x: Any, dtype: torch.dtype = torch.float32, device: str | torch.device | None = None, requires_grad: bool = False
 ) -> torch.Tensor:
-    """Make a tensor of numbers; Isaac Gym's default device is ``cuda:0``, here it is PyTorch's."""
+    """Make a tensor. The default device is PyTorch's; Isaac Gym's is ``cuda:0``."""
     return torch.tensor(x, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
@@ -49,36 +49,36 @@ quat_unit = normalize
 
 
 def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tensor:
-    """Return the quaternions that turn by angles, (...), rad, about axes, (..., 3)."""
+    """Return the quaternions that rotate by angles, (...), rad, about axes, (..., 3)."""
     half = 0.5 * angle.unsqueeze(-1)
     return torch.cat((normalize(axis) * half.sin(), half.cos()), dim=-1)
 
 
 def normalize_angle(x: torch.Tensor) -> torch.Tensor:
-    """Bring angles, rad, into [-pi, pi]."""
+    """Wrap angles, rad, to [-pi, pi]."""
     return torch.atan2(x.sin(), x.cos())
 
 
 def tf_inverse(q: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the inverse of turning by ``q`` and then moving by ``t``."""
+    """Return the inverse of the transformation that rotates by ``q`` and then moves by ``t``."""
     back = quat_conjugate(q)
     return back, -quat_apply(back, t)
 
 
 def tf_apply(q: torch.Tensor, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Turn vectors by ``q`` and then move them by ``t``."""
+    """Rotate vectors by ``q`` and then move them by ``t``."""
     return quat_apply(q, v) + t
 
 
 def tf_combine(
     q1: torch.Tensor, t1: torch.Tensor, q2: torch.Tensor, t2: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what does the second transformation and then the first."""
+    """Return the transformation that applies the second one and then the first."""
     return quat_mul(q1, q2), quat_apply(q1, t2) + t1
 
 
 def copysign(a: float, b: torch.Tensor) -> torch.Tensor:
-    """Return the size of ``a`` with the signs of ``b``; 0 where ``b`` is 0."""
+    """Return the absolute values of ``a`` with the signs of ``b``; 0 where ``b`` is 0."""
     return abs(a) * b.sign()
 
 
@@ -101,7 +101,7 @@ unscale_np = unscale
 
 
 def torch_rand_sqrt_float(lower: float, upper: float, shape: Sequence[int], device: str | torch.device) -> torch.Tensor:
-    """Draw values from [lower, upper], those near the ends more often than those in the middle."""
+    """Draw values from [lower, upper], more often near the ends than in the middle."""
     even = torch_rand_float(-1.0, 1.0, shape, device)
     return scale(even.sign() * even.abs().sqrt(), torch.tensor(lower), torch.tensor(upper))
 

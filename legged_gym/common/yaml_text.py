@@ -1,4 +1,4 @@
-"""YAML and JSON from anywhere: plain values only, read within limits of size, depth and aliases."""
+"""Reads YAML and JSON from any source: plain values only, with limits of size, depth and aliases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from legged_gym.common.paths import plain_file
 
 _MOST_BYTES = 4_000_000
 _MOST_VALUES = 100_000
-"""Aliases count with all that they stand for."""
+"""An alias counts as everything that it stands for."""
 _DEEPEST = 50
 _NUMBERS = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)$"),
@@ -24,7 +24,7 @@ _NUMBERS = {
         r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
     ),
 }
-"""Decimal ones. To YAML 1.1 010 is 8, 0x10 is 16, 1:30 is 90 and 1e-3, which has no dot, is text."""
+"""Decimal numbers only. In YAML 1.1, 010 is 8, 0x10 is 16, 1:30 is 90, and 1e-3 is text because it has no dot."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[str, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Compose a node, which is an alias, a number or text, or holds others."""
+        """Compose a node: an alias, a number, a text, or a node that holds others."""
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in self.anchors and event.anchor not in self._sizes:
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Make a dict, whose keys come once."""
+        """Make a dict. Each key may appear only once."""
         counts = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for key, count in counts.items():
             if count > 1:
@@ -64,10 +64,10 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every list in full, and in quotes whatever text the loader would take for a number."""
+    """Writes every list in full, and quotes text that the loader would read as a number."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Return that nothing becomes an alias."""
+        """Return True: nothing becomes an alias."""
         return True
 
 
@@ -80,10 +80,10 @@ for _kind, (_tag, _pattern) in itertools.product((_Loader, _Dumper), _NUMBERS.it
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what YAML text holds: numbers, texts, lists and dicts.
+    """Return the content of YAML text: numbers, texts, lists and dicts.
 
     Raises:
-        yaml.YAMLError: It is no YAML, holds other things, or is larger or deeper than any file of ours.
+        yaml.YAMLError: It is not YAML, contains other things, or is larger or deeper than any of our files.
     """
     if len(text) > _MOST_BYTES:
         raise yaml.YAMLError(f"it has more than {_MOST_BYTES} characters")
@@ -91,17 +91,17 @@ def parse_yaml(text: str) -> Any:
     try:
         return loader.get_single_data()
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        # PyYAML lets these through: a date that there is not, a number of 5000 digits, a list as a name.
+        # PyYAML fails on these with other errors: an impossible date, a number of 5000 digits, a list as a key.
         raise yaml.YAMLError(str(error)) from error
     finally:
         loader.dispose()
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Return what a YAML file holds, as :func:`parse_yaml` does.
+    """Return the content of a YAML file, as :func:`parse_yaml` does.
 
     Raises:
-        UserError: The file can't be read or is no YAML within the limits.
+        UserError: The file can't be read, is not YAML, or exceeds the limits.
     """
     try:
         with open(plain_file(path), encoding="utf-8") as file:
@@ -112,11 +112,11 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def read_json(path: str | Path) -> Any:
-    """Return what a JSON file holds, whose keys come once and whose numbers are finite.
+    """Return the content of a JSON file. Each key may appear only once in its object, and numbers must be finite.
 
     Raises:
         OSError: The file can't be read.
-        ValueError: It is something else.
+        ValueError: It is anything else.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def yaml_fault(error: Exception) -> str:
-    """Say in one line why a file could not be read as YAML."""
+    """Return in one line why a file could not be read as YAML."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
@@ -145,5 +145,5 @@ def yaml_fault(error: Exception) -> str:
 
 
 def dump_yaml(values: Any, **style: Any) -> str:
-    """Return values as YAML text that :func:`parse_yaml` reads back; ``style`` goes to ``yaml.dump``."""
+    """Return values as YAML text that :func:`parse_yaml` can read. ``style`` goes to ``yaml.dump``."""
     return yaml.dump(values, Dumper=_Dumper, **{"sort_keys": False, **style})

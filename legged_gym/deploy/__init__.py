@@ -1,4 +1,4 @@
-"""The robot's side: the exported files alone, run by NumPy and ONNX Runtime. Nothing here imports PyTorch or a task."""
+"""The robot's side: runs the exported files with NumPy and ONNX Runtime. Nothing here imports PyTorch or a task."""
 
 from __future__ import annotations
 

@@ -15,15 +15,15 @@ from legged_gym.policies.exported import ControllerConfig, PolicyFiles
 from legged_gym.policies.networks import Memory
 
 MOTOR_DT = 0.002
-"""Time between two torques of a motor, s."""
+"""Time between two updates of a motor's torque, s."""
 
 
 @dataclass
 class Sensors:
-    """What the robot measures at one instant."""
+    """The robot's measurements at one instant."""
 
     quat: np.ndarray
-    """Attitude by the IMU: base frame to world frame, wxyz, (4,)."""
+    """Orientation from the IMU: base frame to world frame, wxyz, (4,)."""
     gyro: np.ndarray
     """Angular velocity, rad/s, base frame, (3,)."""
     dof_pos: np.ndarray
@@ -31,12 +31,12 @@ class Sensors:
     dof_vel: np.ndarray
     """rad/s, (D,)."""
     gravity_error: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    """Added to the direction of gravity that the policy sees, (3,); the fall protection looks at the attitude alone."""
+    """Noise on the direction of gravity for the policy, (3,). The fall protection uses ``attitude`` without it."""
 
 
 @dataclass
 class MotorCommand:
-    """What the motors are told: a target and the gains to get there."""
+    """Command to the motors: targets and gains."""
 
     target: np.ndarray
     """Joint angles, rad, (D,)."""
@@ -46,26 +46,26 @@ class MotorCommand:
     """N·m·s/rad, (D,)."""
 
     def torques(self, dof_pos: np.ndarray, dof_vel: np.ndarray) -> np.ndarray:
-        """Return a motor's answer to its own encoder, N·m, (D,); called every :data:`MOTOR_DT`."""
+        """Return the motors' torques for their encoders' values, N·m, (D,). It is called every :data:`MOTOR_DT`."""
         return self.kp * (self.target - dof_pos) - self.kd * dof_vel
 
 
 class Controller:
-    """Walks a robot by an exported policy, by the rules of the controller on the robot.
+    """Controls a robot with an exported policy, by the rules of the robot's own controller.
 
-    * Each component of the command is set to zero on its own when it is not above its threshold.
-    * The gait clock runs while the robot walks, and after a stop until its period is over; it is then held at 0. While
+    * Each component of the command becomes zero if it does not exceed its threshold.
+    * The gait clock runs while the robot walks, and after a stop to the end of its period; then it is held at 0. While
       ``steps_on_the_spot`` is set, it runs on.
-    * The history is filled with the first step; nothing is clipped; there are no joint or torque limits.
-    * Past ``config.fall_protection_tilt`` of roll or pitch (on Qmini 20°), looked at after each step, all joints are
-      damped until :meth:`start`.
+    * The first step fills the history. Nothing is clipped, and there are no joint or torque limits.
+    * Past ``config.fall_protection_tilt`` of roll or pitch (on Qmini 20°), checked after each step, all joints are
+    damped until :meth:`start`.
     """
 
     def __init__(self, policy: PolicyFiles, low_pass: bool = False) -> None:
-        """Check that the networks fit, and begin to walk; ``low_pass`` smooths commands over about a second.
+        """Check the networks, and start to walk. ``low_pass`` smooths commands over about a second.
 
         Raises:
-            UserError: An observation term that the controller does not know, or networks of another width.
+            UserError: An observation term is unknown, or the networks have another width.
         """
         self.config = policy.config
         self._estimator, self._actor = policy.estimator, policy.actor
@@ -73,7 +73,7 @@ class Controller:
         self._low_pass = low_pass
         self._stick = np.zeros(3, np.float32)
         self.action = np.zeros(len(self.config.joint_names), np.float32)
-        """The last action, (D,); like the clock's phase it outlasts a new start."""
+        """The last action, (D,). Like the clock's phase, it is kept at a new start."""
         self.phase = np.float32(0.0)
         """The gait clock, [0, 1), as last observed."""
         self._clock_held = np.bool_(False)
@@ -81,24 +81,24 @@ class Controller:
         self._check_widths(policy)
 
     def start(self) -> None:
-        """Begin to walk, for the first time or again: the history is empty and the clock's period begins."""
+        """Start to walk, with an empty history and a new period of the clock."""
         self.damping = False
-        """Whether the robot tilted too far, so that its joints are damped."""
+        """Whether the controller is in damping mode, because the robot tilted too far."""
         self.steps_on_the_spot = False
-        """Whether the clock runs while the command is zero; the robot's user has a button for it."""
+        """Whether the clock runs while the command is zero. On the robot this is a button."""
         self.command = np.zeros(3, np.float32)
-        """What is left of the last command after its dead band, m/s, m/s, rad/s, (3,)."""
+        """The last command after its dead band, m/s, m/s, rad/s, (3,)."""
         self.estimate = np.zeros(self.config.labels.size if self.config.labels is not None else 0)
-        """What the estimator said last, in the units of ``config.labels``, (L,)."""
+        """The last estimate, in the units of ``config.labels``, (L,)."""
         self._history: np.ndarray | None = None
         self._memory: Memory | None = None
         self._clock_steps = np.float32(0.0)
 
     def update(self, sensors: Sensors, command: ArrayLike) -> MotorCommand:
-        """Do one control step, every ``config.control_dt``, towards a command, m/s, m/s, rad/s.
+        """Do one control step with a command, m/s, m/s, rad/s. Call this every ``config.control_dt``.
 
         Returns:
-            What the motors hold until the next step.
+            The command that the motors hold until the next step.
         """
         if self.damping:
             return damping_command(self.config)
@@ -116,7 +116,7 @@ class Controller:
         return MotorCommand(target, self.config.kp, self.config.kd)
 
     def observe(self, sensors: Sensors) -> np.ndarray:
-        """Add a step to the history and return it whole, newest step first, float32, (1, n)."""
+        """Add a step to the history and return the whole history, newest step first, float32, (1, n)."""
         step = np.concatenate([
             np.asarray(value(sensors), np.float32) * scale
             for value, scale in zip(self._terms, self.config.observation_scales, strict=True)
@@ -129,12 +129,12 @@ class Controller:
 
     @property
     def observation(self) -> np.ndarray:
-        """What the networks were fed last, newest step first, (n,)."""
-        assert self._history is not None, "nothing was observed yet"
+        """The last input of the networks, newest step first, (n,)."""
+        assert self._history is not None, "there is no observation yet"
         return self._history.reshape(-1)
 
     def _take_command(self, command: np.ndarray) -> None:
-        """Take the command, m/s, m/s, rad/s, (3,), and move the clock on."""
+        """Process the command, m/s, m/s, rad/s, (3,), and advance the clock."""
         config = self.config
         if self._low_pass:
             self._stick = command = self._stick + np.float32(LOW_PASS) * (command - self._stick)
@@ -147,13 +147,13 @@ class Controller:
         )  # fmt: skip
 
     def _clock_signal(self) -> np.ndarray:
-        """Return sine of all legs' phases, then their cosine, (2 L,)."""
+        """Return the sine of all legs' phases, then their cosine, (2 L,)."""
         phases = (self.phase + self.config.gait_offsets.astype(np.float32)) % 1.0
         angle = 2.0 * math.pi * phases.astype(float)
         return np.concatenate((np.sin(angle), np.cos(angle)))
 
     def _find_terms(self, folder: str) -> list[Callable[[Sensors], np.ndarray]]:
-        # In float32 as on the robot: what this leaves of a difference is seen in the actions.
+        # In float32 as on the robot, because the rounding is visible in the actions.
         default = self.config.default_angles.astype(np.float32)
         known: dict[str, Callable[[Sensors], np.ndarray]] = {
             "base_ang_vel": lambda sensors: sensors.gyro,
@@ -170,13 +170,13 @@ class Controller:
         return [known[name] for name in self.config.observation_terms]
 
     def _check_widths(self, policy: PolicyFiles) -> None:
-        """Compare the networks' inputs and outputs with what the controller gives and takes."""
+        """Compare the networks' numbers of inputs and outputs with the controller's."""
         joints = len(self.config.joint_names)
         zeros = np.zeros(joints)
         try:
             width = self.observe(Sensors(np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(3), zeros, zeros)).shape[1]
         except ValueError as error:
-            raise UserError(f"'{policy.folder}': Policy.observation_scales fit no observation: {error}") from error
+            raise UserError(f"'{policy.folder}': Policy.observation_scales don't fit: {error}") from error
         self._history = None
         said = len(self.estimate)
         for name, net, widths in (
@@ -189,32 +189,32 @@ class Controller:
 
 
 def damping_command(config: ControllerConfig) -> MotorCommand:
-    """Return the command of the damping state: the joints follow what moves them, against a resistance."""
+    """Return the command of damping mode: joints have no target, only damping."""
     joints = len(config.joint_names)
     return MotorCommand(np.zeros(joints), np.zeros(joints), np.full(joints, DAMPING_KD))
 
 
 def stand_up_command(config: ControllerConfig, start: np.ndarray, seconds: float) -> MotorCommand:
-    """Return the command of standing up: on a straight way to the pose from where the joints were.
+    """Return the command for standing up: a linear motion from the joints' start to the standing pose.
 
     Args:
-        config: Of the policy; its standing pose and gains are the robot's own.
-        start: Joint angles when standing up began, rad, (D,).
-        seconds: Time since then; the pose is held after :data:`STAND_UP_SECONDS`.
+        config: The policy's configuration. Its standing pose and gains are the robot's own.
+        start: Joint angles at the start, rad, (D,).
+        seconds: Time since the start, s. The pose is held after :data:`STAND_UP_SECONDS`.
     """
     share = min(seconds / STAND_UP_SECONDS, 1.0)
     return MotorCommand(start + share * (config.stand_angles - start), config.stand_kp, config.stand_kd)
 
 
 def projected_gravity(quat: np.ndarray) -> np.ndarray:
-    """Return the direction of gravity in the base frame, (3,), by an attitude wxyz, (4,)."""
-    # In float32 and with these products, as the controller does it.
+    """Return the direction of gravity in the base frame, (3,), for an orientation wxyz, (4,)."""
+    # In float32 and with these products, as in the robot's controller.
     w, x, y, z = np.asarray(quat, np.float32)
     return np.array([2 * (w * y - z * x), -2 * (z * y + w * x), 1 - 2 * (w * w + z * z)], np.float32)
 
 
 def tilt(quat: np.ndarray) -> float:
-    """Return the larger of |roll| and |pitch|, rad, of an attitude wxyz, (4,)."""
+    """Return the larger of |roll| and |pitch|, rad, of an orientation wxyz, (4,)."""
     x, y, z = projected_gravity(quat)
     roll, pitch = math.atan2(-y, -z), math.asin(min(1.0, max(-1.0, x)))
     return max(abs(roll), abs(pitch))

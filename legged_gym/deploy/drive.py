@@ -1,4 +1,4 @@
-"""What a user wants the robot to be told: one command, a drive from a file, or the usual one."""
+"""The user's commands for the robot: one command, a drive from a file, or the default drive."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ DEFAULT_DRIVE: Plan = (
 """Stand, walk forward, turn, walk backward, stop."""
 
 _FASTEST = 100.0
-"""m/s and rad/s, as for commands of the command line."""
+"""Limit of commands, m/s and rad/s, as on the command line."""
 _LONGEST = 1e6
 """s."""
 _COLUMNS = ("time", "vx", "vy", "yaw")
 
 
 def read_drive(path: str | os.PathLike[str]) -> Plan:
-    """Read a drive from a YAML or CSV file: rows of time, vx, vy, yaw; each command lasts until the next.
+    """Read a drive from a YAML or CSV file: rows of time, vx, vy, yaw. Each command lasts until the next one.
 
     Args:
         path: ``*.yaml``, ``*.yml``: a list of rows, each a list of four numbers or a mapping with these keys;
-            ``*.csv``: a line for each row, with or without a first line of names; lines with ``#`` don't count.
+            ``*.csv``: a line for each row, with or without a first line of names; lines with ``#`` are skipped.
 
     Raises:
-        UserError: The file can't be read or makes no sense; the message names file and row.
+        UserError: The file can't be read or is not valid; the message names file and row.
     """
     name = os.fspath(path)
     if not name.endswith((".yaml", ".yml", ".csv")):
-        raise UserError(f"a drive is read from .yaml, .yml or .csv, got '{name}'")
+        raise UserError(f"a drive must be a .yaml, .yml or .csv file, got '{name}'")
     try:
         with open(plain_file(name), encoding="utf-8", newline="") as file:
             rows = _csv_rows(file) if name.endswith(".csv") else parse_yaml(file.read())
@@ -59,23 +59,23 @@ def read_drive(path: str | os.PathLike[str]) -> Plan:
     falls = np.flatnonzero(np.diff(times) <= 0.0)
     if falls.size:
         row = int(falls[0]) + 1
-        raise UserError(f"{name}: row {row + 1}: times must rise, got {times[row]:g} after {times[row - 1]:g}")
+        raise UserError(f"{name}: row {row + 1}: times must increase, got {times[row]:g} after {times[row - 1]:g}")
     return plan
 
 
 def drive_seconds(plan: Plan) -> float:
-    """Return how long a drive lasts if nobody says: its last command as long as the one before, or 10 s."""
+    """Return the default duration of a drive, s: the last command lasts as long as the one before, or 10 s."""
     times = [time for time, _ in plan]
     return 2.0 * times[-1] - times[-2] if len(times) > 1 else 10.0
 
 
 def out_of_range(plan: Plan, ranges: np.ndarray) -> list[str]:
-    """Return what to tell about commands beyond the trained ones, (3, 2), a line for each axis."""
+    """Return a note for each axis whose commands exceed the trained ranges, (3, 2)."""
     lines = []
     commands = np.array([command for _, command in plan])
     for name, unit, values, (low, high) in zip(_COLUMNS[1:], AXES.values(), commands.T, ranges, strict=True):
         if values.min() < low or values.max() > high:
-            lines.append(f"{name} goes beyond the {low:g} to {high:g} {unit} that the policy was trained with")
+            lines.append(f"{name} exceeds the {low:g} to {high:g} {unit} that the policy was trained with")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A compiled scene as MJCF with every digit, for a MuJoCo of another version: values set after compiling are in it."""
+"""Writes a compiled scene as MJCF with full precision, including values set after compiling."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 def write_mjcf(model: mujoco.MjModel) -> str:
     """Return the physics of a scene of :func:`~legged_gym.simulators.mujoco_model.build_scene` as MJCF.
 
-    MuJoCo's own writer keeps six digits. Height fields are flat: whoever loads it fills ``hfield_data``. Contact
-    sensors follow in their order.
+    MuJoCo's own writer keeps six digits. Height fields are flat: fill ``hfield_data`` after loading. Contact sensors
+    keep their order.
     """
     option, root = model.opt, ElementTree.Element("mujoco")
     _add(root, "compiler", angle="radian", autolimits="false", fusestatic="false", inertiafromgeom="false")
@@ -84,7 +84,7 @@ def _add_geoms(element: ElementTree.Element, model: mujoco.MjModel, body: int) -
 
 
 def _add(parent: ElementTree.Element, tag: str, /, **values: Any) -> ElementTree.Element:
-    """Add an element; numbers are written with all their digits."""
+    """Add an element. Numbers have all their digits."""
     texts = {
         name: value if isinstance(value, str) else " ".join(map(repr, np.atleast_1d(value).tolist()))
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""One trial as it was planned: what is asked of the robot, and all that may go wrong on the way."""
+"""The plan of one trial: commands and disturbances."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from legged_gym.policies.exported import ControllerConfig
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """All that is drawn at random for a trial, but for the noise of the sensors. SI units and radians."""
+    """Everything that is drawn at random for a trial, except sensor noise. SI units and radians."""
 
     dt: float
     """Control step."""
     commands: np.ndarray
-    """What the robot is told at each control step: forward, lateral, yaw rate, (T, 3)."""
+    """Command at each control step: forward, lateral, yaw rate, (T, 3)."""
     pushes: np.ndarray
     """Change of the base's horizontal velocity after each observation, world frame, m/s, (T, 2)."""
     ground: str
@@ -27,15 +27,15 @@ class TrialPlan:
     """kg."""
     p_gain: float | np.ndarray
     d_gain: float | np.ndarray
-    """Factors of the motors' true gains, of all joints or of each, (D,)."""
+    """Factors on the motors' real gains, for all joints or for each, (D,)."""
     zero_offset: np.ndarray
     """Measured minus true joint angle, rad, (D,)."""
     action_delay: float
-    """From an action to when the motors get it, s."""
+    """Time until the motors get an action, s."""
     observation_delay: float
-    """From when something is true to when the policy sees it, s."""
+    """Age of an observation when the policy gets it, s."""
     position: np.ndarray
-    """Start, x and y from the ground's middle, m, (2,)."""
+    """Start, x and y from the middle of the ground, m, (2,)."""
     attitude: np.ndarray
     """Roll, pitch, yaw at the start, rad, (3,)."""
     velocity: np.ndarray
@@ -43,15 +43,15 @@ class TrialPlan:
     dof_pos: np.ndarray
     """Deviation from the standing pose at the start, rad, (D,)."""
     noise: float
-    """Factor of training's sensor noise."""
+    """Factor on the training's sensor noise."""
     seed: tuple[int, ...]
-    """Of the sensors' noise."""
+    """Seed of the sensor noise."""
     joints: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Each joint's dynamics where they are known, as settings of :class:`~legged_gym.deploy.world.WorldSettings`."""
+    """Each joint's dynamics if known, as settings of :class:`~legged_gym.deploy.world.WorldSettings`."""
     backlash: float | np.ndarray = 0.0
-    """How far a motor turns from end to end before its joint does, rad, of all joints or of each, (D,)."""
+    """Backlash from end to end, rad, for all joints or for each, (D,)."""
     low_pass: bool = False
-    """Commands come by the robot's sticks, which smooth them."""
+    """Commands are smoothed, as from the robot's sticks."""
     steps_on_the_spot: bool = False
     """The gait clock runs while the command is zero."""
 
@@ -62,12 +62,12 @@ class TrialPlan:
 
     @property
     def reach(self) -> float:
-        """How far the commands take the robot at most, m."""
+        """Largest distance that the commands can take the robot, m."""
         return float(np.linalg.norm(self.commands[:, :2], axis=1).sum() * self.dt)
 
 
 def draw_plans(scenario: Scenario, config: ControllerConfig, count: int, seed: int) -> list[TrialPlan]:
-    """Draw a scenario's trials: the very ones that an evaluation draws for this scenario, number of trials and seed."""
+    """Draw a scenario's trials: the same as in an evaluation with this scenario, number of trials and seed."""
     start = StartNoise.of_training(**config.start_noise)
     drawn = draw_trials(scenario, count, seed, config.control_dt, scenario.seconds, start)
     return [

@@ -1,4 +1,4 @@
-"""Many trials at once, on all cores, with results that do not depend on how many there are."""
+"""Runs many trials at once, on all cores. Results don't depend on the number of processes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from legged_gym.policies.exported import PolicyFiles, load_policy
 
 
 def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int) -> Iterator[TrialResult]:
-    """Run trials and yield their results in order; one worker is this process.
+    """Run trials and yield their results in order. A single worker is this process.
 
     Raises:
-        UserError: The policy, the robot and a plan don't fit each other, or a process died.
+        UserError: The policy, the robot and a plan don't fit together, or a process died.
     """
     run = functools.partial(_run, folder, urdf)
     if workers == 1 or len(plans) < 2:
         yield from map(run, plans)
         return
-    # Not forked: MuJoCo and ONNX Runtime have threads, which a forked process would lack.
+    # Not forked, because a forked process lacks the threads of MuJoCo and ONNX Runtime.
     context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     _start_tracker()
     with ProcessPoolExecutor(min(workers, len(plans)), context, _leave_signals_to_the_parent) as pool:
@@ -38,7 +38,7 @@ def run_trials(folder: str, urdf: str, plans: Sequence[TrialPlan], workers: int)
             # The pool ends its workers with SIGTERM, which they ignore, and would wait for them forever.
             for process in set(multiprocessing.active_children()).difference(others):
                 process.kill()
-            raise UserError("a process with trials died, was there enough memory? Try fewer (--workers)") from error
+            raise UserError("a process with trials died: is there enough memory? Try fewer --workers") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -54,7 +54,7 @@ def _policy(folder: str) -> PolicyFiles:
 
 
 def _start_tracker() -> None:
-    """Start what multiprocessing keeps its books with so that SIGHUP, too, is left to this process."""
+    """Start multiprocessing's resource tracker so that it ignores SIGHUP, which this process handles."""
     if threading.current_thread() is threading.main_thread():
         handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:

@@ -1,4 +1,4 @@
-"""All trials that a user asked for: run, judged like an evaluation, and written down."""
+"""Runs all trials that a user asked for, computes metrics as in an evaluation, and stores the results."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from legged_gym.this_robot.robot_file import ThisRobot
 
 DRIVE = "drive"
-"""Name of the scenario that a drive makes."""
+"""Name of a drive's scenario."""
 
 _MOST_PARTS = 24
-"""Commands of a drive that get figures of their own."""
+"""Largest number of commands of a drive that get their own metrics."""
 
 SIMULATION = "plain MuJoCo at 1 ms, by the robot's controller, whose fall protection counts as a fall"
 
@@ -46,14 +46,14 @@ class End:
     scenario: str
     trial: int
     damped: float | None
-    """When the controller changed to its damping state, s."""
+    """Time at which the controller changed to damping mode, s."""
     fall: float | None
-    """When a link other than a foot touched the ground, s."""
+    """Time at which a link other than a foot touched the ground, s."""
 
 
 @dataclass
 class Session:
-    """What is to be done, and what was found."""
+    """Settings and results of a session."""
 
     folder: str
     """The exported policy."""
@@ -61,19 +61,19 @@ class Session:
     result: EvaluationResult
     workers: int = 1
     low_pass: bool = False
-    """Commands come by the robot's sticks, which smooth them."""
+    """Commands are smoothed, as from the robot's sticks."""
     steps_on_the_spot: bool = False
     """The gait clock runs while the command is zero."""
     robot: ThisRobot | None = None
-    """Which one robot it is that walks, by its logs."""
+    """The identified robot that walks, if any."""
     samples: dict[str, Sample] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Find out whether policy, robot and settings fit each other, before anything runs.
+        """Check that policy, robot and settings fit together, before anything runs.
 
         Raises:
-            UserError: They don't.
+            UserError: They don't fit together.
         """
         config = self._policy.config
         Controller(self._policy)
@@ -84,7 +84,7 @@ class Session:
         return load_policy(self.folder)
 
     def run(self, scenarios: Sequence[Scenario]) -> None:
-        """Run scenarios, one after the other; Ctrl-C leaves what was finished, and ``result`` what was judged."""
+        """Run scenarios, one after the other. After Ctrl-C, finished trials and scenarios are kept."""
         plans = [self._draw(scenario, self._policy.config) for scenario in scenarios]
         nets = [net.path for net in (self._policy.estimator, self._policy.actor) if net is not None]
         policy = PolicyResult(exported_name(self.folder), self.folder, digest(nets))
@@ -98,7 +98,7 @@ class Session:
         self.result.finished = True
 
     def log(self, scenario: Scenario, of_motors: bool) -> RobotLog:
-        """Run the first trial of a scenario once more and return its log, of the policy's steps or the motors'."""
+        """Run the first trial of a scenario again and return its log, at the policy's or the motors' rate."""
         plans = self._draw(scenario, self._policy.config)
         return log_of_trial(self._policy, self.urdf, plans[0], of_motors)
 
@@ -106,7 +106,7 @@ class Session:
         """Return a line for each of the first trials that ended early."""
         lines = []
         for end in self.ends[:most]:
-            damped = [] if end.damped is None else [f"damped at {end.damped:.2f} s"]
+            damped = [] if end.damped is None else [f"damping mode at {end.damped:.2f} s"]
             fell = [] if end.fall is None else [f"on the ground at {end.fall:.2f} s"]
             lines.append(f"{end.scenario}, trial {end.trial}: {', '.join(damped + fell)}")
         rest = len(self.ends) - most
@@ -126,7 +126,7 @@ class Session:
                 results.append(result)
                 bar.advance()
         finally:
-            # After Ctrl-C, too: what was finished counts.
+            # Also after Ctrl-C: finished trials count.
             if results:
                 self._judge(scenario, plans, results, policy)
 
@@ -155,14 +155,14 @@ class Session:
 
 
 def drive_scenario(plan: Plan, seconds: float, **conditions: Any) -> Scenario:
-    """Return a drive as a scenario; the conditions are those of :class:`~legged_gym.evaluation.scenarios.Scenario`."""
+    """Return a drive as a scenario. The conditions are those of :class:`~legged_gym.evaluation.scenarios.Scenario`."""
     return Scenario(DRIVE, "the drive", (plan,), seconds=seconds, **conditions)
 
 
 def drive_parts(scenario: Scenario, record: Rollout) -> Iterator[tuple[Scenario, Rollout]]:
-    """Yield each command of a drive as a scenario and a record of its own, of the robots that were still up.
+    """Yield each command of a drive as its own scenario and rollout, with the robots that had not fallen before.
 
-    A recorded stick, whose commands change all the time, has no parts.
+    A recorded stick changes all the time, so it has no parts.
     """
     (plan,) = scenario.plans
     if len(plan) > _MOST_PARTS:
@@ -173,6 +173,6 @@ def drive_parts(scenario: Scenario, record: Rollout) -> Iterator[tuple[Scenario,
         if len(plan) == 1 or not (record.rows > first).any():
             continue
         what = f"{number}: {' '.join(f'{value:g}' for value in command)}"
-        title = f"second {begin:g} to {end:g} of the drive"
+        title = f"{begin:g} s to {end:g} s of the drive"
         part = dataclasses.replace(scenario, name=what, title=title, plans=(((0.0, command),),), seconds=end - begin)
         yield part, record.select(np.flatnonzero(record.rows > first)).cut(first, last)

@@ -1,4 +1,4 @@
-"""A robot that walks by its controller in plain MuJoCo, with what may go wrong on the way."""
+"""A trial: a robot walks with its controller in plain MuJoCo, with disturbances."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from legged_gym.evaluation.rollout import Rollout
 from legged_gym.policies.exported import PolicyFiles
 
 _START_HEIGHT = 0.005
-"""Of the soles above the ground at the start, m."""
+"""Height of the soles above the ground at the start, m."""
 
 _AFTERMATH = 1.0
-"""A trial goes on for so long after the robot was damped or fell, s."""
+"""A trial continues for this time after damping mode or a fall, s."""
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What happened in a trial."""
+    """The result of a trial."""
 
     record: Rollout
-    """One trial; it ends with the row in which the robot was damped or fell."""
+    """The rollout of the trial. It ends with damping mode or a fall."""
     damped: float | None
     """When the controller changed to its damping state, s."""
     fall: float | None
@@ -36,13 +36,13 @@ class TrialResult:
 
 
 class Trial:
-    """One robot, its controller, and the wires between them."""
+    """One robot, its controller, and the connection between them."""
 
     def __init__(self, policy: PolicyFiles, urdf: str, plan: TrialPlan) -> None:
-        """Put the robot down in the pose that it has after standing up, to walk from there.
+        """Put the robot on the ground in its standing pose, ready to walk.
 
         Raises:
-            UserError: The policy, the robot and the plan don't fit each other.
+            UserError: The policy, the robot and the plan don't fit together.
         """
         self.plan, self.controller = plan, Controller(policy, plan.low_pass)
         self.controller.steps_on_the_spot = plan.steps_on_the_spot
@@ -77,13 +77,13 @@ class Trial:
 
     @property
     def time(self) -> float:
-        """Seconds since the start."""
+        """Time since the start, s."""
         return round(self.tick * self.world.settings.dt, 9)
 
     def run(
         self, watch: Callable[[Trial], None] | None = None, watch_motors: Callable[[Trial], None] | None = None
     ) -> TrialResult:
-        """Let the robot go to the end, or until a second after it fell; films watch steps, logs the motors' ticks."""
+        """Run the trial to its end, or until a second after a fall. Films get each step, logs each motor tick."""
         self._watch_motors = watch_motors
         end = np.inf
         while len(self._rows) < self.plan.steps and self.time < end:
@@ -94,7 +94,7 @@ class Trial:
         return TrialResult(self._record(), self.damped, self.fall)
 
     def control_step(self) -> None:
-        """Let the controller look and decide once, and the physics go on until it is asked again."""
+        """Run the controller once, and the physics until its next step."""
         row = len(self._rows)
         if self._readings.maxlen == 1:
             self._readings.append(self.world.sense())
@@ -117,7 +117,7 @@ class Trial:
     def _measured(self, sensors: Sensors) -> Sensors:
         """Add the sensors' errors.
 
-        Noise on gravity is the policy's alone, as in training: it is so much wider than an IMU's that the fall
+        As in training, only the policy gets noise on gravity. It is much larger than a real IMU's: with it, the fall
         protection would stop robots that lean by 17°.
         """
         level, joints, sizes = self.plan.noise, len(sensors.dof_pos), self.controller.config.observation_noise
@@ -129,7 +129,7 @@ class Trial:
         return Sensors(sensors.quat, sensors.gyro + gyro, dof_pos, sensors.dof_vel + velocity, gravity)
 
     def _drive_motors(self) -> np.ndarray:
-        """Return the torques that the motors give for the newest command that has reached them, N·m, (D,)."""
+        """Return the motors' torques for the newest command that has arrived, N·m, (D,)."""
         while self._sent and self._sent[0][0] <= self.tick:
             self._motors = self._sent.popleft()[1]
         told, plan = self._motors, self.plan
@@ -137,12 +137,12 @@ class Trial:
         dof_pos, dof_vel = self.world.encoders()
         dof_pos = dof_pos + plan.zero_offset
         if self._has_backlash:
-            # As in training, a motor without load is ahead of its joint by as much as the play lets it.
+            # As in training, a motor without load leads its joint by the full backlash.
             dof_pos += np.clip(told.target - dof_pos, -0.5 * plan.backlash, 0.5 * plan.backlash)
         return self.world.limit(true.torques(dof_pos, dof_vel))
 
     def _note(self) -> None:
-        """Add a row to the record."""
+        """Add a row to the recording."""
         truth, controller = self.truth, self.controller
         if controller.damping and self.damped is None:
             self.damped = self.time
@@ -158,17 +158,17 @@ class Trial:
         })  # fmt: skip
 
     def _ended(self) -> list[float]:
-        """Return when the robot was damped and when it fell, as far as it did."""
+        """Return the times of damping mode and of a fall; None if it did not happen."""
         return [time for time in (self.damped, self.fall) if time is not None]
 
     def _record(self) -> Rollout:
-        """Return the rows as a record of full length; what is missing after a fall repeats the last row."""
+        """Return the rows as a recording of full length. After a fall the last row is repeated."""
         dt, steps = self.plan.dt, self.plan.steps
         rows = min((round(time / dt) + 1 for time in self._ended()), default=steps)
         filled = self._rows + [self._rows[-1]] * (steps - len(self._rows))
         arrays = {name: np.stack([row[name] for row in filled])[:, None] for name in filled[0]}
         touching = arrays.pop("foot_contact")
-        # As the estimator's label in training: it touches now or did one step ago.
+        # As in the training's label: the foot is in contact now or was one step ago.
         contact = touching | np.concatenate((touching[:1], touching[:-1]))
         return Rollout(
             dt=dt, foot_contact=contact, rows=np.array([rows]), mass=np.array([self.world.mass]),
@@ -178,7 +178,7 @@ class Trial:
 
 
 def _multiple(name: str, longer: float, shorter: float) -> int:
-    """Return how many times one step fits into another."""
+    """Return how many times a step fits into a longer one."""
     times = longer / shorter
     if times < 1.0 - 1e-6 or abs(times - round(times)) > 1e-6:
         raise UserError(f"{name} must be a multiple of {shorter:g} s, it is {longer:g} s")

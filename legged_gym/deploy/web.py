@@ -1,4 +1,4 @@
-"""A page that walks in a browser: an exported policy, its robot and some grounds in one HTML file.
+"""Writes a page that simulates in a browser: an exported policy, its robot and several grounds in one HTML file.
 
 ``web/`` holds the page's sources; ``make web`` builds them into the template that is filled here.
 """
@@ -26,7 +26,7 @@ from legged_gym.simulators.mujoco_model import build_scene
 
 _TEMPLATE = Path(__file__).with_name("web_template.html")
 _PLACE = "@@PAGE_DATA@@"
-"""Where the template takes the data."""
+"""Placeholder of the data in the template."""
 
 GROUNDS = {
     "flat": "plane",
@@ -36,19 +36,19 @@ GROUNDS = {
     "stairs down": "stairs_down",
     "slope up": "slope_up",
 }
-"""What the page offers, by the names of :mod:`legged_gym.evaluation.terrain`."""
+"""The page's grounds, by their names in :mod:`legged_gym.evaluation.terrain`."""
 
 _REACH = 6.0
-"""How far uneven ground goes, m."""
+"""Size of uneven ground, m."""
 _ACTIVATIONS = {"Relu": "relu", "Elu": "elu", "Tanh": "tanh"}
 _SHAPES = ("sphere", "capsule", "cylinder", "ellipsoid", "box", "mesh")
 
 
 def write_page(folder: str, urdf: str, path: str, title: str) -> None:
-    """Write an exported policy as one HTML file that needs nothing beside it.
+    """Write an exported policy as one HTML file without other files.
 
     Raises:
-        UserError: The policy or the robot can't be read, a network is no chain of dense layers, or the file can't be
+        UserError: The policy or the robot can't be read, a network is not a chain of dense layers, or the file can't be
             written.
     """
     data = page_data(load_policy(folder), urdf, title)
@@ -57,7 +57,7 @@ def write_page(folder: str, urdf: str, path: str, title: str) -> None:
 
 
 def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
-    """Return all that the page knows of a policy and its robot, as plain values; arguments as of :func:`write_page`."""
+    """Return the page's data of a policy and its robot, as plain values. Arguments are as for :func:`write_page`."""
     config = policy.config
     worlds = {
         name: World(
@@ -88,9 +88,9 @@ def page_data(policy: PolicyFiles, urdf: str, title: str) -> dict[str, Any]:
 
 
 def _config(policy: PolicyFiles) -> dict[str, Any]:
-    """Return the controller's figures with lists for arrays."""
+    """Return the controller's settings, with lists instead of arrays."""
     config = policy.config
-    # What the estimator's output has to be divided by.
+    # The estimator's output must be divided by this.
     scales = [] if config.labels is None else (1.0 / config.labels.physical(np.ones(config.labels.size))).tolist()
     values = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(config).items()}
     del values["labels"]
@@ -106,7 +106,7 @@ def _layers(policy: PolicyFiles, net: str) -> list[dict[str, Any]]:
     """Read a network as a chain of dense layers.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not one.
     """
     path = next(Path(policy.folder).glob(f"*_{net}.onnx"))
     graph = onnx.load(path).graph
@@ -127,7 +127,7 @@ def _layers(policy: PolicyFiles, net: str) -> list[dict[str, Any]]:
             low, high = (float(constants[name]) for name in node.input[1:])
             layers[-1]["clip"] = [low, high]
         elif node.op_type != "Identity":
-            raise UserError(f"'{path}': the page runs chains of dense layers, not '{node.op_type}'")
+            raise UserError(f"'{path}': the page only supports chains of dense layers, not '{node.op_type}'")
     return layers
 
 
@@ -146,7 +146,7 @@ def _ground(world: World) -> dict[str, Any]:
 
 
 def _visuals(world: World) -> list[dict[str, Any]]:
-    """Return the shapes to be drawn, each in the frame of its link."""
+    """Return the shapes to draw, each in its link's frame."""
     model = build_scene(world.cfg, None, visuals=True).model
     shapes = []
     for geom in range(model.ngeom):
@@ -179,7 +179,7 @@ def _encode(values: np.ndarray) -> str:
 
 
 def check_page_path(path: str) -> None:
-    """Raise a :class:`UserError` for what is no HTML file or can't be written."""
+    """Raise a :class:`UserError` if the path is not an HTML file or can't be written."""
     if not path.endswith((".html", ".htm")):
         raise UserError(f"--web takes the name of an .html file, got '{path}'")
     check_writable(path)

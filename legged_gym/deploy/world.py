@@ -1,4 +1,4 @@
-"""Plain MuJoCo for one robot: what the controller can't see of, and torques as the motors can give them."""
+"""Plain MuJoCo with one robot, its ground, and its motors' limits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from legged_gym.policies.exported import BUILT_IN, TYPICAL_JOINT
 from legged_gym.simulators.mujoco_model import HeightField, build_scene
 
 _STANCE = 0.2
-"""How far around the base's place the feet may be at the start, m."""
+"""Largest distance of the feet from the base at the start, m."""
 
 _MARGIN = 2.0
-"""Uneven ground goes this much further than the robot is told to walk, m."""
+"""Uneven ground extends this far beyond the distance that the robot may walk, m."""
 
 
 _FIELDS = {"armature": "dof_armature", "damping": "dof_damping", "friction": "dof_frictionloss"}
@@ -35,7 +35,7 @@ class WorldSettings:
 
     urdf: str
     body: dict[str, float] = field(default_factory=lambda: dict(BUILT_IN["body"]))
-    """What the robot's file becomes, as in training; see :class:`~legged_gym.policies.exported.ControllerConfig`."""
+    """Settings of the robot's model, as in training; see :class:`~legged_gym.policies.exported.ControllerConfig`."""
     dt: float = 0.001
     """Physics step, s."""
     friction: float = 1.0
@@ -47,11 +47,11 @@ class WorldSettings:
     ground: str = PLANE
     """``plane``, or a key of :data:`legged_gym.evaluation.terrain.TERRAINS`."""
     reach: float = 8.0
-    """How far from the start the robot may walk, m."""
+    """Distance that the robot may walk from the start, m."""
     contact_force: float = 1.0
-    """A link other than a foot touches above this, N."""
+    """A link other than a foot is in contact if its force is above this, N."""
     joint_armature: float | tuple[float, ...] = TYPICAL_JOINT["armature"]
-    """Reflected inertia of the rotors, kg·m²: of all joints, or of each in the controller's order."""
+    """Reflected inertia of the rotors, kg·m²: for all joints, or for each in the controller's order."""
     joint_damping: float | tuple[float, ...] = TYPICAL_JOINT["damping"]
     """N·m·s/rad."""
     joint_friction: float | tuple[float, ...] = TYPICAL_JOINT["friction"]
@@ -77,21 +77,21 @@ class Truth:
     foot_forces: np.ndarray
     """Net contact force of each foot, N, (F,)."""
     foot_pos: np.ndarray
-    """Of each foot's origin, m, world frame, (F, 3)."""
+    """Position of each foot's origin, m, world frame, (F, 3)."""
     sole_vel: np.ndarray
-    """Horizontal velocity of the point of each foot that lies on the ground below its origin, m/s, (F, 2)."""
+    """Horizontal velocity of the point of each foot that is on the ground below its origin, m/s, (F, 2)."""
     fallen: bool
-    """A link other than a foot touches the ground."""
+    """Whether a link other than a foot touches the ground."""
 
 
 class World:
-    """Steps one robot."""
+    """Simulates one robot."""
 
     def __init__(self, settings: WorldSettings, joint_names: list[str], foot_names: list[str]) -> None:
         """Build the scene; ``foot_names`` are the links that may touch the ground.
 
         Raises:
-            UserError: The URDF can't be read or lacks a joint or a foot, or a setting makes no sense.
+            UserError: The URDF can't be read or lacks a joint or a foot, or a setting is not valid.
         """
         _check(settings)
         self.settings = settings
@@ -105,7 +105,7 @@ class World:
 
     @property
     def mass(self) -> float:
-        """Of the robot with its payload, kg."""
+        """Mass of the robot with its payload, kg."""
         return float(self.model.body_subtreemass[self._base])
 
     def place(
@@ -120,15 +120,15 @@ class World:
 
         Args:
             dof_pos: Joint angles, rad, (D,).
-            position: Of the base, m, world frame, (2,).
+            position: Position of the base, m, world frame, (2,).
             attitude: Roll, pitch and yaw of the base, rad, (3,).
-            velocity: Of the base, linear, m/s, and angular, rad/s, world frame, (6,).
-            height: Of the lowest sole above the highest ground nearby, m.
+            velocity: Velocity of the base, linear, m/s, and angular, rad/s, world frame, (6,).
+            height: Height of the lowest sole above the highest ground nearby, m.
         """
         data, place = self.data, np.asarray(position, float)
         mujoco.mj_resetData(self.model, data)
         data.qpos[:3] = [*place, 0.0]
-        # Capital letters turn about the world's axes, in this order.
+        # Capital letters are rotations about the world's axes, in this order.
         mujoco.mju_euler2Quat(data.qpos[3:7], np.asarray(attitude, float), "XYZ")
         data.qpos[self._qpos] = dof_pos
         mujoco.mj_kinematics(self.model, data)
@@ -139,23 +139,23 @@ class World:
         mujoco.mj_forward(self.model, data)
 
     def addresses(self) -> dict[str, Any]:
-        """Return where the joints, sensors and soles are in MuJoCo's arrays, and the motors' limits, as plain lists."""
+        """Return addresses of joints, sensors and soles in MuJoCo's arrays, and the motors' limits, as lists."""
         return {
             "qpos": self._qpos.tolist(), "qvel": self._qvel.tolist(), "efforts": self.torque_limits.tolist(),
             "foot_sensors": list(self._foot_sensors), "sole_geoms": self._soles.tolist(),
         }  # fmt: skip
 
     def sense(self) -> Sensors:
-        """Return what perfect sensors would measure now."""
+        """Return the measurements of perfect sensors."""
         qpos, qvel = self.data.qpos, self.data.qvel
         return Sensors(qpos[3:7].copy(), qvel[3:6].copy(), qpos[self._qpos].copy(), qvel[self._qvel].copy())
 
     def encoders(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return joint angles, rad, and velocities, rad/s, both (D,), as the motors see them."""
+        """Return joint angles, rad, and velocities, rad/s, both (D,), from the motors' encoders."""
         return self.data.qpos[self._qpos], self.data.qvel[self._qvel]
 
     def limit(self, torques: np.ndarray) -> np.ndarray:
-        """Return what the motors can give of these torques, N·m, (D,)."""
+        """Return these torques within the motors' limits, N·m, (D,)."""
         return np.clip(torques, -self.torque_limits, self.torque_limits)
 
     def step(self, torques: np.ndarray) -> None:
@@ -168,7 +168,7 @@ class World:
         self.data.qvel[:2] += velocity
 
     def truth(self) -> Truth:
-        """Return the state of this very instant; MuJoCo's own derived values are of the last step's start."""
+        """Return the present state. MuJoCo's own derived values are of the last step's start."""
         mujoco.mj_forward(self.model, self.data)
         qpos, qvel = self.data.qpos, self.data.qvel
         rotation = self.data.xmat[self._base].reshape(3, 3)
@@ -190,7 +190,7 @@ class World:
         sensed = [self.model.sensor(i).name for i in range(self.model.nsensor)]
         for name in foot_names:
             if name not in sensed:
-                raise UserError(f"{urdf}: no link '{name}' that can touch the ground: {', '.join(sensed)}")
+                raise UserError(f"{urdf}: no link '{name}' that can touch the ground, only {', '.join(sensed)}")
         joints = [self.model.joint(name) for name in joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
@@ -208,7 +208,7 @@ class World:
         model.geom_friction[self.scene.ground_id, 0] = settings.friction
         mass = model.body_mass[base] + settings.payload
         if mass <= 0.0:
-            raise UserError(f"a payload of {settings.payload:g} kg leaves nothing of {model.body_mass[base]:.2f} kg")
+            raise UserError(f"a payload of {settings.payload:g} kg: the base has only {model.body_mass[base]:.2f} kg")
         model.body_inertia[base] *= mass / model.body_mass[base]
         model.body_mass[base] = mass
         model.body_ipos[base] += settings.com_shift
@@ -220,14 +220,14 @@ class World:
         mujoco.mj_setConst(model, mujoco.MjData(model))
 
     def _lowest_point(self) -> float:
-        """Return the world z of the feet's lowest point, m, by the boxes around their shapes."""
+        """Return the world z of the feet's lowest point, m, from the boxes around their shapes."""
         model, soles = self.model, self._soles
         up = self.data.geom_xmat[soles, 6:]
         centre, half = model.geom_aabb[soles, :3], model.geom_aabb[soles, 3:]
         return float((self.data.geom_xpos[soles, 2] + (up * centre).sum(1) - (abs(up) * half).sum(1)).min())
 
     def _highest_ground(self, position: np.ndarray) -> float:
-        """Return the height of the highest ground that a foot could meet there, m."""
+        """Return the height of the highest ground that a foot could touch there, m."""
         steps = np.arange(-_STANCE, _STANCE + 0.01, 0.05)
         return max(self.ground_height(position + np.array((x, y))) for x in steps for y in steps)
 
@@ -250,13 +250,13 @@ class World:
 
 
 def check_ground(name: str) -> None:
-    """Refuse a ground that there is not."""
+    """Refuse a ground that does not exist."""
     if name not in (PLANE, *TERRAINS):
         raise UserError(f"no ground '{name}': {near_names(name, [PLANE, *TERRAINS])}")
 
 
 def _uneven_ground(settings: WorldSettings) -> HeightField:
-    """Make the evaluation's ground of that name, with the world's origin in its middle; it is always the same."""
+    """Make the evaluation's ground of that name, with the world's origin in its middle. It is always the same."""
     check_ground(settings.ground)
     half = math.ceil(max(settings.reach + _MARGIN, TILE_SIZE / 2) / SCALE)
     seed = list(TERRAINS).index(settings.ground)
@@ -265,7 +265,7 @@ def _uneven_ground(settings: WorldSettings) -> HeightField:
 
 
 def _scene_cfg(settings: WorldSettings, foot_names: list[str]) -> SimpleNamespace:
-    """Return what ``build_scene`` and drawings read."""
+    """Return the configuration for ``build_scene`` and drawings."""
     return SimpleNamespace(
         asset=SimpleNamespace(
             file=settings.urdf, foot_name=tuple(foot_names), fix_base_link=False, self_collisions=1, **settings.body

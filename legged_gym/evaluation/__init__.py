@@ -1,6 +1,6 @@
-"""The evaluation: what is asked of a policy, how it is measured, and how the answers are shown.
+"""The evaluation of policies: scenarios, trials, metrics and reports.
 
-Modules are imported when they are used: rollouts, metrics and reports need NumPy only and no simulator.
+Modules are imported when they are used: rollouts, metrics and reports need only NumPy and no simulator.
 """
 
 from __future__ import annotations

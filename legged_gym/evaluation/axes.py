@@ -1,4 +1,4 @@
-"""Kinds of disturbance whose margins are found: what each changes of a scenario, and up to which size."""
+"""The kinds of disturbance whose margins are found, and the largest size of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from legged_gym.evaluation.scenarios import fixed
 
 @dataclass(frozen=True)
 class Axis:
-    """A kind of disturbance; 0 is none."""
+    """A kind of disturbance. Size 0 is no disturbance."""
 
     name: str
     title: str
@@ -19,9 +19,9 @@ class Axis:
     most: float
     """Largest disturbance that is tried."""
     make: Callable[[float], dict[str, Any]]
-    """Returns what it changes of a scenario."""
+    """Returns the changes of a scenario for a size."""
     show: Callable[[float], float] = lambda size: size
-    """Returns what people call a disturbance of this size."""
+    """Returns the size as people write it."""
 
 
 AXES = (
@@ -38,4 +38,4 @@ AXES = (
     Axis("imu_tilt", "tilt of the IMU, any way", "rad", 0.4, lambda x: {"imu_tilt": x}),
 )  # fmt: skip
 TERRAIN_AXES = ("slope", "step")
-"""Axes that need a field of their own for each size."""
+"""Axes that need their own terrain for each size."""

@@ -1,4 +1,4 @@
-"""Figures of a rollout: how upright robots walk, what their motors have left, and how their feet come down."""
+"""Metrics of a rollout for posture, motor load and steps."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ ROLL, PITCH = 0, 1
 
 
 def lean(rollout: Rollout, angle: int) -> float:
-    """Size of each trial's mean roll or pitch, rad, mean over trials."""
+    """Absolute value of each trial's mean roll or pitch, rad, mean over trials."""
     values, rows = motion.roll_pitch_yaw(rollout.base_quat)[angle], motion.settled(rollout)
     means = [abs(values[rows[:, trial], trial].mean()) for trial in np.flatnonzero(rows.any(axis=0))]
     return float(np.mean(means)) if means else np.nan
 
 
 def largest_lean(rollout: Rollout, angle: int) -> float:
-    """Largest size of roll or pitch, rad."""
+    """Largest absolute value of roll or pitch, rad."""
     return _largest(np.abs(motion.roll_pitch_yaw(rollout.base_quat)[angle])[motion.settled(rollout)])
 
 
 def turning_error(rollout: Rollout) -> float:
-    """Mean yaw rate over the wanted one, minus one: size for each trial that turns on the spot, mean over trials."""
+    """Relative error of the mean yaw rate: absolute value for each trial that turns on the spot, mean over trials."""
     wanted = rollout.commands[..., 2]
     rows = motion.settled(rollout) & (rollout.commands[..., :2] == 0.0).all(axis=-1) & (wanted != 0.0)
     errors = [
@@ -35,15 +35,15 @@ def turning_error(rollout: Rollout) -> float:
 
 
 def torque_rms(rollout: Rollout) -> float:
-    """Root mean square of the torque of the joint that has most of it, N·m."""
+    """Root mean square of the torque in the joint where it is largest, N·m."""
     torques = rollout.torques[motion.settled(rollout)]
     return float(np.sqrt(np.square(torques, dtype=np.float64).mean(axis=0)).max()) if torques.size else np.nan
 
 
 def motor_load(rollout: Rollout) -> float:
-    """Largest load of a motor before a fall, as a share of the line from its torque limit at rest to its speed limit.
+    """Largest load of a motor before a fall, as a share of its torque limit at that speed.
 
-    A motor that drives its joint can give less torque the faster it turns; one that brakes can give all of it.
+    The limit falls linearly from the full torque at rest to zero at the speed limit, but not for a braking motor.
     """
     if not rollout.torque_limits.size:
         return np.nan
@@ -53,7 +53,7 @@ def motor_load(rollout: Rollout) -> float:
 
 
 def foot_impact(rollout: Rollout) -> float:
-    """Mean speed at which feet come down, of their origins in the row before, m/s."""
+    """Mean vertical speed of a foot's origin in the row before a touchdown, m/s."""
     down = motion.touchdowns(rollout) & motion.settled(rollout)[..., None]
     sinking = np.zeros_like(rollout.foot_pos[..., 2])
     sinking[2:] = (rollout.foot_pos[:-2, ..., 2] - rollout.foot_pos[1:-1, ..., 2]) / rollout.dt
@@ -61,7 +61,7 @@ def foot_impact(rollout: Rollout) -> float:
 
 
 def step_frequency(rollout: Rollout) -> float:
-    """Return the steps of a foot in a second while the robot walks; a gait clock asks for 1 / period."""
+    """Return the number of steps of a foot per second while the robot walks. A gait clock asks for 1 / period."""
     rows = motion.settled(rollout) & (rollout.commands != 0.0).any(axis=-1)
     if not rows.any():
         return np.nan
@@ -70,7 +70,7 @@ def step_frequency(rollout: Rollout) -> float:
 
 
 def step_height(rollout: Rollout) -> float:
-    """Mean height of a step: from the foot's highest point in a swing to where it comes down, m."""
+    """Mean height of a step, from the touchdown to the highest point of the swing before it, m."""
     down = motion.touchdowns(rollout) & motion.settled(rollout)[..., None]
     heights = rollout.foot_pos[..., 2]
     highest, lifts = heights[0].copy(), []

@@ -21,7 +21,7 @@ _WIDTH = 10.5
 
 
 def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Sequence[Metric]) -> Figure:
-    """Draw metrics by scenario, a panel for each metric and a colour for each policy."""
+    """Plot metrics by scenario, with a panel for each metric and a colour for each policy."""
     with mpl.rc_context(STYLE):
         height = 1.0 + 0.16 * len(scenarios) * (0.6 + 0.7 * len(policies))
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
@@ -43,7 +43,7 @@ def bars(policies: Sequence[PolicyResult], scenarios: Sequence[str], metrics: Se
 
 
 def answers(policies: Sequence[PolicyResult], scenario: str) -> Figure:
-    """Draw the mean velocity that each command of a scenario got as its answer."""
+    """Plot the mean velocity for each command of a scenario."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 4.0), layout="constrained")
         axes = figure.subplots(1, 2)
@@ -61,7 +61,7 @@ def answers(policies: Sequence[PolicyResult], scenario: str) -> Figure:
 
 
 def velocities(sample: Sample) -> Figure:
-    """Draw wanted, measured and estimated velocity of a trial over time."""
+    """Plot commanded, measured and estimated velocity of a trial over time."""
     rollout, rows = sample.rollout, int(motion.standing_rows(sample.rollout)[0])
     time = rollout.dt * np.arange(rows)
     measured = (rollout.lin_vel[:rows, 0, 0], rollout.yaw_rate[:rows, 0])
@@ -81,7 +81,7 @@ def velocities(sample: Sample) -> Figure:
 
 
 def standing_path(samples: Sequence[tuple[str, Sample]]) -> Figure:
-    """Draw how the base of standing robots wanders, seen from above and over time; samples with their policies."""
+    """Plot how the base of standing robots drifts, seen from above and over time, for each policy's sample."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
         above, distance = figure.subplots(1, 2, width_ratios=(1.0, 2.0))
@@ -96,7 +96,8 @@ def standing_path(samples: Sequence[tuple[str, Sample]]) -> Figure:
         above.set_aspect("equal", adjustable="datalim")
         distance.set_title("distance from where it stood after 1 s, cm")
         distance.set_xlabel("time, s")
-        distance.legend(loc="upper left")
+        if distance.lines:
+            distance.legend(loc="upper left")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Learning curves of a run as one picture, read from its TensorBoard events."""
+"""Plots the learning curves of a run, read from its TensorBoard events."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from legged_gym.common.tags import EPISODE_LENGTH, ESTIMATOR, MEAN_REWARD, TERRA
 from legged_gym.evaluation.plots import STYLE, save_figure
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Iterations, hours of training until then, values; all (T,)."""
+"""Iterations, hours of training up to each, and values; all (T,)."""
 
 _Points = dict[str, np.ndarray]
 """Iteration, wall time in seconds and value of each point by tag, (T, 3)."""
 
 _LINE_STYLES = ("-", "--", ":", "-.")
-"""Of the first run, the second, and so on."""
+"""Line styles of the first run, the second, and so on."""
 
 _USUAL = LabelLayout([Label("base_lin_vel", "velocity", tuple(AXES)), Label("foot_contact", "contact", ("feet",))])
 *_VELOCITY, _CONTACTS = (figure.tag for figure in _USUAL.figures())
@@ -44,7 +44,7 @@ PANELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 def _further_labels(tags: Iterable[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
-    """Return panels of what an estimator says beside velocity and contacts, by the names of its curves."""
+    """Return panels for an estimator's other outputs, beside velocity and contacts, from the names of its curves."""
     known = {tag for _, curves in PANELS.values() for tag in curves}
     own = [tag for tag in tags if tag.startswith(ESTIMATOR) and tag.endswith(("_mae", "_accuracy"))]
     names = {tag: tag.removeprefix(ESTIMATOR).replace("_mae", " error").replace("_", " ") for tag in own}
@@ -52,14 +52,14 @@ def _further_labels(tags: Iterable[str]) -> dict[str, tuple[str, Mapping[str, st
 
 
 def read_curves(run: str) -> dict[str, Curve]:
-    """Read all scalars of a run that are counted in iterations.
+    """Read all curves of a run over its iterations.
 
     Args:
-        run: The run's folder. The events of a resumed run are joined: iterations that were done again count once, and
-            the time between two trainings does not count.
+        run: The run's folder. The events of a resumed run are joined: repeated iterations count once, and the time
+            between two trainings does not count.
 
     Raises:
-        UserError: There are no events in it.
+        UserError: The folder has no events.
     """
     paths = list(filter(os.path.isfile, glob.glob(os.path.join(glob.escape(run), "events.out.tfevents.*"))))
     files = sorted(filter(None, map(_read_file, paths)), key=lambda points: _span(points, 1)[0])
@@ -68,7 +68,7 @@ def read_curves(run: str) -> dict[str, Curve]:
     curves: dict[str, list[np.ndarray]] = {}
     hours = 0.0
     for index, points in enumerate(files):
-        # A training that was resumed from an earlier checkpoint replaces what had been done after that.
+        # A training that was resumed from an earlier checkpoint replaces the iterations after it.
         end = min((_span(later, 0)[0] for later in files[index + 1 :]), default=np.inf)
         kept = {tag: rows[rows[:, 0] < end] for tag, rows in points.items() if (rows[:, 0] < end).any()}
         if not kept:
@@ -84,7 +84,7 @@ def read_curves(run: str) -> dict[str, Curve]:
 def _read_file(path: str) -> _Points:
     events = EventAccumulator(path, size_guidance={"scalars": 0})
     events.Reload()
-    # rsl_rl writes some curves a second time, as "<tag>/time", with seconds in place of iterations.
+    # rsl_rl writes some curves a second time, as "<tag>/time", over seconds instead of iterations.
     tags = [tag for tag in events.Tags()["scalars"] if not tag.endswith("/time")]
     return {tag: np.array([(e.step, e.wall_time, e.value) for e in events.Scalars(tag)]) for tag in tags}
 
@@ -96,18 +96,18 @@ def _span(points: _Points, column: int) -> tuple[float, float]:
 
 
 def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()) -> None:
-    """Draw a run's learning curves, and those of up to three others in other line styles, over their iterations.
+    """Plot a run's learning curves over its iterations, and those of up to three others in other line styles.
 
     Raises:
         UserError: A run has no events, there are too many, or the picture can't be written.
     """
     if len(others) >= len(_LINE_STYLES):
-        raise UserError(f"at most {len(_LINE_STYLES) - 1} runs can be compared with another one, got {len(others)}")
+        raise UserError(f"at most {len(_LINE_STYLES) - 1} other runs can be plotted with a run, got {len(others)}")
     runs = [read_curves(folder) for folder in (run, *others)]
     panels = {name: panel for name, panel in PANELS.items() if any(tag in runs[0] for tag in panel[1])}
     panels |= _further_labels(runs[0])
     if not panels:
-        raise UserError(f"the TensorBoard events in '{run}' hold no learning curves")
+        raise UserError(f"the TensorBoard events in '{run}' have no learning curves")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.0, 1.9 * ((len(panels) + 1) // 2) + 0.8), layout="constrained")
         grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, squeeze=False)
@@ -125,7 +125,7 @@ def plot_curves(run: str, path: str, title: str = "", others: Sequence[str] = ()
 
 
 def _caption(runs: Sequence[Mapping[str, Curve]]) -> str:
-    """Say how many iterations each run has and how long they took."""
+    """Return the caption with each run's number of iterations and duration."""
     names = ("",) if len(runs) == 1 else ("solid: ", "dashed: ", "dotted: ", "dash-dotted: ")
     parts = []
     for name, curves in zip(names, runs, strict=False):
@@ -137,7 +137,7 @@ def _caption(runs: Sequence[Mapping[str, Curve]]) -> str:
 
 
 def _draw(axes: Axes, curves: dict[str, Curve], style: str) -> None:
-    """Draw curves of one panel: the first run's values faintly, and every run's running mean."""
+    """Plot the curves of one panel: the first run's values in a light colour, and every run's running mean."""
     for index, (label, (steps, _, values)) in enumerate(curves.items()):
         width = max(1, len(values) // 60)
         kernel = np.ones(width) / width

@@ -1,4 +1,4 @@
-"""Lets a policy take scenarios: many scenarios' trials run side by side as blocks of robots of one task."""
+"""Runs scenarios with a policy. Trials of many scenarios run side by side, as blocks of robots of one task."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ from legged_gym.policies.finder import Policy
 from legged_gym.simulators.mujoco_model import build_scene
 
 _MOST_ROBOTS = {"cpu": 512, "cuda": 16384}
-"""Robots side by side. A CPU is as fast with some hundreds; fewer at once means that results come sooner."""
+"""Number of robots side by side. A CPU is as fast with a few hundred, and the first results come sooner."""
 
 _RECORDED = ("dof_vel", "torques", "actions", "foot_contact", "foot_pos", "sole_vel")
-"""What metrics need beside the motion."""
+"""Further fields that metrics need."""
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How an evaluation is held."""
+    """Settings of an evaluation."""
 
     task: str = "qmini"
     sim: str = "mujoco"
     sim_device: str = "cpu"
     trials: int = 72
-    """Usual number of trials in a scenario."""
+    """Default number of trials in a scenario."""
     seed: int = 1
     longest: float = float("inf")
-    """No trial lasts longer than this, s."""
+    """Longest duration of a trial, s."""
     adjust: Callable[[LeggedRobotCfg], None] = lambda cfg: None
-    """Changes the configuration last, as the user asks."""
+    """Applies the user's ``--set`` to the configuration, at the end."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Batch:
 
     @property
     def on_plane(self) -> bool:
-        """Whether they take place on a plane, not on the evaluation's field."""
+        """Whether they use a plane, not the evaluation's terrain."""
         return self.scenarios[0].terrains == (PLANE,)
 
 
@@ -99,7 +99,7 @@ Samples = dict[str, Sample]
 def evaluate_policies(
     policies: Sequence[Policy], scenarios: Sequence[Scenario], settings: EvaluationSettings, result: EvaluationResult
 ) -> list[Samples]:
-    """Let policies take scenarios, one after the other; ``result`` gets what is found at once, also before Ctrl-C.
+    """Evaluate policies one after the other. ``result`` gets each scenario's results at once.
 
     Returns:
         Samples of each policy.
@@ -150,7 +150,7 @@ def refuse_without_effect(keys: Iterable[str], task: str) -> None:
 
 
 def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) -> list[Batch]:
-    """Put scenarios together that can run side by side: on the same ground, for as long."""
+    """Group scenarios that can run side by side: those with the same ground and duration."""
     kind = torch.device(settings.sim_device).type
     most = max(1, _MOST_ROBOTS.get(kind, _MOST_ROBOTS["cpu"]) // settings.trials)
     groups: dict[tuple[bool, float], list[Scenario]] = {}
@@ -166,7 +166,7 @@ def make_batches(scenarios: Sequence[Scenario], settings: EvaluationSettings) ->
 def evaluate_batch(
     policy: Policy, batch: Batch, settings: EvaluationSettings, progress: Callable[[float], Any] = lambda seconds: None
 ) -> tuple[list[Rollout], Stage]:
-    """Let a policy take the scenarios of a batch; return a rollout of each, and what is needed to draw them.
+    """Run the scenarios of a batch with a policy. Return a rollout of each, and what is needed to draw them.
 
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
@@ -181,13 +181,13 @@ def evaluate_batch(
 
 
 def evaluation_config(task: str, policy: Policy, num_envs: int, on_plane: bool) -> LeggedRobotCfg:
-    """Return the configuration of an evaluated task: the policy's pose and gains, and nothing random but noise.
+    """Return the configuration of an evaluated task: the policy's pose and gains, and no randomness except noise.
 
     Args:
         task: Its name.
-        policy: What it is tied to is taken over; all else is the task's, not that of the policy's training.
+        policy: The policy. Settings that it needs come from its contract, all others from the task.
         num_envs: Number of robots.
-        on_plane: Whether they walk on a plane or on the evaluation's field.
+        on_plane: Whether they walk on a plane, not on the evaluation's terrain.
 
     Raises:
         UserError: The policy does not fit the task.
@@ -199,18 +199,18 @@ def evaluation_config(task: str, policy: Policy, num_envs: int, on_plane: bool) 
         cfg.terrain.mesh_type = "plane"
     else:
         prepare_terrain(cfg.terrain)
-    # Otherwise only a critic looks at the ground.
+    # Without this only a critic uses the heights of the ground.
     cfg.terrain.measure_heights &= list(policy.groups) != ["policy"]
     make_nominal(cfg)
     return cfg
 
 
 def make_nominal(cfg: LeggedRobotCfg) -> None:
-    """Set what is the same for all scenarios, in place: all that training randomises gets nominal values."""
-    # The evaluation looks at tilts itself, and how a robot that tilts goes on is part of it.
+    """Set what is the same for all scenarios, in place. Everything that training randomises gets nominal values."""
+    # The evaluation checks tilts itself, and also needs the motion after a tilt.
     cfg.asset.terminate_past_tilt = 0.0
     cfg.noise.add_noise, cfg.noise.noise_level = True, 1.0
-    # A batch is over too soon for it to pay.
+    # A batch is too short for it to pay off.
     cfg.sim.compile_step = False
     rand = cfg.domain_rand
     joints_differ = rand.randomize_joint_dynamics
@@ -218,14 +218,14 @@ def make_nominal(cfg: LeggedRobotCfg) -> None:
         if name.startswith("randomize_"):
             setattr(rand, name, False)
         elif name.startswith("joint_") and name != "joint_offset_range" and joints_differ:
-            # No motor is without friction and inertia: the middle of what training expects.
+            # Every motor has friction and inertia, so these are in the middle of the training's ranges.
             setattr(rand, name, [sum(getattr(rand, name)) / 2.0] * 2)
     rand.randomize_joint_dynamics = joints_differ
     for name, parts in cfg.to_dict()["motors"].items():
         setattr(cfg.motors, name, {part: [sum(bounds) / 2.0] * 2 for part, bounds in parts.items()})
     for name in cfg.to_dict()["latency"]:
         setattr(cfg.latency, name, [0.0, 0.0])
-    # Whether there are any is decided by the configuration; how strong and how late, by each robot's trial.
+    # The configuration decides whether there are any; each robot's trial decides their size.
     rand.push_robots = True
     rand.action_delay_range = rand.observation_delay_range = [0.0, cfg.control.decimation * cfg.sim.dt]
 
@@ -240,7 +240,7 @@ def _make_task(policy: Policy, batch: Batch, settings: EvaluationSettings) -> Ev
     for group in policy.groups:
         if group not in set(observed.keys()):
             env.close()
-            raise UserError(f"'{policy.path}' reads '{group}', which the task '{settings.task}' does not observe")
+            raise UserError(f"'{policy.path}' reads '{group}', which the task '{settings.task}' does not have")
     size = sum(observed[group].shape[1] for group in policy.groups)
     if (policy.num_observations, policy.num_actions) != (size, env.num_actions):
         env.close()
@@ -290,8 +290,8 @@ def _run(
 
 
 def _act(policy: Policy, observed: TensorDict, blocks: Sequence[Trials]) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """Ask the policy, block by block: how a matrix product rounds depends on its size, and a trial must not."""
-    # Copies, because it can even depend on where in the memory a matrix begins.
+    """Run the policy block by block: the rounding of a matrix product depends on its size, and a trial must not."""
+    # Copies, because rounding can even depend on the address of a matrix.
     parts = list(zip(*(_rows(observed[group], blocks) for group in policy.groups), strict=True))
     answers = [
         policy.act({group: rows.clone() for group, rows in zip(policy.groups, part, strict=True)}, block)

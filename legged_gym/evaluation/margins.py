@@ -1,4 +1,4 @@
-"""How much a policy bears: for each kind of disturbance the size at which one trial in twenty ends in a fall."""
+"""Margins of a policy: for each kind of disturbance, the size at which one trial in twenty ends in a fall."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORMAT = "qmini_margins/1"
 
 @dataclass
 class Margin:
-    """What was found of an axis, in sizes of the disturbance."""
+    """The margin of one axis, in sizes of the disturbance."""
 
     axis: Axis
     tested: dict[float, tuple[int, int]] = field(default_factory=dict)
@@ -42,44 +42,44 @@ class Margin:
 
     @property
     def low(self) -> float:
-        """The largest size below which surely fewer fall: no larger tested one is needed to say so."""
+        """The lower end of the interval: at this size, surely less than 5 % fall."""
         sure = [size for size, (falls, trials) in self.tested.items() if bounds(falls, trials)[1] < FALLS]
         return max((size for size in sure if all(s <= size or s not in sure for s in sure)), default=0.0)
 
     @property
     def high(self) -> float:
-        """The smallest size at which surely more fall."""
+        """The upper end of the interval: at this size, surely more than 5 % fall."""
         sure = [size for size, (falls, trials) in self.tested.items() if bounds(falls, trials)[0] > FALLS]
         return min(sure, default=float("inf"))
 
     @property
     def value(self) -> float:
-        """The size at which about as many fall: between the last that is borne and the first that is not."""
+        """The estimated margin: between the last size with fewer falls and the first with more."""
         borne = [
             size for size, (falls, trials) in self.tested.items() if falls <= FALLS * trials and size < self._first()
         ]
         return min(0.5 * (max(borne, default=0.0) + self._first()), self.axis.most)
 
     def _first(self) -> float:
-        """Return the smallest size at which too many fell, or the largest that can be tried."""
+        """Return the smallest size with too many falls, or the largest that can be tried."""
         fell = [size for size, (falls, trials) in self.tested.items() if falls > FALLS * trials]
         return min(fell, default=self.axis.most)
 
 
 @dataclass
 class Margins:
-    """What a policy bears."""
+    """All margins of a policy."""
 
     policy: str
     digest: str
     trials: int
     margins: list[Margin]
     worst: dict[str, float] = field(default_factory=dict)
-    """The smallest combination that was found to fell it, by axis, in shares of the axes' margins."""
+    """The smallest combination that made it fall, as a share of each axis's margin."""
 
 
 def bounds(falls: int, trials: int) -> tuple[float, float]:
-    """Return the exact interval (Clopper and Pearson's) of a share of falls."""
+    """Return the exact (Clopper-Pearson) interval of a share of falls."""
     tail = 0.5 * (1.0 - _SURE)
     low = float(beta.ppf(tail, falls, trials - falls + 1)) if falls else 0.0
     return low, float(beta.ppf(1.0 - tail, falls + 1, trials - falls)) if falls < trials else 1.0
@@ -96,13 +96,13 @@ def chosen_axes(names: Sequence[str] | None) -> list[Axis]:
 def find_margins(
     policy: Policy, settings: EvaluationSettings, names: Sequence[str] | None, say: Callable[[str], Any]
 ) -> Margins:
-    """Find a policy's margins by bisection, then the smallest combination that fells it by a cross-entropy search.
+    """Find a policy's margins by bisection, then the smallest combination that makes it fall by cross-entropy search.
 
     Args:
         policy: The policy.
-        settings: How it is evaluated; 72 trials are the fewest that show less than 5 % of falls.
-        names: Of the axes; None: all.
-        say: Told how far it is.
+        settings: Settings of the evaluation. It takes at least 72 trials to show less than 5 % of falls.
+        names: Names of the axes; None: all.
+        say: Is called with the progress.
 
     Raises:
         UserError: The policy does not fit the task, or the back-end can't be used.
@@ -135,7 +135,7 @@ def _next_sizes(margin: Margin, at_ends: bool) -> list[float]:
 def _test(
     policy: Policy, settings: EvaluationSettings, margins: Sequence[Margin], sizes: Sequence[list[float]]
 ) -> None:
-    """Let the policy take all sizes of all axes, those on a plane side by side."""
+    """Run all sizes of all axes, those on a plane side by side."""
     wanted = [(margin, size) for margin, chosen in zip(margins, sizes, strict=True) for size in chosen]
     plain = [(margin, size) for margin, size in wanted if margin.axis.name not in TERRAIN_AXES]
     groups = [plain] * bool(plain) + [[pair] for pair in wanted if pair[0].axis.name in TERRAIN_AXES]
@@ -158,7 +158,7 @@ def _falls(policy: Policy, settings: EvaluationSettings, scenarios: tuple[Scenar
 
 
 def _search(policy: Policy, settings: EvaluationSettings, margins: list[Margin]) -> dict[str, float]:
-    """Search for the combination nearest to none that fells every other trial, in shares of the margins."""
+    """Search for the smallest combination, in shares of the margins, with which half of the trials fall."""
     rng, few = np.random.default_rng(settings.seed), dataclasses.replace(settings, trials=_FEW_TRIALS)
     scale = np.array([max(margin.value, 1e-9) for margin in margins])
     mean, spread = np.full(len(margins), 0.6), np.full(len(margins), 0.35)
@@ -172,7 +172,7 @@ def _search(policy: Policy, settings: EvaluationSettings, margins: list[Margin])
                 changes |= margin.axis.make(float(size))
             scenarios.append(_scenario(f"combination_{generation}_{number}", changes))
         fell = np.array(_falls(policy, few, tuple(scenarios))) / _FEW_TRIALS
-        # Those that stand cost more than any that fall.
+        # Combinations without falls cost more than any with falls.
         costs = np.linalg.norm(shares, axis=1) + 10.0 * np.maximum(0.5 - fell, 0.0)
         elite = shares[np.argsort(costs)[:_ELITE]]
         if costs.min() < best_cost:
@@ -182,7 +182,7 @@ def _search(policy: Policy, settings: EvaluationSettings, margins: list[Margin])
 
 
 def table(found: Margins) -> str:
-    """Return what was found as text."""
+    """Return the margins as a text table."""
     lines = [f"{'5 % fall at':42}{'':>9}{'surely between':>22}{'in the worst':>14}"]
     for margin in found.margins:
         axis, ends = margin.axis, (margin.low, min(margin.high, margin.axis.most))
@@ -196,7 +196,7 @@ def table(found: Margins) -> str:
 
 
 def radar(found: Margins, path: str) -> None:
-    """Draw the margins, as shares of the largest disturbance that is tried of each."""
+    """Plot the margins, as shares of the largest size of each disturbance."""
     angles = np.linspace(0.0, 2.0 * np.pi, len(found.margins), endpoint=False)
     figure = Figure(figsize=(6.5, 6.0))
     axes = figure.add_subplot(projection="polar")
@@ -236,10 +236,10 @@ def save(found: Margins, path: str) -> None:
 
 
 def read_lows(path: str) -> dict[str, float]:
-    """Return what an earlier policy surely bore, by axis, from its file.
+    """Return the lower ends of an earlier policy's margins, by axis, from its file.
 
     Raises:
-        UserError: The file holds no margins.
+        UserError: The file has no margins.
     """
     try:
         earlier = read_json(path)
@@ -251,7 +251,7 @@ def read_lows(path: str) -> dict[str, float]:
 
 
 def shrunk(found: Margins, lows: dict[str, float]) -> list[str]:
-    """Say which margins are surely smaller than what was surely borne before, by axis."""
+    """Return a line for each margin that is surely smaller than the earlier one, by axis."""
     worse = [margin for margin in found.margins if margin.high < lows.get(margin.axis.name, 0.0)]
     ends = [(m.axis.title, m.axis.show(m.value), m.axis.show(lows[m.axis.name])) for m in worse]
     return [f"{title}: now {now:.3g}, surely beyond {before:.3g} before" for title, now, before in ends]

@@ -1,8 +1,8 @@
-"""The figures that a policy is judged by: pure functions of a rollout, and a table of what they mean.
+"""The metrics of an evaluation: pure functions of a rollout, and a table with their meaning.
 
-Unless a metric says otherwise it is taken over all trials' rows together, before a fall and
-:data:`~legged_gym.evaluation.motion.SETTLING` seconds after the start and after each new command. A figure for which
-a rollout has nothing to measure is NaN.
+Unless a metric says otherwise, it pools the rows of all trials before a fall and later than
+:data:`~legged_gym.evaluation.motion.SETTLING` after the start and each new command. It is NaN if there is nothing to
+measure.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from legged_gym.evaluation import motion
 from legged_gym.evaluation.rollout import Floats, Rollout
 
 WALKING_SPEED = 0.15
-"""Commands of less forward or backward velocity are left out where only walking means something, m/s."""
+"""Metrics of walking leave out commands with less forward or backward velocity than this, m/s."""
 
 _GRAVITY = 9.81
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of one scenario's rollout."""
+    """A metric of a scenario's rollout."""
 
     name: str
     title: str
-    """Short, for the head of a column."""
+    """Short title of a column."""
     unit: str
     meaning: str
     measure: Callable[[Rollout], float]
     factor: float = 1.0
-    """From the metric's SI value to the shown one, whose unit is ``unit``."""
+    """Factor from the SI value to the shown one, whose unit is ``unit``."""
     digits: int = 3
     """Decimals shown."""
 
     def show(self, value: float | None) -> str:
-        """Return a shown value as text, a dash where there is none."""
+        """Return a shown value as text; a dash for NaN."""
         return "-" if value is None or not np.isfinite(value) else f"{value:.{self.digits}f}"
 
 
@@ -63,7 +63,7 @@ def _past_tilt_limit(rollout: Rollout) -> motion.Mask:
 
 
 def protection_steps(rollout: Rollout) -> float:
-    """Share of rows before a fall, the first second included, past the tilt limit of fall protection."""
+    """Share of rows before a fall, including the first second, past the tilt limit of fall protection."""
     return _mean(_past_tilt_limit(rollout)[motion.up(rollout)])
 
 
@@ -92,7 +92,7 @@ def tracking_bias(rollout: Rollout, axis: int) -> float:
 
 
 def tracking_mean_error(rollout: Rollout, axis: int) -> float:
-    """Mean over trials of the size of each trial's bias: the error that the gait's own rhythm leaves no trace in."""
+    """Mean over trials of each trial's absolute bias. The oscillation within each step cancels out."""
     return _mean(np.abs(_trial_means(_error(rollout, axis), motion.settled(rollout))))
 
 
@@ -103,7 +103,7 @@ def sway(rollout: Rollout) -> float:
 
 
 def drift(rollout: Rollout, reduce: Callable[[Floats], float]) -> float:
-    """Farthest that each standing trial's base gets from where it was after a second, m, as ``reduce`` sums it up."""
+    """Largest distance of each standing trial's base from its place after 1 s, m, combined by ``reduce``."""
     chosen = rollout.select(motion.standing_trials(rollout))
     rows = motion.settled(chosen)
     settles = rows.any(axis=0)
@@ -136,7 +136,7 @@ def estimator_rmse(rollout: Rollout, axis: int | None = None) -> float:
 
 
 def contact_accuracy(rollout: Rollout) -> float:
-    """Share of feet and rows for which the estimated contact is right."""
+    """Share of feet and rows whose contact is estimated correctly."""
     said = rollout.estimated("contact")
     if said is None:
         return np.nan
@@ -148,12 +148,12 @@ def contact_accuracy(rollout: Rollout) -> float:
 
 
 def torque(rollout: Rollout) -> float:
-    """Mean size of the joints' torques."""
+    """Mean absolute torque of the joints."""
     return _mean(np.abs(rollout.torques[motion.settled(rollout)]))
 
 
 def _power(rollout: Rollout) -> Floats:
-    """Return the mechanical power of all joints that do work; those that brake give nothing back, W, (T, N)."""
+    """Return the mechanical power of all joints, W, (T, N). Joints that brake count as zero."""
     return np.maximum(rollout.torques * rollout.dof_vel, 0.0).sum(axis=-1)
 
 
@@ -163,7 +163,7 @@ def power(rollout: Rollout) -> float:
 
 
 def cost_of_transport(rollout: Rollout) -> float:
-    """Work over weight and distance walked the way that was asked for, of commands from ``WALKING_SPEED`` on."""
+    """Work divided by weight and by the distance in the commanded direction, for commands from ``WALKING_SPEED`` on."""
     wanted = rollout.commands[..., :2]
     speed = np.linalg.norm(wanted, axis=-1)
     rows = motion.settled(rollout) & (speed >= WALKING_SPEED)
@@ -176,7 +176,7 @@ def cost_of_transport(rollout: Rollout) -> float:
 
 
 def action_change(rollout: Rollout) -> float:
-    """Mean size of the change of an action from one step to the next, all joints together."""
+    """Mean absolute change of an action from one step to the next, over all joints."""
     rows = motion.settled(rollout)[1:]
     return _mean(np.abs(np.diff(rollout.actions, axis=0))[rows])
 
@@ -192,13 +192,13 @@ def joint_speed_peak(rollout: Rollout) -> float:
 
 
 def foot_slip(rollout: Rollout) -> float:
-    """Mean horizontal speed of the soles on the ground in the midst of their contacts."""
+    """Mean horizontal speed of the soles in the middle of their contacts."""
     rows = motion.firm_contact(rollout) & motion.settled(rollout)[..., None]
     return _mean(np.linalg.norm(rollout.sole_vel, axis=-1)[rows])
 
 
 def _straight(rollout: Rollout) -> motion.Mask:
-    """Return the settled rows that walk straight ahead or back, (T, N)."""
+    """Return the settled rows in which a robot walks straight ahead or back, (T, N)."""
     wanted = rollout.commands
     straight = (wanted[..., 1:] == 0.0).all(axis=-1) & (np.abs(wanted[..., 0]) >= WALKING_SPEED)
     return motion.settled(rollout) & straight
@@ -246,11 +246,11 @@ def _trial_means(values: np.ndarray, rows: motion.Mask) -> Floats:
 _TILT, _FALLEN = (f"{np.rad2deg(angle):.0f}°" for angle in (TILT_LIMIT, motion.FALLEN_TILT))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("falls", "falls", "%", f"trials that ended in a fall: a forbidden contact, or a tilt past {_FALLEN}", falls,
-           100.0, 1),
+    Metric("falls", "falls", "%", "trials that ended in a fall: a contact that ends an episode, or a tilt past "
+           f"{_FALLEN}", falls, 100.0, 1),
     Metric("protection_steps", f">{_TILT}", "%", f"steps before a fall with more than {_TILT} of roll or pitch, where "
            "the robot's controller goes into damping mode", protection_steps, 100.0, 2),
-    Metric("protection_trials", "damped", "%", f"trials that fell or were past {_TILT} at least once",
+    Metric("protection_trials", "damped", "%", f"trials with a fall or a tilt past {_TILT}",
            protection_trials, 100.0, 1),
     Metric("vx_rmse", "vx", "m/s", "forward velocity, measured minus wanted: root mean square",
            lambda r: tracking_rmse(r, 0)),
@@ -258,22 +258,22 @@ METRICS: tuple[Metric, ...] = (
     Metric("yaw_rmse", "yaw", "rad/s", "the same of the yaw rate", lambda r: tracking_rmse(r, 2)),
     Metric("vx_bias", "vx bias", "m/s", "forward velocity, measured minus wanted: mean", lambda r: tracking_bias(r, 0)),
     Metric("yaw_bias", "yaw bias", "rad/s", "the same of the yaw rate", lambda r: tracking_bias(r, 2)),
-    Metric("vx_mean_error", "vx off", "m/s", "size of each trial's mean error of the forward velocity, mean over "
-           "trials: blind to the gait's rhythm", lambda r: tracking_mean_error(r, 0)),
+    Metric("vx_mean_error", "vx off", "m/s", "absolute mean error of the forward velocity in each trial, mean over "
+           "trials: without the oscillation in each step", lambda r: tracking_mean_error(r, 0)),
     Metric("yaw_mean_error", "yaw off", "rad/s", "the same of the yaw rate", lambda r: tracking_mean_error(r, 2)),
-    Metric("sway", "sway", "m/s", "lateral velocity about its trial's mean: root mean square", sway),
+    Metric("sway", "sway", "m/s", "lateral velocity minus its mean in the trial: root mean square", sway),
     Metric("turning_error", "turning", "%",
-           "mean yaw rate over the wanted one, turning on the spot: size of the error, "
+           "relative error of the mean yaw rate when turning on the spot: absolute value, "
            "mean over trials", body.turning_error, 100.0, 1),
-    Metric("pitch_mean", "pitch", "°", "size of each trial's mean pitch, mean over trials",
+    Metric("pitch_mean", "pitch", "°", "absolute mean pitch of each trial, mean over trials",
            lambda r: body.lean(r, body.PITCH), 180.0 / np.pi, 1),
     Metric("pitch_max", "pitch max", "°", "largest pitch", lambda r: body.largest_lean(r, body.PITCH),
            180.0 / np.pi, 1),
-    Metric("roll_mean", "roll", "°", "size of each trial's mean roll, mean over trials",
+    Metric("roll_mean", "roll", "°", "absolute mean roll of each trial, mean over trials",
            lambda r: body.lean(r, body.ROLL), 180.0 / np.pi, 1),
     Metric("roll_max", "roll max", "°", "largest roll", lambda r: body.largest_lean(r, body.ROLL), 180.0 / np.pi, 1),
-    Metric("drift_mean", "drift", "cm", "farthest that a standing robot's base gets from where it was after 1 s, mean "
-           "over trials without any other command", lambda r: drift(r, np.mean), 100.0, 1),
+    Metric("drift_mean", "drift", "cm", "largest distance of a standing robot's base from its place after 1 s, mean "
+           "over trials that only stand", lambda r: drift(r, np.mean), 100.0, 1),
     Metric("drift_max", "drift max", "cm", "the same of the worst trial", lambda r: drift(r, np.max), 100.0, 1),
     Metric("standing_steps", "steps", "", "steps that a standing robot takes after its first second",
            steps_while_standing, digits=1),
@@ -282,29 +282,29 @@ METRICS: tuple[Metric, ...] = (
     Metric("estimator_vx", "est. vx", "m/s", "the same of the forward velocity alone", lambda r: estimator_rmse(r, 0)),
     Metric("estimator_vy", "est. vy", "m/s", "the same of the lateral velocity alone", lambda r: estimator_rmse(r, 1)),
     Metric("estimator_vz", "est. vz", "m/s", "the same of the vertical velocity alone", lambda r: estimator_rmse(r, 2)),
-    Metric("contact_accuracy", "contacts", "%", "feet and steps whose contact is estimated rightly", contact_accuracy,
+    Metric("contact_accuracy", "contacts", "%", "feet and steps whose contact is estimated correctly", contact_accuracy,
            100.0, 1),
-    Metric("torque", "torque", "N·m", "size of a joint's torque, mean over joints", torque, digits=2),
-    Metric("torque_rms", "torque rms", "N·m", "root mean square of the torque of the joint that has most of it",
+    Metric("torque", "torque", "N·m", "absolute torque of a joint, mean over joints", torque, digits=2),
+    Metric("torque_rms", "torque rms", "N·m", "root mean square of the torque in the joint where it is largest",
            body.torque_rms, digits=2),
-    Metric("motor_load", "load", "%", "largest load of a motor, as a share of the line from its torque limit at rest "
-           "to its speed limit", body.motor_load, 100.0, 0),
+    Metric("motor_load", "load", "%", "largest load of a motor, as a share of its torque limit at its speed (falling "
+           "linearly to zero at the speed limit)", body.motor_load, 100.0, 0),
     Metric("power", "power", "W", "mechanical power of all joints; those that brake count as zero", power, digits=1),
-    Metric("cost_of_transport", "CoT", "", "work over weight and distance walked as asked, for commands of at least "
-           f"{WALKING_SPEED:g} m/s", cost_of_transport, digits=2),
-    Metric("action_change", "Δaction", "", "size of an action's change from one step to the next, mean over joints",
+    Metric("cost_of_transport", "CoT", "", "work divided by weight and distance walked as commanded, for commands of "
+           f"at least {WALKING_SPEED:g} m/s", cost_of_transport, digits=2),
+    Metric("action_change", "Δaction", "", "absolute change of an action from one step to the next, mean over joints",
            action_change),
     Metric("joint_speed_peak", "speed", "%", "fastest joint velocity, as a share of the joint's limit",
            joint_speed_peak, 100.0, 0),
-    Metric("foot_slip", "slip", "m/s", "horizontal speed of soles in the midst of contact: mean", foot_slip),
+    Metric("foot_slip", "slip", "m/s", "horizontal speed of soles in the middle of a contact: mean", foot_slip),
     Metric("foot_impact", "impact", "m/s", "speed at which feet come down: mean", body.foot_impact, digits=2),
-    Metric("step_frequency", "steps/s", "1/s", "steps of a foot in a second while walking", body.step_frequency,
+    Metric("step_frequency", "steps/s", "1/s", "steps of a foot per second while walking", body.step_frequency,
            digits=2),
-    Metric("step_height", "lift", "cm", "height of a step above where it ends: mean", body.step_height, 100.0, 1),
+    Metric("step_height", "lift", "cm", "height of a step above its touchdown: mean", body.step_height, 100.0, 1),
     Metric("stance_asymmetry", "stance l-r", "%", "difference of both feet's time on the ground, walking straight: "
-           "mean size over trials", stance_asymmetry, 100.0, 1),
-    Metric("step_asymmetry", "step l-r", "cm", "difference of the mean lengths of left and right steps, walking "
-           "straight: mean size over trials", step_asymmetry, 100.0, 1),
+           "mean absolute value over trials", stance_asymmetry, 100.0, 1),
+    Metric("step_asymmetry", "step l-r", "cm", "difference of left and right steps' mean lengths, walking straight: "
+           "mean absolute value over trials", step_asymmetry, 100.0, 1),
 )  # fmt: skip
 """All metrics, in the order of tables."""
 

@@ -1,4 +1,4 @@
-"""What a rollout shows of how robots moved: which rows count, how far robots lean, when feet touch down."""
+"""Quantities computed from a rollout: which rows count, how far robots lean, when feet touch down."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from legged_gym.evaluation.rollout import Floats, Rollout
 
 SETTLING = 1.0
-"""Seconds after the start and after each new command that do not count for tracking."""
+"""Time after the start and after each new command that does not count for tracking, s."""
 
 FALLEN_TILT = np.deg2rad(60.0)
 """A robot whose base leans further than this has fallen, rad."""
 
 _STEADY = 0.004
-"""A command that changes by less from row to row, m/s or rad/s, is no new one: sticks with a low-pass never rest."""
+"""A smaller change of the command between rows, m/s or rad/s, is not a new command: filtered sticks never rest."""
 
 _SWING_ROWS = 2
-"""A foot has taken a step when it was off the ground for at least so many rows."""
+"""A foot has taken a step if it was off the ground for at least this many rows."""
 
 Mask = NDArray[np.bool_]
 
@@ -38,7 +38,7 @@ def tilt(rollout: Rollout) -> Floats:
 
 
 def standing_rows(rollout: Rollout) -> NDArray[np.int64]:
-    """Return how many rows each robot stays up, (N,): until a termination or a tilt past :data:`FALLEN_TILT`."""
+    """Return each robot's number of rows before a fall, (N,): a termination or a tilt past :data:`FALLEN_TILT`."""
     over = tilt(rollout) > FALLEN_TILT
     first = np.where(over.any(axis=0), over.argmax(axis=0), rollout.steps)
     return np.minimum(first, rollout.rows)
@@ -55,7 +55,7 @@ def up(rollout: Rollout) -> Mask:
 
 
 def settled(rollout: Rollout) -> Mask:
-    """Return the rows before a fall and :data:`SETTLING` after the start and after each new command, (T, N)."""
+    """Return the rows before a fall and later than :data:`SETTLING` after the start and each new command, (T, N)."""
     row = np.arange(rollout.steps)[:, None]
     changed = np.zeros((rollout.steps, rollout.trials), dtype=bool)
     changed[1:] = (np.abs(np.diff(rollout.commands, axis=0)) > _STEADY).any(axis=-1)
@@ -69,9 +69,9 @@ def standing_trials(rollout: Rollout) -> Mask:
 
 
 def touchdowns(rollout: Rollout) -> Mask:
-    """Return in which rows each foot comes down after having left the ground, (T, N, F).
+    """Return the rows in which each foot touches down after a swing, (T, N, F).
 
-    A foot that loses contact for less than two rows has taken no step.
+    Losing contact for less than two rows is not a swing.
     """
     contact = rollout.foot_contact
     down = np.zeros_like(contact)
@@ -81,9 +81,9 @@ def touchdowns(rollout: Rollout) -> Mask:
 
 
 def firm_contact(rollout: Rollout) -> Mask:
-    """Return the rows in the midst of each foot's contact, (T, N, F): it also touched one row before and after.
+    """Return the rows in the middle of each foot's contact, (T, N, F): it is also in contact one row before and after.
 
-    A rollout's contacts last one row too long, and a foot that lands or leaves moves.
+    A rollout's contacts last one row too long, and a foot moves while it lands or lifts off.
     """
     contact = rollout.foot_contact
     firm = np.zeros_like(contact)

@@ -1,4 +1,4 @@
-"""Pictures of a played policy."""
+"""Plots of a played policy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VELOCITIES = ("forward, m/s", "lateral, m/s", "yaw rate, rad/s")
 
 
 def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequence[str], folder: str) -> list[str]:
-    """Draw a rollout's first robot, with ``dof_targets`` and ``foot_forces``, over time; return the PNG files' paths.
+    """Plot a rollout's first robot, with ``dof_targets`` and ``foot_forces``, over time. Return the PNG files' paths.
 
     Raises:
         UserError: The folder can't be written.
@@ -47,13 +47,13 @@ def plot_rollout(rollout: Rollout, dof_names: Sequence[str], foot_names: Sequenc
 
 
 def save_figure(figure: Figure, path: str, **options: Any) -> None:
-    """Write a figure as a picture.
+    """Write a figure as a picture file.
 
     Raises:
-        UserError: It can't be written, or its ending names no format.
+        UserError: The file can't be written, or its ending is not a format.
     """
     if not os.path.splitext(path)[1]:
-        raise UserError(f"a picture's name ends with its format, such as .png, got '{path}'")
+        raise UserError(f"the name of a picture must end with a format, such as .png, got '{path}'")
     with written(path) as part:
         try:
             figure.savefig(part, dpi=110, **options)
@@ -63,7 +63,7 @@ def save_figure(figure: Figure, path: str, **options: Any) -> None:
 
 @mpl.rc_context(STYLE)
 def grid(time: np.ndarray, names: Sequence[str], curves: Mapping[str, np.ndarray | None], unit: str = "") -> Figure:
-    """Draw arrays, (T, n) or of several robots (T, N, n), against each other, a panel for each of the n columns."""
+    """Plot arrays, (T, n) or of several robots (T, N, n), in common panels, one for each of the n columns."""
     columns = 2 if len(names) > 5 else 1
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(6.0 * columns, 1.7 * rows + 0.6), layout="constrained")

@@ -1,4 +1,4 @@
-"""Records what a task's robots do, on the device that simulates them."""
+"""Records the motion of a task's robots, on the simulation's device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _sole_velocity(env: LeggedRobot) -> torch.Tensor:
-    """Return the horizontal velocity of the point on the ground below each foot, which turns with the foot."""
+    """Return the horizontal velocity of the point of each foot that is on the ground below its origin."""
     feet = env.rigid_body_states[:, env.feet_indices]
     height = feet[..., 2] - env.ground.height_at(feet)
     along_x, along_y = feet[..., 7] - feet[..., 11] * height, feet[..., 8] + feet[..., 10] * height
@@ -42,14 +42,14 @@ FIELDS: Mapping[str, Callable[[LeggedRobot], torch.Tensor]] = {
     "seconds": lambda env: env.episode_length_buf * env.dt,
     "terrain_level": lambda env: env.terrain_levels,
 }
-"""Where each field of a :class:`Rollout` is read, (N, ...)."""
+"""Reads each field of a :class:`Rollout` from the task, (N, ...)."""
 
 MOTION = ("commands", "lin_vel", "yaw_rate", "base_pos", "base_quat", "dof_pos")
-"""The fields that every rollout has: enough for a film."""
+"""Fields of every rollout: enough for a film."""
 
 
 class Recorder:
-    """Keeps a row for each call of :meth:`add`, in one copy each."""
+    """Stores a row for each call of :meth:`add`."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class Recorder:
         robots: torch.Tensor | slice | list[int] = slice(None),
         longest: int | None = None,
     ) -> None:
-        """Record nothing yet.
+        """Start without rows.
 
         Args:
             env: The task.
-            fields: Names of :data:`FIELDS` beside those of :data:`MOTION`.
-            robots: Which robots, (N,); may be changed while there are no rows.
-            longest: Rows to keep; older ones are forgotten. None: all.
+            fields: Names of :data:`FIELDS`, in addition to :data:`MOTION`.
+            robots: Indices of the recorded robots, (N,). They may be changed while there are no rows.
+            longest: Number of rows to keep; older ones are dropped. None: all.
         """
         self._env, self._fields, self.robots = env, (*MOTION, *fields), robots
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -75,11 +75,11 @@ class Recorder:
         return len(self._rows)
 
     def add(self, **given: torch.Tensor | None) -> None:
-        """Add what is true now.
+        """Add a row with the present state.
 
         Args:
-            given: Values of the recorded robots, (N, ...), to take in place of what the task holds now. ``estimate``
-                and ``label`` can only be given, in the label's scale; None is left out.
+            given: Values of the recorded robots, (N, ...), which replace the task's. ``estimate`` and ``label`` can
+                only be given, in the label's scale; None is left out.
         """
         values = {n: given[n] if n in given else self.choose(FIELDS[n](self._env)) for n in self._fields}
         for name in ("estimate", "label"):
@@ -91,12 +91,12 @@ class Recorder:
         self._rows.append(torch.cat([value.float().reshape(len(value), -1) for value in row.values()], dim=1))
 
     def choose(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the recorded robots' part of values of all robots, on any device."""
+        """Return the values of the recorded robots, from those of all robots, on any device."""
         robots = self.robots
         return values[robots.to(values.device) if isinstance(robots, torch.Tensor) else robots]
 
     def rollout(self, **constants: Any) -> Rollout:
-        """Return all rows, with fields that have none, such as ``mass``, as ``constants``, and forget none."""
+        """Return all rows, and keep them. ``constants`` are fields without rows, such as ``mass``."""
         data = torch.stack(tuple(self._rows)).cpu().numpy()
         fields: dict[str, Any] = {}
         first = 0
@@ -110,7 +110,7 @@ class Recorder:
         return Rollout(dt=self._env.dt, labels=labels, **fields, **constants)
 
     def clear(self) -> None:
-        """Forget all rows."""
+        """Remove all rows."""
         self._rows.clear()
 
 

@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page that needs no other file; ``report.html.j2`` is its template."""
+"""Writes the evaluation as one HTML page without other files. ``report.html.j2`` is its template."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BARS = (("falls", "vx_rmse", "yaw_rmse", "estimator_rmse"),
 """Metrics in each plot by scenario."""
 
 _LETTERS = string.ascii_uppercase
-"""What several policies are called in the heads of columns."""
+"""Names of several policies in the titles of columns."""
 
 _PLOTTED = ("flat", "push_0.6", "start_stop", "drive")
 """Scenarios whose samples are plotted over time."""
@@ -53,7 +53,7 @@ _NO_RANKING = ("vx_bias", "yaw_bias")
 
 
 FilmStrip = Callable[[Sample], tuple[list[np.ndarray], list[str]]]
-"""Draws frames of a sample, uint8, (H, W, 3), with a label for each; raises VideoUnavailableError where it can't."""
+"""Renders frames of a sample, uint8, (H, W, 3), with a label for each, or raises VideoUnavailableError."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     groups: Sequence[int] = ()
-    """Rows that begin a group."""
+    """Rows that start a group."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot or a photograph."""
+    """A plot or an image."""
 
     source: str
     """As a data URI."""
@@ -89,7 +89,7 @@ class Picture:
 def write_report(
     result: EvaluationResult, samples: Sequence[dict[str, Sample]], path: str, film_strip: FilmStrip
 ) -> None:
-    """Write the report, an HTML file with a film strip of each sample; scenarios that were not finished are left out.
+    """Write the report, an HTML file with a film strip of each sample. Unfinished scenarios are left out.
 
     Raises:
         UserError: The file can't be written.
@@ -121,7 +121,7 @@ def render(template: Path, **context: object) -> str:
 
 
 def print_results(result: EvaluationResult) -> None:
-    """Print a row for each scenario that was finished; several policies get columns of their own."""
+    """Print a row for each finished scenario. Several policies get their own columns."""
     policies = result.policies
     several = len(policies) > 1
     for letter, policy in zip(_LETTERS, policies, strict=False):
@@ -132,9 +132,9 @@ def print_results(result: EvaluationResult) -> None:
 
 
 def svg(figure: Figure, caption: str = "") -> Picture:
-    """Return a plot as scalable graphics."""
+    """Return a plot as SVG."""
     buffer = io.BytesIO()
-    # Without a date and with fixed names the same plot is the same file.
+    # Without a date and with fixed ids, the same plot gives the same file.
     with mpl.rc_context({"svg.hashsalt": "report"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return Picture(_data_uri("svg+xml", buffer), caption)
@@ -184,7 +184,7 @@ def _overview(result: EvaluationResult) -> Table:
 
 
 def _measured(result: EvaluationResult, names: Iterable[str]) -> list[Metric]:
-    """Return the metrics that were measured at all: nobody's contacts are estimated without an estimator."""
+    """Return the metrics that were measured; for example, contacts need an estimator."""
     found = [scenario.metrics for policy in result.policies for scenario in policy.scenarios.values()]
     return [METRIC[name] for name in names if not np.isnan([metrics[name] for metrics in found]).all()]
 
@@ -192,7 +192,7 @@ def _measured(result: EvaluationResult, names: Iterable[str]) -> list[Metric]:
 def _cells(policies: Sequence[PolicyResult], scenario: str, metric: Metric) -> list[Cell]:
     """Return a metric's cells, one for each policy, the best in bold, falls in colour."""
     values = [policy.metric(scenario, metric.name) for policy in policies]
-    # As far as one can see: nobody is better by what is not shown.
+    # Rounded as shown: differences that are not shown don't count.
     seen = [round(value, metric.digits) for value in values]
     sign = -1.0 if metric.name in _HIGHER_IS_BETTER else 1.0
     ranked = len({value for value in seen if not np.isnan(value)}) > 1 and metric.name not in _NO_RANKING
@@ -211,7 +211,7 @@ def _tone(name: str, value: float) -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """Pictures below a heading; one without pictures is left out."""
+    """Pictures below a heading. A section without pictures is left out."""
 
     heading: str
     pictures: list[Picture]
@@ -248,7 +248,7 @@ class Strip:
 def _film_strips(
     result: EvaluationResult, samples: Sequence[dict[str, Sample]], film_strip: FilmStrip
 ) -> tuple[list[Strip], str]:
-    """Return film strips, and why there are none if nothing can be drawn here."""
+    """Return film strips, and the reason if this machine can't render them."""
     strips = []
     try:
         for policy, kept in zip(result.policies, samples, strict=True):

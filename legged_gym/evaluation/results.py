@@ -1,4 +1,4 @@
-"""What an evaluation found, and the JSON file that keeps it.
+"""The results of an evaluation, and their JSON file.
 
 The file's keys:
 

@@ -1,7 +1,6 @@
-"""The one recording of a motion: what robots did, step by step, as plain arrays.
+"""The recording of a motion, step by step, as plain arrays.
 
-Metrics, plots, films and the page in the browser are all made of it. The recorder that fills it reads PyTorch's
-tensors, :mod:`legged_gym.evaluation.recorder`; this module needs NumPy alone.
+Metrics, plots, films and the page use it. ``recorder`` fills it; this module needs only NumPy.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Stage:
     """What is needed to draw a rollout."""
 
     cfg: SceneCfg
-    """``viewer`` is read, too."""
+    """Configuration of the robot; its section ``viewer`` is used, too."""
     terrain: HeightField | None
     dof_names: Sequence[str]
 
@@ -40,60 +39,60 @@ class Rollout:
     """N robots over T control steps. SI units and radians; x forward, y left, z up; quaternions xyzw.
 
     There are D joints and F feet, the left one first. Fields that were not recorded are empty. In an evaluation each
-    robot does one trial, and a row is what is true when the policy observes: row 0 is the start.
+    robot does one trial, and a row is the state that the policy observes: row 0 is the start.
     """
 
     dt: float
-    """Seconds between rows."""
+    """Time between rows, s."""
     commands: Floats
-    """Wanted forward and lateral velocity, m/s, and yaw rate, rad/s, (T, N, 3)."""
+    """Commanded forward and lateral velocity, m/s, and yaw rate, rad/s, (T, N, 3)."""
     lin_vel: Floats
-    """Of the base, in its own frame, m/s, (T, N, 3)."""
+    """Linear velocity of the base in its own frame, m/s, (T, N, 3)."""
     yaw_rate: Floats
     """Angular velocity of the base about its own z axis, rad/s, (T, N)."""
     base_pos: Floats
-    """World frame, m, (T, N, 3)."""
+    """Position of the base, world frame, m, (T, N, 3)."""
     base_quat: Floats
     """Orientation of the base, (T, N, 4)."""
     dof_pos: Floats
-    """rad, (T, N, D)."""
+    """Joint angles, rad, (T, N, D)."""
     dof_vel: Floats = field(default_factory=_unrecorded)
-    """rad/s, (T, N, D)."""
+    """Joint velocities, rad/s, (T, N, D)."""
     dof_targets: Floats = field(default_factory=_unrecorded)
-    """Where the policy wanted the joints to be, rad, (T, N, D)."""
+    """Joint targets of the policy, rad, (T, N, D)."""
     torques: Floats = field(default_factory=_unrecorded)
-    """Of the last physics step before the row, N·m, (T, N, D)."""
+    """Torques in the last physics step before the row, N·m, (T, N, D)."""
     actions: Floats = field(default_factory=_unrecorded)
-    """The policy's answer to the row, (T, N, D)."""
+    """The policy's action for the row, (T, N, D)."""
     foot_contact: NDArray[np.bool_] = field(default_factory=_unrecorded)
-    """The foot touches now or did one row ago, (T, N, F)."""
+    """Whether the foot is in contact now or was one row ago, (T, N, F)."""
     foot_pos: Floats = field(default_factory=_unrecorded)
-    """World frame, m, (T, N, F, 3)."""
+    """Positions of the feet, world frame, m, (T, N, F, 3)."""
     foot_forces: Floats = field(default_factory=_unrecorded)
     """Net contact forces, world frame, N, (T, N, F, 3)."""
     sole_vel: Floats = field(default_factory=_unrecorded)
-    """Horizontal velocity of the point of each foot that lies on the ground below the foot's origin, world frame, m/s,
+    """Horizontal velocity of the point of each foot that is on the ground below its origin, world frame, m/s,
     (T, N, F, 2)."""
     rewards: Floats = field(default_factory=_unrecorded)
     """Scaled reward terms per second, (T, N, R)."""
     seconds: Floats = field(default_factory=_unrecorded)
-    """Since the robot's reset, s, (T, N)."""
+    """Time since the robot's reset, s, (T, N)."""
     terrain_level: Floats = field(default_factory=_unrecorded)
     """Row of the robot's terrain tile, (T, N)."""
     rows: NDArray[np.int64] = field(default_factory=_unrecorded)
-    """Rows that count, (N,): T, or fewer where the trial ended in a fall after so many."""
+    """Number of valid rows, (N,): T, or fewer if the trial ended in a fall."""
     mass: Floats = field(default_factory=_unrecorded)
-    """Of each robot with its payload, kg, (N,)."""
+    """Mass of each robot with its payload, kg, (N,)."""
     torque_limits: Floats = field(default_factory=_unrecorded)
-    """Largest torque of each joint, N·m, (D,); infinite where there is no limit."""
+    """Torque limit of each joint, N·m, (D,); infinite without a limit."""
     dof_vel_limits: Floats = field(default_factory=_unrecorded)
-    """Fastest that each joint can turn, rad/s, (D,); infinite where that is not known."""
+    """Velocity limit of each joint, rad/s, (D,); infinite if unknown."""
     estimate: Floats | None = None
-    """What the policy's estimator says, in the units of ``labels``, (T, N, L)."""
+    """Output of the policy's estimator, in the units of ``labels``, (T, N, L)."""
     label: Floats | None = None
-    """What it should say, (T, N, L)."""
+    """The true values, (T, N, L)."""
     labels: LabelLayout | None = None
-    """What the columns of both mean."""
+    """Meaning of the columns of both."""
 
     @property
     def steps(self) -> int:
@@ -107,17 +106,17 @@ class Rollout:
 
     @property
     def velocity(self) -> Floats:
-        """Forward and lateral velocity, m/s, and yaw rate, rad/s: what is asked for by the commands, (T, N, 3)."""
+        """Measured forward and lateral velocity, m/s, and yaw rate, rad/s, (T, N, 3)."""
         return np.concatenate((self.lin_vel[..., :2], self.yaw_rate[..., None]), axis=-1)
 
     def estimated(self, kind: Kind) -> Floats | None:
-        """Return the estimate's first term of a kind, (T, N, n): the velocity, the feet's contacts; None without it."""
+        """Return the estimate's first term of a kind, such as velocity or contacts, (T, N, n), or None."""
         if self.estimate is None or self.labels is None:
             return None
         return self.labels.part(kind, self.estimate)
 
     def select(self, trials: Any) -> Rollout:
-        """Return the robots that indices, or a mask, (N,), pick."""
+        """Return the robots with these indices, or in a mask, (N,)."""
         changes = {name: getattr(self, name)[:, trials] for name in self._recorded()}
         changes |= {name: getattr(self, name)[trials] for name in _PER_TRIAL if getattr(self, name).size}
         return dataclasses.replace(self, **changes)
@@ -130,7 +129,7 @@ class Rollout:
 
     @classmethod
     def join(cls, rollouts: Sequence[Rollout]) -> Rollout:
-        """Return all robots of rollouts that are equally long."""
+        """Join the robots of rollouts with the same number of rows."""
         first = rollouts[0]
         changes: dict[str, Any] = {}
         changes |= {name: np.concatenate([getattr(r, name) for r in rollouts], axis=1) for name in first._recorded()}
@@ -138,7 +137,7 @@ class Rollout:
         return dataclasses.replace(first, **changes)
 
     def _recorded(self) -> list[str]:
-        """Return the names of the fields that hold a row for each step."""
+        """Return the names of the fields that have a row for each step."""
         names = [item.name for item in dataclasses.fields(self) if item.name not in (*_PER_TRIAL, *_SHARED)]
         return [name for name in names if getattr(self, name) is not None and getattr(self, name).size]
 

@@ -1,4 +1,4 @@
-"""One trial of each scenario, kept whole: to be plotted and to be looked at."""
+"""Chooses one trial of each scenario, for plots and film strips."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from legged_gym.evaluation.rollout import Rollout, Stage
 from legged_gym.evaluation.scenarios import Scenario
 
 _BEFORE_FALL, _OF_WALK = 1.4, 1.0
-"""What a film strip shows: the seconds before a fall, or of walking (two strides)."""
+"""Duration of a film strip: before a fall, or of walking (two strides), s."""
 
 _WALK_FROM = 4.0
-"""Second from which walking is shown if the command never changes; else it is the last change."""
+"""Start of a film strip of walking, s, if the command never changes. Otherwise it starts at the last change."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A trial that stands for its scenario: the first that ended in a fall or, if none did, a quick walk ahead."""
+    """An example trial of a scenario: the first with a fall or, if there is none, a fast walk ahead."""
 
     scenario: Scenario
     trial: int
     rollout: Rollout
-    """Of this trial alone."""
+    """The rollout of this trial only."""
     stage: Stage
     fell: bool
 
     @property
     def strip(self) -> tuple[int, int]:
-        """First and last row of what a film strip shows."""
+        """First and last row of the film strip."""
         last = int(motion.standing_rows(self.rollout)[0]) - 1
         if self.fell:
             return max(0, last - round(_BEFORE_FALL / self.rollout.dt)), last
@@ -49,6 +49,6 @@ def choose_sample(scenario: Scenario, rollout: Rollout, stage: Stage) -> Sample:
 
 
 def _quickest(scenario: Scenario) -> int:
-    """Return the plan that begins with the quickest walk ahead without turning."""
+    """Return the plan that starts with the fastest walk straight ahead."""
     commands = [plan[0][1] for plan in scenario.plans]
     return max(range(len(commands)), key=lambda index: commands[index][0] - abs(commands[index][2]))

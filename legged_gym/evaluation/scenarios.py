@@ -1,8 +1,8 @@
-"""What the evaluation asks, as data: each scenario is a number of trials under one kind of difficulty.
+"""The scenarios of the evaluation. Each is a number of trials under the same conditions.
 
-Unless a scenario says otherwise a trial is ten seconds on a plane with the ground's nominal friction, under one of the
-:data:`GRID` of commands, with the task's usual sensor noise (real sensors have it, too) and nothing else random but
-the start: all that training randomises is at its nominal value.
+Unless a scenario says otherwise, a trial is ten seconds on a plane with nominal friction, under one of the commands in
+:data:`GRID`, with the task's sensor noise. Only the start is random, too. Everything else that training randomises is
+nominal.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Command = tuple[float, float, float]
 """Forward and lateral velocity, m/s, and yaw rate, rad/s."""
 
 Plan = tuple[tuple[float, Command], ...]
-"""Commands with the seconds from which they hold, the first from 0."""
+"""Commands with their start times, s; the first starts at 0."""
 
 Range = tuple[float, float]
-"""Lowest and highest value; each trial draws its own."""
+"""Lowest and highest value. Each trial draws its own value."""
 
 PLANE = "plane"
 
@@ -30,52 +30,52 @@ def fixed(value: float) -> Range:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A kind of difficulty."""
+    """The conditions of some trials."""
 
     name: str
     title: str
     """For people."""
     plans: tuple[Plan, ...]
-    """Trial i has the plan i, counted round."""
+    """Trial i gets plan i, modulo their number."""
     seconds: float = 10.0
     share: float = 1.0
-    """Of the usual number of trials."""
+    """Share of the default number of trials."""
     terrains: tuple[str, ...] = (PLANE,)
-    """``plane``, or names of :data:`legged_gym.evaluation.terrain.TERRAINS`; trials take turns."""
+    """``plane``, or names of :data:`legged_gym.evaluation.terrain.TERRAINS`, which the trials use in turn."""
     friction: Range = (1.0, 1.0)
     """Coulomb friction of the ground."""
     payload: Range = (0.0, 0.0)
     """Mass added to the base, kg."""
     p_gain: Range = (1.0, 1.0)
     d_gain: Range = (1.0, 1.0)
-    """Factors of all joints' gains."""
+    """Factors on all joints' gains."""
     zero_offset: float = 0.0
-    """Largest error of a joint's zero, ± rad, each joint's drawn on its own."""
+    """Largest error of a joint's zero, ± rad, drawn for each joint."""
     imu_tilt: float = 0.0
-    """Angle by which the IMU is mounted wrong, rad, each trial's about another horizontal axis."""
+    """Angle by which the IMU is tilted, rad, about another horizontal axis in each trial."""
     noise: float = 1.0
-    """Factor of the task's sensor noise."""
+    """Factor on the task's sensor noise."""
     push: float = 0.0
     """Each push changes the base's horizontal velocity by this much in a random direction, m/s."""
     push_interval: float = 2.0
-    """Seconds between pushes; the first comes between second 1 and second 1 + this."""
+    """Time between pushes, s. The first comes at 1 s to 1 s + this."""
     action_delay: Range = (0.0, 0.0)
-    """Seconds from a policy's answer to when the motors get it."""
+    """Time until the motors get an action, s."""
     observation_delay: Range = (0.0, 0.0)
-    """Seconds from when something is true to when a policy observes it."""
+    """Age of an observation when the policy gets it, s."""
 
     def trials(self, usual: int) -> int:
-        """Return the scenario's number of trials, given the usual one."""
+        """Return the scenario's number of trials from the default one."""
         return max(1, round(self.share * usual))
 
 
 def _steady(*commands: tuple[float, float]) -> tuple[Plan, ...]:
-    """Return plans of one command each, given by forward velocity and yaw rate."""
+    """Return plans with one command each, given by forward velocity and yaw rate."""
     return tuple((((0.0, (vx, 0.0, yaw)),)) for vx, yaw in commands)
 
 
 def _switching(seconds: float, *commands: tuple[float, float]) -> Plan:
-    """Return a plan whose commands, forward velocity and yaw rate, hold for so long each."""
+    """Return a plan of commands, given by forward velocity and yaw rate, each with the same duration."""
     return tuple((index * seconds, (vx, 0.0, yaw)) for index, (vx, yaw) in enumerate(commands))
 
 
@@ -101,7 +101,7 @@ _START_AND_STOP = (
     _switching(3.0, _STOP, (0.6, 0.6), _STOP, (-0.5, -0.6)),
     _switching(3.0, (0.6, -0.6), (-0.5, 0.6), (0.6, 0.6), _STOP),
 )
-"""Walk, stand, walk, and the sudden reverse, ahead, backwards and turning."""
+"""Walk, stand, walk, and a sudden reverse: ahead, backward and turning."""
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("flat", "flat ground", GRID),
@@ -140,10 +140,10 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 def select_scenarios(names: str | None = None) -> tuple[Scenario, ...]:
-    """Return the scenarios that a comma-separated text names, all for None.
+    """Return the scenarios in a comma-separated list; all for None.
 
     Raises:
-        UserError: There is no such scenario.
+        UserError: A scenario does not exist.
     """
     if names is None:
         return SCENARIOS

@@ -1,4 +1,4 @@
-"""How well robots do at play: sums over all of them that go on for as long as somebody plays."""
+"""Metrics of a session of ``play.py``, over all robots."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tally:
-    """Sums of errors over robots and steps. Call :meth:`add` after each ``env.step``."""
+    """Sums errors over robots and steps. Call :meth:`add` after each ``env.step``."""
 
     env: LeggedRobot
     falls: int = 0
-    """Episodes that ended before their time."""
+    """Number of episodes that ended early."""
     _steps: int = 0
     _samples: int = 0
     _squares: torch.Tensor | float = 0.0
-    """Of the tracking errors, (3,)."""
+    """Sums of the tracking errors, (3,)."""
     _estimates: int = 0
     _estimate_errors: torch.Tensor | None = None
-    """Of the estimate's errors, or of its right contacts, (L,)."""
+    """Sums of the estimate's errors, or of its correct contacts, (L,)."""
 
     @property
     def seconds(self) -> float:
-        """How long the robots were played."""
+        """Simulated time, s."""
         return self._steps * self.env.dt
 
     def add_estimate(self, estimate: torch.Tensor, label: torch.Tensor) -> None:
-        """Take an estimate and its truth, both (N, L) in the label's scale, of one observation."""
+        """Add an estimate and the true values of an observation, both (N, L) in the label's scale."""
         total = label_errors(self.env.label_layout, estimate, label) * len(label)
         self._estimate_errors = total if self._estimate_errors is None else self._estimate_errors + total
         self._estimates += len(estimate)
 
     def add(self, commands: torch.Tensor, dones: torch.Tensor) -> None:
-        """Take the environment's present state.
+        """Add the environment's present state.
 
         Args:
-            commands: What the step was asked to do; the environment may hold the next already, (N, 3).
-            dones: Which episodes ended in this step, (N,). Those robots have just been put back to the start, so
-                they do not count for tracking.
+            commands: Commands of this step, (N, 3). The environment may already have the next ones.
+            dones: Episodes that ended in this step, (N,). Those robots were just reset, so they don't count for
+                tracking.
         """
         velocity = torch.cat([self.env.base_lin_vel[:, :2], self.env.base_ang_vel[:, 2:]], dim=1)
         alive = ~dones.bool()

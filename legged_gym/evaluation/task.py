@@ -1,4 +1,4 @@
-"""Any task as the evaluation needs it: with everything that a task would draw at random given from outside."""
+"""Adapts any task to the evaluation: everything that the task would draw at random comes from the trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from legged_gym.evaluation.trials import Trials
 
 
 class PlannedCommands(VelocityCommands):
-    """Commands that somebody else chose: every step ends with those in ``next``, (N, 3)."""
+    """Commands that are given: every step ends with those in ``next``, (N, 3)."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
         """Take the arguments of :class:`VelocityCommands`."""
@@ -32,20 +32,20 @@ class PlannedCommands(VelocityCommands):
         self.next = torch.zeros_like(self.values[:, :3])
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
-        """Return that everybody gets a command, (N,)."""
+        """Return True for all robots, (N,)."""
         return torch.ones_like(episode_length, dtype=torch.bool)
 
     def resample(self, mask: torch.Tensor) -> None:
-        """Take over the commands of the robots in ``mask``; components in the dead band become zero."""
+        """Set the commands of the robots in ``mask``. Components in the dead band become zero."""
         planned, present = apply_dead_band(self.next, self._dead_band), self.values[:, :3]
         present.copy_(torch.where(mask.unsqueeze(1), planned, present))
 
     def turn(self, quat: torch.Tensor) -> None:
-        """Turn by the planned yaw rate, not to a heading."""
+        """Keep the planned yaw rate, without a heading."""
 
 
 class PlannedPushes(Pushes):
-    """Pushes that somebody else chose: those in ``next``, m/s, (N, 2)."""
+    """Pushes that are given: those in ``next``, m/s, (N, 2)."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
         """Take the arguments of :class:`Pushes`."""
@@ -53,7 +53,7 @@ class PlannedPushes(Pushes):
         self.next = torch.zeros(num_envs, 2, device=device)
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
-        """Return who is pushed, (N,)."""
+        """Return the robots that are pushed, (N,)."""
         return (self.next != 0.0).any(dim=1)
 
     def push(self, velocity: torch.Tensor) -> torch.Tensor:
@@ -62,10 +62,10 @@ class PlannedPushes(Pushes):
 
 
 class PlannedStarts(StartStates):
-    """Start states that somebody else chose."""
+    """Start states that are given."""
 
     def __init__(self, *args: Any) -> None:
-        """Take the arguments of :class:`StartStates`; all robots start in the default pose at first."""
+        """Take the arguments of :class:`StartStates`. At first all robots start in the default pose."""
         super().__init__(*args)
         n = self.ground.num_envs
         self._planned_root = self.root.repeat(n, 1)
@@ -89,14 +89,14 @@ class PlannedStarts(StartStates):
 
 
 class PlannedNoise(ObservationLayout):
-    """Observation terms whose noise somebody else drew: ``next``, (N, O), in ±1 or more."""
+    """Observation terms whose noise is given: ``next``, (N, O), within ±1 or more."""
 
     def __init__(self, *args: Any, num_envs: int) -> None:
         """Take the arguments of :class:`ObservationLayout`, and the number of robots."""
         super().__init__(*args)
         self.next = torch.zeros(num_envs, self.size, device=self.noise_vec.device)
         self.mounts: torch.Tensor | None = None
-        """From the base's axes to those of the IMU, (N, 3, 3)."""
+        """Rotation from the base's axes to the IMU's, (N, 3, 3)."""
 
     def add_noise(self, clean: torch.Tensor) -> torch.Tensor:
         """Return the observation with noise, (N, O)."""
@@ -109,7 +109,7 @@ class PlannedNoise(ObservationLayout):
 
 
 class EvaluationTask(LeggedRobot):
-    """A task whose blocks of robots meet different scenarios; :func:`evaluation_class` mixes it into a task's class.
+    """A task whose blocks of robots run different scenarios. :func:`evaluation_class` mixes it into a task's class.
 
     Call :meth:`begin` once, then :meth:`prepare_step` before each step.
     """
@@ -121,10 +121,10 @@ class EvaluationTask(LeggedRobot):
     _right_leads: torch.Tensor
 
     def begin(self, blocks: Sequence[Trials]) -> None:
-        """Give all robots their trials, and put them to the start.
+        """Give all robots their trials, and move them to the start.
 
         Args:
-            blocks: Trials, as many in all as there are robots; each block gets the next robots.
+            blocks: Trials, one for each robot in total. Each block gets the next robots.
         """
         self._blocks = list(blocks)
         self._commands_plan, self._pushes_plan = (self._side_by_side(name, dim=1) for name in ("commands", "pushes"))
@@ -136,13 +136,13 @@ class EvaluationTask(LeggedRobot):
         self.reset()
 
     def prepare_step(self, step: int) -> None:
-        """Lay out what happens in a step, counted from 0: its pushes, and the command and the noise after it."""
+        """Set the pushes of a step, counted from 0, and the command and noise after it."""
         self._pushes.next.copy_(self._pushes_plan[step])
         self._commands.next.copy_(self._commands_plan[step + 1])
         self._draw_noise()
 
     def _set_robots(self) -> None:
-        """Set what differs between robots."""
+        """Set the parameters that differ between robots."""
         rand = self.rand
         rand.physics = dataclasses.replace(
             rand.physics, friction=self._side_by_side("friction"), added_mass=self._side_by_side("payload")
@@ -151,7 +151,7 @@ class EvaluationTask(LeggedRobot):
         self.sim.set_parameters(rand.physics)
         rand.stiffness_multiplier.copy_(self._side_by_side("p_gain").unsqueeze(1))
         rand.damping_multiplier.copy_(self._side_by_side("d_gain").unsqueeze(1))
-        # On top of what is known of the robot.
+        # In addition to the robot's own, identified values.
         known = rand.motors.ranges["zero_offset"].draw(torch.zeros_like(rand.joint_offset))
         self._joint_offset.copy_(known + self._side_by_side("zero_offset"))
         self._action_delay.copy_(self._side_by_side("action_delay"))
@@ -172,7 +172,7 @@ class EvaluationTask(LeggedRobot):
         self._right_leads = self._side_by_side("right_leads")
 
     def _mount_imus(self) -> None:
-        """Turn each robot's IMU by its scenario's angle, about horizontal axes that go round with the trials."""
+        """Tilt each robot's IMU by its scenario's angle, about a horizontal axis that changes with the trial."""
         angles = [(block.scenario.imu_tilt, 2.4 * trial) for block in self._blocks for trial in range(block.count)]
         if not any(tilt for tilt, _ in angles):
             return
@@ -187,7 +187,7 @@ class EvaluationTask(LeggedRobot):
         self.obs_layout.next.copy_(torch.from_numpy(noise))
 
     def _side_by_side(self, name: str, dim: int = 0) -> torch.Tensor:
-        """Return an array of all trials, put together along the robots' dimension."""
+        """Return an array of all trials, joined along the robots' dimension."""
         arrays = [getattr(block, name) for block in self._blocks]
         return torch.from_numpy(np.concatenate(arrays, axis=dim)).to(self.device)
 
@@ -196,7 +196,7 @@ class EvaluationTask(LeggedRobot):
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
         return EvaluationTerrain(cfg.terrain, seed)
 
-    # A class of its own draws nothing here.
+    # A task's own class must not draw anything here.
     _reset_dofs = LeggedRobot._reset_dofs
     _reset_root_states = LeggedRobot._reset_root_states
     _resample_commands = LeggedRobot._resample_commands
@@ -204,7 +204,7 @@ class EvaluationTask(LeggedRobot):
 
     def _init_buffers(self) -> None:
         super()._init_buffers()
-        # A class's own callback is called for what else it does.
+        # A task's own callback is still called, because it may do other things.
         self._callback_renews = self._callback_pushes = False
         cfg, n, device = self.cfg, self.num_envs, self.device
         self._commands = PlannedCommands(cfg, n, self.dt, device)
@@ -218,7 +218,7 @@ class EvaluationTask(LeggedRobot):
         self._action_delay, self._observation_delay = torch.zeros(n, device=device), torch.zeros(n, device=device)
 
     def _place(self, mask: torch.Tensor) -> None:
-        # In place of those that were just drawn, and before anything is measured.
+        # Replaces the values that were just drawn, before anything is measured.
         self.rand.joint_offset.copy_(self._joint_offset)
         self.rand.action_delay.copy_(self._action_delay)
         self.rand.observation_delay.copy_(self._observation_delay)

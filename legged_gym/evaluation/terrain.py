@@ -1,4 +1,4 @@
-"""The terrain of evaluations: one field with a large tile for each kind, the same for every choice of scenarios."""
+"""The terrain of evaluations: one field with a large tile for each kind, independent of the chosen scenarios."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from legged_gym.envs.base.terrain import Terrain
 from legged_gym.envs.base.terrain_tiles import Heights, TerrainCfg, pyramid_stairs
 
 TILE_SIZE = 16.0
-"""Side of a tile, m: from its middle nobody walks to its edge within a trial."""
+"""Side of a tile, m. In a trial no robot walks from the middle to the edge."""
 
 SCALE = 0.1
 """Distance of the field's points, m."""
@@ -20,20 +20,20 @@ _STEP_DEPTH, _PLATFORM = 0.3, 0.8
 
 
 def _rough(height: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
-    """Return a maker of tiles whose points' heights are drawn evenly from 0 to ``height``, m, each on its own."""
+    """Return a maker of tiles whose points have independent, uniform heights from 0 to ``height``, m."""
     return lambda rng, shape: rng.uniform(0.0, height, shape).astype(np.float32)
 
 
 def _stairs(height: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
-    """Return a maker of stairs on four sides of the middle, steps of ``height``, m; they lead away from it downwards.
+    """Return a maker of stairs on four sides of the middle, with steps of ``height``, m. They lead downward, outward.
 
-    With a negative height they lead upwards.
+    With a negative height they lead upward.
     """
     return lambda rng, shape: pyramid_stairs(shape, SCALE, _STEP_DEPTH, height, _PLATFORM)
 
 
 def _slope(angle: float) -> Callable[[np.random.Generator, tuple[int, int]], Heights]:
-    """Return a maker of a plane that rises along x by an angle, rad, or falls where it is negative."""
+    """Return a maker of a plane that rises along x by an angle, rad, or falls if it is negative."""
 
     def make(rng: np.random.Generator, shape: tuple[int, int]) -> Heights:
         x = SCALE * (np.arange(shape[0]) - shape[0] // 2)
@@ -58,7 +58,7 @@ TERRAINS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Heights]] =
 ones come last, because a tile's place decides what is drawn for it."""
 
 START_SPREAD = {"rough_2cm": 1.5, "rough_4cm": 1.5}
-"""Robots start within ± this of a tile's middle along x and y, m, elsewhere within ± 0.2 m."""
+"""On these tiles, robots start within ± this of the middle along x and y, m; on others within ± 0.2 m."""
 
 FREE_HEADING = tuple(name for name in TERRAINS if not name.startswith("slope"))
 """Tiles on which robots start in any direction."""
@@ -66,7 +66,7 @@ FREE_HEADING = tuple(name for name in TERRAINS if not name.startswith("slope"))
 
 @contextlib.contextmanager
 def steepness(slope: float | None = None, step: float | None = None) -> Iterator[None]:
-    """Let ``slope_*`` rise by other angles, rad, and the steps of ``stairs_*`` by other heights, m, for a while."""
+    """Use other angles, rad, for ``slope_*`` and other heights, m, for ``stairs_*`` inside the block."""
     before = dict(TERRAINS)
     if slope is not None:
         TERRAINS.update(slope_up=_slope(slope), slope_down=_slope(-slope))
@@ -94,7 +94,7 @@ class EvaluationTerrain(Terrain):
         heights = np.zeros((points + 2 * border + 1, len(TERRAINS) * points + 2 * border + 1), np.float32)
         origins = np.zeros((1, len(TERRAINS), 3), np.float32)
         for index, make in enumerate(TERRAINS.values()):
-            # Always the same ground: policies that are compared at different times have walked on it, too.
+            # Always the same ground, so that policies can be compared at different times.
             tile = make(np.random.default_rng(index), (points + 1, points + 1))
             heights[border : border + points + 1, border + index * points : border + (index + 1) * points + 1] = tile
             centre = points // 2

@@ -1,6 +1,6 @@
-"""A scenario's trials, drawn: everything random about them is decided here, from the scenario's name and a seed alone.
+"""Draws a scenario's trials: everything random about them depends only on the scenario's name and a seed.
 
-So a trial is the same whichever scenarios run beside it, on whatever back-end, and for every policy.
+So a trial is the same for every policy and back-end, whichever scenarios run beside it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from legged_gym.evaluation.scenarios import PLANE, Range, Scenario
 from legged_gym.evaluation.terrain import FREE_HEADING, START_SPREAD
 
 _SPREAD, _HEADING_SPREAD = 0.2, 0.2
-"""Where a tile has no other: largest deviation of a start from its middle, m, and from the direction of x, rad."""
+"""Default of tiles: largest deviation of a start from the middle, m, and from the direction of x, rad."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class StartNoise:
-    """How far starts are from the default pose; all uniform, ±."""
+    """Deviations of starts from the default pose; all uniform, ±."""
 
     dof_pos: Floats
     """rad, (D,)."""
     velocity: float
-    """Of the base, m/s and rad/s."""
+    """Velocity of the base, m/s and rad/s."""
     tilt: float
-    """Of roll and pitch, rad."""
+    """Roll and pitch, rad."""
 
     @classmethod
     def of_training(cls, dof_pos: Sequence[float], velocity: float, orientation: float) -> StartNoise:
-        """Return the noise of trials, half of a training's, which is given."""
+        """Return the noise of trials: half of the given noise of the training."""
         return cls(np.array(dof_pos, np.float32) * np.float32(0.5), 0.5 * velocity, 0.5 * orientation)
 
 
@@ -44,11 +44,11 @@ class Trials:
 
     scenario: Scenario
     commands: Floats
-    """(T + 1, N, 3): row t is what the policy observes before step t; m/s and rad/s."""
+    """Commands, m/s and rad/s, (T + 1, N, 3). The policy observes row t before step t."""
     pushes: Floats
     """Change of the base's horizontal velocity before each step, world frame, m/s, (T, N, 2)."""
     terrains: list[str]
-    """Where each trial takes place, N names."""
+    """The ground of each trial, N names."""
     friction: Floats
     """(N,)."""
     payload: Floats
@@ -62,7 +62,7 @@ class Trials:
     observation_delay: Floats
     """s, (N,)."""
     position: Floats
-    """Start in the tile, x and y from its middle, m, (N, 2)."""
+    """Start on the tile, x and y from its middle, m, (N, 2)."""
     attitude: Floats
     """Roll, pitch and yaw at the start, rad, (N, 3)."""
     velocity: Floats
@@ -70,9 +70,9 @@ class Trials:
     dof_pos: Floats
     """Deviation of the joints from their default at the start, rad, (N, D)."""
     right_leads: NDArray[np.bool_]
-    """Which leg the gait begins with, (N,)."""
+    """The leg that starts the gait, (N,)."""
     rng: np.random.Generator
-    """For the noise of the sensors."""
+    """Random generator of the sensor noise."""
 
     @property
     def count(self) -> int:
@@ -85,7 +85,7 @@ class Trials:
         return len(self.pushes)
 
     def sensor_noise(self, size: int) -> Floats:
-        """Draw the next step's noise in ±1, times the scenario's factor, (N, size)."""
+        """Draw the next step's noise within ±1, times the scenario's factor, (N, size)."""
         return np.float32(self.scenario.noise) * (2.0 * self.rng.random((self.count, size), dtype=np.float32) - 1.0)
 
 
@@ -94,7 +94,7 @@ def draw_trials(scenario: Scenario, count: int, seed: int, dt: float, seconds: f
     rng = np.random.default_rng((seed, zlib.crc32(scenario.name.encode())))
     steps, dofs = round(seconds / dt), len(start.dof_pos)
     index = np.arange(count)
-    turn = index + index // len(scenario.plans)  # So that each plan meets each ground.
+    turn = index + index // len(scenario.plans)  # So that each plan runs on each ground.
     terrains = [scenario.terrains[i % len(scenario.terrains)] for i in turn]
     tilt = _uniform(rng, start.tilt, (count, 2))
     return Trials(

@@ -1,4 +1,4 @@
-"""Policies: which one is meant, what it is tied to, how it is loaded, run and exported."""
+"""Policies: finds, loads, runs and exports them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The contract of a policy: what it reads and says, and the settings of robot and control that it is tied to.
+"""The contract of a policy: its inputs and outputs, and the settings of robot and control that it needs.
 
-It is written as the metadata beside exported networks and read from there; a training's checkpoint has its whole
-configuration instead. Values are in SI units and radians, by joint in the order of ``joints.names``.
+Exported networks have it as a metadata file. A training's checkpoint has the whole configuration instead. Values are in
+SI units and radians; values by joint are in the order of ``joints.names``.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Settings = dict[str, Any]
 """Settings of an environment's configuration, as a nested dict."""
 
 METADATA_FILE = "_metadata.json"
-"""Last part of the file's name."""
+"""The end of the file's name."""
 
 _SECTIONS = ("control", "gait", "normalization")
-"""Sections of a configuration that a policy is tied to as a whole."""
+"""Sections of a configuration that a policy needs as a whole."""
 
 _KEYS = {"env": ["history_length"], "init_state": ["pos", "default_joint_angles"], "commands": ["dead_band"],
          "sim": ["dt"]}  # fmt: skip
-"""Further settings that a policy is tied to, by section."""
+"""Further settings that a policy needs, by section."""
 
 _OBS_SCALES = {"base_ang_vel": "ang_vel", "dof_pos": "dof_pos", "dof_vel": "dof_vel"}
-"""Names in ``normalization.obs_scales`` by the observation's terms."""
+"""For each observation term, its name in ``normalization.obs_scales``."""
 
 _GROUPS = dict(zip(ACTOR_INPUT, ("policy", "estimate"), strict=True))
-"""Observation groups by the words that the metadata has for them."""
+"""Observation groups, by their names in the metadata."""
 _WORDS = {group: word for word, group in _GROUPS.items()}
 
 
@@ -51,18 +51,18 @@ class Control(_Part):
     """How actions become torques."""
 
     dt: float = Field(gt=0)
-    """Seconds between two actions."""
+    """Time between two actions, s."""
     decimation: int = Field(ge=1)
-    """Physics steps of training in that time."""
+    """Number of the training's physics steps in that time."""
     action_scale: float
     target: str = ""
-    """What actions mean, in words."""
+    """The meaning of actions, in words."""
     fall_protection_tilt: float | None = None
     """Roll or pitch past which the robot's controller damps all joints, rad."""
 
 
 class Joints(_Part):
-    """Pose, gains and limits; a limit is None where the robot has none."""
+    """Pose, gains and limits. A missing limit is None."""
 
     names: list[str]
     default_angle: list[float]
@@ -96,7 +96,7 @@ class Term(_Part):
 
 
 class Observation(_Part):
-    """What the policy observes."""
+    """The policy's observation."""
 
     size: int
     step_size: int
@@ -107,26 +107,26 @@ class Observation(_Part):
 
 
 class Estimator(_Part):
-    """What the estimator reads and says."""
+    """The estimator's inputs and outputs."""
 
     input: list[str] = [*ACTOR_INPUT[:1]]
     output: list[dict[str, Any]]
 
     @property
     def labels(self) -> LabelLayout:
-        """The terms that it says."""
+        """The terms of its output."""
         return LabelLayout.from_list(self.output)
 
 
 class Actor(_Part):
-    """What the actor reads and says."""
+    """The actor's inputs and outputs."""
 
     input: list[str] = [*ACTOR_INPUT]
     output: str = "action of each joint"
     clip: float | None = None
-    """Actions are clipped to ± this, inside of the network."""
+    """The network clips actions to ± this."""
     memory: list[list[int]] = []
-    """Shape of each thing that a recurrent network remembers, of one robot: layers and size; zero at the start."""
+    """Shape of each hidden state of a recurrent network for one robot: layers and size. States start at zero."""
 
 
 class Gait(_Part):
@@ -134,13 +134,13 @@ class Gait(_Part):
 
     period: float = Field(gt=0)
     offsets: list[float]
-    """Phase by which each leg leads."""
+    """The phase lead of each leg."""
     stance_ratio: float
     standing: str = ""
 
 
 class Commands(_Part):
-    """Trained ranges, m/s and rad/s, and what is taken as zero."""
+    """The trained ranges, m/s and rad/s, and the thresholds below which a command counts as zero."""
 
     lin_vel_x: tuple[float, float]
     lin_vel_y: tuple[float, float]
@@ -149,16 +149,16 @@ class Commands(_Part):
 
 
 class Contacts(_Part):
-    """When something touches, N."""
+    """Contact thresholds, N."""
 
     feet: list[str]
     foot_force: float
     force: float
-    """Of other links."""
+    """Threshold for other links."""
 
 
 class PolicyContract(_Part):
-    """All that one must know to run a policy."""
+    """Everything that is needed to run a policy."""
 
     git_revision: str | None = None
     iterations: int = 0
@@ -171,13 +171,13 @@ class PolicyContract(_Part):
     commands: Commands
     contacts: Contacts | None = None
     start_noise: dict[str, Any] = {}
-    """Of training's first states: ``dof_pos`` by joint, rad; ``velocity``, m/s and rad/s; ``orientation``, rad."""
+    """Noise of initial states in training: ``dof_pos`` by joint, rad; ``velocity``, m/s, rad/s; ``orientation``."""
     largest_difference: float | None = None
-    """Between the exported networks and PyTorch, over a rollout."""
+    """Largest difference between the exported networks and PyTorch in a rollout."""
     files: dict[str, str] = {}
 
     def settings(self) -> Settings:
-        """Return what a task's configuration must be for the policy to walk as in its training."""
+        """Return the settings that a task needs for the policy to walk as in its training."""
         joints, control = self.joints, self.control
         scales = {term.name: term.scale for term in self.observation.terms}
         obs_scales = {name: scales[term] for term, name in _OBS_SCALES.items() if term in scales}
@@ -205,7 +205,7 @@ class PolicyContract(_Part):
         return settings
 
     def _velocity_scale(self) -> dict[str, float]:
-        """Return the scale of linear velocities, which labels and observations tell."""
+        """Return the scale of linear velocities, from the labels and observations."""
         labels = self.estimator.labels.labels if self.estimator is not None else ()
         told: dict[str, Any] = {label.name: label.scale for label in labels}
         told |= {term.name: term.scale for term in self.observation.terms}
@@ -216,17 +216,17 @@ class PolicyContract(_Part):
 
 
 def words(groups: list[str]) -> list[str]:
-    """Return observation groups as the metadata calls them."""
+    """Return observation groups under their names in the metadata."""
     return [_WORDS.get(group, group) for group in groups]
 
 
 def groups(names: list[str]) -> list[str]:
-    """Return the observation groups that the metadata means."""
+    """Return the observation groups for their names in the metadata."""
     return [_GROUPS.get(name, name) for name in names]
 
 
 def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
-    """Read the metadata of exported networks whose files' names begin with ``prefix``; None where there is none.
+    """Read the metadata of exported networks whose files' names begin with ``prefix``; None if there is none.
 
     Raises:
         UserError: The file is damaged; the message names the key.
@@ -242,11 +242,11 @@ def read_contract(folder: Path, prefix: str) -> PolicyContract | None:
         reason = f"'{key}': {first['msg'][0].lower()}{first['msg'][1:]}"
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-    raise UserError(f"can't read what the policy is tied to from '{path}': {reason}")
+    raise UserError(f"can't read the policy's metadata '{path}': {reason}")
 
 
 def exported_contract(folder: Path, prefix: str) -> Settings:
-    """Read what exported networks are tied to, from the metadata beside them, else the controller's file, if any.
+    """Read the settings that exported networks need: from their metadata or, without it, the controller's file.
 
     Raises:
         UserError: The file is damaged.
@@ -303,7 +303,7 @@ def _of_controller(config: ControllerConfig) -> Settings:
 
 
 def trained_contract(env: dict[str, Any]) -> Settings:
-    """Take from an environment's whole configuration, as a nested dict, what a policy is tied to."""
+    """Return the settings that a policy needs, from an environment's whole configuration as a nested dict."""
     settings = {name: env[name] for name in _SECTIONS if name in env}
     for section, names in _KEYS.items():
         settings[section] = {name: env[section][name] for name in names if name in env[section]}
@@ -311,10 +311,10 @@ def trained_contract(env: dict[str, Any]) -> Settings:
 
 
 def apply_contract(path: str, settings: Settings, env_cfg: BaseConfig) -> None:
-    """Change a task's configuration, in place, to what a policy is tied to; ``path`` is for messages.
+    """Write the settings that a policy needs into a task's configuration, in place; ``path`` is for messages.
 
     Raises:
-        UserError: The configuration knows no such settings.
+        UserError: The configuration does not have one of these settings.
     """
     ours, key = env_cfg.to_dict()["init_state"]["default_joint_angles"], "default_joint_angles"
     foreign = [joint for joint in settings.get("init_state", {}).get(key, {}) if joint not in ours]

@@ -1,4 +1,4 @@
-"""The configuration file of the robot's own controller: the part of it that a policy decides, and merging that in."""
+"""The configuration file of the robot's controller: writes a policy's sections and merges them into it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
 _HEADER = """\
-Sections for the configuration file of the robot's controller, which needs further ones (motor, imu): put them in
-place of the old ones, or let export.py --controller_yaml FILE do it. As the whole file they don't do.
+Sections for the configuration file of the robot's controller. Replace the old sections in that file by these, or use
+export.py --controller_yaml FILE. This file alone is not enough: the controller needs others (motor, imu).
 """
 
 _TRAINED = "trained:"
 
 _DIGITS = 6
-"""Decimals: float32 holds no more, and 0.35 should read as 0.35."""
+"""Decimals: float32 has no more, and 0.35 should be written as 0.35."""
 
 
 def controller_yaml(
@@ -41,17 +41,17 @@ def controller_yaml(
 ) -> str:
     """Return the controller's configuration with the policy's pose, gains, gait and commands.
 
-    The pose and gains of standing up are the robot's own, as are the ranges that commands begin with; the trained
-    ranges stand beside them in a comment.
+    The pose and gains for standing up and the initial command ranges are the robot's own. A comment beside them gives
+    the trained ranges.
 
     Args:
         env: The task that the policy was trained for.
-        merge_into: The robot's file, of which all else is kept, its standing up and command ranges included; None:
-            only the policy's sections.
-        actor_input: What the actor reads, as the metadata says it.
+        merge_into: The robot's file. Everything else in it stays, also its settings for standing up and its command
+            ranges. None: return only the policy's sections.
+        actor_input: The actor's inputs, as in the metadata.
 
     Raises:
-        UserError: That file can't be read, or its command ranges are none.
+        UserError: That file can't be read, or its command ranges are not valid.
     """
     sections = _sections(env, actor_input)
     if merge_into is None:
@@ -107,14 +107,14 @@ def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, Comment
 
 
 def start_noise(env: LeggedRobot) -> dict[str, Any]:
-    """Return the noise of training's first states: of joints, (D,), rad; velocity, m/s and rad/s; orientation, rad."""
+    """Return the noise of training's initial states: joints, (D,), rad; velocity, m/s and rad/s; orientation, rad."""
     init = env.cfg.init_state
     joints = joint_values("init_state.joint_noise", init.joint_noise, env.dof_names, missing=0.0)
     return {"dof_pos": list(joints), "velocity": init.velocity_noise, "orientation": init.orientation_noise}
 
 
 def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
-    """Return the robot's own pose and gains of standing up; the walking ones where the configuration has no others."""
+    """Return the robot's pose and gains for standing up, or those for walking if the configuration has no others."""
     init, control, joints = env.cfg.init_state, env.cfg.control, env.dof_names
     own = {
         "joint_standup_q": ("init_state.stand_up_joint_angles", init.stand_up_joint_angles, env.default_dof_pos[0]),
@@ -129,7 +129,7 @@ def _stand_up(env: LeggedRobot) -> dict[str, list[float]]:
 
 def _read(path: Path) -> CommentedMap:
     try:
-        # Once within the limits that all files have; then so that comments and order are kept.
+        # Read once with the limits for all files, and once more to keep comments and order.
         read_yaml(path)
         content = _yaml().load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
@@ -143,7 +143,7 @@ def _read(path: Path) -> CommentedMap:
 
 
 def _merge(path: Path, content: CommentedMap, sections: dict[str, CommentedMap]) -> None:
-    """Put the policy's sections into the robot's file; how it stands up and how fast it may go stays."""
+    """Put the policy's sections into the robot's file, except how it stands up and its command limits."""
     joints, stand = list(sections[POLICY]["joint_names"]), content.setdefault(STAND_UP, CommentedMap())
     theirs = (content.get(POLICY) or {}).get("joint_names", joints)
     if not isinstance(theirs, list) or {*map(str, theirs)} != {*joints} or len(theirs) != len(joints):
@@ -165,14 +165,14 @@ def _merge(path: Path, content: CommentedMap, sections: dict[str, CommentedMap])
 
 
 def _add_comment(section: CommentedMap, key: str, comment: str) -> None:
-    """Add a comment behind a key's value, after the one that stands there, if any."""
+    """Add a comment behind a key's value, after an existing one."""
     old = section.ca.items.get(key, [None] * 3)[2]
     kept = old.value.partition(_TRAINED)[0].strip(" #;\n") if old is not None else ""
     section.yaml_add_eol_comment(f"{kept}; {comment}" if kept else comment, key)
 
 
 def _check_range(path: Path, key: str, value: Any, trained: list[float]) -> None:
-    """Check that the robot's file asks for nothing that the policy has not learned."""
+    """Check that the robot's file allows only commands that the policy has learned."""
     numbers = isinstance(value, list) and all(isinstance(v, int | float) and math.isfinite(v) for v in value)
     if not numbers or len(value) != 2 or not trained[0] <= value[0] <= value[1] <= trained[1]:
         shown = list(value) if isinstance(value, list) else value
@@ -188,7 +188,7 @@ def _yaml() -> YAML:
 
 
 def _map(values: dict[str, Any]) -> CommentedMap:
-    """Return a section whose lists stand on one line each."""
+    """Return a section with each list on one line."""
     return CommentedMap({name: _row(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
@@ -199,9 +199,9 @@ def _row(values: list[Any]) -> CommentedSeq:
 
 
 def rounded(values: torch.Tensor | float) -> Any:
-    """Return plain numbers, nested like the tensor, without the noise of float32; None where there is no limit."""
+    """Return plain numbers, nested like the tensor, without float32's rounding; None for a missing limit."""
     array = np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
     numbers = np.array(np.round(array, _DIGITS), object)
-    # JSON knows no infinity.
+    # JSON has no infinity.
     numbers[~np.isfinite(array)] = None
     return numbers.tolist()

@@ -1,4 +1,4 @@
-"""Export of a trained policy for the robot: its nets, what they were trained with, and proof that they agree."""
+"""Exports a policy for the robot: its networks, the settings they need, and a check against PyTorch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class ExportError(RuntimeError):
-    """The exported nets are not what they should be."""
+    """The exported networks are wrong."""
 
 
 def export_policy(
@@ -59,15 +59,15 @@ def export_policy(
     tolerance: float = 1e-5,
     merge_into: str | os.PathLike[str] | None = None,
 ) -> dict[str, Path]:
-    """Write all that a controller needs to run the policy, after checking it on a rollout.
+    """Write all files that a controller needs to run the policy, after a check on a rollout.
 
     Args:
-        runner: Holds the trained nets: an actor, feed-forward or recurrent, and perhaps an estimator.
-        env: The task they were trained for; it is stepped.
-        folder: Where the files go, whose names begin with ``asset.name``; created if needed. It gets all or none.
-        steps: Control steps of the rollout that the nets are compared on, at least 1.
+        runner: Has the trained networks: an actor, feed-forward or recurrent, and perhaps an estimator.
+        env: The task that they were trained for. It is stepped.
+        folder: Folder for the files, whose names begin with ``asset.name``; created if needed. It gets all or none.
+        steps: Control steps of the rollout that compares the networks, at least 1.
         tolerance: Largest difference allowed between ONNX Runtime, TorchScript and PyTorch, in actions and estimates.
-        merge_into: The configuration file of the robot's controller, whose other settings the exported one keeps; None:
+        merge_into: The configuration file of the robot's controller; the exported file keeps its other settings. None:
             the exported file only has the policy's sections.
 
     Returns:
@@ -75,7 +75,7 @@ def export_policy(
         (TorchScript), ``metadata`` (JSON) and ``controller`` (YAML).
 
     Raises:
-        ExportError: The files differ from the nets by more than ``tolerance``.
+        ExportError: The files differ from PyTorch by more than ``tolerance``.
         UserError: The folder can't be written, or ``merge_into`` does not fit.
     """
     nets = acting_nets(runner.alg, env.cfg.normalization.clip_actions)
@@ -88,9 +88,9 @@ def export_policy(
             write_onnx(model, staging / names[net], limit)
             write_torchscript(model, staging / names[f"{net}_jit"], limit)
         difference = _largest_difference(nets, env, {key: staging / name for key, name in names.items()}, steps)
-        # Written so that NaN fails, too.
+        # Written this way so that NaN fails, too.
         if not difference <= tolerance:
-            raise ExportError(f"exported nets differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
+            raise ExportError(f"exported networks differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
         files = {key: name for key, name in names.items() if not key.endswith("_jit")}
         metadata = {**policy_metadata(runner, env), "largest_difference": difference, "files": files}
         (staging / names["metadata"]).write_text(
@@ -109,15 +109,15 @@ def policy_controller_yaml(
 
 
 def policy_metadata(runner: OnPolicyRunner, env: LeggedRobot) -> dict[str, Any]:
-    """Return, as plain values in SI units and radians, what one must know to run the policy.
+    """Return everything that is needed to run the policy, as plain values in SI units and radians.
 
-    Joint and torque limits are None where the robot has no limit.
+    Missing joint and torque limits are None.
     """
     return policy_contract(runner, env).model_dump(mode="json")
 
 
 def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
-    """Return what one must know to run the policy."""
+    """Return everything that is needed to run the policy."""
     cfg, nets = env.cfg, acting_nets(runner.alg, env.cfg.normalization.clip_actions)
     actor, clip = nets["actor"]
     estimator = nets["estimator"][0] if "estimator" in nets else None
@@ -185,7 +185,7 @@ def _gait(env: LeggedRobot) -> Gait | None:
 
 
 class _Chain:
-    """The nets one after the other, with what the actor remembers: in PyTorch, in ONNX Runtime, and in TorchScript."""
+    """Runs the networks in PyTorch, ONNX Runtime and TorchScript, with the actor's hidden state."""
 
     def __init__(self, nets: dict[str, tuple[MLPModel, float]], files: dict[str, Path], count: int) -> None:
         # On the CPU, as on the robot: a GPU rounds differently.
@@ -197,14 +197,14 @@ class _Chain:
         self._groups = {net: list(model.obs_groups) for net, (model, _) in nets.items()}
         self._memory = empty_memory(self._models["actor"], count)
         self._remembered: Memory = self._sessions["actor"].start(count)
-        # TorchScript's recurrent nets remember a single robot.
+        # TorchScript's recurrent networks hold the state of one robot only.
         self._scripted = 1 if self._memory else count
         for net, (model, _) in nets.items():
             if self._sessions[net].inputs != model.obs_dim:
                 raise ExportError(f"the exported {net} reads {self._sessions[net].inputs} numbers, not {model.obs_dim}")
 
     def step(self, obs: TensorDict) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return PyTorch's actions, (N, D), and the largest difference of the files' answers from PyTorch's, 0-d."""
+        """Return PyTorch's actions, (N, D), and the largest difference of the files' outputs from PyTorch's, 0-d."""
         observed: dict[str, torch.Tensor] = {name: obs[name].to("cpu") for name in map(str, obs.keys())}
         if "estimator" not in self._models:
             return self._act(observed, observed, torch.zeros(()))
@@ -212,7 +212,7 @@ class _Chain:
         said = self._models["estimator"](inputs)
         by_onnx = torch.from_numpy(self._sessions["estimator"](inputs.numpy())[0])
         off = torch.stack((self._scripts["estimator"](inputs), by_onnx)) - said
-        # Each kind of file is fed by its own estimate, as on the robot.
+        # Each kind of file gets its own estimate, as on the robot.
         return self._act({**observed, ESTIMATE: said}, {**observed, ESTIMATE: by_onnx}, off.abs().max())
 
     def _act(
@@ -224,12 +224,12 @@ class _Chain:
         self._memory = [state for state in memory if state is not None]
         found, self._remembered = self._sessions["actor"](self._inputs("actor", by_onnx).numpy(), self._remembered)
         scripted = self._scripts["actor"](inputs[: self._scripted])
-        # NaN wins over every number here, so it is not lost.
+        # Any NaN makes the result NaN, so it is not lost.
         off = torch.maximum(off, (scripted - actions[: self._scripted]).abs().max())
         return actions, torch.maximum(off, (torch.from_numpy(found) - actions).abs().max())
 
     def forget(self, dones: torch.Tensor) -> None:
-        """Let the actor forget robots whose episodes ended, bool, (N,)."""
+        """Clear the actor's hidden state of robots whose episodes ended, bool, (N,)."""
         for state in self._memory:
             state[:, dones] = 0.0
         for remembered in self._remembered:
@@ -244,7 +244,7 @@ class _Chain:
 def _largest_difference(
     nets: dict[str, tuple[MLPModel, float]], env: LeggedRobot, files: dict[str, Path], steps: int
 ) -> float:
-    """Roll the policy out and return how far the files' estimates and actions are from PyTorch's, at most."""
+    """Run the policy and return the largest difference of the files' estimates and actions from PyTorch's."""
     largest = torch.zeros(())
     with torch.inference_mode():
         chain, obs = _Chain(nets, files, env.num_envs), env.get_observations()
@@ -264,7 +264,7 @@ def _script(path: Path) -> torch.jit.ScriptModule:
 
 @contextlib.contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Give a folder whose files move to ``folder`` at the end, or vanish with it if something fails."""
+    """Yield a temporary folder. Its files move to ``folder`` at the end, or are deleted if something fails."""
     with file_errors(f"cannot write to folder {folder}"):
         created = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)

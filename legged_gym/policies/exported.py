@@ -1,4 +1,4 @@
-"""What a trained policy is on the robot: two networks and the controller's figures, read from an exported folder."""
+"""An exported policy, read from its folder: its networks and the controller's settings."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from legged_gym.policies.finder import ACTOR_FILE, CONTROLLER_FILE, ESTIMATOR_FI
 from legged_gym.policies.networks import OnnxNet, only_file
 
 STAND_UP, WALK, POLICY = "FSMState_StandUp", "FSMState_Walk", "Policy"
-"""Sections. The controller ignores the last one, which holds what it has built in; other programs need it."""
+"""Sections. The controller ignores the last one, which has values that are built into it; other programs need them."""
 
 ACTOR_INPUT = ("observation", "estimator output")
-"""What the robot's own controller gives an actor."""
+"""The actor's inputs in the robot's own controller."""
 
 _JOINTS = ("hip_yaw", "hip_roll", "hip_pitch", "knee_pitch", "ankle_pitch")
 
@@ -74,25 +74,25 @@ BUILT_IN: dict[str, Any] = {
     "contact_force_threshold": 1.0,
     "fall_protection_tilt": TILT_LIMIT,
 }  # fmt: skip
-"""What Qmini's controller has built in: it counts where the YAML has no section ``Policy`` that says otherwise."""
+"""Values that are built into Qmini's controller. The section ``Policy`` of the YAML overrides them."""
 
 
 @dataclass(frozen=True)
 class ControllerConfig:
-    """Figures of the controller, SI units and radians; D joints, L legs."""
+    """Settings of the controller, in SI units and radians. D joints, L legs."""
 
     joint_names: list[str]
     foot_names: list[str]
     """Links that touch the ground, in the order of the estimator's contacts."""
     body: dict[str, float]
-    """Settings of training's ``asset`` that decide what the robot's file becomes."""
+    """Settings of the training's ``asset`` that change the robot's model."""
     joint_dynamics: dict[str, tuple[float, ...]]
-    """Middle of what training draws for ``joint_armature``, kg·m², ``joint_damping``, N·m·s/rad, and
-    ``joint_friction``, N·m, each (D,); what is missing is as in :class:`~legged_gym.deploy.world.WorldSettings`."""
+    """Middle of training's ranges of ``joint_armature``, kg·m², ``joint_damping``, N·m·s/rad, and ``joint_friction``,
+    N·m, each (D,). Missing ones are as in :class:`~legged_gym.deploy.world.WorldSettings`."""
     stand_angles: np.ndarray
-    """Pose that the robot stands up into, (D,)."""
+    """Pose after standing up, (D,)."""
     stand_kp: np.ndarray
-    """Gains of standing up, N·m/rad, (D,)."""
+    """Gains for standing up, N·m/rad, (D,)."""
     stand_kd: np.ndarray
     """N·m·s/rad, (D,)."""
     default_angles: np.ndarray
@@ -102,38 +102,38 @@ class ControllerConfig:
     kd: np.ndarray
     """N·m·s/rad, (D,)."""
     gait_period: float | None
-    """Seconds; None if the policy has no gait clock."""
+    """Period of the gait clock, s; None if the policy has no clock."""
     gait_offsets: np.ndarray
-    """By how much each leg's phase leads the clock's, in periods, (L,)."""
+    """The phase lead of each leg over the clock, in periods, (L,)."""
     low_vel_thresholds: np.ndarray
-    """A component of the command up to this is taken as zero, m/s, m/s, rad/s, (3,)."""
+    """Components of the command up to this size count as zero, m/s, m/s, rad/s, (3,)."""
     command_ranges: np.ndarray
-    """Least and greatest command that the robot's user can give, m/s, m/s, rad/s, (3, 2)."""
+    """Lowest and highest command that the robot's user can give, m/s, m/s, rad/s, (3, 2)."""
     trained_ranges: np.ndarray
-    """Least and greatest trained command, (3, 2); the same where the file does not tell."""
+    """Lowest and highest trained command, (3, 2). If the file does not contain it, it is the same."""
     control_dt: float
-    """Time between two actions."""
+    """Time between two actions, s."""
     action_scale: float
     """Target angle = default angle + this · action."""
     history_length: int
-    """Steps in an observation, the newest first."""
+    """Number of steps in an observation, newest first."""
     observation_terms: list[str]
     observation_scales: list[np.ndarray]
-    """One number, or one for each component, of each term."""
+    """For each term, one number or one for each component."""
     observation_noise: dict[str, float]
-    """Largest sensor noise in training, ±, in the units of the terms that have any."""
+    """Largest sensor noise in training, ±, of the terms that have noise, in their units."""
     start_noise: dict[str, Any]
-    """Of training's first states: ``dof_pos``, (D,), rad; ``velocity``, m/s and rad/s; ``orientation``, rad."""
+    """Noise of training's initial states: ``dof_pos``, (D,), rad; ``velocity``, m/s and rad/s; ``orientation``, rad."""
     foot_contact_force: float
-    """A foot touches when its contact force is above this, N."""
+    """A foot is in contact if its force is above this, N."""
     contact_force_threshold: float
-    """A link other than a foot touches above this, N."""
+    """Another link is in contact if its force is above this, N."""
     fall_protection_tilt: float
-    """Roll or pitch past which all joints are damped, rad."""
+    """Roll or pitch past which the controller damps all joints, rad."""
     actor_input: list[str]
-    """What the actor reads: the observation and, perhaps, the estimator's output."""
+    """The actor's inputs: the observation and, perhaps, the estimator's output."""
     labels: LabelLayout | None
-    """What the estimator says; None if there is none."""
+    """The estimator's outputs; None if there is no estimator."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class PolicyFiles:
     actor: OnnxNet
 
     def replay(self, observations: np.ndarray) -> np.ndarray:
-        """Return the actions, (T, D), for what a robot observed in T steps from an episode's start, float32, (T, O)."""
+        """Return the actions, (T, D), for the observations of T steps from an episode's start, float32, (T, O)."""
         if self.estimator is not None:
             observations = np.concatenate((observations, self.estimator(observations)[0]), axis=1)
         if not self.actor.memory:
@@ -169,13 +169,13 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
         raise UserError(f"no folder '{path}' with an exported policy")
     controller = only_file(path, CONTROLLER_FILE)
     config = read_controller_config(controller)
-    # The robot does not read the metadata, but files beside damaged ones may not belong together.
+    # The robot does not need the metadata. But if it is damaged, the files may not belong together.
     metadata = policies.contract.read_contract(path, controller.name.removesuffix(CONTROLLER_FILE))
     if metadata is not None:
         policies.contract.require_agreement(path, metadata, config)
     unknown = [name for name in config.actor_input if name not in ACTOR_INPUT]
     if unknown:
-        raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: distil it first")
+        raise UserError(f"'{path}': the actor reads '{unknown[0]}', which a robot can't measure: train a student")
     if (ACTOR_INPUT[1] in config.actor_input) != (config.labels is not None):
         raise UserError(f"'{path}': Policy.actor_input and Policy.labels don't agree on whether there is an estimator")
     estimator = OnnxNet(only_file(path, ESTIMATOR_FILE)) if config.labels is not None else None
@@ -183,7 +183,7 @@ def load_policy(folder: str | os.PathLike[str]) -> PolicyFiles:
 
 
 def has_estimator(folder: Path) -> bool:
-    """Return whether the policy in a folder has an estimator, as the controller's file says; without one it has."""
+    """Return whether the policy in a folder has an estimator, from the controller's file; True without that file."""
     files = list(folder.glob(f"*{CONTROLLER_FILE}"))
     return len(files) != 1 or read_controller_config(files[0]).labels is not None
 
@@ -192,14 +192,14 @@ def read_controller_config(path: Path) -> ControllerConfig:
     """Read the controller's YAML.
 
     Raises:
-        UserError: A key is missing, unknown or its value does not fit; the message names file, key and what is valid.
+        UserError: A key is missing or unknown, or its value is not valid; the message names file, key and valid values.
     """
     content = read_yaml(path)
     given = {name: _section(path, content, name) for name in (STAND_UP, WALK)}
     ranges = {key: given[WALK][key] for key in _RANGES if key in given[WALK]}
     given[POLICY] = {**BUILT_IN, **ranges, **(_section(path, content, POLICY) if content.get(POLICY) else {})}
     if "torque_law" in given[POLICY]:
-        raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only aims at angles with gains")
+        raise UserError(f"{path}: 'Policy.torque_law': the robot's controller only takes joint angles with gains")
     first = dict.fromkeys(("joint_names", "observation_terms"), _NAMES)
     joints, terms = _take(path, POLICY, given[POLICY], first).values()
     hints = _hints(len(joints), terms)
@@ -243,7 +243,7 @@ _CLOCK: dict[str, Any] = {
 
 
 def _hints(joints: int, terms: list[str]) -> dict[str, dict[str, Any]]:
-    """Return what every key of every section may be."""
+    """Return the type of every key in every section."""
 
     def each(kind: Any, count: int = joints) -> Any:
         return Annotated[list[kind], Len(count, count)]
@@ -272,11 +272,11 @@ def _hints(joints: int, terms: list[str]) -> dict[str, dict[str, Any]]:
 
 _DYNAMICS: dict[str, Any] = {"armature": Inertia, "damping": Damping, "friction": Torque}
 TYPICAL_JOINT = {name: sum(getattr(QminiPublishedCfg.domain_rand, f"joint_{name}_range")) / 2.0 for name in _DYNAMICS}
-"""Middle of what training draws, kg·m², N·m·s/rad and N·m, for files that were written before they told it."""
+"""Middle of the training's ranges, kg·m², N·m·s/rad and N·m, for old files that don't contain it."""
 
 
 def _rotors(joints: list[str]) -> dict[str, list[float]]:
-    """Return Qmini's rotor inertia, for files that were written before they told it."""
+    """Return Qmini's rotor inertia, for old files that don't contain it."""
     middle = {part: sum(bounds) / 2.0 for part, bounds in QminiCfg.motors.armature.items()}
     return {"joint_armature": joint_values("motors.armature", middle, joints)}
 
@@ -291,7 +291,7 @@ def _section(path: Path, content: Any, name: str) -> dict[str, Any]:
 
 
 def _take(path: Path, section: str, values: dict[str, Any], hints: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a section that ``hints`` names, each as its annotation admits it."""
+    """Return the values of a section for the keys in ``hints``, each checked by its annotation."""
     taken: dict[str, Any] = {}
     for key, hint in hints.items():
         name = f"{section}.{key}"
@@ -327,7 +327,7 @@ def _refusal(path: Path, name: str, expected: str, value: Any) -> UserError:
 
 
 def _labels(path: Path, entries: Any, told: dict[str, Any]) -> LabelLayout | None:
-    """Return what the estimator says, None for an empty list; published: base velocity and the feet's contacts."""
+    """Return the estimator's outputs, by default base velocity and feet's contacts; None for an empty list."""
     if entries == BUILT_IN["labels"]:
         velocity = {"name": "base_lin_vel", "size": 3, "scale": told["velocity_scale"], "unit": "m/s"}
         entries = [velocity, {"name": "foot_contact", "feet": told["foot_names"]}]

@@ -1,4 +1,4 @@
-"""The two kinds of files that a policy comes in: a training's checkpoint, and the exported networks."""
+"""Policies from their two kinds of files: a training's checkpoint, and exported networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from legged_gym.runners.checkpoint import check_part, read_checkpoint
 
 _NETS: dict[str, type[MLPModel]] = {"rsl_rl.models:MLPModel": MLPModel, "rsl_rl.models:RNNModel": RNNModel}
 _DISTRIBUTIONS = ("legged_gym.algorithms.gaussian:Gaussian", "rsl_rl.modules:GaussianDistribution")
-"""What the actor of a checkpoint may be made of; nothing that a file names is imported."""
+"""Allowed classes for the actor of a checkpoint. No name from a file is imported."""
 
 
 class _NetPolicy(Policy):
@@ -33,7 +33,7 @@ class _NetPolicy(Policy):
     _estimator_groups: list[str]
 
     def __init__(self) -> None:
-        """Remember nothing."""
+        """Start without hidden states."""
         self._memory: dict[int, list[torch.Tensor]] = {}
 
     def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[torch.Tensor | None, torch.Tensor]:
@@ -45,14 +45,14 @@ class _NetPolicy(Policy):
             observed[ESTIMATE] = estimate
         inputs, known = _join(observed, self._actor_groups), self._memory.get(block)
         if known is not None and known[0].shape[1] != len(inputs):
-            raise UserError(f"{self.name} remembers {known[0].shape[1]} robots, got {len(inputs)}: reset it first")
+            raise UserError(f"{self.name} knows {known[0].shape[1]} robots, got {len(inputs)}: reset it first")
         actions, memory = self._run(self._actor, inputs, known)
         if memory:
             self._memory[block] = memory
         return estimate, actions
 
     def reset(self, dones: torch.Tensor | None = None, block: int = 0) -> None:
-        """Let a recurrent policy forget; see :meth:`Policy.reset`."""
+        """Clear hidden states; see :meth:`Policy.reset`."""
         if dones is None:
             self._memory.pop(block, None)
             return
@@ -65,10 +65,10 @@ class _NetPolicy(Policy):
 
     @abstractmethod
     def _run(self, net: Any, inputs: torch.Tensor, memory: list[Any] | None) -> tuple[torch.Tensor, list[Any]]:
-        """Return a net's outputs, on the inputs' device, and what it remembers then."""
+        """Return a network's outputs, on the inputs' device, and its new hidden state."""
 
     def _read_groups(self, actor: list[str], estimator: list[str], inputs: int, estimates: int) -> None:
-        """Note what is observed, by the groups of both nets, the actor's inputs and the estimator's outputs."""
+        """Store the observation groups of both networks."""
         self._actor_groups, self._estimator_groups = actor, estimator
         self.groups = list(dict.fromkeys((*(estimator if estimates else ()), *actor)))
         if ESTIMATE in self.groups:
@@ -76,7 +76,7 @@ class _NetPolicy(Policy):
         self.num_observations = inputs - estimates
 
     def _check_pair(self, reads: int, says: int, actor_reads: int, names: tuple[str, str]) -> None:
-        """Check that the actor reads what the estimator reads and says, if it reads nothing else."""
+        """Check that the actor's inputs are the estimator's inputs and outputs, if it has no others."""
         if self.groups == self._estimator_groups and reads + says != actor_reads:
             raise UserError(
                 f"'{self.path}': {names[0]} turns {reads} numbers into {says}, but {names[1]} reads {actor_reads}: the "
@@ -88,10 +88,10 @@ class CheckpointPolicy(_NetPolicy):
     """A policy from a training's checkpoint."""
 
     def __init__(self, source: PolicySource, device: str = "cpu") -> None:
-        """Read the checkpoint and build its nets on a device.
+        """Read the checkpoint and build its networks on a device.
 
         Raises:
-            UserError: The file is damaged, or holds nets of another kind.
+            UserError: The file is damaged, or has networks of another kind.
         """
         super().__init__()
         self.name, self.path, self.digest = source.name, source.path, digest([source.path])
@@ -119,7 +119,7 @@ class CheckpointPolicy(_NetPolicy):
             raise UserError(
                 f"{self.path}: only rsl_rl's networks with Gaussian noise can be loaded, not {kind} with {noise}"
             )
-        # Without exploring, the distribution is its mean, the network's own output.
+        # Without exploration, the action is the distribution's mean, the network's output.
         state = {name: value for name, value in state.items() if not name.startswith("distribution.")}
         reads, self.num_actions = _ends(state)
         self._actor = self._net(_NETS[kind], "actor", settings, state)
@@ -135,7 +135,7 @@ class CheckpointPolicy(_NetPolicy):
             self._check_pair(inputs, estimates, reads, ("its estimator", "its actor"))
 
     def _net(self, kind: type[MLPModel], name: str, settings: dict[str, Any], state: dict[str, Any]) -> torch.nn.Module:
-        """Build a net and give it its weights."""
+        """Build a network and load its weights."""
         inputs, outputs = _ends(state)
         example = TensorDict({"input": torch.zeros(1, inputs)}, batch_size=[1])
         net = kind(example, {name: ["input"]}, name, outputs, **settings)
@@ -145,10 +145,10 @@ class CheckpointPolicy(_NetPolicy):
 
 
 class OnnxPolicy(_NetPolicy):
-    """The exported networks, run as the robot runs them."""
+    """The exported networks, run by ONNX Runtime as on the robot."""
 
     def __init__(self, source: PolicySource) -> None:
-        """Load the networks and what was written beside them.
+        """Load the networks and their metadata.
 
         Raises:
             UserError: A network is missing or unreadable, or they don't fit each other.
@@ -185,7 +185,7 @@ def _join(observed: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
 
 
 def _ends(state: dict[str, Any]) -> tuple[int, int]:
-    """Return the number of inputs and outputs of a net by its weights."""
+    """Return the number of inputs and outputs of a network, from its weights."""
     weights = [value for name, value in state.items() if name.startswith("mlp.") and name.endswith("weight")]
     first = state.get("rnn.rnn.weight_ih_l0", weights[0])
     return first.shape[1], weights[-1].shape[0]

@@ -1,4 +1,4 @@
-"""Policies as they act: found by a run, a checkpoint or the exported files, and loaded without a simulation."""
+"""Finds policies by run, checkpoint or exported files, and loads them without a simulation."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from legged_gym.policies.contract import Settings
 
 ESTIMATOR_FILE, ACTOR_FILE, CONTROLLER_FILE = "_estimator.onnx", "_actor.onnx", "_controller.yaml"
-"""Last parts of the exported files' names."""
+"""Ends of the exported files' names."""
 EXPORTED = "exported"
-"""Their folder in a run's."""
+"""Their folder inside the run's folder."""
 POLICY = "a run's name or folder, a checkpoint, a folder with exported networks, or 'shipped'"
-"""What names a policy, for the help of all commands."""
+"""Ways to name a policy, for ``--help``."""
 
 Observed = Mapping[str, "torch.Tensor"]
 """Observation groups by name, each (N, n)."""
 
 
 class Policy(ABC):
-    """A policy that acts without exploring: the same observations always get the same answers.
+    """A policy that acts without exploration: the same observations always give the same actions.
 
     Attributes:
-        name: For people.
-        path: What was loaded: a checkpoint, or the folder of the exported files.
+        name: Name for tables and messages.
+        path: The loaded checkpoint, or the folder of the exported files.
         digest: First digits of the SHA-256 of the loaded files.
-        contract: What the policy is tied to: pose, gains, time steps, gait and scales.
-        groups: Observation groups that it reads; ``policy`` in nearly all cases.
+        contract: The settings that the policy needs: pose, gains, time steps, gait and scales.
+        groups: Observation groups that it reads; usually only ``policy``.
         num_observations: O, all components of these groups, the history included.
         num_actions: D.
     """
@@ -65,20 +65,20 @@ class Policy(ABC):
 
     @abstractmethod
     def act(self, observation: torch.Tensor | Observed, block: int = 0) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Estimate and act; a recurrent policy remembers it.
+        """Return estimates and actions. A recurrent policy updates its hidden state.
 
         Args:
-            observation: The groups that it reads or, where it is the only one, the group ``policy``, (N, O), float32,
+            observation: The groups that it reads or, if there is only the group ``policy``, that one, (N, O), float32,
                 on any device.
-            block: Which robots these are: memories of several blocks of robots are kept apart.
+            block: Number of this block of robots; each block has its own hidden states.
 
         Returns:
-            What its estimator says, in the label's scale, (N, L), or None without an estimator; and its actions,
-            (N, D). Both on the observation's device.
+            The estimator's output, in the label's scale, (N, L), or None without an estimator; and the actions, (N, D).
+            Both are on the observation's device.
         """
 
     def reset(self, dones: torch.Tensor | None = None, block: int = 0) -> None:  # noqa: B027 (most remember nothing)
-        """Let a recurrent policy forget the robots of a block whose episodes ended, bool, (N,), or all of it."""
+        """Clear hidden states of a block's robots whose episodes ended, bool, (N,), or of all its robots."""
 
     def start(self) -> None:  # noqa: B027
         """Begin new episodes of all robots in all blocks."""
@@ -86,27 +86,27 @@ class Policy(ABC):
 
 @dataclass(frozen=True)
 class PolicySource:
-    """Where a policy lies."""
+    """The location of a policy."""
 
     name: str
     path: str
-    """A checkpoint, or the folder of the exported files."""
+    """The checkpoint, or the folder of the exported files."""
     note: str = ""
-    """What the user should be told about the choice, one line."""
+    """A line for the user about the choice."""
 
 
 def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = -1) -> PolicySource:
-    """Find what the user means.
+    """Find a policy by its name or path.
 
     Args:
-        spec: What :data:`POLICY` says; None, ``""`` or -1: the newest run or, without any, the shipped policy.
+        spec: See :data:`POLICY`. None, ``""`` or -1 is the newest run or, if there is none, the shipped policy.
             ``NAME=`` in front gives it a name.
-        task: Name of the task, which the shipped policy is for.
-        root: Folder that holds the task's runs.
+        task: Name of the task of the shipped policy.
+        root: Folder of the task's runs.
         checkpoint: Number of a run's checkpoint; -1 is the newest.
 
     Raises:
-        UserError: There is no such policy.
+        UserError: The policy does not exist.
     """
     label, spec = "", "" if spec in NEWEST else str(spec)
     if "=" in spec and not os.path.exists(spec):
@@ -117,19 +117,19 @@ def find_policy(spec: str | int | None, task: str, root: str, checkpoint: int = 
             )
     source = _find(spec, task, root, checkpoint)
     if checkpoint >= 0 and checkpoint_number(source.path) != checkpoint:
-        raise UserError(f"--checkpoint={checkpoint} goes with a run, and '{spec}' is one policy")
+        raise UserError(f"--checkpoint={checkpoint} needs a run, and '{spec}' is a single policy")
     return PolicySource(label, source.path, source.note) if label else source
 
 
 def _find(spec: str, task: str, root: str, checkpoint: int) -> PolicySource:
     shipped = shipped_policy(task)
     if not spec and checkpoint < 0 and shipped is not None and not finished_runs(root):
-        note = f"no run of your own in '{relative(root)}': taking the policy that came with the project"
+        note = f"no run of your own in '{relative(root)}': using the policy that comes with the project"
         return PolicySource(SHIPPED, shipped, note)
     if spec == SHIPPED:
         if shipped is None:
             tasks = ", ".join(filter(shipped_policy, envs.task_registry.names)) or "none"
-            raise UserError(f"no policy came with the project for the task '{task}', only for: {tasks}")
+            raise UserError(f"no policy of the task '{task}' comes with the project, only of: {tasks}")
         return PolicySource(SHIPPED, shipped)
     if spec.endswith(".onnx"):
         raise UserError(f"'{spec}' is one network: name the folder of the exported policy")
@@ -155,7 +155,7 @@ def _of_exported(path: str) -> PolicySource:
 
 
 def exported_name(path: str) -> str:
-    """Return what an exported policy is called: its run, or its folder."""
+    """Return the name of an exported policy: its run's, or its folder's."""
     folder = Path(path).resolve()
     return folder.parent.name if folder.name == EXPORTED else folder.name
 
@@ -166,10 +166,10 @@ def _exported(folder: str) -> bool:
 
 
 def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: int = -1) -> PolicySource:
-    """Find a policy as :func:`find_policy` does, for what needs a checkpoint; exported networks know theirs.
+    """Find a policy's checkpoint as :func:`find_policy` does, also for exported networks, which name theirs.
 
     Raises:
-        UserError: There is no such policy, or nothing but its exported networks.
+        UserError: The policy does not exist, or has only exported networks.
     """
     source = find_policy(spec, task, root, checkpoint)
     folder, number = source.path, _exported_number(source.path)
@@ -183,7 +183,7 @@ def find_checkpoint(spec: str | int | None, task: str, root: str, checkpoint: in
 
 
 def find_exported(spec: str | int | None, task: str, root: str) -> PolicySource:
-    """Find a policy as :func:`find_policy` does, but its exported networks if they are there."""
+    """Find a policy as :func:`find_policy` does, but prefer its exported networks."""
     source = find_policy(spec, task, root)
     folder = os.path.join(os.path.dirname(source.path), EXPORTED)
     exported = os.path.isfile(source.path) and _exported_number(folder) == checkpoint_number(source.path)
@@ -191,7 +191,7 @@ def find_exported(spec: str | int | None, task: str, root: str) -> PolicySource:
 
 
 def _exported_number(folder: str) -> int:
-    """Return the number of the checkpoint that networks came from, by their metadata; -1 if nothing says it."""
+    """Return the number of the checkpoint from which networks were exported, by their metadata; -1 if unknown."""
     suffix = policies.contract.METADATA_FILE
     for path in Path(folder).glob(f"*{suffix}"):
         contract = policies.contract.read_contract(path.parent, path.name.removesuffix(suffix))
@@ -200,10 +200,10 @@ def _exported_number(folder: str) -> int:
 
 
 def find_urdf(folder: str) -> str:
-    """Return the URDF of the robot that an exported policy is for, by its files' first part.
+    """Return the URDF of an exported policy's robot, by the prefix of its files' names.
 
     Raises:
-        UserError: The project has none of that name, or nothing says the name.
+        UserError: The project has no robot of that name, or the name is unknown.
     """
     robot = policies.exported.only_file(Path(folder), CONTROLLER_FILE).name.removesuffix(CONTROLLER_FILE)
     path = os.path.join(LEGGED_GYM_ROOT_DIR, "resources", "robots", robot, "urdf", f"{robot}.urdf")
@@ -216,8 +216,8 @@ def load_policy(source: PolicySource | str, device: str = "cpu") -> Policy:
     """Load a policy.
 
     Args:
-        source: What :func:`find_policy` returned, or a path: a checkpoint, or a folder with both exported networks.
-        device: Where a checkpoint's networks run. ONNX Runtime runs exported ones on the processor, as the robot does.
+        source: The result of :func:`find_policy`, or the path of a checkpoint or of a folder with exported networks.
+        device: The device of a checkpoint's networks. ONNX Runtime runs exported ones on the CPU, as on the robot.
 
     Raises:
         UserError: The files are missing, damaged, or don't belong together.

@@ -1,4 +1,4 @@
-"""Exported networks: found in a folder, opened and checked in one place, and run by ONNX Runtime."""
+"""Exported networks: finds, opens, checks and runs them with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from legged_gym.common.errors import UserError, file_errors
 from legged_gym.common.paths import plain_file
 
 PORTS = (("input", "output"), ("h_in", "h_out"), ("c_in", "c_out"))
-"""A network's input and output, then a recurrent one's memory: hidden state and, of an LSTM, cell state."""
+"""A network's input and output, then the hidden state of a recurrent one and the cell state of an LSTM."""
 Memory = list[np.ndarray]
-"""What a recurrent network remembers of N robots, each (layers, N, size); nothing for a feed-forward one."""
+"""Hidden states of a recurrent network for N robots, each (layers, N, size); empty for a feed-forward one."""
 
 
 class OnnxNet:
     """A network with an input ``input``, (N, n), and an output ``output``, (N, m), float32.
 
-    A recurrent one has further ports for what it remembers; see :func:`legged_gym.policies.net_files.write_onnx`.
+    A recurrent one has further ports for its hidden states; see :func:`legged_gym.policies.net_files.write_onnx`.
 
     Attributes:
         path: The file.
         inputs: Number of inputs, n.
         outputs: Number of outputs, m.
-        memory: Layers and size of each thing that it remembers.
+        memory: Layers and size of each hidden state.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file.
 
         Raises:
-            UserError: It can't be read, or it has other inputs or outputs.
+            UserError: The file can't be read, or it has other inputs or outputs.
         """
         options = onnxruntime.SessionOptions()
-        # Nets this small gain nothing from further threads, which would wait busily.
+        # Networks this small gain nothing from more threads, which would spin while they wait.
         options.intra_op_num_threads = 1
         self.path = path
         _check_numbers(path)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            # ONNX Runtime's errors share no base class of their own.
+            # ONNX Runtime's errors have no common base class.
             raise UserError(f"{path}: ONNX Runtime can't load it: {' '.join(str(error).split())}") from error
         ins, outs = self._session.get_inputs(), self._session.get_outputs()
         names = PORTS[: len(ins)]
@@ -60,11 +60,11 @@ class OnnxNet:
         self._names = [port.name for port in ins]
 
     def start(self, count: int) -> Memory:
-        """Return what the network remembers of ``count`` robots at the start of an episode."""
+        """Return the hidden states of ``count`` robots at the start of an episode."""
         return [np.zeros((layers, count, size), np.float32) for layers, size in self.memory]
 
     def __call__(self, inputs: np.ndarray, memory: Memory | None = None) -> tuple[np.ndarray, Memory]:
-        """Return the outputs, (N, m), and what is remembered then; without ``memory`` it is the start."""
+        """Return the outputs, (N, m), and the new hidden states. Without ``memory`` an episode starts."""
         memory = self.start(len(inputs)) if memory is None else memory
         outputs, *remembered = self._session.run(None, dict(zip(self._names, [inputs, *memory], strict=True)))
         return outputs, remembered
@@ -76,13 +76,13 @@ class OnnxNet:
         if found != expected or not isinstance(ports[0].shape[1], int):
             shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
             raise UserError(
-                f"{self.path}: must have one float {what} '{names[0]}' [batch, n], and those of a memory, has: {shown}"
+                f"{self.path}: must have one float {what} '{names[0]}' [batch, n], and hidden states, has: {shown}"
             )
         return int(ports[0].shape[1])
 
 
 def _check_numbers(path: Path) -> None:
-    """Check that a file holds its own numbers and that they are finite: other files are none of its business."""
+    """Check that a file contains its own numbers, not in other files, and that they are finite."""
     try:
         graph = onnx.load_model(plain_file(path), load_external_data=False).graph
         stored = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute if a.HasField("t"))]
@@ -102,7 +102,7 @@ def only_file(folder: Path, ending: str) -> Path:
     """Return the one file in a folder whose name ends so.
 
     Raises:
-        UserError: There is none, or there are several.
+        UserError: There is no such file, or there are several.
     """
     found = sorted(folder.glob(f"*{ending}"))
     if len(found) != 1:

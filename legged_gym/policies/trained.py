@@ -1,4 +1,4 @@
-"""Trained policies in the environment that they are played in."""
+"""Trained policies, loaded into the environment that plays them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trained:
-    """A checkpoint in use."""
+    """A loaded checkpoint."""
 
     env: LeggedRobot
     runner: OnPolicyRunner
     checkpoint: str
-    """Path of the file."""
+    """The checkpoint's path."""
     results: str
-    """Folder for what is found out about it: the run's, unless the policy came with the project."""
+    """Folder for results: the run's, unless the policy comes with the project."""
     shipped: bool = False
-    """Whether it came with the project."""
+    """Whether it comes with the project."""
 
     @property
     def run(self) -> str:

@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 _MARGIN, _PADDING, _GAP = 12, 8, 14
 _LINES_PER_PICTURE = 30.0
 _SMALLEST = 12
-"""Height of the smallest text, pixels."""
+"""Size of the smallest text, pixels."""
 
 
 _WHITE = (245, 245, 245)
 
 
 class Line(str):
-    """A line of a caption in a colour of its own, RGB, 0 to 255 each."""
+    """A line of a caption with its own colour, RGB, 0 to 255 each."""
 
     colour: tuple[int, int, int]
 
@@ -30,12 +30,12 @@ class Line(str):
 
 
 def add_caption(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Write lines into the upper left corner of a picture, on a dark panel.
+    """Write lines of text into the upper left corner of a picture, on a dark panel.
 
     Args:
         picture: RGB, (height, width, 3), uint8.
-        lines: One or more; tabs divide them into columns, the first aligned left, the others right. A :class:`Line`
-            has a colour, the others are white.
+        lines: One or more. Tabs split them into columns, the first left-aligned, the others right-aligned. A
+            :class:`Line` has its colour, other lines are white.
 
     Returns:
         A new picture of the same size.
@@ -61,7 +61,7 @@ def add_caption(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def _column_widths(rows: Sequence[Sequence[str]], font: ImageFont.FreeTypeFont) -> list[float]:
-    """Return the widest text of each column; lines without columns do not count."""
+    """Return the width of each column. Lines without columns don't count."""
     columns = max(map(len, rows))
     return [max((font.getlength(row[i]) for row in rows if len(row) > max(1, i)), default=0.0) for i in range(columns)]
 
@@ -69,5 +69,5 @@ def _column_widths(rows: Sequence[Sequence[str]], font: ImageFont.FreeTypeFont) 
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # As it is whenever a size is asked for.
+    assert isinstance(font, ImageFont.FreeTypeFont)  # It always is one if a size is given.
     return font

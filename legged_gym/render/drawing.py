@@ -1,4 +1,4 @@
-"""Robots of any simulation as a MuJoCo scene with everything that is there to be looked at."""
+"""Draws robots of any simulation as a MuJoCo scene."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _HINT = "without a screen it needs EGL (apt install libegl1 libopengl0), and MUJOCO_GL=egl if you import mujoco first"
 _SNAP_DISTANCE = 1.0
-"""A robot that moved further than this between two frames (m) was reset: the camera jumps after it."""
+"""If a robot moves further than this between two frames, m, it was reset and the camera jumps to it."""
 _ARROW_WIDTH = 0.012
 """m."""
 _SHORTEST_ARROW = 0.02
-"""Shorter ones, m, are not drawn."""
+"""Shorter arrows, m, are not drawn."""
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Where a robot is seen from."""
+    """The view of a robot."""
 
     pos: Sequence[float]
     """Camera position relative to the robot, m, (3,)."""
@@ -39,11 +39,11 @@ class Viewpoint:
 
 
 View = Viewpoint | type[LeggedRobotCfg.viewer]
-"""A task's ``cfg.viewer``, which is a section, is one."""
+"""A task's section ``cfg.viewer`` is one."""
 
 
 def at_distance(view: View, factor: float) -> Viewpoint:
-    """Return the same view from ``factor`` times as far away."""
+    """Return the same view from ``factor`` times the distance."""
     return Viewpoint([factor * value for value in view.pos], view.lookat)
 
 
@@ -60,7 +60,7 @@ class Arrow:
 
 
 class SceneDrawing(ABC):
-    """Robots to be put into poses, and a camera that follows the first; simulates nothing."""
+    """Draws robots in given poses, with a camera that follows the first one. It simulates nothing."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class SceneDrawing(ABC):
         """Build the scene.
 
         Args:
-            cfg: What :func:`~legged_gym.simulators.mujoco_model.build_scene` reads.
-            terrain: The height field; a plane without it.
-            dof_names: Joints, in the order in which :meth:`show` takes their angles.
-            view: Where the robot is seen from.
-            centre: Where the robot is now, m, world frame, (2 or more,).
+            cfg: The configuration for :func:`~legged_gym.simulators.mujoco_model.build_scene`.
+            terrain: The height field; None is a plane.
+            dof_names: Joints, in the order of the angles for :meth:`show`.
+            view: The view of the robot.
+            centre: Present position of the robot, m, world frame, (2 or more,).
             reach: Draw only the terrain that is closer to ``centre``, m, which is faster without a GPU; all of it by
                 default.
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
@@ -99,16 +99,16 @@ class SceneDrawing(ABC):
         self._others: list[mujoco.MjData] = []
         self._options = mujoco.MjvOption()
         self.arrows: Sequence[Arrow] = ()
-        """What else :meth:`add_to` draws."""
+        """Arrows that :meth:`add_to` draws, too."""
 
     @abstractmethod
     def update(self) -> None:
-        """Take over the robots' present poses, and move the camera with them."""
+        """Show the robots' present poses, and move the camera with them."""
 
     @property
     @abstractmethod
     def strayed(self) -> bool:
-        """Whether the first robot came so close to the end of the drawn terrain that it needs another drawing."""
+        """Whether the first robot is so close to the end of the drawn terrain that it needs another drawing."""
 
     def show(self, root: np.ndarray, dof_pos: np.ndarray) -> None:
         """Pose base, m and quaternion xyzw, (7 or more,), and joints, rad, (D,); the camera follows."""
@@ -118,7 +118,7 @@ class SceneDrawing(ABC):
         self._follow(root[:3].astype(np.float64))
 
     def show_others(self, roots: np.ndarray, dof_pos: np.ndarray) -> None:
-        """Pose further robots, (n, …) as in :meth:`show`; those that stand beyond the drawn terrain are left out."""
+        """Pose further robots, (n, …) as in :meth:`show`. Robots beyond the drawn terrain are left out."""
         near = np.ones(len(roots), bool)
         if self._reach is not None and self._terrain is not None:
             near = np.abs(roots[:, :2] - self._centre).max(axis=1) < self._reach
@@ -128,7 +128,7 @@ class SceneDrawing(ABC):
             self._pose(data, root, angles)
 
     def add_to(self, scene: mujoco.MjvScene) -> None:
-        """Add the further robots and the arrows to what is drawn of the model."""
+        """Add the further robots and the arrows to the scene."""
         moving = mujoco.mjtCatBit.mjCAT_DYNAMIC.value
         for data in self._others:
             mujoco.mjv_addGeoms(self.model, data, self._options, mujoco.MjvPerturb(), moving, scene)
@@ -138,16 +138,16 @@ class SceneDrawing(ABC):
                 scene.ngeom += 1
 
     def renderer(self, width: int, height: int) -> mujoco.Renderer:
-        """Return what draws pictures of this size, pixels.
+        """Return a renderer for pictures of this size, pixels.
 
         Raises:
-            VideoUnavailableError: There is no OpenGL here.
+            VideoUnavailableError: This machine has no OpenGL.
         """
         buffer = self.model.vis.global_
         buffer.offwidth, buffer.offheight = width, height
         try:
             with warnings.catch_warnings():
-                # GLFW warns of what then becomes an error anyway.
+                # GLFW also warns before its error.
                 warnings.simplefilter("ignore")
                 return mujoco.Renderer(self.model, height, width)
         except (mujoco.FatalError, ImportError, RuntimeError, AttributeError) as error:
@@ -168,7 +168,7 @@ class SceneDrawing(ABC):
         return bool(np.abs(position[:2] - self._centre).max() > 0.5 * self._reach)
 
     def _visible_terrain(self) -> HeightField | None:
-        """Return the terrain within reach; at the terrain's end more of it on the other side."""
+        """Return the terrain within reach. At its end, return more of it on the other side."""
         terrain = self._terrain
         if terrain is None or self._reach is None:
             return terrain
@@ -186,7 +186,7 @@ class SceneDrawing(ABC):
         self.camera.lookat[:] = self._target + self._focus
 
     def _place_camera(self, view: np.ndarray) -> None:
-        """Let the camera look along ``view``, from as far away as that is long, m, (3,)."""
+        """Point the camera along ``view``, m, (3,), from a distance of its length."""
         self.camera.type = mujoco.mjtCamera.mjCAMERA_FREE
         self.camera.distance = float(np.linalg.norm(view))
         self.camera.azimuth = math.degrees(math.atan2(view[1], view[0]))
@@ -198,26 +198,26 @@ def _draw_arrow(geom: mujoco.MjvGeom, arrow: Arrow) -> None:
     kind = mujoco.mjtGeom.mjGEOM_ARROW
     mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), colour)
     mujoco.mjv_connector(geom, kind, _ARROW_WIDTH, arrow.start, arrow.start + arrow.vector)
-    # Seen as well against the sun as with it.
+    # Robots are then visible from all sides.
     geom.emission = 0.6
-    # It throws no shadow.
+    # It casts no shadow.
     geom.category = mujoco.mjtCatBit.mjCAT_DECOR
 
 
 def followed_robot(env: LeggedRobot) -> int:
-    """Return the robot that ``viewer.ref_env`` names, or the last one if there are fewer."""
+    """Return the robot of ``viewer.ref_env``, or the last one if there are fewer robots."""
     return min(env.cfg.viewer.ref_env, env.num_envs - 1)
 
 
 def nearest_robots(env: LeggedRobot, robot: int, count: int) -> list[int]:
-    """Return the ``count`` robots that now stand nearest to a robot, which is the first of them."""
+    """Return a robot and its nearest neighbours, ``count`` in total; the robot itself comes first."""
     distance = (env.root_states[:, :2] - env.root_states[robot, :2]).norm(dim=1)
     distance[robot] = -1.0
     return distance.argsort()[:count].tolist()
 
 
 class RobotDrawing(SceneDrawing):
-    """Follows one robot of a task, among others, by the environment's state tensors."""
+    """Follows one robot of a task, among others, from the environment's state tensors."""
 
     def __init__(
         self,
@@ -230,20 +230,20 @@ class RobotDrawing(SceneDrawing):
         """Build the scene.
 
         Args:
-            env: The environment; ``cfg.viewer`` says from where it is seen.
+            env: The environment. ``cfg.viewer`` gives the view.
             reach: Draw only the terrain that is closer to the robot's present place, m; all of it by default.
             smoothing: How much of the camera's lag remains from frame to frame, 0 to 1.
-            robots: Robots to be drawn, at their places; by default the one that ``cfg.viewer`` names.
-            view: From where it is seen, instead of ``cfg.viewer``.
+            robots: Robots to draw; by default the one of ``cfg.viewer``.
+            view: The view, instead of ``cfg.viewer``.
         """
         self._env = env
         self.robots = list(robots or [followed_robot(env)])
-        """Robots that are drawn; the camera follows the first. May be changed."""
+        """Robots that are drawn. The camera follows the first. They may be changed."""
         view = view or env.cfg.viewer
         super().__init__(env.cfg, env.terrain, env.dof_names, view, self._root(), reach, smoothing)
 
     def update(self) -> None:
-        """Take over the robots' present poses, and move the camera."""
+        """Show the robots' present poses, and move the camera."""
         tensors = self._env.root_states, self._env.dof_pos
         roots, dof_pos = (tensor[self.robots].cpu().numpy() for tensor in tensors)
         self.show(roots[0], dof_pos[0])
@@ -251,11 +251,11 @@ class RobotDrawing(SceneDrawing):
 
     @property
     def strayed(self) -> bool:
-        """Whether the robot came so close to the end of the drawn terrain that it needs another drawing."""
+        """Whether the robot is so close to the end of the drawn terrain that it needs another drawing."""
         return self.strays(self._root())
 
     def follow_terrain(self) -> bool:
-        """Draw another part of the terrain if the first robot is near the end of this one; return whether it was."""
+        """Draw another part of the terrain if the first robot is near the end of this one. Return whether it was."""
         if not self.strayed:
             return False
         self._centre = self._root()[:2].astype(float)

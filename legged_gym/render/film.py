@@ -1,4 +1,4 @@
-"""Films and film strips of rollouts: the one way from a recording to pictures, whoever recorded it."""
+"""Films and film strips of rollouts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from legged_gym.render.velocities import Velocities
 from legged_gym.render.video import REACH, OffscreenCamera, video_file
 
 _FURTHER = 1.7
-"""How many times as far away the camera stands when several robots are to be seen."""
+"""With several robots, the camera is this many times as far away."""
 _STRIP_FRAMES = 8
 
 
 @dataclass(frozen=True)
 class Format:
-    """How pictures are drawn."""
+    """Settings for rendering pictures."""
 
     size: tuple[int, int]
     """Width and height, pixels, multiples of 16."""
@@ -34,9 +34,9 @@ class Format:
     smoothing: float = 0.9
     """How much of the camera's lag remains from frame to frame, 0 to 1."""
     distance: float = 1.0
-    """Of the camera, as a multiple of the configuration's."""
+    """Distance of the camera, as a multiple of the configuration's."""
     plain: bool = False
-    """Draw with less detail, which small pictures don't show and which is faster."""
+    """Draw with less detail, which is faster and not visible in small pictures."""
 
 
 PLAY = Format((960, 544), reach=REACH)
@@ -47,28 +47,28 @@ _STRIP = Format((272, 304), smoothing=0.0, distance=0.72)
 
 @dataclass(frozen=True)
 class Scene:
-    """A rollout to be filmed; the camera follows its first robot."""
+    """A rollout for a film. The camera follows its first robot."""
 
     title: str
     rollout: Rollout
     stage: Stage
     rows: np.ndarray | None = None
-    """Which rows are filmed, in order; None: all, at the speed of real time."""
+    """Rows of the film, in order; None: all, in real time."""
     explained: bool = True
     """Whether the first robot's velocities are in the pictures."""
 
     def frames(self, fps: float) -> np.ndarray:
-        """Return the rows that are drawn, a frame each."""
+        """Return the rows that are drawn, one for each frame."""
         rows = np.arange(self.rollout.steps) if self.rows is None else self.rows
         return rows[:: self.stride(fps)]
 
     def stride(self, fps: float) -> int:
-        """Return how many rows there are to a frame."""
+        """Return the number of rows for each frame."""
         return max(1, round(1.0 / (fps * self.rollout.dt)))
 
 
 def velocities(rollout: Rollout, row: int, robot: int = 0) -> Velocities:
-    """Return what a robot is asked for, does and takes itself to do."""
+    """Return a robot's commanded, measured and estimated velocity."""
     said = rollout.estimated("velocity")
     return Velocities(
         rollout.commands[row, robot], rollout.velocity[row, robot], None if said is None else said[row, robot]
@@ -76,10 +76,10 @@ def velocities(rollout: Rollout, row: int, robot: int = 0) -> Velocities:
 
 
 class Playback(SceneDrawing):
-    """A rollout as a drawing; ``row`` says which moment."""
+    """A drawing of one row of a rollout."""
 
     def __init__(self, scene: Scene, row: int, form: Format) -> None:
-        """Build the scene around where the first robot is in ``row``."""
+        """Build the scene around the first robot in ``row``."""
         self._rollout, self._stage, self.row = scene.rollout, scene.stage, row
         several = _FURTHER if self._rollout.trials > 1 else 1.0
         view = at_distance(self._stage.cfg.viewer, several * form.distance)
@@ -93,7 +93,7 @@ class Playback(SceneDrawing):
             quality.numslices, quality.numstacks, quality.shadowsize, quality.offsamples = 12, 6, 1024, 0
 
     def update(self) -> None:
-        """Put the robots into the row's poses."""
+        """Show the robots in the row's poses."""
         rollout, row = self._rollout, self.row
         roots = np.concatenate((rollout.base_pos[row], rollout.base_quat[row]), axis=-1)
         self.show(roots[0], rollout.dof_pos[row, 0])
@@ -102,7 +102,7 @@ class Playback(SceneDrawing):
 
     @property
     def strayed(self) -> bool:
-        """Whether the first robot has come too close to the end of the drawn terrain."""
+        """Whether the first robot is too close to the end of the drawn terrain."""
         return self.strays(self._rollout.base_pos[self.row, 0])
 
 
@@ -132,11 +132,11 @@ def pictures(scene: Scene, rows: np.ndarray, form: Format) -> Iterator[np.ndarra
 
 
 def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None = None) -> None:
-    """Film scenes of the same time step one after the other, as ``.mp4`` and perhaps as a moving picture.
+    """Write a film of scenes with the same time step, one after the other, as ``.mp4`` and perhaps as GIF.
 
     Raises:
-        UserError: A file can't be written there.
-        VideoUnavailableError: Nothing can be drawn or encoded here.
+        UserError: A file can't be written.
+        VideoUnavailableError: This machine can't render or encode.
     """
     seconds = scenes[0].stride(form.fps) * scenes[0].rollout.dt
     frames = [scene.frames(form.fps) for scene in scenes]
@@ -154,7 +154,7 @@ def write_film(scenes: Sequence[Scene], path: str, form: Format, gif: str | None
 
 
 def film(scenes: Sequence[Scene], path: str, form: Format) -> None:
-    """Write a film as :func:`write_film` does and say where it is or, where nothing can be drawn, why there is none."""
+    """Write a film as :func:`write_film` does. Print its path or, if this machine can't render, the reason."""
     try:
         write_film(scenes, path, form)
         print(f"video      {relative(path)}")
@@ -163,7 +163,7 @@ def film(scenes: Sequence[Scene], path: str, form: Format) -> None:
 
 
 def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
-    """Draw the moments of a sample that tell most: frames, uint8, (H, W, 3), and a label for each.
+    """Render the most interesting moments of a sample: frames, uint8, (H, W, 3), and a label for each.
 
     Raises:
         VideoUnavailableError: Nothing can be drawn here.
@@ -174,7 +174,7 @@ def film_strip(sample: Sample) -> tuple[list[np.ndarray], list[str]]:
 
 
 def sample_scene(name: str, sample: Sample, seconds: float) -> Scene:
-    """Return a sample as a scene of some seconds: of a trial that ended in a fall its last ones, else its first."""
+    """Return a sample as a scene of some seconds: the last ones before a fall, otherwise the first ones."""
     steps = sample.rollout.steps
     length = round(min(seconds / sample.rollout.dt, steps))
     end = sample.strip[1] + 1 if sample.fell else length

@@ -1,4 +1,4 @@
-"""Draws a scene in a process of its own: ``python -m legged_gym.render.film_process SCENE MP4 GIF``."""
+"""Renders a scene in its own process: ``python -m legged_gym.render.film_process SCENE MP4 GIF``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from legged_gym.common.errors import UserError, VideoUnavailableError
 from legged_gym.render.video import prepare_offscreen
 
 _NICENESS = 19
-"""The training goes first."""
+"""The training has priority."""
 
 
 def main(scene: str, mp4: str, gif: str) -> int:
-    """Write the films of a pickled :class:`~legged_gym.render.film.Scene`; return the exit status."""
+    """Write the films of a pickled :class:`~legged_gym.render.film.Scene`. Return the exit code."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    # Mesa would draw on all cores.
+    # Mesa would use all cores.
     os.environ.setdefault("LP_NUM_THREADS", "1")
     prepare_offscreen()
     with open(scene, "rb") as file:

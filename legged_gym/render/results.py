@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: results, a report and a film."""
+"""Writes the files of an evaluation: results, report and film."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def write_results(
     film_seconds: float = 3.0,
     **more: Any,
 ) -> None:
-    """Write the results, beside them ``report.html``, and a film if one is wanted, and print where each is.
+    """Write the results, ``report.html`` beside them, and perhaps a film. Print their paths.
 
     Args:
-        result: What was found.
+        result: The results.
         samples: Samples of each policy by scenario.
         path: The JSON file.
-        video: The film, ``.mp4``; None for none. Where nothing can be drawn, that is printed in its place.
-        film_seconds: How much of each trial the film shows at most.
+        video: The film, ``.mp4``; None for no film. If this machine can't render, a note is printed instead.
+        film_seconds: Longest part of each trial in the film, s.
         more: Further keys of the JSON file.
 
     Raises:
-        UserError: Something can't be written there.
+        UserError: A file can't be written.
     """
     save_json(result, path, **more)
     print(f"results    {relative(path)}", flush=True)

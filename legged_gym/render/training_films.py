@@ -1,4 +1,4 @@
-"""Short films of a running training, drawn beside it by another process."""
+"""Short films of a running training, rendered by another process."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 _SECONDS = 5.0
 _SHORTEST = 1.0
-"""A film shorter than this, s, is not worth it."""
+"""Shortest film, s."""
 _ROBOTS = 4
 _TIMEOUT = 120.0
-"""Seconds that the end of the training waits for its last film."""
+"""Time that the end of the training waits for its last film, s."""
 FOLDER = "films"
-"""Where the films lie in the run's folder."""
+"""Folder of the films, in the run's folder."""
 
 _IMPORTED_FROM = os.path.dirname(os.path.dirname(LEGGED_GYM_ENVS_DIR))
-"""Where the other process finds this package."""
+"""Folder in which the other process finds this package."""
 
 
 class TrainingFilms:
-    """Films some robots of a training every now and then; give it to the logger's ``observers``.
+    """Records films of some robots during a training. Add it to the logger's ``observers``.
 
-    While it films, a step of the training costs a small copy on its device. What was copied is fetched once, drawn by
-    another process at low priority, and shown in TensorBoard as soon as that is done, under the iteration in which
-    the film begins. If the process is not done when the next film is due, that one begins later.
+    During a film, each step of the training makes a small copy on its device. At the end the copies are fetched once
+    and rendered by another process at low priority. The film then appears in TensorBoard, under the iteration in which
+    it starts. If the process is still busy when the next film is due, that one starts later.
     """
 
     def __init__(
@@ -54,21 +54,21 @@ class TrainingFilms:
         interval: int,
         estimate: Callable[[], torch.Tensor] | None = None,
     ) -> None:
-        """Film every ``interval`` iterations from the next one on; ``estimate`` is what was said before a step."""
+        """Record every ``interval`` iterations, from the next one on. ``estimate`` returns a step's estimate."""
         self._env, self._logger, self._interval, self._estimate = env, logger, interval, estimate
         self._steps = round(_SECONDS / env.dt)
         self._recorder = Recorder(env)
         self._filming = False
         self._begun = logger.completed_iterations
         self._due = -(-self._begun // interval) * interval
-        """First iteration in which the next film may begin."""
+        """First iteration in which the next film may start."""
         self._process: subprocess.Popen[str] | None = None
         self._workplace = ""
         self._drawn = 0
         self._impossible = False
 
     def after_step(self) -> None:
-        """Copy the state of the filmed robots, if it is time."""
+        """Copy the state of the recorded robots, if a film is due."""
         if not self._filming:
             early = self._logger.completed_iterations < self._due
             if early or self._impossible or self._process is not None:
@@ -79,14 +79,14 @@ class TrainingFilms:
             self._recorder.add(estimate=estimate)
 
     def after_iteration(self, iteration: int) -> None:
-        """Have a complete film drawn, and show one that was."""
+        """Start to render a complete recording, and show a finished film."""
         if self._process is not None and self._process.poll() is not None:
             self._show()
         if self._filming and len(self._recorder) == self._steps:
             self._draw()
 
     def close(self) -> None:
-        """Finish what was begun; the training is over."""
+        """Finish the last film at the end of the training."""
         if self._process is None and len(self._recorder) * self._env.dt >= _SHORTEST:
             self._draw()
         if self._process is None:
@@ -108,7 +108,7 @@ class TrainingFilms:
         self._filming = True
 
     def _scene(self) -> Scene:
-        """Fetch what was recorded."""
+        """Fetch the recording."""
         env = self._env
         terrain = env.terrain and HeightField(env.terrain.heights, env.terrain.horizontal_scale, env.terrain.origin)
         cfg = plain_settings({name: getattr(env.cfg, name) for name in ("asset", "sim", "terrain", "viewer")})
@@ -117,11 +117,11 @@ class TrainingFilms:
         return Scene(f"iteration {self._begun}", self._recorder.rollout(), stage)
 
     def _draw(self) -> None:
-        """Give what was recorded to another process."""
+        """Give the recording to another process."""
         scene, self._filming, self._drawn = self._scene(), False, self._begun
         self._recorder.clear()
         try:
-            # Not in the run's folder: a film that is half done must not be found there.
+            # Not in the run's folder, where an unfinished film must not appear.
             self._workplace = tempfile.mkdtemp(prefix="film_")
             self._process = self._start_process(scene)
         except OSError as error:
@@ -134,19 +134,19 @@ class TrainingFilms:
         return subprocess.Popen(
             [sys.executable, "-m", "legged_gym.render.film_process", *paths],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_IMPORTED_FROM,
-            # Ctrl-C is for the training, which then waits for the film. A session of its own would make Linux share
-            # the processor between it and the training evenly, however nice it is.
+            # Ctrl-C is for the training, which then waits for the film. In its own session, Linux would give it as much
+            # CPU time as the training, whatever its priority.
             process_group=0,
         )  # fmt: skip
 
     def _show(self) -> None:
-        """Take over what the other process drew."""
+        """Show the film that the other process rendered."""
         assert self._process is not None and self._process.stderr is not None
         status, errors = self._process.returncode, self._process.stderr.read().strip()
         self._process.stderr.close()
         self._process = None
         if status != 0:
-            self._give_up((errors or "drawing was stopped").splitlines()[-1])
+            self._give_up((errors or "rendering was stopped").splitlines()[-1])
             return
         try:
             self._keep()
@@ -166,14 +166,14 @@ class TrainingFilms:
             self._logger.add_moving_picture("Film/robots", file.read(), self._drawn)
 
     def _give_up(self, reason: str) -> None:
-        """Say why there will be no more films; the training goes on."""
+        """Warn that there will be no more films, and why. The training continues."""
         self._impossible = True
         print(f"no films of the training: {reason}", flush=True)
         shutil.rmtree(self._workplace, ignore_errors=True)
 
 
 def plain_settings(values: Any) -> Any:
-    """Return a configuration's values by name, without its classes, which can't be sent to another process."""
+    """Return a configuration's values by name, without its classes, which can't be pickled."""
     if hasattr(values, "to_dict"):
         values = values.to_dict()
     if isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Commanded, measured and estimated velocity of a robot, as every picture shows them: a table and arrows."""
+"""Shows commanded, measured and estimated velocity of a robot in pictures: as a table and as arrows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ COLOURS = {"command": (120, 190, 255), "measured": (140, 230, 140), "estimated":
 """RGB of the table's lines and of the arrows."""
 
 _HEIGHT, _SPACING = 0.30, 0.05
-"""Height of the lowest arrow above the robot's base and distance of the arrows, m."""
+"""Height of the lowest arrow above the robot's base, and distance between arrows, m."""
 _SECONDS = 0.9
-"""An arrow is as long as the way that the robot walks in this time."""
+"""An arrow's length is the distance that the robot walks in this time, s."""
 _UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Velocities:
-    """What a robot is asked for, does and takes itself to do, in its own frame."""
+    """Commanded, measured and estimated velocity of a robot, in its own frame."""
 
     command: np.ndarray
     """Forward and to the left, m/s, turning to the left, rad/s, (3,)."""
@@ -34,7 +34,7 @@ class Velocities:
     """Forward and to the left, m/s, (2,), where there is an estimator."""
 
     def caption(self, corner: str = "") -> list[str]:
-        """Return the table's lines; ``corner`` stands in its upper left cell."""
+        """Return the table's lines, with ``corner`` in the upper left cell."""
         return [
             "\t".join((corner, "forward m/s", "left m/s", "turn rad/s")),
             *(

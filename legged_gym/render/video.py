@@ -1,4 +1,4 @@
-"""Videos without a screen, of anything that can be drawn."""
+"""Renders and encodes videos, also without a screen."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def prepare_offscreen() -> None:
-    """Choose EGL for drawing where there is no screen. Takes effect only before the first ``import mujoco``."""
+    """Choose EGL for rendering without a screen. Call it before ``mujoco`` is first imported."""
     if not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("MUJOCO_GL"):
         return
-    # MuJoCo told to use a library that is missing can't even be imported.
+    # If the chosen library is missing, MuJoCo can't even be imported.
     if has_egl():
         os.environ["MUJOCO_GL"] = "egl"
 
 
 def has_egl() -> bool:
-    """Return whether the libraries are there that draw without a screen."""
+    """Return whether the libraries for rendering without a screen are installed."""
     return bool(find_library("EGL") and (find_library("OpenGL") or find_library("GL")))
 
 
@@ -41,10 +41,10 @@ REACH = 12.0
 
 
 class OffscreenCamera:
-    """Takes pictures of a drawing; a context manager."""
+    """Takes pictures of a drawing. A context manager."""
 
     def __init__(self, make_drawing: Callable[[], SceneDrawing], width: int = 960, height: int = 544) -> None:
-        """Get ready to draw pictures of this size, pixels; a robot that strays gets a new drawing.
+        """Prepare to render pictures of this size, pixels. A robot that leaves the drawn terrain gets a new drawing.
 
         Raises:
             VideoUnavailableError: There is no OpenGL here.
@@ -53,7 +53,7 @@ class OffscreenCamera:
         self._open()
 
     def picture(self, caption: Sequence[str] = ()) -> np.ndarray:
-        """Draw the present state, with lines of text in the upper left corner.
+        """Render the present state, with lines of text in the upper left corner.
 
         Returns:
             RGB, (height, width, 3), uint8.
@@ -72,7 +72,7 @@ class OffscreenCamera:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Free what drawing holds."""
+        """Free the renderer."""
         self._renderer.close()
 
     def _open(self) -> None:
@@ -82,7 +82,7 @@ class OffscreenCamera:
 
 @contextlib.contextmanager
 def video_file(path: str, size: tuple[int, int], fps: float) -> Iterator[Callable[[bytes], int]]:
-    """Make an MP4 of pictures' bytes, RGB, (height, width, 3), uint8, which are given to what this yields.
+    """Write an MP4. Yield a function that takes each picture's bytes, RGB, (height, width, 3), uint8.
 
     The file appears when the block ends without an error.
 
@@ -92,19 +92,19 @@ def video_file(path: str, size: tuple[int, int], fps: float) -> Iterator[Callabl
         fps: Pictures per second.
 
     Raises:
-        UserError: The video can't be written there.
-        VideoUnavailableError: There is no encoder here.
+        UserError: The video can't be written.
+        VideoUnavailableError: There is no encoder on this machine.
     """
     check_video_path(path)
     try:
         encoder = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise VideoUnavailableError(f"no ffmpeg here: {error}") from error
+        raise VideoUnavailableError(f"ffmpeg is missing: {error}") from error
     rate, pixels = str(Fraction(fps).limit_denominator()), "{}x{}".format(*size)
     command = [encoder, "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", pixels, "-r", rate, "-i", "-",
                "-an", "-c:v", "h264", "-crf", "15", "-pix_fmt", "yuv420p"]  # fmt: skip
     with written(path) as part:
-        # Ctrl-C is not for it, and it says that a file may not be larger instead of dying of it.
+        # It ignores Ctrl-C, and reports a file size limit instead of being killed by it.
         process = subprocess.Popen(
             [*command, part], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0, restore_signals=False
         )
@@ -122,10 +122,10 @@ def video_file(path: str, size: tuple[int, int], fps: float) -> Iterator[Callabl
 
 
 def check_video_path(path: str) -> None:
-    """Find out early whether a video can be written.
+    """Check early whether a video can be written.
 
     Raises:
-        UserError: Not an ``.mp4``, or it can't be written there.
+        UserError: The name does not end with ``.mp4``, or the file can't be written.
     """
     if not path.endswith(".mp4"):
         raise UserError(f"videos are written as .mp4, got '{path}'")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Measure where the time of a training goes: physics alone, the environment's step, collection, learning and whole
-iterations, with the task and the runner of train.py. All rows are measured in turns in one run, so that a busy machine
-slows all of them alike. Between machines, compare ratios, not rates.
+iterations, with the task and the runner of train.py. All rows are measured by turns in one run, so a busy machine slows
+all of them equally. To compare machines, use ratios, not rates.
 
   physics only       the simulator's physics steps of a control step, and nothing else
   env.step           all of the environment's step: physics, rewards, resets, observations
@@ -50,21 +50,21 @@ def make_parser() -> Parser:
         nargs="+",
         metavar="N",
         dest="sizes",
-        help="robots; several numbers are measured one after the other (default: as for a training)",
+        help="number of robots; you can give several numbers (default: as for a training)",
     )
     add_sim_arguments(parser)
     add("--policy", metavar="POLICY", help=f"which policy acts; without it robots soon fall: {policies.finder.POLICY}")
-    add("--rounds", type=types.positive, default=10, metavar="N", help="rounds of measurements (default: %(default)s)")
-    add("--steps", type=types.positive, default=24, metavar="N", help="control steps in a round (default: %(default)s)")
+    add("--rounds", type=types.positive, default=10, metavar="N", help="number of measurements (default: %(default)s)")
+    add("--steps", type=types.positive, default=24, metavar="N", help="control steps of each (default: %(default)s)")
     add("--rsl_rl", action="store_true", help="measure rsl_rl's own PPO update, too")
-    add("--json", metavar="FILE", help="write all figures there")
+    add("--json", metavar="FILE", help="write all figures to this file")
     add("--markdown", action="store_true", help="print the tables as Markdown")
     add_set_argument(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure and print a table for each number of robots; write everything to a file, too, if that is wanted."""
+    """Measure and print a table for each number of robots, and write a file if the command line names one."""
     started = time.perf_counter()
 
     if os.getenv("WORLD_SIZE", "1") != "1":
@@ -74,11 +74,11 @@ def run(args: argparse.Namespace) -> None:
         args.policy = policies.finder.find_checkpoint(args.policy, args.task, cli.exporting.root_of(args)).path
     sizes = args.sizes or [runners.config.default_num_envs(envs.task_registry.get_cfgs(args.task)[0], args.sim_device)]
     results: list[dict[str, Any]] = []
-    # Before the measurements, so that a mistyped path is found in time.
+    # Checked before the measurements, so that a wrong path is found early.
     _write_json(args, results)
     for measurement in _measurements(args, sizes, started):
         if not results:
-            walking = f"walking by {args.policy}" if args.policy else "falling soon, for want of --policy"
+            walking = f"walking by {args.policy}" if args.policy else "falling soon, without --policy"
             print(f"{getattr(args, 'note', '')}{args.task}, {walking}")
         print()
         benchmarking.report.print_measurement(measurement, args.markdown)
@@ -92,7 +92,7 @@ def _write_json(args: argparse.Namespace, results: list[dict[str, Any]]) -> None
 
 
 def _measurements(args: argparse.Namespace, sizes: list[int], started: float) -> Iterator[Measurement]:
-    """Measure each number of robots; several of them in a process each, which frees all memory and starts anew."""
+    """Measure each number of robots. Several numbers get a process each, which frees all memory."""
     if len(sizes) == 1:
         yield benchmarking.measure.measure(training_of(args, sizes[0]), args, started)
         return
@@ -102,7 +102,7 @@ def _measurements(args: argparse.Namespace, sizes: list[int], started: float) ->
             try:
                 yield pool.submit(_measure_in_new_process, args, size).result()
             except concurrent.futures.process.BrokenProcessPool as error:
-                raise UserError(f"measuring {size} robots ended without a result: is there enough memory?") from error
+                raise UserError(f"measuring {size} robots ended without a result. Is there enough memory?") from error
 
 
 def _measure_in_new_process(args: argparse.Namespace, num_envs: int) -> Measurement:
@@ -112,7 +112,7 @@ def _measure_in_new_process(args: argparse.Namespace, num_envs: int) -> Measurem
 
 
 def training_of(args: argparse.Namespace, num_envs: int) -> Job:
-    """Return a new training of this many robots."""
+    """Return a new training with this number of robots."""
     return cli.job.resolve(argparse.Namespace(**{**vars(args), "num_envs": num_envs}))
 
 

@@ -11,7 +11,7 @@ from legged_gym.cli.arguments import run_main
 
 
 def __getattr__(name: str) -> Callable[[], int]:
-    """Return what runs the script ``name`` and returns its exit code; only that script is imported."""
+    """Return the function that runs the script ``name``, which returns its exit code. Only that script is imported."""
     if name.startswith("_") or not Path(__file__).with_name(f"{name}.py").is_file():
         raise AttributeError(f"there is no script '{name}'")
     return functools.partial(_run, name)

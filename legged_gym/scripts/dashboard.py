@@ -1,4 +1,4 @@
-"""Watch trainings in a browser: ``python legged_gym/scripts/dashboard.py``; TensorBoard, opened on the grouped page."""
+"""Watch trainings in a browser: ``python legged_gym/scripts/dashboard.py``. It opens TensorBoard's grouped page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.paths import log_folder, relative
 
 # isort: split
-from tensorboard import default, program  # After ours, which see to Ctrl-C.
+from tensorboard import default, program  # After our own imports, which handle Ctrl-C.
 from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
 from tensorboard.plugins.image.images_plugin import ImagesPlugin
 
-_DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends it."
+_DESCRIPTION = "Watch trainings in a browser, also while they run. Ctrl-C ends the server."
 _EPILOG = """\
 examples:
   python legged_gym/scripts/dashboard.py
@@ -29,7 +29,7 @@ All other options are passed on to TensorBoard; 'tensorboard --help' lists them.
 
 
 def make_parser() -> Parser:
-    """Return the parser of the command line; arguments that it does not know go to TensorBoard."""
+    """Return the parser of the command line. Unknown arguments go to TensorBoard."""
     parser = Parser(description=_DESCRIPTION, epilog=_EPILOG)
     add = parser.add_argument
     add("--logdir", metavar="DIR", default=relative(log_folder()), help="folder with runs (default: %(default)s)")

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Evaluate policies: commands on flat ground, pushes, slippery and rough ground, payload, delays, standing and more.
-An evaluation.json adds the results of an earlier evaluation. NAME=POLICY gives a policy a name in the tables. On a CPU
-the same policy, seed and number of trials give the same results, whichever scenarios are chosen."""
+If you name an evaluation.json, the tables also show the results of that earlier evaluation. NAME=POLICY sets a policy's
+name in the tables. On a CPU the same policy, seed and number of trials give the same results for a scenario."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/evaluate.py                                              (the newest run)",
@@ -55,8 +55,8 @@ def evaluate(args: argparse.Namespace) -> bool:
         Whether no margin is smaller than the baseline's.
 
     Raises:
-        UserError: No such policy or scenario, or something can't be written.
-        KeyboardInterrupt: The user stopped it; what was finished is written.
+        UserError: A policy or scenario does not exist, or a file can't be written.
+        KeyboardInterrupt: The user stopped it. Finished scenarios are written.
     """
     scenarios = _scenarios(args)
     if args.list:
@@ -68,7 +68,7 @@ def evaluate(args: argparse.Namespace) -> bool:
     render.video.prepare_offscreen()
     choose_backend(args, few_robots=True)
     adjust = _overrides(args)
-    # What does not fit is told before anything is loaded.
+    # Wrong input is reported before anything is loaded.
     evaluation.margins.chosen_axes(args.axes and args.axes.split(","))
     baseline = evaluation.margins.read_lows(args.baseline) if args.baseline else {}
     evaluation.evaluator.refuse_without_effect(set_keys(args), args.task)
@@ -122,7 +122,7 @@ def evaluate(args: argparse.Namespace) -> bool:
 def _margins(
     loaded: list[Policy], settings: EvaluationSettings, axes: str | None, baseline: dict[str, float], folder: str
 ) -> bool:
-    """Find what each policy bears, write it, and tell which margins are smaller than an earlier one's."""
+    """Find each policy's margins and write them. Print which are smaller than the baseline's."""
     margins = evaluation.margins
     worse: list[str] = []
     for number, policy in enumerate(loaded):
@@ -139,7 +139,7 @@ def _margins(
 
 
 def _scenarios(args: argparse.Namespace) -> tuple[Scenario, ...]:
-    """Return what is asked for; with ``--robot`` all of it on that robot, and first the robot as it is."""
+    """Return the chosen scenarios. With ``--robot``, all use that robot, and its own scenarios come first."""
     if args.robot is None:
         return select_scenarios(args.scenarios)
 
@@ -166,9 +166,7 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(
-                f"{names.count(name)} policies are called '{name}': give each a name of its own, NAME=POLICY"
-            )
+            raise UserError(f"{names.count(name)} policies are called '{name}': give each its own name, NAME=POLICY")
     loaded = [policies.finder.load_policy(source, resolve_device(args.rl_device)) for source in sources]
     for policy in loaded:
         # A policy of another robot is told before the first one is evaluated.
@@ -178,12 +176,12 @@ def _load_policies(args: argparse.Namespace) -> list[Policy]:
         print(source.note or f"policy     {relative(source.path)}", flush=True)
     for policy in loaded:
         if not policy.contract:
-            print(f"{relative(policy.path)} says nothing of pose, gains and gait: taking those of task '{args.task}'")
+            print(f"{relative(policy.path)} does not contain pose, gains and gait: using those of task '{args.task}'")
     return loaded
 
 
 def _overrides(args: argparse.Namespace) -> Callable[[LeggedRobotCfg], None]:
-    """Return what makes the changes of ``--set``."""
+    """Return the function that applies ``--set``."""
     robot = this_robot.robot_file.read_robot(args.robot, args.task) if args.robot else None
 
     def adjust(cfg: LeggedRobotCfg) -> None:
@@ -214,19 +212,19 @@ def main() -> None:
         metavar="N",
         help=f"trials in a scenario (default: {_TRIALS}, quick {_QUICK_TRIALS})",
     )
-    add("--margins", action="store_true", help="find the disturbances at which 5 %% of the trials fall, for each kind")
+    add("--margins", action="store_true", help="for each kind of disturbance, find where 5 %% of the trials fall")
     add("--baseline", metavar="FILE", help="with --margins: an earlier margins.json; exit code 1 if one clearly shrank")
     names = ", ".join(axis.name for axis in evaluation.axes.AXES)
     add("--axes", metavar="A,B", help=f"with --margins: only these of {names}")
     add("--quick", action="store_true", help=f"quick check: few trials of {_QUICK_SECONDS:g} s each")
-    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random draws (default: %(default)s)")
+    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random numbers (default: %(default)s)")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/evaluations)")
-    add("--video", metavar="FILE.mp4", help="film a trial of each scenario, which takes some seconds a scenario")
+    add("--video", metavar="FILE.mp4", help="record a trial of each scenario, which takes some seconds for each")
     add_log_arguments(parser)
     add_sim_arguments(parser)
-    add_robot_argument(parser, "every robot has its joints; scenarios this_robot and this_robot_pushed its delay, too")
+    add_robot_argument(parser, "all scenarios use its joints; this_robot and this_robot_pushed also its delay")
     add_set_argument(parser)
-    parser.refuse("--baseline --axes", lambda args: not args.margins, "goes with --margins")
+    parser.refuse("--baseline --axes", lambda args: not args.margins, "needs --margins")
     parser.refuse("--scenarios --video", lambda args: args.margins, "has no effect with --margins")
     listing = "has no effect with --list, which evaluates nothing"
     parser.refuse(

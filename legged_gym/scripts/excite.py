@@ -1,4 +1,4 @@
-"""Make a trajectory that tells what a robot is like: ``python legged_gym/scripts/excite.py [--out excite.csv]``."""
+"""Make a trajectory for identifying a robot: ``python legged_gym/scripts/excite.py [--out excite.csv]``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def excite(args: argparse.Namespace) -> None:
     """Make the trajectory, write it, and run it in simulation if asked.
 
     Raises:
-        UserError: It can't be made safe, a file can't be read or written, or a setting makes no sense.
+        UserError: The trajectory can't be made safe, a file can't be read or written, or a value is not valid.
     """
     for path in filter(None, (args.out, args.log)):
         this_robot.log.check_log_path(path)
@@ -56,15 +56,15 @@ def main() -> None:
     add = parser.add_argument
     add("--seconds", type=types.motion, default=25.0, metavar="S", help="duration (default: %(default)g)")
     add("--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="degrees")
-    add("--gentle", action="store_true", help="half the size, with the usual gains: a first motion for check_log.py")
+    add("--gentle", action="store_true", help="a first motion for check_log.py: half the size, with the usual gains")
     add("--seed", type=types.seed, default=0, metavar="N", help="seed of the motion (default: %(default)s)")
     add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")
-    add("--log", metavar="FILE", help="run it in simulation, too, and write this log")
+    add("--log", metavar="FILE", help="run it in simulation, too, and write the log to this file")
     add(
         "--rate", type=types.rate, default=500.0, metavar="HZ", help="rows of the log per second (default: %(default)g)"
     )
     add("--robot", metavar="FILE", help="the robot that is simulated (default: the task's nominal one)")
-    parser.refuse("--robot --rate", lambda args: not args.log, "goes with --log, which is what is simulated")
+    parser.refuse("--robot --rate", lambda args: not args.log, "needs --log: only then the robot is simulated")
     excite(get_args(parser=parser))
 
 

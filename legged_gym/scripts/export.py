@@ -20,22 +20,22 @@ _EXAMPLES = (
     "python legged_gym/scripts/export.py --task=qmini                                   (the newest run)",
     "python legged_gym/scripts/export.py --load_run=2026-01-31_12-00-00 --checkpoint=500 --output=policy",
     "python legged_gym/scripts/export.py --task=qmini --controller_yaml config.yaml     (the robot's file, merged)",
-    "python legged_gym/scripts/export.py --load_run=shipped --web qmini.html            (a page to walk in)",
+    "python legged_gym/scripts/export.py --load_run=shipped --web qmini.html            (a page to drive it on)",
 )
 
 
 def export(args: argparse.Namespace) -> None:
-    """Write both networks and what belongs to them into the run's folder ``exported`` or into ``args.output``.
+    """Write the networks and their files into the run's folder ``exported`` or into ``args.output``.
 
     Raises:
-        UserError: No such run or checkpoint, or a folder that can't be written.
+        UserError: The run or checkpoint does not exist, or the folder can't be written.
     """
     if args.web:
         deploy.web.check_page_path(args.web)
     trained = policies.trained.load_trained(cli.job.resolve_policy(args))
     try:
         folder = args.output or os.path.join(trained.results, policies.finder.EXPORTED)
-        # A robot must not get half of a policy.
+        # A robot must not get an incomplete policy.
         with signals.deferred():
             files = policies.export.export_policy(trained.runner, trained.env, folder, merge_into=args.controller_yaml)
             print(f"checkpoint {relative(trained.checkpoint)}")
@@ -59,7 +59,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def _copy_checkpoint(trained: Trained, folder: str) -> list[str]:
-    """Copy what playing and training go on from, under the names that a shipped policy has; return these."""
+    """Copy the checkpoint and its configuration, under the names that a shipped policy has; return these names."""
     runs = runners.runs
     files = {trained.checkpoint: runs.SHIPPED_CHECKPOINT, os.path.join(trained.run, runs.CONFIG_FILE): runs.CONFIG_FILE}
     for source, name in files.items():

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from legged_gym.this_robot.stand import Stand
 
 _DESCRIPTION = """\
-Identify a robot's parameters from logs of it in its stand: strength, armature, viscous and dry friction, zero offset
-and backlash of each joint, and the delay. Record the logs with trajectories of excite.py, one upright and one tilted.
-Writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report in the same folder.
-With --robot, find the payload of that robot from a log of its walk with 500 rows a second, and write it with it."""
+Identify a robot's parameters from logs in its stand: strength, armature, viscous and dry friction, zero offset and
+backlash of each joint, and the delay. Record the logs with trajectories of excite.py, one upright and one tilted. This
+writes my_robot.yaml, for --robot of train.py, evaluate.py, play.py and sim2sim.py, and a report beside it. With
+--robot, it finds that robot's payload from a log of a walk, and writes the robot with it."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/identify.py upright.csv tilted.csv --out my_robot.yaml",
@@ -31,10 +31,10 @@ _EXAMPLES = (
 
 
 def identify_robot(args: argparse.Namespace) -> None:
-    """Identify, and write robot and report.
+    """Identify the robot. Write its parameters and a report.
 
     Raises:
-        UserError: A log can't be read or can't tell anything, or nothing can be written.
+        UserError: A log can't be read or shows nothing, or a file can't be written.
     """
     if not args.out.endswith((".yaml", ".yml")):
         raise UserError(f"--out takes the name of a .yaml file, got '{args.out}'")
@@ -66,7 +66,7 @@ def identify_robot(args: argparse.Namespace) -> None:
 def _payload(args: argparse.Namespace, stand: Stand, logs: list[RobotLog]) -> None:
     """Find the payload of a robot whose joints are known."""
     if len(logs) != 1:
-        raise UserError(f"a payload is found from one log of a walk, got {len(logs)}")
+        raise UserError(f"the payload is found from one log of a walk, got {len(logs)} logs")
     robot = this_robot.robot_file.read_robot(args.robot, args.task)
     robot.payload = this_robot.payload.find_payload(stand, robot, logs[0])
     robot.not_told.pop("payload", None)
@@ -81,9 +81,9 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     parser.add_argument("logs", nargs="+", metavar="LOG", help=LOG)
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
-    add_robot_argument(parser, "its joints are known; find the payload from a walk")
+    add_robot_argument(parser, "a robot whose joints are known: find its payload from a walk")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
-    parser.refuse("--workers", lambda args: args.robot, "has no effect with --robot: a payload is found in one thread")
+    parser.refuse("--workers", lambda args: args.robot, "has no effect with --robot, which uses one thread")
     identify_robot(get_args(parser=parser))
 
 

@@ -28,18 +28,18 @@ _EXAMPLES = (
 )
 
 _STEPS = 1000
-"""Control steps without a viewer."""
+"""Number of control steps without a viewer."""
 _PLOTTED_STEPS = 3000
-"""Control steps that the plots reach back."""
+"""Number of control steps in the plots."""
 _PLOTTED = ("dof_targets", "foot_forces")
-"""What the plots show beside the motion."""
+"""Further signals for the plots."""
 
 
 def play(args: argparse.Namespace) -> None:
-    """Step robots with a trained policy, show how well they do, and export the networks.
+    """Play a trained policy, show metrics, and export the networks.
 
     Raises:
-        UserError: No such run or checkpoint, or a folder that can't be written.
+        UserError: The run or checkpoint does not exist, or the folder can't be written.
     """
     if args.video:
         render.video.check_video_path(args.video)
@@ -72,7 +72,7 @@ def _replay(args: argparse.Namespace) -> None:
     session = viewers.replay.open_replay(args.replay, cli.job.resolve_policy(args, on_its_ground=True))
     try:
         print("\n".join(viewers.replay.describe(session.replay, session.env.dof_names)))
-        # Where nobody looks on, once is enough.
+        # Without a viewer, once is enough.
         recorder = _run(session, args, [session.robot], len(session.replay.actions))
         _film(session, args, recorder)
     finally:
@@ -80,7 +80,7 @@ def _replay(args: argparse.Namespace) -> None:
 
 
 def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
-    """Return the robots that are recorded, the followed one first; those of a film start together."""
+    """Return the recorded robots, the followed one first. For a film they all start together."""
     env = trained.env
     count = args.video_robots if args.video else 1
     robots = render.drawing.nearest_robots(env, render.drawing.followed_robot(env), count)
@@ -92,7 +92,7 @@ def _film_robots(trained: Trained, args: argparse.Namespace) -> list[int]:
 def _run(
     session: TimedSession, args: argparse.Namespace, robots: list[int], unwatched: int, tally: Tally | None = None
 ) -> Recorder:
-    """Step the robots until that has an end, ``unwatched`` control steps without a viewer, and record some of them."""
+    """Step the robots until the session ends, or for ``unwatched`` steps without a viewer. Record some of them."""
     recorder = evaluation.recorder.Recorder(session.env, _PLOTTED, robots, None if args.video else _PLOTTED_STEPS)
     viewers.opening.watch(session, args, args.steps, unwatched, lambda step: _take(step, recorder, tally))
     return recorder
@@ -108,7 +108,7 @@ def _take(step: Step, recorder: Recorder, tally: Tally | None) -> None:
 
 
 def _film(session: PlaySession | ReplaySession, args: argparse.Namespace, recorder: Recorder) -> None:
-    """Draw the film of what was recorded, if one is wanted."""
+    """Render the film of the recorded robots, if ``--video`` is given."""
     if not args.video:
         return
     run, checkpoint = os.path.split(session.trained.checkpoint)
@@ -133,11 +133,11 @@ def _report(trained: Trained, tally: Tally, recorder: Recorder) -> None:
 
 
 def _export(trained: Trained, args: argparse.Namespace) -> None:
-    """Export the networks into the run's folder, or say why not."""
+    """Export the networks into the run's folder, or print why not."""
     if trained.shipped:
         print(f"networks   {relative(trained.run)}")
     elif args.overrides:
-        print("not exported, because --set changed what the run was trained with: use export.py")
+        print("not exported, because --set changed settings of the training: use export.py")
     else:
         folder = os.path.join(trained.run, policies.finder.EXPORTED)
         for path in policies.export.export_policy(trained.runner, trained.env, folder).values():
@@ -148,7 +148,7 @@ def main() -> None:
     """Read the command line and play."""
     parser = make_parser("Play a trained policy: metrics, plots, video, and export of its networks.", _EXAMPLES)
     add = parser.add_argument
-    add_robot_argument(parser, "play on this one robot")
+    add_robot_argument(parser, "simulate this robot")
     add(
         "--steps",
         type=types.positive,
@@ -157,14 +157,14 @@ def main() -> None:
     )
     add("--command", type=types.velocity, nargs=3, metavar=("VX", "VY", "WZ"),
         help="one command for all, m/s, m/s, rad/s")  # fmt: skip
-    add("--video", metavar="FILE.mp4", help="film a robot and its neighbours, also without a screen")
-    add("--video_robots", type=types.few, default=4, metavar="N", help="robots in the film (default: %(default)s)")
+    add("--video", metavar="FILE.mp4", help="record a video of a robot and its neighbours, also without a screen")
+    add("--video_robots", type=types.few, default=4, metavar="N", help="robots in the video (default: %(default)s)")
     add("--replay", metavar="FILE", help="show the last second of a robot that diverged: <run>/diverged/….npz")
     add("--no_export", action="store_true", help="do not export the networks")
     add_viewer_arguments(
         parser, ("auto", "native", "web", "none"), "a window, or without a screen a page in the browser"
     )
-    parser.refuse("--video_robots", lambda args: not args.video, "goes with --video")
+    parser.refuse("--video_robots", lambda args: not args.video, "needs --video")
     shown = "has no effect with --replay, which shows one robot's recorded motion"
     parser.refuse("--command --no_export --num_envs --robot --video_robots", lambda args: args.replay, shown)
     play(get_args(parser=parser))

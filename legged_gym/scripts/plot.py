@@ -18,10 +18,10 @@ _EXAMPLES = (
 
 
 def plot(args: argparse.Namespace) -> None:
-    """Draw the curves of the run that the command line names.
+    """Plot the learning curves of a run.
 
     Raises:
-        UserError: No such run, or a picture that can't be written.
+        UserError: The run does not exist, or the picture can't be written.
     """
     root = cli.exporting.root_of(args)
     run = runners.runs.find_run(root, args.load_run or "")
@@ -31,12 +31,12 @@ def plot(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the command line and draw."""
+    """Read the command line and plot."""
     parser = make_task_parser("Draw a run's learning curves, also while it trains.", _EXAMPLES)
     add_log_arguments(parser)
     parser.add_argument("--load_run", metavar="RUN", help="a run's name or folder (default: the newest)")
     parser.add_argument("--output", metavar="FILE.png", help="the picture (default: curves.png in the run's folder)")
-    parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three runs to draw with it")
+    parser.add_argument("--compare", nargs="+", metavar="RUN", default=[], help="up to three more runs to plot")
     parser.add_argument("--title", default="", help="title of the picture")
     plot(get_args(parser=parser))
 

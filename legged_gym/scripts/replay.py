@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from legged_gym.viewers.replay import RecordedSession
 
 _DESCRIPTION = """\
-Show a log of a robot in its stand beside a simulated robot that is given the same targets: a plot of all joints, and
-both robots in a window, on a page in the browser, or in a film. identify.py finds the parameters that differ; --robot
-puts them into the simulation."""
+Compare a log of a robot in its stand with a simulated robot that gets the same targets. This plots all joints and shows
+both robots in a window, on a page in the browser, or in a video. identify.py finds the parameters that differ; with
+--robot the simulation uses them."""
 
 _EXAMPLES = (
     "python legged_gym/scripts/replay.py upright.csv",
@@ -29,7 +29,7 @@ def replay(args: argparse.Namespace) -> None:
     """Simulate, plot, show and film.
 
     Raises:
-        UserError: The log or the robot can't be read, or nothing can be written.
+        UserError: The log or the robot can't be read, or a file can't be written.
     """
     if args.video:
         render.video.check_video_path(args.video)
@@ -52,7 +52,7 @@ def replay(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace, session: RecordedSession) -> None:
-    """Show both robots, in the film or to those who look."""
+    """Show both robots in a viewer or in the film."""
     env = session.env
     try:
         if not args.video:
@@ -75,8 +75,8 @@ def main() -> None:
     add = parser.add_argument
     add("log", metavar="LOG", help=LOG)
     add_robot_argument(parser, "the simulated robot (default: the task's nominal one)")
-    add("--out", metavar="FILE.png", help="the plot (default: beside the log)")
-    add("--video", metavar="FILE.mp4", help="film both, the log on the left, and show nothing else")
+    add("--out", metavar="FILE.png", help="file for the plot (default: beside the log)")
+    add("--video", metavar="FILE.mp4", help="write a video of both, the log on the left, instead of showing them")
     add("--headless", action="store_true", help="only plot")
     add_viewer_arguments(parser, ("auto", "native", "web"), "a window, or without a screen a page in the browser")
     parser.refuse("--viewer --host --port", lambda args: args.video, "has no effect with --video")

@@ -1,4 +1,4 @@
-"""Walk by the exported files, as the robot would: ``python legged_gym/scripts/sim2sim.py [--policy POLICY]``."""
+"""Run an exported policy as on the robot: ``python legged_gym/scripts/sim2sim.py [--policy POLICY]``."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ _EXAMPLES = (
 
 _SCENARIO_TRIALS = 18
 _COMMANDS = ("vx", "vy", "yaw", "drive", "seconds")
-"""Arguments that say what a drive is."""
+"""Arguments that define a drive."""
 
 
 class _Condition(NamedTuple):
-    """An argument that makes a drive harder."""
+    """An argument that makes a drive more difficult."""
 
     scenario_field: str
     metavar: str
     help: str
     kind: Callable[[str], Any]
     convert: Callable[[Any], Any] = lambda value: value
-    """From the argument's value to that of the scenario's field."""
+    """Converts the argument's value to that of the scenario's field."""
 
 
 def _milliseconds(value: float) -> tuple[float, float]:
@@ -68,25 +68,25 @@ _CONDITIONS = {
     "friction": _Condition("friction", "F", "friction of the ground (default: 1)", types.friction, fixed),
     "payload": _Condition("payload", "KG", "mass added to the base", types.mass, fixed),
     "ground": _Condition("terrains", "NAME", "rough_2cm, stairs_up, … (default: plane)", str, lambda name: (name,)),
-    "push": _Condition("push", "M/S", "each push changes the base's velocity by this, in any direction", types.speed),
+    "push": _Condition("push", "M/S", "each push changes the velocity by this, in a random direction", types.speed),
     "push_interval": _Condition("push_interval", "S", "time between pushes (default: 2)", types.seconds),
     "action_delay": _Condition("action_delay", "MS", "delay of the actions", types.milliseconds, _milliseconds),
     "observation_delay": _Condition("observation_delay", "MS", "delay of the sensors", types.milliseconds,
                                     _milliseconds),
-    "noise": _Condition("noise", "X", "sensor noise, times training's (default: 0)", types.multiplier),
-    "kp": _Condition("p_gain", "X", "factor of the motors' true P gains", types.multiplier, fixed),
-    "kd": _Condition("d_gain", "X", "factor of the motors' true D gains", types.multiplier, fixed),
+    "noise": _Condition("noise", "X", "sensor noise, as a multiple of training's (default: 0)", types.multiplier),
+    "kp": _Condition("p_gain", "X", "factor on the motors' real P gains", types.multiplier, fixed),
+    "kd": _Condition("d_gain", "X", "factor on the motors' real D gains", types.multiplier, fixed),
     "zero_offset": _Condition("zero_offset", "RAD", "largest error of the joints' zeros", types.zero_offset),
 }  # fmt: skip
-"""A drive's; the scenarios of evaluate.py have their own."""
+"""Arguments for a drive. The scenarios of evaluate.py have their own values."""
 
 
 def sim2sim(args: argparse.Namespace) -> None:
     """Run trials, print a table, and write figures, report and video.
 
     Raises:
-        UserError: No such policy, a setting that makes no sense, or something can't be written.
-        KeyboardInterrupt: The user stopped it; what was finished is written.
+        UserError: The policy does not exist, a value is not valid, or a file can't be written.
+        KeyboardInterrupt: The user stopped it. Finished trials are written.
     """
     if args.video:
         render.video.check_video_path(args.video)
@@ -98,7 +98,7 @@ def sim2sim(args: argparse.Namespace) -> None:
     folder = cli.exporting.exported_policy(args)
     config = policies.exported.load_policy(folder).config
     if args.steps_on_the_spot and "gait_clock" not in config.observation_terms:
-        raise UserError("--steps_on_the_spot is about the gait clock, and this policy observes none")
+        raise UserError("--steps_on_the_spot needs a gait clock, and this policy has none")
     result = evaluation.results.EvaluationResult(
         task=args.task, sim=deploy.session.SIMULATION, device="cpu", seed=args.seed,
         trials=args.trials or (_SCENARIO_TRIALS if args.scenarios else 1), longest=None, overrides=[], scenarios=(),
@@ -117,7 +117,7 @@ def sim2sim(args: argparse.Namespace) -> None:
         try:
             session.run(scenarios)
         except KeyboardInterrupt:
-            print("\nkeeping what was finished", file=sys.stderr)
+            print("\nkeeping the finished trials", file=sys.stderr)
         if result.scenarios:
             _report(session, out, args.video)
     if not result.finished:
@@ -125,17 +125,19 @@ def sim2sim(args: argparse.Namespace) -> None:
 
 
 def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[tuple[Scenario, ...], str]:
-    """Return what is asked for, a drive or scenarios of evaluate.py, and lines that are worth noting about it."""
+    """Return the drive or the scenarios of evaluate.py, and notes about it."""
     given = [name for name in (*_COMMANDS, *_CONDITIONS) if getattr(args, name) is not None]
     if args.scenarios is not None:
         if given:
-            raise UserError(f"--{given[0]} is for a drive; --scenarios have conditions of their own")
+            raise UserError(f"--{given[0]} is for a drive: --scenarios have their own conditions")
         return evaluation.scenarios.select_scenarios(None if args.scenarios == "all" else args.scenarios), ""
     if args.ground is not None:
         deploy.world.check_ground(args.ground)
     plan, seconds = _drive(args)
     if seconds - plan[-1][0] < 0.99 * config.control_dt:
-        raise UserError(f"--seconds leaves less than a control step, {config.control_dt:g} s, for the last command")
+        raise UserError(
+            f"--seconds is too short: the last command gets less than a control step, {config.control_dt:g} s"
+        )
     notes = "".join(f"note       {line}\n" for line in deploy.drive.out_of_range(plan, config.trained_ranges))
     conditions = {"noise": 0.0}
     for name, condition in _CONDITIONS.items():
@@ -145,10 +147,10 @@ def _scenarios(args: argparse.Namespace, config: ControllerConfig) -> tuple[tupl
 
 
 def _drive(args: argparse.Namespace) -> tuple[Plan, float]:
-    """Return the drive and how long it lasts, s."""
+    """Return the drive and its duration, s."""
     command = (args.vx, args.vy, args.yaw)
     if args.drive and command != (None, None, None):
-        raise UserError("give either --drive or --vx, --vy and --yaw")
+        raise UserError("give either --drive, or --vx, --vy and --yaw")
     if args.drive:
         plan = deploy.drive.read_drive(args.drive)
     elif command != (None, None, None):
@@ -165,51 +167,49 @@ def _report(session: Session, folder: str, video: str | None) -> None:
     print()
     evaluation.report.print_results(session.result)
     print()
-    print("\n".join([*session.describe_ends(10), ""]) if session.ends else "nobody fell or was damped\n")
+    print("\n".join([*session.describe_ends(10), ""]) if session.ends else "no falls, no damping mode\n")
     path, longest = os.path.join(folder, "sim2sim.json"), math.inf if deploy.session.DRIVE in session.samples else 4.0
     ends = [dataclasses.asdict(end) for end in session.ends]
     render.results.write_results(session.result, [session.samples], path, video, longest, ends=ends)
 
 
 def main() -> None:
-    """Read the command line and walk."""
+    """Read the command line and run the trials."""
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add_policy_argument(parser, "--policy")
-    add("--vx", type=types.velocity, metavar="M/S", help="forward velocity, instead of the usual drive")
+    add("--vx", type=types.velocity, metavar="M/S", help="forward velocity, instead of the default drive")
     add("--vy", type=types.velocity, metavar="M/S", help="velocity to the left")
     add("--yaw", type=types.velocity, metavar="RAD/S", help="yaw rate, to the left")
-    add("--seconds", type=types.non_negative, metavar="S", help="how long the drive lasts")
-    add("--drive", metavar="FILE", help="rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
+    add("--seconds", type=types.non_negative, metavar="S", help="duration of the drive")
+    add("--drive", metavar="FILE", help="file with rows of time, vx, vy, yaw: a .csv, or a list in a .yaml")
     add("--scenarios", "--suites", metavar="A,B", help="scenarios of evaluate.py instead of a drive, or 'all'")
     for name, condition in _CONDITIONS.items():
         add(f"--{name}", type=condition.kind, metavar=condition.metavar, help=condition.help)
-    add("--low_pass", action="store_true", help="commands rise and fall slowly, as the robot's sticks let them")
-    add("--steps_on_the_spot", action="store_true", help="the gait clock runs while the command is zero, too")
+    add("--low_pass", action="store_true", help="commands rise and fall slowly, as on the robot's sticks")
+    add("--steps_on_the_spot", action="store_true", help="keep the gait clock running while the command is zero")
     add(
         "--trials",
         type=types.trials,
         metavar="N",
         help=f"trials of the drive (default: 1), or of each scenario ({_SCENARIO_TRIALS})",
     )
-    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random draws (default: %(default)s)")
+    add("--seed", type=types.seed, default=1, metavar="N", help="seed of all random numbers (default: %(default)s)")
     add(
         "--workers",
         type=types.positive,
         metavar="N",
         help="processes (default: one per core); results don't depend on it",
     )
-    add_robot_argument(parser, "walk on this one robot")
-    add("--log", metavar="FILE", help="write the first trial's log, .csv or .npz (docs/robot_log.md)")
-    add(
-        "--log_motors", action="store_true", help="log all of the motors' 500 ticks a second, without the policy's data"
-    )
+    add_robot_argument(parser, "simulate this robot")
+    add("--log", metavar="FILE", help="write the first trial's log to this file, .csv or .npz (docs/robot_log.md)")
+    add("--log_motors", action="store_true", help="log the motors at 500 rows a second, without the policy's data")
     add("--urdf", metavar="FILE", help="use this URDF for the robot")
-    add("--video", metavar="FILE.mp4", help="film the drive, or a trial of each scenario")
+    add("--video", metavar="FILE.mp4", help="record the drive, or a trial of each scenario")
     add("--out", metavar="DIR", help="where the results go (default: a new folder in logs/sim2sim)")
     add_log_arguments(parser, experiment=False)
-    parser.refuse("--log_motors", lambda args: not args.log, "goes with --log")
-    parser.refuse("--push_interval", lambda args: not args.push, "goes with --push above 0")
+    parser.refuse("--log_motors", lambda args: not args.log, "needs --log")
+    parser.refuse("--push_interval", lambda args: not args.push, "needs --push above 0")
     sim2sim(get_args(parser=parser))
 
 

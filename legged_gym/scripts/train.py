@@ -34,18 +34,18 @@ _EXAMPLES = (
     "python legged_gym/scripts/train.py --task=qmini --headless",
     "python legged_gym/scripts/train.py --task=qmini --num_envs=4096 --max_iterations=3000 --run_name=long",
     "python legged_gym/scripts/train.py --set rewards.scales.alive=0.5 --set commands.ranges.lin_vel_x=[0,0.6]",
-    "python legged_gym/scripts/train.py --resume --max_iterations=2000     (goes on with the newest run)",
-    "python legged_gym/scripts/train.py --headless --video_interval=100     (films of the robots, in TensorBoard, too)",
+    "python legged_gym/scripts/train.py --resume --max_iterations=2000     (continues the newest run)",
+    "python legged_gym/scripts/train.py --headless --video_interval=100     (with videos in TensorBoard)",
     "python legged_gym/scripts/train.py --resume --load_run=shipped   (a new run that starts from the shipped policy)",
     "torchrun --nproc_per_node=4 legged_gym/scripts/train.py --sim=warp --num_envs=4096 --headless    (4 GPUs)",
 )
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a new run, or go on with one; under ``torchrun`` together with the other processes.
+    """Train a new run or continue one; under ``torchrun`` together with the other processes.
 
     Raises:
-        UserError: The command line asks for something impossible; then nothing is left behind.
+        UserError: The command line is not valid. Then no files are left behind.
     """
     viewers.opening.check_host(args.host)
     with runners.distributed.joined(resolve_device(args.rl_device)) as here:
@@ -56,8 +56,8 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
     if args.video_interval:
         runner_class = runners.config.find_class("runner_class_name", job.train_cfg.runner_class_name)
         if not issubclass(runner_class, runners.OnPolicyRunner):
-            # It tells nobody of its iterations.
-            raise UserError("--video_interval needs one of this project's runners, as runner_class_name is by default")
+            # Other runners don't report their iterations.
+            raise UserError("--video_interval needs one of this project's runners (see runner_class_name)")
     env = job.make_env()
     try:
         runner = job.make_runner(env, job.root)
@@ -66,10 +66,10 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
         page = None
         try:
             if done >= total:
-                raise UserError(f"'{folder}' has {done} of {total} iterations already: ask for --max_iterations=MORE")
+                raise UserError(f"'{folder}' already has {done} of {total} iterations: give a larger --max_iterations")
             if done > 0 and here.is_first:
                 with RunLock(folder).held():
-                    pass  # What is refused is refused before anything is said; learning takes the lock again.
+                    pass  # Errors come before any other output. Learning takes the lock again.
             if here.is_first:
                 _write_config(
                     runner, lambda: runners.runs.save_run_config(folder, job.task, job.env_cfg, job.train_cfg, job.sim)
@@ -80,7 +80,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
                 runner.logger.observers.append(films)
             print(f"{job.notes}run: {relative(folder)}{_team(here, env.num_envs)}")
             if done > 0 and getattr(runner, "new_episodes", None):
-                print(f"the robots start new episodes: {runner.new_episodes}")
+                print(f"the robots start new episodes, because {runner.new_episodes}")
             page = viewers.opening.show_training(runner, env, args) if here.is_first else None
             runner.learn(total - done, init_at_random_ep_len=True)
         except (KeyboardInterrupt, UserError) as reason:
@@ -88,7 +88,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
             if saved and (stopped or isinstance(reason, KeyboardInterrupt)):
                 print(f"\n{_next_steps(job.task, folder, total)}")
             elif here.is_first and done == 0 and not saved and not stopped:
-                # What is refused or ended before anything was learned leaves nothing behind.
+                # If nothing was learned, no files are left behind.
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
@@ -100,9 +100,9 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
 
 
 def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
-    """Write a new run's configuration at once; on ``--resume`` with the first checkpoint that came of it.
+    """Write a new run's configuration at once; on ``--resume``, together with the first new checkpoint.
 
-    Until then the run is what its checkpoints say, also if it breaks.
+    Until then, the old configuration belongs to the run's checkpoints.
     """
     if getattr(runner, "completed_iterations", 0) == 0 or not isinstance(runner, runners.OnPolicyRunner):
         write()
@@ -116,7 +116,7 @@ def _write_config(runner: OnPolicyRunner, write: Callable[[], None]) -> None:
 
 
 def _team(here: World, num_envs: int) -> str:
-    """Say who trains, if that is not this process alone."""
+    """Return how many processes train, if there are several."""
     if here.size == 1:
         return ""
     machines = here.size // here.local_size
@@ -125,14 +125,14 @@ def _team(here: World, num_envs: int) -> str:
 
 
 def _pace(runner: OnPolicyRunner, here: World) -> str:
-    """Say how fast the training was; rsl_rl's own runner does not know."""
+    """Return the speed of the training; rsl_rl's own runner does not measure it."""
     speed = getattr(runner.logger, "steps_per_second", None)
     together = f" of all {here.size} processes together" if here.size > 1 else ""
     return "" if speed is None else f", {speed:.0f} steps/s{together} (median iteration, without the start)"
 
 
 def _next_steps(task: str, folder: str, iterations: int) -> str:
-    """Say where the run lies, and how to play it, train it to this many iterations, and watch it."""
+    """Return the run's folder and the commands that play it, train it up to this many iterations, and watch it."""
     here, start = world(), None
     if here.size > 1:
         machines = f" --nnodes={here.size // here.local_size} …" if here.size > here.local_size else ""
@@ -155,7 +155,7 @@ def main() -> None:
     tidy_output()
     parser = make_parser("Train a policy, or continue a training.", _EXAMPLES)
     add_train_arguments(parser)
-    add_robot_argument(parser, "train for this one robot, drawn from its intervals")
+    add_robot_argument(parser, "train for this robot, with parameters drawn from its intervals")
     add_viewer_arguments(parser, ("auto", "web", "none"), "a page in the browser, unless --headless")
     train(get_args(parser=parser))
 

@@ -60,7 +60,7 @@ def hand_on_isaacgym_python(args: argparse.Namespace, sim: str) -> None:
     if python is None:
         return
     if sim != ISAACGYM_SIM:
-        raise UserError(f"--isaacgym_python goes with --sim={ISAACGYM_SIM}, not with --sim={sim}")
+        raise UserError(f"--isaacgym_python needs --sim={ISAACGYM_SIM}, not with --sim={sim}")
     os.environ[ISAACGYM_PYTHON] = python
 
 

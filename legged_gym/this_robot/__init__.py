@@ -1,4 +1,4 @@
-"""From the simulation to one robot: its logs, what they show of it, and the simulated robot that is like it."""
+"""From the simulation to one real robot: reads and checks its logs, and identifies its parameters."""
 
 from __future__ import annotations
 

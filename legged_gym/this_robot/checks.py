@@ -1,4 +1,4 @@
-"""Whether a robot is wired as its description says, from a log of its first motion."""
+"""Checks from a log of its first motion whether a robot is wired as its description says."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from legged_gym.this_robot.signal_checks import Finding, coarse, dead, judged, l
 from legged_gym.this_robot.stand import Stand
 
 _SLOWEST, _GAP, _OLDEST_IMU, _SLOWEST_IMU = 45.0, 0.06, 0.025, 60.0
-"""Rows in a second; s between rows; age of the IMU's samples, s; its samples in a second."""
+"""Limits: rows per second; time between rows, s; age of the IMU's samples, s; IMU samples per second."""
 _LOST, _FEW = 0.01, 0.02
-"""Shares of rows: that may be missing one by one, and of jumps of an angle, if more of them are its usual motion."""
+"""Largest shares of rows: single missing rows, and jumps of an angle (more of them are normal motion)."""
 _UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
-"""Other units of time, and how many make a second."""
+"""Other units of time, and their number in a second."""
 _LEVEL, _AXES = 4.0, 25.0
-"""Degrees between gravity and the base's z axis that a mount may have, and past which axes are exchanged."""
+"""Angles between gravity and the base's z axis, degrees: allowed for a mount, and above which axes are exchanged."""
 _SATURATED, _SATURATED_SHARE = 0.95, 0.005
 _SAG, _EMPTY = 0.12, 20.0
-"""Share of its voltage that a battery may lose during a log, and the voltage that it needs, V."""
+"""Share of its voltage that a battery may lose during a log, and its lowest voltage, V."""
 _TURNED, _GYRO_SCALE, _GYRO_LATE = 0.05, (0.85, 1.18), 0.03
-"""Turning of gravity's direction that shows the gyro's axes, RMS, 1/s; size of its rates by that, and its lag, s."""
+"""Change of gravity's direction that shows the gyro's axes, RMS, 1/s; relative size of the gyro's rates; lag, s."""
 _AXIS_MAPS = [(o, s) for o in itertools.permutations(range(3)) for s in itertools.product((1, -1), repeat=3)]
-"""All ways to exchange axes and signs, the plain one first."""
+"""All ways to exchange axes and signs, the correct one first."""
 _FOUNDATIONS = (
     "sample rate", "spikes", "gaps", "jitter", "repeated samples", "IMU units of gravity", "IMU mount", "gains",
     "resolution", "noise",
 )  # fmt: skip
-"""Where these failed, torques mean nothing."""
+"""If one of these failed, torques can't be checked."""
 
 
 def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = False) -> list[Finding]:
-    """Check all that needs no policy, of a robot that was ``standing`` or hung in its stand, maybe ``tilted``."""
+    """Run all checks without a policy, for a robot that was ``standing`` or hung in its stand, maybe ``tilted``."""
     log = log.in_order(stand.joint_names)
     again = (np.diff(log.time) == 0.0) & (np.diff(log["position"], axis=0) == 0.0).all(1)
     text = f"{again.sum()} rows are written twice: write each once"
@@ -45,7 +45,7 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
     unit = next((unit for unit, size in _UNITS if rate < 1.0 and _SLOWEST <= size * rate <= 2000.0), "")
     found = list(_check_time(log, unit))
     if unit:
-        return [found[0], Finding("IMU, gains and joints", None, "first see to the unit of the time stamps")]
+        return [found[0], Finding("IMU, gains and joints", None, "first correct the unit of the time stamps")]
     found += [twice, *_check_signals(log, stand), *_check_imu(log, tilted or standing), _check_gains(log, stand)]
     trusted = not any(finding.passed is False and finding.topic in _FOUNDATIONS for finding in found)
     joints, wrong = check_joints(log, stand, standing, trusted)
@@ -53,19 +53,19 @@ def check(log: RobotLog, stand: Stand, standing: bool = False, tilted: bool = Fa
 
 
 def _check_time(log: RobotLog, unit: str) -> Iterator[Finding]:
-    """Check the time stamps, which may be in a ``unit`` of less than a second."""
+    """Check the time stamps, which may be in a ``unit`` smaller than a second."""
     steps, usual, rate = np.diff(log.time), log.dt, 1.0 / max(log.dt, 1e-9)
-    text = f"{rate:.0f} rows in a second: log at least at the policy's 50 Hz"
-    text = f"{rate:.2g} rows in a second: the time stamps are in {unit}, write seconds" if unit else text
-    yield judged("sample rate", [text] if rate < _SLOWEST else [], f"{rate:.0f} rows in a second")
+    text = f"{rate:.0f} rows per second: log at the policy's 50 Hz or faster"
+    text = f"{rate:.2g} rows per second: the time stamps are in {unit}, write seconds" if unit else text
+    yield judged("sample rate", [text] if rate < _SLOWEST else [], f"{rate:.0f} rows per second")
     gaps = steps > max(4.0 * usual, _GAP)
     ratio = steps[~gaps] / max(usual, 1e-9)
     lost = (ratio > 1.5) & (np.abs(ratio - np.round(ratio)) < 0.2)
     even = np.percentile(np.abs(ratio[~lost] - 1.0), 90) < 0.3
-    text = f"{gaps.sum()} gaps of up to {steps.max():.2f} s: rows were lost, write the log from a thread of its own"
+    text = f"{gaps.sum()} gaps of up to {steps.max():.2f} s: rows were lost, write the log from a separate thread"
     problems = [text] if gaps.any() else []
     if even and lost.mean() > _LOST:
-        problems.append(f"single rows are missing, {lost.mean():.0%} of all: write every row, from a thread of its own")
+        problems.append(f"single rows are missing, {lost.mean():.0%} of all: write every row, from a separate thread")
     yield judged("gaps", problems, "no rows missing")
     uneven = float(np.percentile(np.abs(steps[~gaps][~lost if even else slice(None)] - usual), 90))
     text = (f"time between rows varies by ± {1e3 * uneven:.1f} ms around {1e3 * usual:.1f} ms: raise the loop's "
@@ -84,16 +84,16 @@ def _imu_age(log: RobotLog) -> Finding:
     rate = len(np.unique(log["imu_time"])) / max(log.seconds, 1e-9)
     oldest = f"up to {1e3 * np.nanpercentile(age, 95):.0f} ms"
     if np.nanpercentile(age, 95) > _OLDEST_IMU:
-        problems.append(f"samples are {oldest} old: read the IMU in a thread of its own, latest sample first")
+        problems.append(f"samples are {oldest} old: read the IMU in a separate thread, latest sample first")
     if np.nanmedian(age) < -2e-3:
         problems.append("samples come from the future: use one clock, in seconds, for both stamps")
     if rate < min(_SLOWEST_IMU, 0.9 / log.dt):
-        problems.append(f"only {rate:.0f} samples in a second: raise its output rate")
-    return judged("IMU age", problems, f"{oldest}, {rate:.0f} samples in a second")
+        problems.append(f"only {rate:.0f} samples per second: raise its output rate")
+    return judged("IMU age", problems, f"{oldest}, {rate:.0f} samples per second")
 
 
 def _check_signals(log: RobotLog, stand: Stand) -> Iterator[Finding]:
-    # Angles that no motor could have reached from the row before; in another unit, they are many.
+    # Angles that no motor could have reached from the row before. In a wrong unit there are many of them.
     jumps = np.diff(log["position"], axis=0)
     farthest = np.maximum(2.0 * stand.velocity_limits * log.dt + 0.1, 5.0 * np.percentile(np.abs(jumps), 98, axis=0))
     far, turns = np.abs(jumps) > farthest, np.abs(np.abs(jumps) - 2.0 * np.pi) < 0.3
@@ -101,11 +101,11 @@ def _check_signals(log: RobotLog, stand: Stand) -> Iterator[Finding]:
     for joint in np.flatnonzero(far.any(0) & (far.mean(0) < _FEW)):
         name, when = stand.joint_names[joint], log.time[1:][far[:, joint]][0] - log.time[0]
         if (far & turns)[:, joint].any() and jumps[far[:, joint], joint].sum() != 0.0:
-            problems.append(f"{name} jumps by a whole turn at {when:.1f} s: count its turns on, from the first row")
+            problems.append(f"{name} jumps by a whole turn at {when:.1f} s: count full turns, from the first row on")
             log["position"][:, joint] = np.unwrap(log["position"][:, joint])
         else:
             problems.append(f"{name} jumps {far[:, joint].sum()} times, first at {when:.1f} s: the bus loses or mixes "
-                            "bytes, check its answers' checksums")  # fmt: skip
+                            "bytes, check the checksums")  # fmt: skip
     yield judged("spikes", problems, "no angle jumps")
     yield judged("resolution", coarse(log), "signals have enough digits")
     yield judged("noise", noisy(log), "no more than sensors have")
@@ -117,7 +117,7 @@ def _check_imu(log: RobotLog, leaning: bool) -> Iterator[Finding]:
     unit = "it is in m/s², divide it by 9.81" if 8.5 < size < 11.0 else "normalise it"
     problem = [] if 0.9 < size < 1.1 else [f"gravity has the size {size:.2f}, not 1: {unit}"]
     yield judged("IMU units of gravity", problem, "a direction of size 1")
-    # The base may be held leaning for a while.
+    # The base may be tilted for a while.
     halves = [np.median(part, axis=0) for part in (gravity, *np.array_split(gravity, 2))]
     yield _mount(min(halves, key=lambda down: float(down[2] / np.linalg.norm(down))), leaning)
     problems = dead(log) + paused(log)
@@ -141,14 +141,14 @@ def _mount(down: np.ndarray, leaning: bool) -> Finding:
 
 
 def _gyro(log: RobotLog, gravity: np.ndarray, leaning: bool) -> Finding:
-    """Compare the gyro with how gravity's direction turns."""
+    """Compare the gyro with the change of gravity's direction."""
     turn, down, change = turning = _turning(log, gravity, leaning)
     bias = float(np.abs(np.median(log["gyro"], axis=0)).max())
     problems = [f"it shows {bias:.2f} rad/s at rest: calibrate it, or its unit is wrong"]
     problems = problems if bias > 0.1 and not leaning else []
     if _rms(change) < _TURNED:
         if _rms(turn - np.median(turn, axis=0)) > 3.0 * _TURNED:
-            problems = ["it turns while gravity stands still: one of both is not read any more"]
+            problems = ["it turns while gravity stays constant: one of them is no longer read"]
         untold = Finding("gyro", None, "the base was not turned: turn it by hand, nose down and to the side")
         return judged("gyro", problems, "") if problems else untold
     late, alike = lags(turn[:, :2], np.cross(change, down)[:, :2], log.dt, 0.3)
@@ -179,10 +179,10 @@ def _gyro(log: RobotLog, gravity: np.ndarray, leaning: bool) -> Finding:
         scale, which = (each[bad[0]], f"its {', '.join(bad)}") if len(bad) < len(each) else (scale, "it")
         unit = ": it is in degrees, multiply it by pi / 180" if 0.012 < scale < 0.024 else ""
         times = f"{1.0 / max(scale, 1e-9):.3g}"
-        faster = f"{which} turns {times} times as fast as gravity does, its unit is wrong{unit}"
-        unlike = f"{which} does not turn as gravity does: axes, or the numbers of a quaternion (w first), are exchanged"
+        faster = f"{which} turns {times} times as fast as gravity: its unit is wrong{unit}"
+        unlike = f"{which} does not turn with gravity: axes, or the numbers of a quaternion (w first), are exchanged"
         problems.append(faster if scale > 1e-3 else unlike)
-    return judged("gyro", problems, "turns as gravity does")
+    return judged("gyro", problems, "turns with gravity")
 
 
 def _rms(vectors: np.ndarray) -> float:
@@ -202,14 +202,14 @@ def _turning(log: RobotLog, gravity: np.ndarray, leaning: bool) -> tuple[np.ndar
 def _misfit(
     axes: tuple[tuple[int, ...], tuple[int, ...]], turn: np.ndarray, down: np.ndarray, change: np.ndarray
 ) -> tuple[float, float]:
-    """Return how badly a gyro with these axes explains the change of gravity, and the factor that it needs."""
+    """Return the error of a gyro with these axes against the change of gravity, and the factor that it needs."""
     expected = -np.cross(turn[:, axes[0]] * axes[1], down)
     scale = float((expected * change).sum() / max((expected**2).sum(), 1e-12))
     return float(np.sqrt(np.square(change - max(scale, 0.0) * expected).mean())), scale
 
 
 def _axis_scales(turn: np.ndarray, down: np.ndarray, change: np.ndarray) -> dict[str, float]:
-    """Return the factor that each axis of the gyro needs, where gravity shows it."""
+    """Return the factor that each axis of the gyro needs, if gravity shows it."""
     parts = [-np.cross(turn * axis, down) for axis in np.eye(3)]
     shown = [axis for axis in range(3) if _rms(parts[axis]) > _TURNED]
     if not shown:
@@ -232,11 +232,11 @@ def _check_gains(log: RobotLog, stand: Stand) -> Finding:
     exchanged = (sent["kp"] / stand.kd, sent["kd"] / stand.kp)
     if problems and all(np.ptp(ratio) < 0.05 * np.median(ratio) for ratio in exchanged):
         problems = ["kp and kd are exchanged: write each into its own column"]
-    return judged("gains", problems, "as the description says, for all joints alike")
+    return judged("gains", problems, "as the description says, for all joints")
 
 
 def _saturation(log: RobotLog, stand: Stand, wrong: np.ndarray) -> Finding:
-    # Without the D term, so that a velocity's wrong unit does not count.
+    # Without the D term, so that a wrong unit of velocities has no effect.
     torque = np.abs(log["kp"] * (log["target"] - log["position"]))
     share = np.mean(torque > _SATURATED * stand.torque_limits, axis=0)
     joints = np.flatnonzero((share > _SATURATED_SHARE) & ~wrong)

@@ -1,4 +1,4 @@
-"""A trajectory that tells a hanging robot's joints apart from each other, and is safe on any robot like it."""
+"""Makes a trajectory for identifying a hanging robot's joints. It is safe for all robots of this type."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from legged_gym.this_robot.prediction import chunks, predict
 from legged_gym.this_robot.stand import Stand
 
 _RAMP, _ATTEMPTS = 2.0, 40
-"""Seconds from the pose to the motion, and back; how often to try for sizes that are safe."""
+"""Time from the pose to the motion, and back, s; then number of attempts to find a safe size."""
 _SLOW, _SLOW_SIZE = (0.1, 0.45), 0.55
-"""Hz, of one wave of each joint; rad, or as much as the joint's range leaves room for."""
+"""Frequencies of one wave for each joint, Hz; its amplitude, rad, or less if the joint's range is small."""
 _FAST, _FAST_SIZE, _NUM_FAST = (1.0, 9.0), (0.06, 0.15), 4
-"""Hz, of so many further waves; rad."""
+"""Frequencies and number of further waves, Hz; their amplitude, rad."""
 _GAINS = ((1.0, 1.0), (0.7, 0.5))
-"""Factors of P and D gain in both halves: what a motor's loop does to damping and inertia depends on them."""
+"""Factors on P and D gain in both halves: the effect of a motor's loop on damping and inertia depends on the gains."""
 _STOP, _TORQUE, _SPEED, _SPREAD = 0.05, 0.6, 0.5, 0.5
-"""Least distance from stops, rad, and shares of torque and speed; so much smaller or larger may be what is unknown."""
+"""Smallest distance from stops, rad; largest shares of torque and speed; relative uncertainty of unknown values."""
 
 
 def make_trajectory(
     stand: Stand, seconds: float, seed: int = 0, tilt: tuple[float, float] = (0.0, 0.0), gentle: bool = False
 ) -> RobotLog:
-    """Make a trajectory of so many seconds, as strong as it can safely be: what motors are told tick by tick, as a log.
+    """Make the largest safe trajectory of this duration: the motors' commands tick by tick, as a log.
 
-    The stand leans by ``tilt``, roll and pitch, rad. A ``gentle`` trajectory is half as large, with the usual gains
-    alone: a first motion, for check_log.py. ``seed`` is that of frequencies and phases.
+    The stand is tilted by ``tilt``, roll and pitch, rad. A ``gentle`` trajectory is half as large and only uses the
+    usual gains: a first motion, for check_log.py. ``seed`` determines frequencies and phases.
 
     Raises:
-        UserError: It can't be made safe, or is too short to be of use.
+        UserError: It can't be made safe, or is too short.
     """
     shortest = 4.0 if gentle else 8.0
     if not seconds >= shortest:
@@ -54,25 +54,25 @@ def make_trajectory(
             return trajectory
         near = sorted({danger.joint for danger in dangers if danger.of_reach})
         slow[near] *= 0.85
-        # What overshoots into a stop is the faster part.
+        # The faster waves cause overshoot into a stop.
         fast[near] *= 0.93
         fast[sorted({danger.joint for danger in dangers if not danger.of_reach})] *= 0.9
-        # The others shake this one, too.
+        # The other joints move this one, too.
         fast *= 0.98
     raise UserError(f"no safe trajectory for this robot: {dangers[0].text}")
 
 
 class Danger(NamedTuple):
-    """What a trajectory may not do."""
+    """A violation of a safety limit."""
 
     joint: int
     of_reach: bool
-    """Whether a stop is near; else torque or speed is high."""
+    """Whether a stop is near; otherwise torque or speed is high."""
     text: str
 
 
 def find_dangers(stand: Stand, trajectory: RobotLog) -> Iterator[Danger]:
-    """Find what is dangerous about a trajectory: on the nominal robot, and on weak, strong, light and heavy ones."""
+    """Find violations of a trajectory: on the nominal robot, and on weak, strong, light and heavy ones."""
     nominal = replace(stand.nominal(), position_lag=0.25 * MOTOR_DT, velocity_lag=0.5 * MOTOR_DT)
     robots = {"the nominal robot": nominal}
     for word, factor in (("weak", 1.0 - _SPREAD), ("strong", 1.0 + _SPREAD)):
@@ -85,7 +85,7 @@ def find_dangers(stand: Stand, trajectory: RobotLog) -> Iterator[Danger]:
         for (word, robot), position in zip(robots.items(), shown, strict=True):
             speed = np.gradient(position, chunk.time, axis=0)
             torque = robot.strength * abs(chunk.kp * (chunk.target - position) - chunk.kd * speed)
-            # A piece begins at its target instead of where the one before ended.
+            # A piece starts at its target, not where the one before ended.
             kept = slice(round(0.3 / MOTOR_DT) if number else 0, None)
             reach = np.concatenate((chunk.target, position[kept]))
             low, high = stand.limits[:, 0] + _STOP, stand.limits[:, 1] - _STOP
@@ -103,7 +103,7 @@ def find_dangers(stand: Stand, trajectory: RobotLog) -> Iterator[Danger]:
 
 
 def _waves(stand: Stand, seconds: float, seed: int, shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return times, (T,), and each joint's waves around a pose that leaves room, faded in and out, (T, D)."""
+    """Return times, (T,), and each joint's waves, faded in and out, around a pose with enough room, (T, D)."""
     (slow_share, fast_share), rng = shares, np.random.default_rng(seed)
     time = np.arange(round(seconds / MOTOR_DT)) * MOTOR_DT
     count = stand.num_dof
@@ -111,14 +111,14 @@ def _waves(stand: Stand, seconds: float, seed: int, shares: Sequence[np.ndarray]
     slow = _SLOW[0] + (_SLOW[1] - _SLOW[0]) * (rng.permutation(count) + 0.5) / count
     fast = _FAST[0] * (_FAST[1] / _FAST[0]) ** ((rng.permutation(count * _NUM_FAST) + 0.5) / (count * _NUM_FAST))
     fast = np.sort(fast.reshape(count, _NUM_FAST), axis=1)
-    # Slower waves may be larger; light and heavy joints alike follow the fastest.
+    # Slower waves may be larger. Light and heavy joints follow even the fastest.
     fast_size = fast_share[:, None] * np.interp(fast, _FAST, _FAST_SIZE[::-1]) * np.minimum(1.0, 3.0 / fast)
     phase = rng.uniform(0.0, 2.0 * np.pi, (count, _NUM_FAST + 1))
     moved = (fast_size[..., None] * np.sin(2.0 * np.pi * fast[..., None] * time + phase[:, 1:, None])).sum(1)
     slow_size = slow_share * np.clip(0.85 * room - np.abs(moved).max(1), 0.0, _SLOW_SIZE)
     moved = moved + slow_size[:, None] * np.sin(2.0 * np.pi * slow[:, None] * time + phase[:, :1])
     reach = np.abs(moved).max(1)
-    # As near to the usual pose as the stops allow, with some way to sag.
+    # As near to the usual pose as the stops allow, with some room to sag.
     sag = 0.02
     low, high = stand.limits[:, 0] + _STOP + reach + sag, stand.limits[:, 1] - _STOP - reach - sag
     centre = np.where(low < high, np.clip(stand.default_angles, low, np.maximum(low, high)), 0.5 * (low + high))

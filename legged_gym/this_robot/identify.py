@@ -1,4 +1,4 @@
-"""What logs of a hanging robot tell of it, and what they can't tell, by name."""
+"""Identifies a robot from logs in its stand, and names what they can't show."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from legged_gym.this_robot.robot_file import IDENTIFIED, Interval, ThisRobot
 from legged_gym.this_robot.stand import Stand
 
 _BASE_TURNS, _HARDLY = 0.15, 0.02
-"""A base in a stand turns slower than this, rad/s, and a joint that moves less than this, rad, hardly moved; RMS."""
+"""RMS limits: a base in a stand turns more slowly, rad/s; a joint that moves less, rad, hardly moved."""
 _DELAY_KNOWN = 5e-4
-"""Clocks that jitter leave a delay unsure by so much, s, whatever the fit says."""
+"""Uncertainty of a delay from jittering clocks, s, in addition to the fit's."""
 _NEVER = {
     "link masses": "scaling all masses with all strengths gives the same motion: weigh the links",
-    "action and observation delay apart": "only their sum shows in how a motion follows its targets",
-    "damping gain apart from damping": "a motor's own D gain is taken to be as strong as its P gain",
-    "payload": "a stand carries it: log a walk, and give it to identify.py with --robot and this file",
+    "action delay separately from observation delay": "only their sum shows in how a motion follows its targets",
+    "damping gain separately from damping": "a motor's D gain is assumed to have the same strength as its P gain",
+    "payload": "the stand carries it: log a walk, and run identify.py on it with --robot and this file",
 }
 _HINTS = {
     "zero_offset": "log it once more with the stand tilted, so that gravity turns the joint",
@@ -30,7 +30,7 @@ _HINTS = {
 
 
 def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[ThisRobot, Fit]:
-    """Find out what a robot is like, from logs of it in its stand, with so many predictions at a time."""
+    """Identify a robot from logs in its stand, with this many predictions at a time."""
     logs = [log.in_order(stand.joint_names) for log in logs]
     for log in logs:
         require_stand(log)
@@ -43,7 +43,7 @@ def identify(stand: Stand, logs: Sequence[RobotLog], threads: int = 1) -> tuple[
             continue
         values, halves = found.of(name)
         if name == "backlash":
-            # A motor that crosses less play than its encoder's noise does not show.
+            # Backlash below the encoder's noise does not show.
             halves = np.maximum(halves, found.noise)
         expected = np.ptp(found.prior[found.where[name]], axis=1)
         for joint, label in enumerate(stand.joint_names):
@@ -68,10 +68,10 @@ def _interval(value: float, half: float, least: float = 0.0) -> Interval:
 
 
 def require_stand(log: RobotLog) -> None:
-    """Raise a :class:`UserError` if a robot was not in its stand: its base turned, or a policy moved it."""
+    """Raise a :class:`UserError` if a robot was not in its stand: its base turned, or a policy controlled it."""
     turning = float(np.sqrt(np.square(log["gyro"]).sum(1).mean()))
     leaning = float(np.degrees(np.arccos(np.clip(log.gravity @ log.gravity.mean(0), -1.0, 1.0)).max()))
     if turning > _BASE_TURNS or ("action" in log and np.abs(np.nan_to_num(log["action"])).max() > 0.0):
         moved = f"its base turns by {turning:.2f} rad/s, leans by up to {leaning:.0f}°"
-        raise UserError(f"{log.name}: joint parameters can't be told from walking alone ({moved}): log the robot in "
+        raise UserError(f"{log.name}: joint parameters can't be found from walking ({moved}): log the robot in "
                         "its stand, with the trajectory of excite.py")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What inverse dynamics tell of a hanging robot before any fit: a first guess, and which zeros gravity shows."""
+"""Inverse dynamics of a hanging robot: a first guess before any fit, and the zeros that gravity shows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from legged_gym.this_robot.prediction import Chunk, at_times, running_mean
 from legged_gym.this_robot.stand import GRAVITY, QUANTITIES, Stand
 
 HEADINGS = 12
-"""Angles by which an IMU may be turned about the vertical, all around."""
+"""Number of tried rotations of an IMU about the vertical."""
 _STEADY, _LEANS, _LEANING = 2.0, 0.1, 20
-"""Angular acceleration of a base, rad/s², that joints hardly feel; its lean, rad, and how many of 250 rows show it."""
+"""Angular acceleration of a base that hardly affects joints, rad/s²; lean, rad; rows of 250 that must show it."""
 
 
 def gravity_leverage(stand: Stand, pieces: Sequence[Chunk]) -> np.ndarray:
-    """Return how much gravity's torques change with each joint's angle, N·m/rad, (D,), in the piece that shows most.
+    """Return the largest change of gravity's torque with each joint's angle in any piece, N·m/rad, (D,).
 
-    Everything else is the same for a robot whose joint is turned, so that nothing but gravity shows its zero.
+    An offset of a joint's zero changes nothing else, so only gravity shows it.
     """
     found = np.zeros((len(pieces), stand.num_dof))
     for i, piece in enumerate(pieces):
@@ -52,9 +52,9 @@ def regress(stand: Stand, chunk: Chunk, delay: float) -> np.ndarray:
 def _explained(
     wanted: np.ndarray, columns: list[np.ndarray], pull: ArrayLike, usual: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factors of columns that sum up to what is wanted, (n,), and what they leave of it, (R,).
+    """Return the least-squares factors of columns for a target, (n,), and the residual, (R,).
 
-    A weak pull to usual factors settles what does not show.
+    A weak prior at the usual factors determines what the data does not show.
     """
     table, pulled = np.stack(columns, axis=1), np.concatenate((wanted, np.multiply(pull, usual)))
     factors = np.linalg.lstsq(np.vstack((table, np.diag(pull))), pulled, rcond=None)[0]
@@ -62,12 +62,12 @@ def _explained(
 
 
 def shifted(chunk: Chunk, delay: float) -> np.ndarray:
-    """Return the targets that act at a chunk's times if they are ``delay`` late, s, rad, (T, D)."""
+    """Return the targets that act at a chunk's times with this ``delay``, s, rad, (T, D)."""
     return at_times(chunk.time - delay, chunk.time, chunk.target)
 
 
 def _smooth_motion(chunk: Chunk, delay: float, seconds: float) -> tuple[np.ndarray, ...]:
-    """Return angles, speeds, accelerations and the torques that were asked for, smoothed over so long, (T, D)."""
+    """Return angles, speeds, accelerations and requested torques, smoothed over this time, (T, D)."""
     position = running_mean(chunk.position, seconds, chunk.dt)
     speed = np.gradient(position, chunk.dt, axis=0)
     asked = chunk.kp * (running_mean(shifted(chunk, delay), seconds, chunk.dt) - position) - chunk.kd * speed
@@ -96,26 +96,26 @@ def _needed(model: mujoco.MjModel, motion: Sequence[np.ndarray], down: np.ndarra
 
 
 class Explanation(NamedTuple):
-    """How well a wiring explains the torques that each joint was asked for, (D,) each."""
+    """How well a wiring explains each joint's requested torques, (D,) each."""
 
     left: np.ndarray
-    """Share of each joint's torque that stays unexplained."""
+    """Unexplained share of each joint's torque."""
     strength: np.ndarray
     sure: np.ndarray
-    """Whether the motion shows it."""
+    """Whether the motion is large enough to show it."""
     zero: np.ndarray
 
     @property
     def poor(self) -> np.ndarray:
-        """How little it explains each joint: what is left, and how unlikely its strength is, (D,)."""
+        """How badly it explains each joint: the unexplained share, and how unlikely its strength is, (D,)."""
         return self.left + 0.15 * np.abs(np.log(self.strength))
 
 
 class Dynamics:
-    """Torques that a log's motion needs, under one wiring or another."""
+    """Torques that a log's motion needs, for different wirings."""
 
     def __init__(self, stand: Stand, chunk: Chunk, delay: float) -> None:
-        """Prepare everything that no wiring changes; targets act after ``delay``, s."""
+        """Prepare everything that does not depend on the wiring. Targets act after ``delay``, s."""
         self._stand, self._chunk, self._count = stand, chunk, stand.num_dof
         edge = 2 * max(3, round(0.06 / chunk.dt))
         turn, down = (running_mean(values, 0.1, chunk.dt) for values in (chunk.log["gyro"], chunk.log.gravity))
@@ -128,9 +128,9 @@ class Dynamics:
         self._model = _links_alone(stand, chunk)
 
     def heading_fits(self, joints: list[int]) -> np.ndarray:
-        """Return how badly joints' torques are explained with the IMU turned about the vertical, (HEADINGS,).
+        """Return how badly the joints' torques are explained if the IMU is rotated about the vertical, (HEADINGS,).
 
-        Sums of logarithms, the first with the IMU as it is; all are alike if the base did not lean for long.
+        Sums of logarithms; the first is for the IMU as it is. All are equal if the base was not tilted long enough.
         """
         down, fits = self._down, np.zeros(HEADINGS)
         if (np.hypot(down[:, 0], down[:, 1]) > _LEANS).sum() < _LEANING:
@@ -144,16 +144,16 @@ class Dynamics:
         return fits
 
     def _regress(self, joint: int, motion: np.ndarray, pull: float, *zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Explain what a joint was asked for by what moves its links, its inertia and friction, and maybe its zero."""
+        """Explain a joint's requested torque by its links, inertia and friction, and perhaps its zero."""
         _, speed, force = (values[:, joint] for values in self._motion)
         columns = [motion, force, speed, np.tanh(speed / 0.05), np.ones(len(speed)), *zero]
         pulls, usual = [pull, 20.0, 2.0, 1.0, 0.2, 6.0], [1.0, 0.01, 0.03, 0.03, 0.0, 0.0]
         return _explained(self._asked[:, joint], columns, pulls[: len(columns)], usual[: len(columns)])
 
     def explain(self, order: np.ndarray, signs: np.ndarray, zeros: bool = False) -> Explanation:
-        """Regress the torques asked for on those needed, where joint ``i`` of the log is ``order[i]`` in truth, (D,).
+        """Regress requested on needed torques, if joint ``i`` of the log is really ``order[i]``, (D,).
 
-        The true joints turn by ``signs``, (D,). ``zeros`` are estimated, too, if so asked.
+        ``signs`` are the real joints' directions, (D,). ``zeros``: whether to estimate zeros, too.
         """
         place, count = np.argsort(order), self._count
         needed = self._needed(place, signs)
@@ -166,12 +166,12 @@ class Dynamics:
             left = np.std(rest) / max(np.std(self._asked[:, joint]), 0.05)
             strength = 1.0 / np.clip(factors[0], 0.1, 10.0)
             sure = np.std(motion) > 0.12 and np.std(factors[0] * motion) > 2.0 * np.std(rest)
-            # A wrong angle in the log asks for torque that nothing needs; one in the motor, for gravity's elsewhere.
+            # A wrong angle in the log requests torque that nothing needs; one in the motor, gravity's at another angle.
             rows.append((left, strength, sure, -factors[4] / self._chunk.kp[joint] + (factors[5] if zeros else 0.0)))
         return Explanation(*map(np.array, zip(*rows, strict=True)))
 
     def rewired(self, good: list[int], plain: Explanation) -> Iterator[tuple[list[int], str]]:
-        """Find exchanges and turned motors that explain the torques much better than the plain wiring."""
+        """Find exchanged and reversed motors that explain the torques much better than the correct wiring."""
         names, known = self._stand.joint_names, set[int]()
         poor = [j for j in good if plain.poor[j] > 0.4]
         same, alike = np.arange(self._count), np.ones(self._count)

@@ -1,4 +1,4 @@
-"""Order, sign, scale, zero, delay and strength of the joints, from how a log follows its targets."""
+"""Checks order, sign, scale, zero, delay and strength of the joints, by comparing a log with its targets."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from legged_gym.this_robot.signal_checks import Finding, clipped, far, frozen, j
 from legged_gym.this_robot.stand import Stand
 
 _MOVED, _STUCK = 0.015, 0.2
-"""A joint whose target moves less than this was not tested, RMS, rad; share of that motion that it makes at least."""
+"""Smallest motion of a target that tests a joint, RMS, rad; smallest share of it that a healthy joint makes."""
 _ALIKE, _FOLLOWS, _OTHERS = 0.75, 0.5, 0.8
-"""Correlations: with its own target above suspicion, and at least; and with another's that shows an exchange."""
+"""Correlations with the joint's own target: certain, and lowest; and with another's target that shows an exchange."""
 _ZERO, _ZERO_COARSE = 0.05, 1.0
 """rad, and by how much more it must be off in a log of slower rows, rad/s."""
 _HEADING = 2.0
-"""By how much a heading of the IMU must explain the joints' torques better, sum over joints of logarithms."""
+"""Required improvement by another heading of the IMU, as a sum of logarithms over joints."""
 _SCALE, _STRENGTH = (0.7, 1.09), (0.62, 1.6)
 _EARLIEST, _LATEST = -0.007, 0.024
-"""Delay below which joints move before their targets, and largest one of a healthy robot, s."""
+"""Delay below which joints move before their targets, and largest delay of a healthy robot, s."""
 _DELAYS = np.concatenate((np.arange(-0.06, -0.001, 0.006), np.arange(0.0, 0.0601, 0.003)))
 _APART, _VELOCITY_LATE, _VELOCITY_SCALE = 0.022, 0.014, (0.85, 1.17)
-"""Healthy lags of a joint behind others and of velocities behind angles, s; size of velocities by angles' changes."""
+"""Healthy lags of a joint behind others and of velocities behind angles, s; relative size of velocities."""
 _SCALES = {
-    57.3: "degrees", 1.0 / 57.3: "radians taken for degrees", 6.33: "the rotor's side of the gear",
+    57.3: "degrees", 1.0 / 57.3: "radians instead of degrees", 6.33: "the rotor's side of the gear",
     1.0 / 6.33: "divided by the gear's ratio twice", 9.55: "revolutions in a minute", 3.0: "a further gear of 3:1",
     1.0 / 3.0: "a further gear of 3:1",
 }  # fmt: skip
-"""What a factor comes from."""
+"""The cause of a factor."""
 
 
 class _Motion:
-    """A log's joints beside what they should do."""
+    """A log's joints and their expected motion."""
 
     def __init__(self, log: RobotLog, stand: Stand, standing: bool) -> None:
         self.stand, self.hung = stand, not standing
@@ -44,41 +44,41 @@ class _Motion:
         if standing:
             shown = np.stack([shifted(chunk, delay) for delay in _DELAYS])
         else:
-            # From where it should be: what is logged may be wrong.
+            # From the expected state, because the logged one may be wrong.
             position = np.tile(chunk.target[0], (len(chunk.time), 1))
             ideal = replace(chunk, position=position, velocity=np.zeros_like(position))
             shown = predict(stand, ideal, [replace(stand.nominal(), delay=float(d)) for d in _DELAYS])
         best = int(np.argmax([np.median(np.abs(_correlations(chunk.position, e).diagonal())) for e in shown]))
         self.expected, self.delay = shown[best], float(_DELAYS[best])
-        """Angles of the nominal robot, or where the base is free the targets, rad, (T, D), most alike that late, s."""
+        """Angles of the nominal robot or, with a free base, the targets, rad, (T, D); the delay, s, that fits best."""
         self.moved = np.std(chunk.target, axis=0) > _MOVED
-        """Whether a joint was told to move, (D,)."""
+        """Whether a joint's target moves, (D,)."""
         self.wrong = np.zeros(stand.num_dof, bool)
-        """Whether something was found about its angle, (D,)."""
+        """Whether its angle has a finding, (D,)."""
 
     def good(self, whole_legs: bool = False) -> list[int]:
-        """Return the joints that moved and that nothing was found about, nor about others of their leg if so asked."""
+        """Return the joints that moved and have no finding; on request, also no other joint of their leg."""
         branch = self.stand.branch
         wrong = np.isin(branch, branch[self.wrong]) if whole_legs else self.wrong
         return np.flatnonzero(self.moved & ~wrong).tolist()
 
 
 def check_joints(log: RobotLog, stand: Stand, standing: bool, trusted: bool) -> tuple[list[Finding], np.ndarray]:
-    """Return findings of the joints, and if they can be ``trusted`` of torques; and whose angles are wrong, (D,)."""
+    """Return findings of the joints, of torques if they can be ``trusted``, and the joints with wrong angles, (D,)."""
     motion = _Motion(log, stand, standing)
     scale, cut = other_scale(log, stand, motion.wrong), clipped(log)
     found = [
         judged("clipping", cut, "no target stays at a limit"),
         _order_and_sign(log, motion, trusted),
-        judged("scale", scale + ([] if cut else _scales(motion)), "angles have the size of their targets"),
+        judged("scale", scale + ([] if cut else _scales(motion)), "angles have the scale of their targets"),
         judged("range", far(log, stand, motion.wrong), "angles are near their targets"),
         _velocity(motion, frozen(log, stand, motion.wrong.copy(), "velocity")),
     ]
-    trusted, why = trusted and not cut, "first see to what is wrong above"
+    trusted, why = trusted and not cut, "first correct the faults above"
     if standing:
-        # The ground carries the links, so nobody knows how they should follow.
-        found.append(Finding("latency", None, "only a robot in its stand shows it"))
-        why = "only a robot in its stand shows them"
+        # The ground carries the robot, so the expected motion is unknown.
+        found.append(Finding("latency", None, "only a log in the stand shows it"))
+        why = "only a log in the stand shows them"
     else:
         found.append(_latency(motion, trusted and len(motion.good()) > 0.6 * stand.num_dof))
     torques = trusted and not standing and found[-1].passed
@@ -98,7 +98,7 @@ def _latency(motion: _Motion, sure: bool) -> Finding:
 
 
 def _correlations(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return how alike each seen joint is to each expected one, -1 to 1, (D, D)."""
+    """Return the correlation of each measured joint with each expected one, -1 to 1, (D, D)."""
     a, b = (v - v.mean(0) for v in (seen, expected))
     return (a.T @ b) / np.maximum(np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0)), 1e-12)
 
@@ -108,7 +108,7 @@ def _order_and_sign(log: RobotLog, motion: _Motion, trusted: bool) -> Finding:
     courses = (motion.expected, shifted(motion.chunk, motion.delay + 0.02))
     by_robot, by_target = (_correlations(seen, course) for course in courses)
     alike, told = np.where(np.abs(by_robot) > np.abs(by_target), by_robot, by_target), set[frozenset[int]]()
-    # Where legs stand, the ground moves them: of two that are exchanged neither follows its own, and each the other's.
+    # The ground also moves standing legs: two exchanged joints each follow the other's target, and not their own.
     low, each = np.abs(alike.diagonal()) < _ALIKE, np.abs(alike.T) > _OTHERS
     free, least = moved & (motion.hung | (low & each)), _STUCK if motion.hung else 0.1 * _STUCK
     share = np.std(seen, axis=0) / np.maximum(np.std(motion.expected, axis=0), 1e-9)
@@ -138,12 +138,12 @@ def _order_and_sign(log: RobotLog, motion: _Motion, trusted: bool) -> Finding:
 
 
 def _factor(scale: float) -> str:
-    """Say where a factor comes from."""
+    """Return the cause of a factor, as text."""
     return next((f" ({what})" for known, what in _SCALES.items() if abs(scale / known - 1.0) < 0.2), "")
 
 
 def _scales(motion: _Motion) -> list[str]:
-    """Find joints that move more or less than they should."""
+    """Find joints that move more or less than expected."""
     problems, courses = [], np.stack((motion.expected, motion.chunk.target))
     ratios = np.std(motion.chunk.position, axis=0) / np.maximum(np.std(courses, axis=1), 1e-9)
     for joint in motion.good() if motion.hung else ():
@@ -155,7 +155,7 @@ def _scales(motion: _Motion) -> list[str]:
 
 
 def _late_velocities(motion: _Motion, velocity: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Bring velocities that lag behind their angles into step, in place; return whose they are, (D,), and say so."""
+    """Shift velocities that lag behind their angles, in place. Return these joints, (D,), and findings."""
     names, moved, dt = motion.stand.joint_names, motion.moved, motion.chunk.dt
     late, alike = lags(velocity, own, dt)
     apart = moved & (np.abs(late) > _VELOCITY_LATE + 0.5 * dt) & (np.abs(alike) > _ALIKE)
@@ -165,12 +165,12 @@ def _late_velocities(motion: _Motion, velocity: np.ndarray, own: np.ndarray) -> 
         return apart, []
     which = "all joints" if apart[moved].all() else ", ".join(n for n, a in zip(names, apart, strict=True) if a)
     when = f"{1e3 * np.abs(late[apart]).mean():.0f} ms {'later' if late[apart].mean() > 0.0 else 'earlier'}"
-    text = f"velocities of {which} are {when} than their angles change: write both of one answer, without a filter"
+    text = f"velocities of {which} are {when} than their angles change: write both of one reply, without a filter"
     return apart, [text]
 
 
 def _velocity(motion: _Motion, stuck: list[str]) -> Finding:
-    """Compare velocities, some of them ``stuck``, with how the angles change, or should change."""
+    """Compare velocities, some of them ``stuck``, with the real or expected changes of angles."""
     chunk, names, dt, moved = motion.chunk, motion.stand.joint_names, motion.chunk.dt, motion.moved
     time, edge = chunk.time + np.arange(len(chunk.time)) * 1e-9, round(0.05 / dt) + 3
     smooth = running_mean(chunk.velocity, 0.05, dt)[edge:-edge]
@@ -205,7 +205,7 @@ def _velocity(motion: _Motion, stuck: list[str]) -> Finding:
 
 
 def _late_joints(motion: _Motion, good: list[int]) -> list[str]:
-    """Find joints that follow their targets later or earlier than the others do."""
+    """Find joints that follow their targets later or earlier than the others."""
     problems, (late, alike) = [], lags(motion.chunk.position, motion.expected, motion.chunk.dt)
     late -= np.median(late)
     apart = (np.abs(late) > _APART + 0.5 * motion.chunk.dt) & (alike > _ALIKE)
@@ -218,7 +218,7 @@ def _late_joints(motion: _Motion, good: list[int]) -> list[str]:
 
 
 def _heading(dynamics: Dynamics, good: list[int]) -> Finding:
-    """Ask whether gravity pulls at the joints from where the IMU shows it."""
+    """Check whether gravity acts on the joints in the direction that the IMU shows."""
     fits = dynamics.heading_fits(good)
     gain = fits[[-1, 0, 1]].min() - fits.min()
     if np.ptp(fits) < 2.0 * _HEADING:
@@ -226,24 +226,24 @@ def _heading(dynamics: Dynamics, good: list[int]) -> Finding:
         return Finding("IMU heading", None, hint)
     angle = f"{360 // HEADINGS * int(fits.argmin())}°, counterclockwise from above"
     text = f"the IMU is turned about the vertical: turn gravity and gyro by {angle}"
-    return judged("IMU heading", [text] if gain > _HEADING else [], "gravity pulls where the IMU shows it")
+    return judged("IMU heading", [text] if gain > _HEADING else [], "gravity acts as the IMU shows it")
 
 
 def _torques(motion: _Motion) -> Iterator[Finding]:
-    """Ask whether torques are those that these links need, and if not, of which other wiring they would be."""
+    """Check whether torques are those that these links need and, if not, find a wiring that explains them."""
     names, same = motion.stand.joint_names, np.arange(motion.stand.num_dof)
     dynamics = Dynamics(motion.stand, motion.chunk, motion.delay)
     yield (heading := _heading(dynamics, motion.good(whole_legs=True)))
     if heading.passed is False:
-        return (yield Finding("wiring, zero and strength", None, "first see to the IMU's heading"))
+        return (yield Finding("wiring, zero and strength", None, "first correct the IMU's heading"))
     plain, problems = dynamics.explain(same, np.ones(len(same)), zeros=True), []
-    # A leg's joints carry each other: one wrong angle spoils the torques of all.
+    # A leg's joints carry each other, so one wrong angle makes all their torques wrong.
     good = motion.good(whole_legs=True)
     for which, text in dynamics.rewired(good, plain):
         problems.append(text)
         motion.wrong[which] = True
     yield judged("wiring", problems, "torques are those that these joints' links need")
-    # A motor that is too weak or too strong also looks late.
+    # A motor that is too weak or too strong also seems late.
     late = _late_joints(motion, [j for j in good if not motion.wrong[j] and 0.5 < plain.strength[j] < 2.0])
     yield judged("timing of joints", late, "all follow at the same time")
     good = motion.good(whole_legs=True)
@@ -252,7 +252,7 @@ def _torques(motion: _Motion) -> Iterator[Finding]:
              for j in good if abs(plain.zero[j]) > limit]  # fmt: skip
     yield judged("zero", zeros, f"within {_ZERO:g} rad, as far as gravity shows it")
     odd = [j for j in good if not _STRENGTH[0] < plain.strength[j] < _STRENGTH[1] and plain.sure[j]]
-    strengths = [f"{names[j]} gives {plain.strength[j]:.0%} of the torque it is asked for, it is too "
+    strengths = [f"{names[j]} gives {plain.strength[j]:.0%} of the requested torque: it is too "
                  f"{'weak' if plain.strength[j] < 1.0 else 'strong'}: check its supply, gear and torque constant"
                  for j in odd]  # fmt: skip
     unsure = ", ".join(names[j] for j in good if not plain.sure[j])

@@ -1,4 +1,4 @@
-"""Logs of a robot or of its simulation: one format, as CSV, NumPy or ROS 2 bag, that docs/robot_log.md describes."""
+"""Logs of a robot or its simulation, as CSV, NumPy file or ROS 2 bag. docs/robot_log.md describes the format."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from legged_gym.common.paths import check_writable, plain_file, written
 
 
 class Signal(NamedTuple):
-    """A quantity that a log can hold."""
+    """A quantity in a log."""
 
     unit: str
     labels: tuple[str, ...] | None
-    """Names of its components; none: one for each joint; empty: as many as there are."""
+    """Names of its components. None: one for each joint. Empty: any number."""
     needed: bool
     meaning: str
 
 
 SIGNALS = {
-    "time": Signal("s", ("",), True, "when the row's targets were sent, by the clock that all stamps share"),
+    "time": Signal("s", ("",), True, "when the row's targets were sent, by the same clock as all stamps"),
     "command": Signal("m/s, rad/s", ("vx", "vy", "yaw"), False, "wanted velocity"),
     "target": Signal("rad", None, True, "joint angles as sent to the motors"),
     "kp": Signal("N·m/rad", None, True, "gain that was sent with them"),
@@ -39,27 +39,27 @@ SIGNALS = {
     "imu_time": Signal("s", ("",), False, "when the IMU's sample was taken"),
     "action": Signal("1", None, False, "the actor's output"),
     "estimate": Signal("1", (), False, "the estimator's output"),
-    "observation": Signal("1", (), False, "what the estimator was fed, newest step first"),
+    "observation": Signal("1", (), False, "the estimator's input, newest step first"),
     "current": Signal("A", None, False, "of each motor"),
     "temperature": Signal("°C", None, False, "of each motor"),
     "voltage": Signal("V", ("",), False, "of the battery"),
 }
-"""By their names in a NumPy file; a CSV's columns are ``name``, ``name_x`` or ``name_<joint>``."""
+"""Signals by their names in a NumPy file. A CSV's columns are ``name``, ``name_x`` or ``name_<joint>``."""
 SENSOR_NOISE = {"position": 5e-4, "velocity": 0.05, "gyro": 0.01, "gravity": 0.002}
-"""Standard deviations of simulated logs."""
+"""Standard deviations of the noise in simulated logs."""
 _LARGEST = 1e6
-"""No signal comes near, in its unit; times do, which may count from 1970."""
+"""Largest value of a signal, in its unit. Times may be larger, because they may count from 1970."""
 _JOINTS = "joint_states"
 """A ``sensor_msgs/JointState`` gives names, positions and velocities; its stamps are the log's rows."""
 
 
 @dataclass
 class RobotLog:
-    """What a robot was told and what it said, row by row; SI units."""
+    """Commands and measurements of a robot, row by row, in SI units."""
 
     joint_names: list[str]
     values: dict[str, np.ndarray]
-    """A key of :data:`SIGNALS` each: (T,) where there is one component, else (T, n)."""
+    """Signals by their keys in :data:`SIGNALS`: (T,) for one component, otherwise (T, n)."""
     name: str = "log"
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -72,7 +72,7 @@ class RobotLog:
 
     @property
     def time(self) -> np.ndarray:
-        """When each row was sent, s, (T,)."""
+        """Time of each row, s, (T,)."""
         return self.values["time"]
 
     @property
@@ -82,7 +82,7 @@ class RobotLog:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Duration, s."""
         return float(self.time[-1] - self.time[0])
 
     @property
@@ -101,7 +101,7 @@ class RobotLog:
         """Return the log with its joints in another order.
 
         Raises:
-            UserError: The joints are not the same ones.
+            UserError: The joints are not the same.
         """
         if sorted(joint_names) != sorted(self.joint_names):
             own, others = ", ".join(self.joint_names), ", ".join(joint_names)
@@ -112,7 +112,7 @@ class RobotLog:
 
 
 def write_log(log: RobotLog, path: str, signals: Iterable[str] = SIGNALS) -> None:
-    """Write those of these signals that a log has as ``.csv`` or ``.npz``."""
+    """Write a log as ``.csv`` or ``.npz``, with those of these signals that it has."""
     check_log_path(path)
     values = {name: log[name] for name in signals if name in log}
     with written(path) as part:
@@ -124,9 +124,9 @@ def write_log(log: RobotLog, path: str, signals: Iterable[str] = SIGNALS) -> Non
 
 
 def check_log_path(path: str) -> None:
-    """Raise a :class:`UserError` if nothing can be written there, or the ending is neither ``.csv`` nor ``.npz``."""
+    """Raise a :class:`UserError` if the file can't be written, or its ending is neither ``.csv`` nor ``.npz``."""
     if not path.endswith((".csv", ".npz")):
-        raise UserError(f"a log is written as .csv or .npz, not as '{path}'")
+        raise UserError(f"a log must be written as .csv or .npz, got '{path}'")
     check_writable(path)
 
 
@@ -134,14 +134,14 @@ def read_log(path: str) -> RobotLog:
     """Read a log: ``.csv``, ``.npz``, an MCAP file or a ROS 2 bag.
 
     Raises:
-        UserError: It can't be read or lacks a signal; the message names it.
+        UserError: The log can't be read or lacks a signal; the message names it.
     """
     try:
         plain_file(path)
         if path.endswith(".npz"):
             file = np.load(path)
             if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array, not one for each signal")
+                raise ValueError("it has one array, not one for each signal")
             with file:
                 parts = file.zip.filelist if file.zip else []
                 require_memory(f"the unpacked arrays of '{path}'", 2.0 * sum(part.file_size for part in parts), "cpu")
@@ -152,10 +152,10 @@ def read_log(path: str) -> RobotLog:
         elif path.endswith(".mcap") or (Path(path) / "metadata.yaml").is_file():
             joints, values = _read_bag(path)
         else:
-            raise UserError(f"'{path}' is no log: a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
+            raise UserError(f"'{path}' is not a log: a log is a .csv, a .npz, an .mcap or the folder of a ROS 2 bag")
     except UserError:
         raise
-    # Readers meet damaged files with errors of all kinds.
+    # Readers raise all kinds of errors for damaged files.
     except Exception as error:
         raise UserError(f"{path}: can't be read: {' '.join(str(error).split())}") from error
     log = RobotLog(joints, values, Path(path).name)
@@ -166,7 +166,7 @@ def read_log(path: str) -> RobotLog:
 
 
 def _columns(name: str, joints: list[str], count: int) -> list[str]:
-    """Return the names of a signal's columns; ``count`` is how many there are where no names say it."""
+    """Return the names of a signal's columns. ``count`` is their number if the signal does not define it."""
     fixed = SIGNALS[name].labels
     labels = joints if fixed is None else fixed or [str(i) for i in range(count)]
     return [f"{name}_{label}" if label else name for label in labels]
@@ -196,7 +196,7 @@ def _read_csv(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
 
 
 def _problems(log: RobotLog) -> Iterator[tuple[Any, str]]:
-    """Say of each problem whether a log has it, and make values floats; later ones count on it to lack earlier ones."""
+    """Yield for each problem whether a log has it, and make values floats. Later checks rely on earlier ones."""
     for name, values in log.values.items():
         yield name not in SIGNALS, f"unknown signal '{name}': {near_names(name, SIGNALS)}"
         yield values.ndim == 0, f"signal '{name}' is a single number, not one for each row"
@@ -223,13 +223,13 @@ def _problems(log: RobotLog) -> Iterator[tuple[Any, str]]:
     steps = np.diff(log.time)
     row, back = int(np.argmax(steps < 0.0)), int((steps < 0.0).sum())
     yield back, (f"time goes back by {-steps[row]:.3g} s after row {row}, {back} times in all: use one clock that "
-                 "nobody sets, and write rows in order")  # fmt: skip
+                 "is never set, and write rows in order")  # fmt: skip
     yield log.dt <= 0.0, (f"{(steps == 0.0).mean():.0%} of rows have the time of the row before: rows are written "
                           "twice, or times with too few digits")  # fmt: skip
 
 
 def _read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Read ``/joint_states``, ``/imu``, and arrays called like further signals, from an MCAP file or a bag's folder.
+    """Read ``/joint_states``, ``/imu``, and arrays named like further signals, from an MCAP file or a bag's folder.
 
     The rows are those of ``/joint_states``, with the last message so far of each other topic.
     """
@@ -249,7 +249,7 @@ def _read_bag(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
                 series.setdefault(name, []).append((1e-9 * nanoseconds, sample))
     if not joints:
         raise UserError(f"{path}: has no topic '/{_JOINTS}'")
-    # All signals at the joints' times, counted from when each has been heard once.
+    # All signals at the joints' times, from the time when each has been received once.
     begin = max(samples[0][0] for samples in series.values())
     times = np.array([time for time, _ in series["position"] if time >= begin])
     values = {"time": times}

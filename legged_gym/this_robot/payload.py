@@ -1,4 +1,4 @@
-"""What a robot with known joints carries, from a log of its walk: its legs push as hard as it weighs, on average."""
+"""Finds the payload of a robot with known joints from a log of a walk: on average, its legs carry its weight."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from legged_gym.this_robot.robot_file import Interval, ThisRobot
 from legged_gym.this_robot.stand import GRAVITY, Stand, Truth, attitude
 
 _SMOOTH, _BLOCK = 0.03, 0.5
-"""Seconds over which everything is averaged before it is compared, and for which errors are alike: a step of a leg."""
+"""Time over which everything is averaged, and correlation time of errors, s: about a step of a leg."""
 _LONGEST_STEP, _SHORTEST = 0.0045, 4.0
-"""Of the log's rows and of all of it, s: accelerations and torques of a walk need rows that are close together."""
+"""Longest time between rows, and shortest log, s: accelerations and torques of a walk need close rows."""
 _MOMENTS = (0.01, 0.05, 0.01)
-"""Moments on a foot beside the forces on it, m."""
+"""Size of moments on a foot relative to the forces on it, m."""
 _MODEL = 0.05
-"""Of what else is wrong with the method, kg: smoothing, and feet that roll."""
+"""Other errors of the method, kg: smoothing, and rolling feet."""
 _STUCK = 0.05
-"""Speed at which dry friction has surely found its direction, rad/s."""
+"""Speed above which the direction of dry friction is certain, rad/s."""
 
 
 def find_payload(stand: Stand, robot: ThisRobot, log: RobotLog) -> Interval:
-    """Return what a robot's base carries besides its own mass, kg, and its 95 % interval, from a log on level ground.
+    """Return the payload on a robot's base, kg, and its 95 % interval, from a log on level ground.
 
     Raises:
         UserError: The log or the robot can't tell it; the message says why.
@@ -81,7 +81,7 @@ class _Walker:
         model.geom_contype[:] = model.geom_conaffinity[:] = 0
 
     def carried(self, log: RobotLog, truth: Truth, every: int = 2) -> np.ndarray:
-        """Return what the forces on the feet carry more than the robot at some rows, kg, (n,)."""
+        """Return the mass at some rows that the feet carry beyond the robot's own, kg, (n,)."""
         model, dofs, carried = self._model, self._dofs, []
         model.dof_armature[dofs] = truth.armature
         data, mass, edge = mujoco.MjData(model), float(model.body_mass.sum()), round(2.0 * _SMOOTH / log.dt)
@@ -103,14 +103,14 @@ class _Walker:
         return np.array(carried)
 
     def _push(self, data: mujoco.MjData, foot: int, sole: np.ndarray, dofs: np.ndarray, needed: np.ndarray) -> float:
-        """Return the vertical force on a foot, N, with which its leg's joints need what their motors do not give."""
+        """Return the vertical force on a foot, N, that explains the torques that the leg's motors don't give."""
         heights = data.geom_xpos[sole, 2] - self._model.geom_size[sole, 0]
         lowest = int(np.argmin(heights))
         point = np.array([*data.geom_xpos[sole[lowest], :2], heights[lowest]])
         force, moment = np.zeros((2, 3, self._model.nv))
         mujoco.mj_jac(self._model, data, force, moment, point, foot)
-        # A leg with fewer joints than a force and a moment have parts leaves the smallest of them; moments are small
-        # beside forces times the leg's length.
+        # A leg with fewer than six joints does not determine force and moment, so the smallest solution is taken.
+        # Moments are small compared with forces times the leg's length.
         weights = np.array([1.0, 1.0, 1.0, *_MOMENTS])
         table = np.vstack((force[:, dofs], moment[:, dofs])).T * weights
         return float((weights * np.linalg.lstsq(table, needed, rcond=1e-6)[0])[2])

@@ -1,4 +1,4 @@
-"""Whether a policy was fed what it was trained with, from a log of a robot that it moves."""
+"""Checks from a log whether a policy gets the inputs that it was trained with."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from legged_gym.this_robot.log import RobotLog
 from legged_gym.this_robot.signal_checks import Finding, judged
 
 _ALIKE, _SAME, _SCALE = 0.1, 0.3, (0.8, 1.25)
-"""What an action and what a term may differ by, as a share of its usual size, and a term's factor."""
+"""Allowed differences of an action and of a term, as a share of its usual size, and of a term's factor."""
 
 
 def check_policy(log: RobotLog, policy: PolicyFiles) -> list[Finding]:
-    """Check observations and actions in a log of a robot that a policy moves."""
+    """Check observations and actions in a log of a robot that a policy controls."""
     log = log.in_order(policy.config.joint_names)
     # One row for each control step.
     log = log.rows(0, len(log.time), max(1, round(policy.config.control_dt / log.dt)))
     if "observation" not in log:
-        missing = Finding("observation", None, "the log has no observation: write what the estimator is fed")
+        missing = Finding("observation", None, "the log has no observation: write the estimator's input")
         return [missing, _check_actions(log, policy, False)]
     found = list(_check_observation(log, policy.config))
     return [*found, _check_actions(log, policy, all(finding.passed for finding in found))]
 
 
 def _check_observation(log: RobotLog, config: ControllerConfig) -> Iterator[Finding]:
-    """Compare older steps of each observation with the newest ones before, and those with what was logged beside."""
+    """Compare older steps of each observation with earlier newest ones, and these with the other logged signals."""
     steps = config.history_length
     blocks = log["observation"].reshape(len(log.time), steps, -1)
     size = max(float(np.std(blocks)), 1e-9)
 
     def strange(history: np.ndarray) -> list[int]:
-        """Return the steps that are not the newest one so many rows before."""
+        """Return the steps of the history that are not the newest step of an earlier row."""
         pairs = ((age, history[steps:, age] - history[steps - age : len(history) - age, 0]) for age in range(1, steps))
         return [age for age, apart in pairs if np.std(apart) > _ALIKE * size]
 
     if steps > 1 and strange(blocks) and not strange(blocks[:, ::-1]):
         blocks, problems = blocks[:, ::-1], ["history: oldest step first: it must be newest first"]
     else:
-        problems = [f"history: step {age} is not the one so many steps ago" for age in strange(blocks)[:1]]
+        problems = [f"history: step {age} is not the observation of {age} steps ago" for age in strange(blocks)[:1]]
     yield _check_terms(log, config, blocks[:, 0])
     yield judged("history", problems, f"{steps} steps, newest first")
 
@@ -64,7 +64,7 @@ def _check_terms(log: RobotLog, config: ControllerConfig, newest: np.ndarray) ->
 
 
 def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
-    """Say how columns differ from what they should be, or nothing."""
+    """Return how columns differ from the expected ones, as text; empty if they don't."""
     earlier, later, seen_earlier, seen = expected[2:-1], expected[3:], seen[2:-1], seen[3:]
     powers = np.square(later).mean(0)
     usual = float(np.sqrt(powers.mean()))
@@ -79,7 +79,7 @@ def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
     plain = off(seen - later)
     for word, difference in (("late", seen - earlier), ("early", seen_earlier - later)):
         if off(difference) < 0.5 * min(plain, _ALIKE):
-            return f"is one step {word}: write what was given to the networks in this step"
+            return f"is one step {word}: write the networks' input of this step"
     moved, scaled = off(seen - later - (seen - later).mean(0)), off(seen - factors * later)
     if plain > _ALIKE and moved + 0.01 < min(0.5 * plain, _SAME, scaled):
         return "is off by constants: another pose, or the usual pose is missing or added"
@@ -95,7 +95,7 @@ def _difference(seen: np.ndarray, expected: np.ndarray) -> str:
 
 def _check_actions(log: RobotLog, policy: PolicyFiles, fed: bool) -> Finding:
     if "action" not in log:
-        return Finding("action", None, "the log has no action: write what the actor gives")
+        return Finding("action", None, "the log has no action: write the actor's output")
     moved, asked = log["target"] - policy.config.default_angles, policy.config.action_scale * log["action"]
     what = f"what the targets add to the usual pose, action scale · action, {_difference(moved, asked) or 'differs'}"
     problems = [what] if np.sqrt(np.square(moved - asked).mean()) > 0.02 else []

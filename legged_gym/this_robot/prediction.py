@@ -1,4 +1,4 @@
-"""Joint angles of many candidate robots in a stand that are given a log's targets, at once and in C."""
+"""Predicts joint angles of many candidate robots in a stand for a log's targets, in parallel and in C."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from legged_gym.this_robot.robot_file import SIMULATED_STEP
 from legged_gym.this_robot.stand import GRAVITY, Stand, Truth
 
 STEP = 0.002
-"""Physics step of predictions, s. What it does to inertia and timing is taken out again to first order."""
+"""Physics step of predictions, s. Its effect on inertia and timing is corrected to first order."""
 
 
 @dataclass
 class Chunk:
-    """A piece of a log in which gains and the direction of gravity stay the same."""
+    """A piece of a log with constant gains and direction of gravity."""
 
     time: np.ndarray
-    """s, from 0, (T,)."""
+    """Times, s, from 0, (T,)."""
     target: np.ndarray
     position: np.ndarray
     """rad, (T, D)."""
@@ -40,18 +40,18 @@ class Chunk:
     down: np.ndarray
     """Direction of gravity, base frame, (3,)."""
     sent: tuple[np.ndarray, np.ndarray]
-    """Times and values of what was sent, (S,) and (S, D): the rows' targets, or more where the log shows only some."""
+    """Times and values of the sent targets, (S,) and (S, D): the rows' targets, or interpolated ones as well."""
     dt: float
     """Usual time between two rows, s."""
     log: RobotLog
-    """All that its rows hold."""
+    """All signals of its rows."""
 
 
 def chunks(log: RobotLog, shortest: float = 2.0, part: Sequence[float] = (0, 1), filled: bool = False) -> list[Chunk]:
-    """Cut a part of a log, by shares of its rows, where gains change; pieces of less than ``shortest`` s are left out.
+    """Cut a part of a log, given by shares of its rows, where gains change. Pieces below ``shortest`` s are left out.
 
-    ``filled`` they know what was sent between the rows, at the motors' rate: a motion that begins and ends at rest, and
-    has nothing faster than half the log's rate, is known between its rows.
+    With ``filled``, targets are interpolated at the motors' rate. This is exact for a motion that starts and ends at
+    rest and has no frequency above half the log's rate.
 
     Raises:
         UserError: No piece is left.
@@ -76,13 +76,13 @@ def chunks(log: RobotLog, shortest: float = 2.0, part: Sequence[float] = (0, 1),
 
 
 def predict(stand: Stand, chunk: Chunk, robots: Sequence[Truth], threads: int = 1) -> np.ndarray:
-    """Return what each robot's encoders would show at the chunk's times, rad, (n, T, D).
+    """Return the angles of each robot's encoders at the chunk's times, rad, (n, T, D).
 
-    The D gain and most of the drive live in the model itself: stiffness and damping of its joints.
+    The D gain and most of the drive are in the model itself, as stiffness and damping of its joints.
     """
     steps, count = int(np.ceil(chunk.time[-1] / STEP)) + 1, stand.num_dof
     models, states, forces = [], np.zeros((len(robots), 1 + 2 * count)), np.empty((len(robots), steps, count))
-    # Most robots do not differ in what these depend on.
+    # Most robots share these values.
     side, excess, arriving = (functools.cache(functools.partial(f, chunk)) for f in (_side, _excess, _arriving))
     states[:, 1 + count :] = chunk.velocity[: max(3, round(0.02 / chunk.dt))].mean(0)
     for i, robot in enumerate(robots):
@@ -99,7 +99,7 @@ def predict(stand: Stand, chunk: Chunk, robots: Sequence[Truth], threads: int = 
         after, _ = runner.rollout(models, data, states, forces, control_spec=applied)
     course = np.concatenate((states[:, None], after[:, :-1]), axis=1)
     qpos, qvel = course[..., 1 : 1 + count], course[..., 1 + count :]
-    # A velocity belongs half a step before its angle.
+    # A velocity is half a step earlier than its angle.
     speed = 0.5 * (qvel + np.concatenate((qvel[:, 1:], qvel[:, -1:]), axis=1))
     shown = CubicHermiteSpline(STEP * np.arange(steps), qpos, speed, axis=1)(chunk.time)
     return shown + [r.zero_offset + 0.5 * r.backlash * side(0, r.delay, r.lean) for r in robots]
@@ -108,13 +108,13 @@ def predict(stand: Stand, chunk: Chunk, robots: Sequence[Truth], threads: int = 
 def _driven_model(stand: Stand, chunk: Chunk, robot: Truth) -> mujoco.MjModel:
     """Return a model with the drive in its joints.
 
-    A lag makes of a P gain a little negative damping, and of a D gain a little negative inertia. The step itself
-    integrates damping implicitly, which adds half a step's worth of inertia.
+    A lag turns a P gain into a little negative damping, and a D gain into a little negative inertia. The implicit
+    integration of damping adds inertia of half a step.
     """
     kp, kd = robot.strength * chunk.kp, robot.strength * chunk.kd
     damping = np.maximum(robot.viscous_friction + kd - kp * robot.position_lag, 0.0)
     inertia = robot.armature - kd * robot.velocity_lag + 0.5 * kp * robot.position_lag**2 - 0.5 * STEP * damping
-    # How friction creeps follows from the robot's own armature.
+    # The creep of friction depends on the robot's own armature.
     model = stand.model_of(robot)
     model.opt.timestep = STEP
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
@@ -128,39 +128,39 @@ def _driven_model(stand: Stand, chunk: Chunk, robot: Truth) -> mujoco.MjModel:
 
 def white_noise(values: np.ndarray) -> np.ndarray:
     """Return the standard deviation of each column's noise, (n,), from rows, (T, n), of a smooth motion."""
-    # Second differences have six times its variance; the median of sizes is 0.67 standard deviations.
+    # Second differences have six times the variance, and the median absolute value is 0.67 standard deviations.
     return np.median(np.abs(np.diff(values, 2, axis=0)), axis=0) / 0.6745 / np.sqrt(6.0)
 
 
 def running_mean(values: np.ndarray, seconds: float, dt: float) -> np.ndarray:
-    """Return the running mean of rows, (T, n), over about so long."""
+    """Return the running mean of rows, (T, n), over about this time."""
     window = np.hanning(max(3, round(seconds / dt)) + 2)
     return np.stack([np.convolve(column, window / window.sum(), "same") for column in values.T], axis=1)
 
 
 def at_times(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values, (T, n), that are known at some times, (T,), at other ones, (S, n)."""
+    """Interpolate values, (T, n), at times, (T,), to other times, (S, n)."""
     return np.stack([np.interp(times, known, column) for column in values.T], axis=1)
 
 
 def _side(chunk: Chunk, steps: int, delay: float, lean: float) -> np.ndarray:
-    """Return to which side of its play each motor leans, -1 to 1, at so many steps, (S, D), or 0: at rows, (T, D)."""
+    """Return each motor's side of its backlash, -1 to 1, at this many steps, (S, D), or 0: at rows, (T, D)."""
     error = at_times(chunk.time - delay, *chunk.sent) - chunk.position
     sides = np.tanh(running_mean(error, 0.02, chunk.dt) / lean)
     return at_times(STEP * np.arange(steps), chunk.time, sides) if steps else sides
 
 
 def _excess(chunk: Chunk, steps: int, fading: float) -> np.ndarray:
-    """Return the excess of slow joints' friction at so many steps, in the direction of motion, 0 to 1, (S, D)."""
+    """Return the excess friction of slow joints at this many steps, in the direction of motion, 0 to 1, (S, D)."""
     speed = np.gradient(running_mean(chunk.position, 0.03, chunk.dt), chunk.time, axis=0)
     return at_times(STEP * np.arange(steps), chunk.time, np.tanh(speed / 0.02) * np.exp(-((speed / fading) ** 2)))
 
 
 def _arriving(chunk: Chunk, steps: int, delay: float) -> np.ndarray:
-    """Return the mean of the targets that the motors hold around each step, rad, (S, D): smooth in the delay."""
+    """Return the mean target of the motors around each step, rad, (S, D). It is smooth in the delay."""
     edges = STEP * (np.arange(steps + 1) - 0.5) - delay + 0.5 * SIMULATED_STEP
     time, target = chunk.sent
-    # Each is held until the next; before the first one its target has been there for long.
+    # Each target is held until the next one. The first was there before.
     time, target = np.concatenate(([time[0] - 1.0], time, [time[-1] + 1.0])), np.vstack((target[:1], target))
     total = np.vstack((np.zeros(target.shape[1]), np.cumsum(np.diff(time)[:, None] * target, axis=0)))
     return np.diff(at_times(edges, time, total), axis=0) / STEP

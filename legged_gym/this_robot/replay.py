@@ -1,4 +1,4 @@
-"""A log beside a simulation that is given the same targets: as a plot, and as two robots to be looked at."""
+"""Shows a log beside a simulation with the same targets: as a plot, and as two robots."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from legged_gym.this_robot.stand import Stand, Truth, attitude
 from legged_gym.viewers.replay import RecordedSession
 
 _ASIDE, _HUNG = 0.4, 1.3
-"""Between both robots, by how far away they are seen from; and how high they hang, by their height on the ground."""
+"""Distance between both robots, relative to the camera's; and their height, relative to standing on the ground."""
 
 
 def simulated_pieces(stand: Stand, log: RobotLog, truth: Truth) -> list[tuple[Chunk, np.ndarray]]:
-    """Return the pieces of a log with the same gains, and the angles of a robot with their targets, rad, (T, D)."""
+    """Return the pieces of a log with constant gains, and a simulated robot's angles for their targets, rad, (T, D)."""
     return [(chunk, predict(stand, chunk, [truth])[0]) for chunk in chunks(log.in_order(stand.joint_names), 0.0)]
 
 
 def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> None:
-    """Draw targets, log and simulation of each joint as a picture."""
+    """Plot targets, log and simulation of each joint."""
     begins = np.cumsum([0.0, *(chunk.time[-1] for chunk, _ in pieces[:-1])])
     time = np.concatenate([begin + chunk.time for begin, (chunk, _) in zip(begins, pieces, strict=True)])
     parts = {"target": [chunk.target for chunk, _ in pieces], "log": [chunk.position for chunk, _ in pieces],
@@ -32,7 +32,7 @@ def plot(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], path: str) -> Non
 
 
 def session(stand: Stand, pieces: list[tuple[Chunk, np.ndarray]], name: str) -> RecordedSession:
-    """Return both robots side by side, to be looked at: the log on the left, the simulation on the right."""
+    """Return a session with both robots side by side: the log on the left, the simulation on the right."""
     cfg, train_cfg = task_registry.get_cfgs(stand.task)
     cfg.env.num_envs, cfg.terrain.mesh_type = 2, "plane"
     env = task_registry.build_env(stand.task, cfg, train_cfg.seed, DEFAULT_SIM, "cpu")

@@ -20,16 +20,16 @@ _UNITS = {
     "zero_offset": "rad", "backlash": "rad",
 }  # fmt: skip
 _LEANS, _WINDOW = 0.4, 4.0
-"""Degrees by which an IMU may lean on its base; seconds that are drawn."""
+"""Largest acceptable tilt of an IMU on its base, degrees; duration of the plots, s."""
 
 
 def short(value: float) -> str:
-    """Return a value with three digits, and 0 where it is nothing."""
+    """Return a value with three digits; 0 for tiny values."""
     return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
 
 def identified_page(robot: ThisRobot, fit: Fit, log: RobotLog) -> str:
-    """Return the page, with a part of a log and the fit drawn at the left, and what they differ by at the right."""
+    """Return the page, with a part of a log and the fit on the left, and their difference on the right."""
     names, picture, chunk = fit.stand.joint_names, io.BytesIO(), chunks(log.in_order(fit.stand.joint_names))[0]
     begin = 0.5 * max(0.0, chunk.time[-1] - _WINDOW)
     rows = (chunk.time >= begin) & (chunk.time <= begin + _WINDOW)
@@ -45,12 +45,12 @@ def identified_page(robot: ThisRobot, fit: Fit, log: RobotLog) -> str:
 
 
 def advice(robot: ThisRobot, fit: Fit) -> list[str]:
-    """Say what to record next."""
+    """Return advice on what to record next."""
     lines = sorted({why.split(": ", 1)[1] for what, why in robot.not_told.items() if " of " in what and ": " in why})
     large = fit.residual > np.maximum(3e-3, 3.0 * fit.noise)
     poor = [name for name, much in zip(fit.stand.joint_names, large, strict=True) if much]
     if poor:
-        lines.append(f"{', '.join(poor)}: more is left than noise; look for looseness, then log again")
+        lines.append(f"{', '.join(poor)}: the error exceeds the noise; look for loose parts, then log again")
     for angle in ("roll", "pitch"):
         lean, half = (float(np.degrees(found[0])) for found in fit.of(f"mount_{angle}"))
         if abs(lean) > max(_LEANS, half):

@@ -1,4 +1,4 @@
-"""``my_robot.yaml``: what is known of one robot, and the task that is made for it."""
+"""``my_robot.yaml``: the identified parameters of one robot, and their use in a task."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ _QUANTITIES: dict[str, Any] = {
     "viscous_friction": _interval(admissible.Damping), "dry_friction": _interval(admissible.Torque),
     "zero_offset": _interval(admissible.Angle), "backlash": _interval(admissible.Share),
 }  # fmt: skip
-"""What each quantity of a joint may be; settings of ``motors`` have the same names, units and meanings."""
+"""Valid values of each quantity of a joint. Settings of ``motors`` have the same names, units and meanings."""
 IDENTIFIED = tuple(_QUANTITIES)
 _KEYS: dict[str, Any] = {
     "task": str, "made_from": list[str], "joints": dict[str, Any], "delay": _interval(admissible.Delay),
     "payload": _interval(Annotated[float, Ge(-1000), Le(1000)]), "not_told": dict[str, str],
 }  # fmt: skip
-"""What each key of the file may be."""
+"""Valid values of each key in the file."""
 DYNAMICS = {"armature": "joint_armature", "viscous_friction": "joint_damping", "dry_friction": "joint_friction"}
-"""Names of quantities among the settings of the world; ranges of ``domain_rand`` are called like them."""
+"""Names of quantities in the settings of the world. Ranges of ``domain_rand`` have the same names."""
 SIMULATED_STEP = 0.001
-"""Delays are those of a simulation with this step, s: a force of a step acts half a step early."""
+"""Delays are for a simulation with this step, s, because a step's force acts half a step early."""
 
 
 @dataclass
 class ThisRobot:
-    """One robot as its logs show it."""
+    """The identified parameters of one robot."""
 
     task: str
     joints: dict[str, dict[str, Interval]]
-    """By joint and quantity; what the logs don't tell is left out."""
+    """Values by joint and quantity. Those that the logs don't show are left out."""
     delay: Interval | None = None
-    """From a target to when it acts, s."""
+    """Time until a target acts, s."""
     payload: Interval | None = None
-    """On the base, kg."""
+    """Mass on the base, kg."""
     made_from: list[str] = field(default_factory=list)
     not_told: dict[str, str] = field(default_factory=dict)
-    """What the logs don't tell, and why."""
+    """Values that the logs don't show, and why."""
     path: str = "my_robot.yaml"
 
     def require_joints(self, names: list[str]) -> None:
-        """Raise a :class:`UserError` that says which if a robot has a joint of another name."""
+        """Raise a :class:`UserError` that names a joint which the robot does not have."""
         for name in self.joints:
             if name not in names:
                 raise UserError(f"{self.path}: no joint is called '{name}': {near_names(name, names)}")
 
     def values(self, quantity: str, names: list[str], otherwise: np.ndarray | float) -> np.ndarray:
-        """Return the likeliest values of a quantity of these joints, (D,), and something else where it is not told."""
+        """Return the most likely values of a quantity for these joints, (D,), or the given default if unknown."""
         self.require_joints(names)
         known = [self.joints.get(name, {}).get(quantity) for name in names]
         usual = np.broadcast_to(otherwise, len(names))
@@ -88,11 +88,11 @@ def read_robot(path: str, task: str) -> ThisRobot:
     """Read a robot for a task.
 
     Raises:
-        UserError: It can't be read, a key or value makes no sense, or it is another task's with other joints.
+        UserError: The file can't be read, a key or value is not valid, or it is for a task with other joints.
     """
     content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
-        raise UserError(f"{path}: no robot: it needs a section 'joints'")
+        raise UserError(f"{path}: not a robot's file: it needs a section 'joints'")
     joints = {}
     for joint, values in content["joints"].items():
         if not isinstance(values, dict):
@@ -108,9 +108,9 @@ def read_robot(path: str, task: str) -> ThisRobot:
 
 
 def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) -> None:
-    """Make a task's configuration that of one robot, in place: randomisation is drawn from its intervals.
+    """Write one robot's parameters into a task's configuration, in place. Randomisation draws from its intervals.
 
-    Values that the file does not give stay as they are. With ``likeliest``, so do the delay and the payload.
+    Values that the file does not give stay unchanged. With ``likeliest``, so do delay and payload.
     """
     for name in IDENTIFIED:
         ends = (1, 1) if likeliest else (0, 2)
@@ -120,7 +120,7 @@ def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) 
         return
     rand = cfg.domain_rand
     if all("strength" in values for values in robot.joints.values()):
-        # Gains are numbers that its motors are sent; what differs from them is the strength.
+        # Gains are the numbers that are sent to the motors. The motors' strength accounts for the difference.
         rand.stiffness_multiplier_range = rand.damping_multiplier_range = [1.0, 1.0]
     if robot.payload is not None:
         rand.randomize_base_mass, rand.added_mass_range = True, [robot.payload[0], robot.payload[2]]
@@ -129,12 +129,12 @@ def apply_robot(robot: ThisRobot, cfg: LeggedRobotCfg, likeliest: bool = False) 
 
 
 def simulated_delay(robot: ThisRobot, cfg: LeggedRobotCfg) -> tuple[float, float]:
-    """Return the shortest and longest delay of actions, s, with which a task's simulation is as late as a robot.
+    """Return the shortest and longest action delay, s, that gives a task's simulation the same delay as a robot.
 
-    A force of a step acts half a step early, so a simulation with longer steps needs a longer delay.
+    A step's force acts half a step early, so a simulation with longer steps needs a longer delay.
 
     Raises:
-        UserError: It is longer than a control step.
+        UserError: The delay is longer than a control step.
     """
     assert robot.delay is not None
     shift = 0.5 * (cfg.sim.dt - SIMULATED_STEP)
@@ -153,7 +153,7 @@ def _joints(task: str, path: str) -> list[str]:
 
 
 def _taken(path: str, section: str, hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return a section's values as their annotations admit them, intervals as tuples."""
+    """Return a section's values, checked by their annotations, with intervals as tuples."""
     taken = {}
     for key, value in values.items():
         if key not in hints:

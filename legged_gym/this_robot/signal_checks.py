@@ -1,4 +1,4 @@
-"""Findings, and what a log's columns show one by one: resolution, noise, lost rows, limits, lags."""
+"""Findings, and checks of single columns of a log: resolution, noise, lost rows, limits, lags."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from legged_gym.this_robot.prediction import white_noise
 from legged_gym.this_robot.stand import Stand
 
 _COARSE = {"position": 0.004, "velocity": 0.2, "gyro": 0.1, "target": 0.01}
-"""Steps in which a signal may come, in its unit."""
+"""Largest resolution of a signal, in its unit."""
 _NOISY = {"position": 0.008, "velocity": 1.0, "gyro": 0.3}
-"""Standard deviation of noise that a signal may have, unless it is in another unit."""
+"""Largest standard deviation of a signal's noise, in its unit."""
 _NOISY_SHARE, _NOISE_DT = 0.1, 0.006
-"""Share of the signal's own that noise is at least; motion between rows that are further apart, s, looks like noise."""
+"""Smallest noise relative to the signal; motion between rows that are further apart than this, s, looks like noise."""
 _CLIPPED, _CLIPPED_SHARE = 1e-9, 0.03
-"""Targets that stay at their largest or smallest value, rad, in more than this share of rows."""
+"""A target is clipped if it stays at its largest or smallest value in more than this share of rows; tolerance, rad."""
 _FAR, _BEYOND = 0.6, 0.1
-"""No joint is further from its target on average, and no target further past a stop, rad."""
+"""Largest mean distance of a joint from its target, and of a target past a stop, rad."""
 _STILL, _MOVES, _PAUSED = 0.4, 0.05, 0.2
-"""Seconds for which an angle may stay while its target moves by this, rad; and for which an IMU's sample may."""
+"""Longest time that an angle may stay constant, s, while its target moves by this, rad; the same of the IMU, s."""
 
 
 class Finding(NamedTuple):
-    """A check of something."""
+    """The result of a check."""
 
     topic: str
-    """What was looked at."""
+    """The topic of the check."""
     passed: bool | None
-    """None: the log does not show it."""
+    """None if the log does not show it."""
     text: str
-    """What is wrong and what to do; or what is missing."""
+    """The fault and what to do, or what is missing."""
 
 
 def judged(topic: str, problems: list[str], good: str) -> Finding:
@@ -41,7 +41,7 @@ def judged(topic: str, problems: list[str], good: str) -> Finding:
 
 
 def lags(seen: np.ndarray, known: np.ndarray, dt: float, reach: float = 0.08) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much columns come later than others, s, and how alike they are then, -1 to 1, both (n,)."""
+    """Return the lags of columns behind others, s, and the correlations at these lags, -1 to 1, both (n,)."""
     most, rows = max(2, round(reach / dt)), len(seen)
     alike = []
     for shift in range(-most, most + 1):
@@ -54,14 +54,14 @@ def lags(seen: np.ndarray, known: np.ndarray, dt: float, reach: float = 0.08) ->
 
 
 def _columns(log: RobotLog, signal: str, found: np.ndarray, text: str) -> list[str]:
-    """Say what was found in some columns of a signal, (n,), or of the signal if in most; nothing if in none."""
+    """Return a finding's text for some columns of a signal, (n,), or for the signal if most have it; empty if none."""
     names = zip(SIGNALS[signal].labels or log.joint_names, found, strict=True)
     which = "" if found.mean() > 0.6 else f" of {', '.join(name for name, bad in names if bad)}"
     return [f"{signal}{which} {text}"] if found.any() else []
 
 
 def coarse(log: RobotLog) -> list[str]:
-    """Find signals that come in steps."""
+    """Find signals with a coarse resolution."""
     problems = []
     for signal, largest in _COARSE.items():
         changes = np.abs(np.diff(log[signal], axis=0))
@@ -73,7 +73,7 @@ def coarse(log: RobotLog) -> list[str]:
 
 
 def noisy(log: RobotLog) -> list[str]:
-    """Find signals with more noise than a sensor has."""
+    """Find signals with too much noise for a sensor."""
     problems = []
     for signal, most in _NOISY.items() if log.dt < _NOISE_DT else ():
         size = white_noise(log[signal])
@@ -83,7 +83,7 @@ def noisy(log: RobotLog) -> list[str]:
 
 
 def dead(log: RobotLog) -> list[str]:
-    """Find axes of the IMU that never change while others do."""
+    """Find axes of the IMU that stay constant while others change."""
     problems = []
     for signal, values in (("gyro", log["gyro"]), ("gravity", log.gravity)):
         still = np.ptp(values, axis=0) < 1e-9
@@ -92,17 +92,17 @@ def dead(log: RobotLog) -> list[str]:
 
 
 def clipped(log: RobotLog) -> list[str]:
-    """Find targets that stay at a limit."""
+    """Find clipped targets."""
     low, high = log["target"].min(0), log["target"].max(0)
     at = [np.mean(np.abs(log["target"] - end) < _CLIPPED, axis=0) for end in (low, high)]
     share = np.where(high - low > _MOVES, np.maximum(*at), 0.0)
     text = (f"stays at its largest or smallest value for {share.max():.0%} of the time: it is clipped; log what is "
-            "sent, and clip at the stops alone")  # fmt: skip
+            "sent, and only clip at the stops")  # fmt: skip
     return _columns(log, "target", share > _CLIPPED_SHARE, text)
 
 
 def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
-    """Find angles that count from the usual pose, or are in another unit; mark their joints as ``wrong``, (D,)."""
+    """Find angles relative to the usual pose, or in another unit. Mark their joints as ``wrong``, (D,)."""
     target, position = np.median(log["target"], axis=0), np.median(log["position"], axis=0)
     pose, low, high = stand.default_angles, stand.limits[:, 0] - _BEYOND, stand.limits[:, 1] + _BEYOND
     outside, otherwise = (np.mean((t < low) | (t > high), axis=0) > 0.1 for t in (log["target"], log["target"] + pose))
@@ -112,7 +112,7 @@ def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
     for name, found in zip(("target and position", "target", "position"), (both, *alone), strict=True):
         if found:
             wrong[:] = True
-            return [f"{name} count from the usual pose: add its angles, log those of the URDF"]
+            return [f"{name} are relative to the usual pose: add its angles, log those of the URDF"]
     beyond = np.abs(log["target"]).max(0) > 2.0 * np.abs(stand.limits).max(1)
     text = "lies far beyond the stops: it is in degrees, or of the rotor; log radians of the joint"
     if not beyond.any() and outside.sum() > 1 and np.abs(position - target)[outside].max() <= _FAR:
@@ -122,7 +122,7 @@ def other_scale(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
 
 
 def far(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
-    """Find angles that are far from their targets, and mark their joints as ``wrong``, (D,)."""
+    """Find angles that are far from their targets. Mark their joints as ``wrong``, (D,)."""
     problems, apart = [], np.median(log["position"] - log["target"], axis=0)
     as_other = np.abs(np.median(log["position"], axis=0)[:, None] - np.median(log["target"], axis=0)) < 0.5 * _FAR
     for joint in np.flatnonzero((np.abs(apart) > _FAR) & ~wrong):
@@ -137,7 +137,7 @@ def far(log: RobotLog, stand: Stand, wrong: np.ndarray) -> list[str]:
 
 
 def _longest_pause(values: np.ndarray) -> tuple[int, int]:
-    """Return the rows, from and up to, of the longest piece in which nothing changes."""
+    """Return the first and last row of the longest piece in which nothing changes."""
     changes = np.flatnonzero(np.diff(values, axis=0).reshape(len(values) - 1, -1).any(1))
     edges = np.concatenate(([0], changes + 1, [len(values)]))
     longest = int(np.argmax(np.diff(edges)))
@@ -145,7 +145,7 @@ def _longest_pause(values: np.ndarray) -> tuple[int, int]:
 
 
 def frozen(log: RobotLog, stand: Stand, wrong: np.ndarray, signal: str = "position") -> list[str]:
-    """Find angles or velocities that stand still for a while though targets move; mark their joints as ``wrong``."""
+    """Find angles or velocities that stay constant while targets move. Mark their joints as ``wrong``."""
     problems, rows, what = [], max(3, round(_STILL / log.dt)), "the velocity of " if signal == "velocity" else ""
     for joint in np.flatnonzero(~wrong):
         first, last = _longest_pause(log[signal][:, joint])
@@ -157,9 +157,9 @@ def frozen(log: RobotLog, stand: Stand, wrong: np.ndarray, signal: str = "positi
 
 
 def paused(log: RobotLog) -> list[str]:
-    """Find pieces of a log in which the IMU shows one sample again and again."""
+    """Find pieces of a log in which the IMU repeats one sample."""
     first, last = _longest_pause(np.column_stack((log["gyro"], log.gravity)))
     if not _PAUSED / log.dt < last - first < 0.9 * len(log.time) or not log["gyro"][first].any():
         return []
     since = f"from {log.time[first] - log.time[0]:.1f} s on for {(last - first) * log.dt:.1f} s"
-    return [f"gyro and gravity stand still {since}: read the IMU in a thread of its own"]
+    return [f"gyro and gravity stay constant {since}: read the IMU in a separate thread"]

@@ -1,4 +1,4 @@
-"""One robot that hangs in a stand: what its description says, and a simulation of it with everything that is real."""
+"""A robot that hangs in a stand: its description, and a realistic simulation of it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from legged_gym.this_robot.robot_file import DYNAMICS, IDENTIFIED, SIMULATED_STE
 GRAVITY = 9.81
 """m/s²."""
 QUANTITIES = ("strength", "armature", "viscous_friction", "dry_friction", "zero_offset")
-"""What is known of each joint; settings of ``motors`` have the same names and units."""
+"""Parameters of each joint. Settings of ``motors`` have the same names and units."""
 
 
 @dataclass
 class Truth:
-    """What one robot is really like; joint values are (D,)."""
+    """The true parameters of one robot. Joint values are (D,)."""
 
     strength: np.ndarray
     armature: np.ndarray
@@ -32,32 +32,32 @@ class Truth:
     dry_friction: np.ndarray
     zero_offset: np.ndarray
     delay: float = 0.0
-    """From a target to when the motor has it, s."""
+    """Time until the motor gets a target, s."""
     backlash: np.ndarray | float = 0.0
-    """rad, from end to end."""
+    """Backlash from end to end, rad."""
     stribeck: np.ndarray | float = 0.0
-    """Share by which friction at rest is larger."""
+    """Relative excess of friction at rest."""
     stribeck_speed: float = 0.1
-    """Speed at which a third of that is left, rad/s."""
+    """Speed at which the excess has dropped to a third, rad/s."""
     link_mass: np.ndarray | float = 1.0
-    """Factor of each link's mass and inertia, (B,)."""
+    """Factor on each link's mass and inertia, (B,)."""
     position_lag: float = 0.0
     velocity_lag: float = 0.0
     mount_roll: float = 0.0
     mount_pitch: float = 0.0
-    """Only in predictions: ages of angle and velocity in a motor's P and D term, s; the IMU's lean on the base, rad."""
+    """Only for predictions: ages of angle and velocity in a motor's P and D term, s; the IMU's tilt, rad."""
     lean: float = 5e-4
-    """Error of the angle past which a motor surely leans to one side of its gear's play, rad; only in predictions."""
+    """Only for predictions: error of the angle above which the side of the backlash is certain, rad."""
     noise: dict[str, float] = field(default_factory=dict)
-    """Standard deviations, by signals."""
+    """Standard deviations of the noise, by signal."""
     clock_jitter: float = 0.0
     """Standard deviation of the time stamps, s."""
     imu_rate: float = 0.0
-    """Hz; 0: a fresh sample for every row."""
+    """Rate of the IMU's samples, Hz; 0: a new sample for every row."""
 
 
 class Stand:
-    """A task's robot with its base held, in a controller's terms."""
+    """A task's robot with a fixed base."""
 
     def __init__(self, task: str = "qmini") -> None:
         """Build it from the task's URDF."""
@@ -67,7 +67,7 @@ class Stand:
         self.scene: Scene = build_scene(cfg)
         model, names, joints = self.scene.model, self.scene.dof_names, self.scene.joint_ids
         self.joint_names, self.num_dof = names, len(names)
-        # A joint without stops may turn on and on.
+        # A joint without stops may turn without limit.
         self.limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-1e3, 1e3])
         self.torque_limits, self.velocity_limits = self.scene.torque_limits, self.scene.dof_vel_limits
         angles = cfg.init_state.default_joint_angles
@@ -75,12 +75,12 @@ class Stand:
         self.kp = np.array(joint_values("control.stiffness", cfg.control.stiffness, names))
         self.kd = np.array(joint_values("control.damping", cfg.control.damping, names))
         self.branch = model.dof_treeid.copy()
-        """Which leg each joint belongs to, (D,): legs on a held base do not feel each other."""
+        """The leg of each joint, (D,). Legs on a fixed base are independent."""
         # In its stand nothing touches the robot.
         model.geom_contype[:] = model.geom_conaffinity[:] = 0
 
     def nominal(self) -> Truth:
-        """Return the robot that the task's configuration means: the middle of its ranges, or what its file says."""
+        """Return the nominal robot of the task's configuration: the middle of its ranges, or the values of its file."""
         rand, model = self.cfg.domain_rand, self.scene.model
         told = {"strength": 1.0, "armature": model.dof_armature, "viscous_friction": model.dof_damping,
                 "dry_friction": model.dof_frictionloss, "zero_offset": 0.0}  # fmt: skip
@@ -94,14 +94,14 @@ class Stand:
         return Truth(*found)  # type: ignore[arg-type]
 
     def truth_of(self, robot: ThisRobot) -> Truth:
-        """Return a robot as its file tells of it; what it does not tell is nominal."""
+        """Return a robot with the values of its file. Missing values are nominal."""
         truth = replace(self.nominal(), delay=robot.delay[1] if robot.delay else 0.0)
         for name in IDENTIFIED:
             setattr(truth, name, robot.values(name, self.joint_names, getattr(truth, name)))
         return truth
 
     def model_of(self, truth: Truth) -> mujoco.MjModel:
-        """Return a model of its own with a robot's joints and masses; drives are left to the caller."""
+        """Return a new model with a robot's joints and masses, without drives."""
         model = copy.copy(self.scene.model)
         scale = np.broadcast_to(truth.link_mass, len(self.scene.body_ids))
         model.body_mass[self.scene.body_ids] *= scale
@@ -116,15 +116,15 @@ class Stand:
 def simulate(stand: Stand, trajectory: RobotLog, truth: Truth, seed: int = 0, rate: float = 500.0) -> RobotLog:
     """Run a trajectory on a simulated robot, from rest: physics at 1 ms, motors at 500 Hz, as in sim2sim.py.
 
-    The trajectory says what the motors are told, a row for each of their ticks, and how gravity and gyro turn. The log
-    has ``rate`` rows in a second; ``seed`` is that of noise and jitter.
+    The trajectory has the motors' commands, a row for each of their ticks, and gravity and gyro. The log has ``rate``
+    rows per second. ``seed`` determines noise and jitter.
 
     Raises:
-        UserError: The trajectory's ticks are not the motors', or can't be shared out to that rate.
+        UserError: The trajectory does not have the motors' rate, or ``rate`` does not divide it.
     """
     ticks = round((trajectory.time[1] - trajectory.time[0]) / SIMULATED_STEP)
     if ticks != round(MOTOR_DT / SIMULATED_STEP):
-        raise UserError(f"a trajectory has a row every {MOTOR_DT:g} s, this one every {ticks * SIMULATED_STEP:g} s")
+        raise UserError(f"a trajectory must have a row every {MOTOR_DT:g} s, got {ticks * SIMULATED_STEP:g} s")
     every = 1.0 / (rate * MOTOR_DT)
     if every < 1.0 or abs(every - round(every)) > 1e-6:
         raise UserError(f"--rate must divide {1.0 / MOTOR_DT:g}, got {rate:g}")
@@ -133,7 +133,7 @@ def simulate(stand: Stand, trajectory: RobotLog, truth: Truth, seed: int = 0, ra
     data.qpos[:] = targets[0]
 
     def drive(sent: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a row's torque and where the motors are in their gears' play."""
+        """Return a row's torque and the motors' positions within their backlash."""
         play = np.clip(targets[sent] - data.qpos, -half, half)
         wanted = trajectory["kp"][sent] * (targets[sent] - data.qpos - play) - trajectory["kd"][sent] * data.qvel
         return np.clip(truth.strength * wanted, -stand.torque_limits, stand.torque_limits), play
@@ -149,7 +149,7 @@ def simulate(stand: Stand, trajectory: RobotLog, truth: Truth, seed: int = 0, ra
                 velocity.append(data.qvel.copy())
             data.qfrc_applied[:] = torque
             if later != sent:
-                # The next target comes in during this step, which gets the mean.
+                # The next target arrives during this step, so this step gets the mean.
                 torque, _ = drive(later)
                 data.qfrc_applied[:] += (1.0 - (later - begin) * ticks) * (torque - data.qfrc_applied)
             if np.any(truth.stribeck):
@@ -161,7 +161,7 @@ def simulate(stand: Stand, trajectory: RobotLog, truth: Truth, seed: int = 0, ra
 
 
 def _sensed(log: RobotLog, truth: Truth, seed: int, every: int) -> RobotLog:
-    """Return one of so many rows with the sensors' errors."""
+    """Return a row with the sensors' errors."""
     rng, rows = np.random.default_rng(seed), log.rows(0, len(log.time), every)
     time = imu_time = rows.time
     if truth.imu_rate:
@@ -176,6 +176,6 @@ def _sensed(log: RobotLog, truth: Truth, seed: int, every: int) -> RobotLog:
 
 
 def attitude(down: np.ndarray) -> np.ndarray:
-    """Return a quaternion, wxyz, of a base that sees gravity in this direction."""
+    """Return the orientation, wxyz, of a base with gravity in this direction."""
     half = np.array([1.0 - down[2], -down[1], down[0], 0.0])
     return half / np.linalg.norm(half)

@@ -1,4 +1,4 @@
-"""One robot that walks in plain MuJoCo by its controller: its trials, and their logs."""
+"""Trials of one identified robot that walks in plain MuJoCo with its controller, and their logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from legged_gym.this_robot.robot_file import DYNAMICS, ThisRobot
 
 
 def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> TrialPlan:
-    """Return a trial's plan on one robot; what its file does not tell stays as planned."""
+    """Return a trial's plan for one robot. Values that its file does not give stay as planned."""
     strength, joints = robot.values("strength", joint_names, 1.0), dict(plan.joints)
     for quantity, name in DYNAMICS.items():
         if all(quantity in robot.joints.get(joint, {}) for joint in joint_names):
@@ -31,9 +31,9 @@ def plan_for(robot: ThisRobot, plan: TrialPlan, joint_names: list[str]) -> Trial
 
 
 def log_of_trial(policy: PolicyFiles, urdf: str, plan: TrialPlan, of_motors: bool = False) -> RobotLog:
-    """Run a trial and return its log: a row for each control step, with what the policy was given.
+    """Run a trial and return its log: a row for each control step, with the policy's inputs.
 
-    ``of_motors`` it is a row for each of the motors' ticks, with the encoders' own noise and nothing of the policy.
+    With ``of_motors``, a row for each of the motors' ticks, with the encoders' own noise and no data of the policy.
     """
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(plan.seed)

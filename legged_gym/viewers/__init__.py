@@ -1,7 +1,7 @@
-"""Ways to look at a simulation and to drive it: a page in the browser, a window, films.
+"""Viewers of a simulation: a window and a page in the browser, in which you can also drive the robots.
 
-A :class:`~legged_gym.viewers.session.Session` is what both show and act on. They only read the environment's
-tensors, so each works with every simulator.
+Both show a :class:`~legged_gym.viewers.session.Session` and send it the user's requests. They only read the
+environment's tensors, so they work with every simulator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_ROBOTS = 16
-"""Robots that are shown at once: the chosen one and those that stood nearest when it was chosen."""
+"""Number of robots that are shown: the chosen one and those that were nearest when it was chosen."""
 
 
 class Viewer(Protocol):
@@ -23,13 +23,13 @@ class Viewer(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody may still look; a session ends when a viewer is closed."""
+        """Whether the viewer is open. A session ends when a viewer is closed."""
 
     def update(self) -> None:
-        """Show the present state. Called after every control step, and while the session is paused, too."""
+        """Show the present state. It is called after every control step, and also while the session is paused."""
 
     def close(self) -> None:
-        """Take the viewer away; it may be called twice."""
+        """Close the viewer. It may be called twice."""
 
 
 __getattr__ = lazy_attributes(__name__)

@@ -1,4 +1,4 @@
-"""What keys do, the same in every viewer."""
+"""The keys' actions, which are the same in every viewer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from legged_gym.viewers.session import PlaySession, Session, TimedSession
 
 _SPEED_STEP, _TURN_STEP = 0.1, 0.2
-"""m/s and rad/s that a key adds to the command: more than the dead band, so that each key is felt."""
+"""Change of the command by a key, m/s and rad/s. It exceeds the dead band, so that each press has an effect."""
 
 
 Key = Literal["B", "G", "I", "J", "K", "L", "N", "O", "P", "R", "T", "U", "X", "space"]
@@ -18,12 +18,12 @@ Key = Literal["B", "G", "I", "J", "K", "L", "N", "O", "P", "R", "T", "U", "X", "
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a key asks for."""
+    """An action of a key."""
 
     key: Key
     label: str
     kind: type[Session]
-    """Of which sessions it can be asked."""
+    """The kind of session that supports it."""
     do: Callable[[Any], None]
 
 
@@ -50,5 +50,5 @@ ACTIONS = (
 
 
 def actions_of(session: Session) -> list[Action]:
-    """Return what keys can ask of a session."""
+    """Return the actions that a session supports."""
     return [action for action in ACTIONS if isinstance(session, action.kind)]

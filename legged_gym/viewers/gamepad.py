@@ -1,4 +1,4 @@
-"""Driving with a gamepad, in the layout that GLFW knows for most of them (names as on an Xbox controller)."""
+"""Driving with a gamepad, in GLFW's standard layout (names as on an Xbox controller)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import glfw
 from legged_gym.viewers.session import PlaySession
 
 _DEAD_ZONE = 0.15
-"""Share of a stick's travel that does nothing."""
+"""Dead zone of a stick, as a share of its travel."""
 
 _FORWARD, _LEFT, _TURN = (glfw.GAMEPAD_AXIS_LEFT_Y, glfw.GAMEPAD_AXIS_LEFT_X, glfw.GAMEPAD_AXIS_RIGHT_X)
 
@@ -31,15 +31,15 @@ HELP = [
     ("LB RB", "robot before, next robot"),
     ("Start", "commands at random"),
 ]
-"""What the gamepad does, to be shown: what, and its meaning."""
+"""Help for the gamepad: control and meaning."""
 
 
 def stick_command(axes: Sequence[float], ranges: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """Return the command that the sticks ask for.
+    """Return the command for the sticks' positions.
 
     Args:
-        axes: Of GLFW's gamepad state, -1 to 1 each; up and left are negative.
-        ranges: Least and greatest command, m/s, m/s, rad/s, (3, 2).
+        axes: Axes of GLFW's gamepad state, -1 to 1 each; up and left are negative.
+        ranges: Lowest and highest command, m/s, m/s, rad/s, (3, 2).
 
     Returns:
         Forward and lateral velocity, m/s, and yaw rate, rad/s. A stick's full travel is the end of the range.
@@ -54,24 +54,24 @@ def stick_command(axes: Sequence[float], ranges: Sequence[tuple[float, float]]) 
 
 
 def _beyond_dead_zone(deflection: float) -> float:
-    """Return a stick's deflection, -1 to 1, without the dead zone in its middle, where small motions begin at 0."""
+    """Return a stick's deflection, -1 to 1. It is 0 in the dead zone and grows from 0 beyond it."""
     size = max(0.0, abs(deflection) - _DEAD_ZONE) / (1.0 - _DEAD_ZONE)
     return min(size, 1.0) if deflection > 0.0 else -min(size, 1.0)
 
 
 class Gamepad:
-    """Lets the first gamepad that is plugged in drive a session; it may come and go."""
+    """Lets the first connected gamepad drive a session. It may be connected and disconnected at any time."""
 
     def __init__(self, session: PlaySession) -> None:
-        """Drive ``session``; GLFW has to be ready when :meth:`update` is called."""
+        """Drive ``session``. GLFW must be initialised when :meth:`update` is called."""
         self._session = session
         self._command = (0.0, 0.0, 0.0)
         self._pressed: list[int] = []
         self.name = ""
-        """Of the gamepad that is plugged in; empty without one."""
+        """Name of the connected gamepad; empty without one."""
 
     def update(self) -> None:
-        """Read the gamepad, if there is one, and act on what changed."""
+        """Read the gamepad, if there is one, and act on changes."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = next((i for i in range(glfw.JOYSTICK_LAST + 1) if glfw.joystick_is_gamepad(i)), None)
@@ -87,7 +87,7 @@ class Gamepad:
     def take(self, axes: Sequence[float], buttons: Sequence[int]) -> None:
         """Act on a state of the gamepad: axes, -1 to 1 each, and buttons, 1 for pressed ones.
 
-        A stick changes the command only while it moves: whoever drives by keys is not disturbed by one that rests.
+        A stick changes the command only while it moves, so a resting stick does not disturb driving by keys.
         """
         command = stick_command(axes, self._session.command_ranges)
         if command != self._command:

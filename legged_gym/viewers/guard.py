@@ -1,8 +1,8 @@
-"""Who may talk to a page: the browser of somebody who opened it, and no other site that the browser shows.
+"""Protects the page from requests of other sites in the same browser.
 
-A site can make a browser connect to a server of its user's own computer: by a WebSocket, which no same-origin rule
-keeps from it, or by giving its own name that server's address (DNS rebinding). The first shows in the header
-``Origin``, the second in ``Host``.
+A site can make a browser connect to a server on the user's own computer: by a WebSocket, which the same-origin policy
+does not cover, or by mapping its own name to that server's address (DNS rebinding). The header ``Origin`` shows the
+first, ``Host`` the second.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _Process = Callable[[ServerConnection, Request], Response | None]
 
 
 def refusal(headers: Headers, host: str) -> str | None:
-    """Say why a request with these headers to this address is refused; None: it is not."""
+    """Return why a request with these headers to this address is refused, or None if it is allowed."""
     asked = headers.get_all("Host")
     if len(asked) != 1 or not _is_this_computer(asked[0], host):
-        return f"Host is {', '.join(asked) or 'missing'}, which is no name of this computer"
+        return f"Host is {', '.join(asked) or 'missing'}, which is not a name of this computer"
     for origin in headers.get_all("Origin"):
         if urlsplit(origin).netloc.lower() != asked[0].lower():
-            return f"Origin is {origin}, another site than {asked[0]}"
+            return f"Origin is {origin}, which is not the site {asked[0]}"
     return None
 
 
 def _is_this_computer(asked: str, host: str) -> bool:
-    """Return whether ``Host`` names an address, or a name of this computer, that no foreign site can have."""
+    """Return whether ``Host`` is an address or a name of this computer, which no foreign site can have."""
     try:
         name = urlsplit(f"//{asked}").hostname or ""
     except ValueError:
@@ -56,10 +56,10 @@ def _is_this_computer(asked: str, host: str) -> bool:
 
 @contextlib.contextmanager
 def guarded(host: str) -> Iterator[None]:
-    """Let a WebSocket server that starts inside the block refuse foreign requests and say what went wrong in a line.
+    """Make WebSocket servers that start inside the block refuse foreign requests and log errors in one line.
 
     Args:
-        host: The address that it listens at.
+        host: The address on which it listens.
     """
     serve = websockets.asyncio.server.serve
 
@@ -78,7 +78,7 @@ def guarded(host: str) -> Iterator[None]:
             try:
                 await handler(connection)
             except Exception as error:
-                # What a browser sent was no message of the page's; only that browser is cut off.
+                # The browser sent an invalid message. Only that browser is disconnected.
                 log.warning("page: dropped a connection: %s: %s", type(error).__name__, _line(error))
                 await connection.close(1007)
 

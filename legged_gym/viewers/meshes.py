@@ -1,4 +1,4 @@
-"""Robot and ground as triangles, in glTF's binary form, made from the scene that both MuJoCo back-ends share."""
+"""Makes meshes of robot and ground, as binary glTF, from the scene that both MuJoCo back-ends share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.terrain import Terrain
 
 _COLLISION_GROUP = 3
-"""MuJoCo's group of shapes that are only there to collide."""
+"""MuJoCo's group of shapes that only collide."""
 _CORNERS = 24
-"""Of what is drawn in place of a circle."""
+"""Number of edges of a polygon that replaces a circle."""
 _SHARP = np.radians(30.0)
-"""Faces that meet at more than this angle have an edge between them."""
+"""Faces that meet at more than this angle have a sharp edge between them, degrees."""
 _MANY_FACES = 2000
-"""A shape with more faces than this is taken for smooth."""
+"""A shape with more faces than this is shaded smoothly."""
 _TILES = ((150, 163, 175), (166, 178, 189))
 """Colours of the ground's checkered tiles, which are 0.5 m long."""
 
 
 def robot_parts(env: LeggedRobot) -> dict[int, bytes]:
-    """Return what each link looks like, by its index in ``env.body_names``; links without shapes are left out."""
+    """Return the mesh of each link, by its index in ``env.body_names``. Links without shapes are left out."""
     cfg = env.cfg.copy()
     cfg.terrain.mesh_type = "plane"
     scene = build_scene(cfg, visuals=True)
@@ -44,7 +44,7 @@ def robot_parts(env: LeggedRobot) -> dict[int, bytes]:
 
 
 def _link(model: mujoco.MjModel, geoms: Iterable[int]) -> bytes:
-    """Return shapes of one link, one mesh for each colour."""
+    """Return the shapes of one link, with one mesh for each colour."""
     by_colour: dict[tuple[float, ...], list[trimesh.Trimesh]] = {}
     for geom in geoms:
         mesh = _shape(model, geom)
@@ -67,7 +67,7 @@ def _link(model: mujoco.MjModel, geoms: Iterable[int]) -> bytes:
 
 
 def _shape(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh | None:
-    """Return a shape in its own frame; None if it is of no kind that links have."""
+    """Return a shape in its own frame; None for unsupported kinds."""
     size, kind = model.geom_size[geom], mujoco.mjtGeom(int(model.geom_type[geom]))
     if kind == mujoco.mjtGeom.mjGEOM_BOX:
         return trimesh.creation.box(extents=2.0 * size)
@@ -95,7 +95,7 @@ def _shaded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
         normals = np.zeros(mesh.vertices.shape)
         np.add.at(normals, mesh.faces, weighted[:, None])
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=_unit(normals), process=False)
-    # Every face gets corners of its own, shaded by those faces there that are about parallel to it.
+    # Every face gets its own corners. A corner's normal is the mean of the nearly parallel faces there.
     corners, owners = mesh.faces.ravel(), np.repeat(np.arange(len(mesh.faces)), 3)
     smooth = mesh.face_normals @ mesh.face_normals.T > np.cos(_SHARP)
     together = (corners[:, None] == corners) & smooth[owners[:, None], owners]
@@ -121,11 +121,11 @@ def ground_around(terrain: Terrain, centre: np.ndarray, reach: float) -> bytes:
 
 
 def ground_beyond(terrain: Terrain, centre: np.ndarray, reach: float, spacing: int = 5) -> bytes:
-    """Return the terrain except what :func:`ground_around` shows, with every ``spacing``-th point only."""
+    """Return the rest of the terrain, outside of :func:`ground_around`, with every ``spacing``-th point."""
     window = _window(terrain, centre, reach)
     lines, hidden = [], []
     for size, (first, last) in zip(terrain.heights.shape, window, strict=True):
-        # The window's edges belong to both, so that no gap shows.
+        # Both contain the window's edges, so that there is no gap.
         lines.append(np.unique([*range(0, size, spacing), size - 1, first, last]))
         hidden.append((lines[-1][:-1] >= first) & (lines[-1][:-1] < last))
     return _height_field(terrain, lines[0], lines[1], np.logical_and.outer(hidden[0], hidden[1]))
@@ -144,7 +144,7 @@ def _window(terrain: Terrain, centre: np.ndarray, reach: float) -> list[tuple[in
 
 
 def _height_field(terrain: Terrain, rows: np.ndarray, cols: np.ndarray, hidden: np.ndarray | None = None) -> bytes:
-    """Return grid lines of a terrain as triangles, without the cells that are hidden, bool, (R - 1, C - 1)."""
+    """Return a part of the terrain as triangles, without the hidden cells, bool, (R - 1, C - 1)."""
     scale, origin = terrain.horizontal_scale, terrain.origin
     x, y = np.meshgrid(origin[0] + scale * rows, origin[1] + scale * cols, indexing="ij")
     heights = terrain.heights[np.ix_(rows, cols)].astype(float)
@@ -160,7 +160,7 @@ def _height_field(terrain: Terrain, rows: np.ndarray, cols: np.ndarray, hidden: 
 
 
 def _ground(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> bytes:
-    """Return ground with checkered tiles, which lie where they are in the world whatever part of it is shown."""
+    """Return ground with checkered tiles. Their places in the world don't depend on the part that is shown."""
     tiles = Image.fromarray(np.array([[_TILES[0], _TILES[1]], [_TILES[1], _TILES[0]]], np.uint8))
     material = PBRMaterial(
         baseColorTexture=tiles.resize((256, 256), Image.Resampling.NEAREST), metallicFactor=0.0, roughnessFactor=0.95

@@ -30,36 +30,36 @@ if TYPE_CHECKING:
 _REACH = 20.0
 """Terrain further away than this is not drawn, m."""
 _NAMED_KEYS = {32: "space", 257: "enter", 265: "I", 264: "K", 263: "J", 262: "L"}
-"""Keys of GLFW that are no letters, and what they stand for: the arrows are the keys of the command."""
+"""GLFW's keys that are not letters, and their names: the arrows change the command."""
 _HELP_KEY = "H"
 _UPDATES_TO_RESTORE = 3
-"""Updates after a key for which flags are put back: MuJoCo's viewer tells of a change only after the next one."""
+"""Number of updates after a key press that restore flags, because MuJoCo's viewer reports changes late."""
 _TIMEOUT = 5.0
-"""Seconds that closing waits for the window's last frame."""
+"""Time that closing waits for the window's last frame, s."""
 
 Text = tuple[int, int, str, str]
-"""Font, place, and two columns of text."""
+"""Font, position, and two columns of text."""
 
 
 def screen_available() -> bool:
-    """Return whether a window can be opened here."""
+    """Return whether this machine can open a window."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
     with warnings.catch_warnings():
-        # GLFW reports an unreachable screen as a warning; MuJoCo's viewer would wait for the window forever.
+        # GLFW reports a missing screen as a warning, and MuJoCo's viewer would wait for the window forever.
         warnings.simplefilter("ignore")
         return bool(glfw.init())
 
 
 def key_name(code: int) -> str:
-    """Return the name in :mod:`legged_gym.viewers.actions` of a key of GLFW; an empty one if it means nothing."""
+    """Return the name of a GLFW key in :mod:`legged_gym.viewers.actions`; empty if it has no meaning."""
     if code in _NAMED_KEYS:
         return _NAMED_KEYS[code]
     return chr(code) if 48 <= code <= 57 or 65 <= code <= 90 else ""
 
 
 class _TextBoard:
-    """Brings texts into the window from a thread of its own: MuJoCo's viewer takes them only between two frames."""
+    """Shows texts in the window from its own thread, because MuJoCo's viewer takes them only between two frames."""
 
     def __init__(self, handle: mujoco.viewer.Handle) -> None:
         self._handle = handle
@@ -69,13 +69,13 @@ class _TextBoard:
         self._thread.start()
 
     def show(self, texts: list[Text]) -> None:
-        """Show texts as soon as possible, without waiting for that."""
+        """Show texts as soon as possible, without waiting."""
         if texts != self._shown and self._wanted.empty():
             self._shown = texts
             self._wanted.put(texts)
 
     def close(self) -> None:
-        """End the thread, before the window does."""
+        """End the thread before the window closes."""
         self._wanted.put(None)
         self._thread.join(timeout=_TIMEOUT)
 
@@ -85,13 +85,13 @@ class _TextBoard:
 
 
 class NativeViewer:
-    """Shows a session in a window and lets keys and a gamepad act on it."""
+    """Shows a session in a window, with keys and a gamepad."""
 
     def __init__(self, session: TimedSession) -> None:
         """Open the window; check :func:`screen_available` first.
 
         Args:
-            session: What is shown and, if it is at play, driven.
+            session: The session to show. A session at play can be driven.
 
         Raises:
             RuntimeError: On macOS MuJoCo's viewer wants ``mjpython`` in place of ``python``.
@@ -120,7 +120,7 @@ class NativeViewer:
 
     @property
     def is_open(self) -> bool:
-        """Whether the user left the window open."""
+        """Whether the window is open."""
         return self._handle.is_running()
 
     def update(self) -> None:
@@ -150,16 +150,16 @@ class NativeViewer:
         self._handle.sync()
 
     def close(self) -> None:
-        """Close the window; it may be called twice."""
+        """Close the window. It may be called twice."""
         if self.is_open:
             self._board.close()
         self._handle.close()
-        # Python must not end while the window is still being taken down.
+        # Python must not exit while the window is still closing.
         for thread in self._threads:
             thread.join(timeout=_TIMEOUT)
 
     def _prepare_first_view(self) -> None:
-        """Let MuJoCo's viewer begin with what it is going to show: it draws some frames before it is told."""
+        """Set the first view early, because MuJoCo's viewer draws some frames before it gets any."""
         drawing = self._drawing
         drawing.update()
         view, model = drawing.camera, drawing.model
@@ -181,7 +181,7 @@ class NativeViewer:
         self._helps = not self._helps
 
     def _keep_flags(self) -> None:
-        """Take back what MuJoCo's viewer itself does on our keys, such as drawing joints on J."""
+        """Undo what MuJoCo's viewer itself does on our keys, such as drawing joints on J."""
         for flags, kept in zip(self._viewer_flags(), self._flags, strict=True):
             if self._restoring:
                 flags[:] = kept

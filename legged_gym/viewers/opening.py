@@ -1,4 +1,4 @@
-"""Which viewer the command line asks for, and how it is opened."""
+"""Opens the viewer that the command line asks for."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from legged_gym.viewers.web_page import WebPage
 
 HOST, PORT = "127.0.0.1", 8080
-"""Where the page is served unless the command line says so."""
+"""Default address of the page."""
 _TRAINING_FRAMES = 25.0
-"""Of a training, per second: every frame takes time from it."""
+"""Frames per second of a training, because every frame slows it down."""
 
 
 def check_host(host: str | None) -> None:
-    """Find out early whether a page can be served at an address.
+    """Check early whether a page can be served at an address.
 
     Raises:
-        UserError: It can't.
+        UserError: The page can't be served there.
     """
-    with file_errors(f"--host {host}: no page can be served there"):
+    with file_errors(f"--host {host}: can't serve a page at this address"):
         family, kind, protocol, _, address = socket.getaddrinfo(host or HOST, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(address)
 
 
 def open_viewer(session: TimedSession, args: argparse.Namespace) -> Viewer | None:
-    """Open the viewer that ``args`` (``viewer``, ``headless``, ``host``, ``port``) asks for, and say so.
+    """Open the viewer for ``args`` (``viewer``, ``headless``, ``host``, ``port``), and print its name or address.
 
     Raises:
-        UserError: A page was asked for, and can't be served there.
+        UserError: The page that was asked for can't be served.
     """
     if args.headless or args.viewer == "none":
         return None
@@ -56,17 +56,17 @@ def open_viewer(session: TimedSession, args: argparse.Namespace) -> Viewer | Non
 def watch(
     session: TimedSession, args: argparse.Namespace, steps: int | None, unwatched: int, take: Callable[[Step], None]
 ) -> None:
-    """Step a session until the steps are done, the viewer is closed or the user stops it; say which it was.
+    """Step a session until all steps are done, the viewer is closed or the user stops it. Print which it was.
 
     Args:
-        session: What is shown.
+        session: The session to show.
         args: As in :func:`open_viewer`.
-        steps: How many; None: until the viewer is closed.
-        unwatched: How many without a viewer.
-        take: Takes every step.
+        steps: Number of control steps; None: until the viewer is closed.
+        unwatched: Number of control steps without a viewer.
+        take: Is called with every step.
 
     Raises:
-        UserError: A page was asked for, and can't be served there.
+        UserError: The page that was asked for can't be served.
     """
     viewer = open_viewer(session, args)
     limit = steps or (unwatched if viewer is None else None)
@@ -93,31 +93,31 @@ def show_training(runner: OnPolicyRunner, env: LeggedRobot, args: argparse.Names
     """Serve a page that shows a training, if ``args`` asks for one; the caller has to close it.
 
     Raises:
-        UserError: A page was asked for, and can't be served there.
+        UserError: The page that was asked for can't be served.
     """
     if args.headless or args.viewer == "none":
         return None
     session = viewers.session.TrainingSession(env, runner)
-    page = _open_page(session, args, "--headless trains without it", _TRAINING_FRAMES)
+    page = _open_page(session, args, "use --headless to train without it", _TRAINING_FRAMES)
     if page is not None:
         env.after_step.append(viewers.web_page.Onlooker(page))
     return page
 
 
 def _says_where(args: argparse.Namespace) -> bool:
-    """Return whether the page's address is given: then the page is wanted, also in place of a window."""
+    """Return whether the page's address is given. Then the page is wanted, also instead of a window."""
     return args.host is not None or args.port is not None
 
 
 def _open_window(session: TimedSession, wanted: bool) -> Viewer | None:
     if not viewers.native.screen_available():
         if wanted:
-            print("no screen here: going on without a window (--viewer web shows the same in a browser)")
+            print("no screen: continuing without a window (--viewer web shows the same in a browser)")
         return None
     try:
         return viewers.native.NativeViewer(session)
     except RuntimeError as error:
-        # On macOS MuJoCo's viewer wants mjpython in place of python.
+        # On macOS MuJoCo's viewer needs mjpython instead of python.
         print(f"no window: {error}")
         return None
 
@@ -140,5 +140,5 @@ def _open_page(
         return None
     print(f"page       {page.url}  (open it in a browser; {ends})", flush=True)
     if not viewers.web_page.is_private(args.host or HOST):
-        print(f"warning: everybody who can reach {args.host} sees this page, and can drive what it shows", flush=True)
+        print(f"warning: everybody who can reach {args.host} can see this page and drive the robots", flush=True)
     return page

@@ -1,4 +1,4 @@
-"""What the viewers show of one robot: a rollout of one row, fetched from the simulation's device in one copy."""
+"""Reads one robot's state for the viewers: a rollout of one row, fetched from the device in one copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Instruments:
     """Reads the robot that a session shows."""
 
     def __init__(self, session: Session) -> None:
-        """Read from ``session``; nothing is copied yet."""
+        """Prepare to read from ``session``. Nothing is copied yet."""
         self._session, self._recorder = session, Recorder(session.env, _FIELDS, longest=1)
 
     @torch.no_grad()

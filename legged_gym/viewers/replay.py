@@ -1,4 +1,4 @@
-"""Recorded motions, to be looked at again, and the last second of a robot whose simulation diverged."""
+"""Sessions that show recorded motions, and the last second of a robot that diverged."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from legged_gym.runners.build import Job
 
 _TOUCHING = 1.0
-"""Force on a foot that stands on something, N."""
+"""A foot is in contact if its force is above this, N."""
 _LINES = 10
-"""Control steps that are told in numbers."""
+"""Number of control steps that are printed."""
 
 
 Curves = Mapping[str, Mapping[str, np.ndarray]]
-"""By a chart's title and a curve's label, (T,) each."""
+"""Curves by chart title and label, (T,) each."""
 
 
 class RecordedSession(TimedSession):
-    """Shows recorded motions, again and again, in place of a simulation; nobody can drive the robots."""
+    """Shows recorded motions in a loop, instead of a simulation. The robots can't be driven."""
 
     def __init__(
         self, env: LeggedRobot, motion: Sequence[np.ndarray], names: Sequence[str], told: Sequence[str], curves: Curves
@@ -39,21 +39,21 @@ class RecordedSession(TimedSession):
         """Begin with the first recorded state.
 
         Args:
-            env: Robots to be put into the recorded states.
+            env: The robots that show the recorded states.
             motion: ``root_states``, ``dof_pos`` and ``dof_vel`` of each control step, (T, N, ...).
-            names: What each robot is.
-            told: What is worth telling of each control step.
-            curves: What the page draws.
+            names: Name of each robot.
+            told: A message for each control step.
+            curves: The page's curves.
         """
         super().__init__(env)
         self.curves, self._names, self._told = curves, names, told
         self.at = 0
-        """The control step that is shown next."""
+        """Next control step to show."""
         self._motion = [torch.as_tensor(part, dtype=torch.float, device=env.device) for part in motion]
 
     @property
     def length(self) -> int:
-        """Control steps of the recording."""
+        """Number of control steps in the recording."""
         return len(self._told)
 
     @property
@@ -80,13 +80,13 @@ class RecordedSession(TimedSession):
 
 
 class ReplaySession(RecordedSession):
-    """Shows the end of a robot that diverged."""
+    """Shows the last second of a robot that diverged."""
 
     def __init__(self, trained: Trained, replay: Replay) -> None:
         """Begin with the first recorded state.
 
         Raises:
-            UserError: It is another robot's.
+            UserError: The recording is of another robot.
         """
         env, steps = trained.env, len(replay.actions)
         if (replay.dof_pos.shape[1], replay.actions.shape[1]) != (env.num_dof, env.num_actions):
@@ -108,7 +108,7 @@ class ReplaySession(RecordedSession):
 
 
 def run_of_replay(path: str) -> str:
-    """Return the folder of the run that a replay lies in, ``<run>/diverged/….npz``."""
+    """Return the run's folder for a replay, ``<run>/diverged/….npz``."""
     return os.path.dirname(os.path.dirname(os.path.abspath(path)))
 
 
@@ -116,7 +116,7 @@ def open_replay(path: str, job: Job) -> ReplaySession:
     """Load a file that a training wrote, with the policy of its run, on the same ground.
 
     Raises:
-        UserError: The file can't be read, or is another robot's.
+        UserError: The file can't be read, or is of another robot.
     """
     replay = Replay.read(path)
     trained = load_trained(job)
@@ -128,9 +128,9 @@ def open_replay(path: str, job: Job) -> ReplaySession:
 
 
 def describe(replay: Replay, joints: list[str]) -> list[str]:
-    """Return lines that tell the end of a replay in numbers."""
+    """Return a table of the last control steps of a replay."""
     lines = [
-        f"robot {replay.robot} diverged by '{replay.cause}'; before its last control steps:",
+        f"robot {replay.robot} diverged ('{replay.cause}'); its last control steps:",
         "  s before  base m/s  base rad/s  fastest joint, rad/s     largest action",
     ]
     for at in range(max(0, len(replay.actions) - _LINES), len(replay.actions)):

@@ -1,4 +1,4 @@
-"""What a viewer shows of a simulation, and what its user asks for: robot, speed, commands."""
+"""Sessions: what viewers show of a simulation, and the requests of their users."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from legged_gym.viewers import Viewer
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, math.inf)
-"""Speeds to choose from, in multiples of real time; the last is as fast as the computer can."""
+"""Speeds to choose from, in multiples of real time; the last is as fast as possible."""
 _ENDLESS = 2**30
-"""Control steps of an episode that only a fall or the user ends."""
+"""Length of an episode that only a fall or the user ends, in control steps."""
 _IDLE = 0.02
-"""Seconds between two looks at what is asked while the simulation is paused."""
+"""Time between two checks for requests while the simulation is paused, s."""
 _LAG = 0.2
-"""A loop that fell further behind real time than this, s, does not try to catch up."""
+"""A loop that is further behind real time than this, s, does not catch up."""
 
 
 class Session:
-    """A simulation that other code steps, such as a training: a viewer can show it, but not change it."""
+    """A simulation that other code steps, such as a training. A viewer can show it, but not change it."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class Session:
         Args:
             env: The simulation.
             estimator: Maps observations to estimates in the label's scale, (n, L), without changing anything.
-            estimator_device: Where it wants the observations.
+            estimator_device: The device on which it needs the observations.
         """
         self.env = env
         self.estimator, self.estimator_device = estimator, estimator_device
         self._robot = followed_robot(env)
         self.message = ""
-        """What was last worth telling, one line."""
+        """The last message, one line."""
 
     @property
     def title(self) -> str:
@@ -71,19 +71,19 @@ class Session:
         return self._robot
 
     def select_robot(self, robot: int) -> None:
-        """Show another robot; indices beyond the last begin anew. Any thread may call this."""
+        """Show another robot. Indices beyond the last one wrap around. Any thread may call this."""
         self._robot = robot % self.env.num_envs
 
     def next_robot(self, step: int = 1) -> None:
-        """Show the next robot, or with ``step=-1`` the one before. Any thread may call this."""
+        """Show the next robot or, with ``step=-1``, the previous one. Any thread may call this."""
         self.select_robot(self._robot + step)
 
 
 class TrainingSession(Session):
-    """A training, which a viewer can only show."""
+    """A session of a training, which a viewer can only show."""
 
     def __init__(self, env: LeggedRobot, runner: OnPolicyRunner) -> None:
-        """Show the training that ``runner`` does in ``env``."""
+        """Show the training of ``runner`` in ``env``."""
         self._runner = runner
         estimates = hasattr(runner.alg, "get_estimator")
         super().__init__(env, (lambda obs: runner.alg.get_estimator()(obs)) if estimates else None, runner.device)
@@ -96,26 +96,26 @@ class TrainingSession(Session):
 
 @dataclass
 class Step:
-    """What a control step was asked and did, of all robots."""
+    """The commands and results of a control step, for all robots."""
 
     commands: torch.Tensor
-    """What the step was asked to do, (N, 3); the environment may hold the next already."""
+    """Commands of the step, (N, 3). The environment may already have the next ones."""
     dones: torch.Tensor
     """Which episodes ended, (N,)."""
     label: torch.Tensor | None
-    """What the estimator should have said before the step, in the label's scale, (N, L)."""
+    """True values of the estimator's output before the step, in the label's scale, (N, L)."""
     estimate: torch.Tensor | None
-    """What it said, (N, L)."""
+    """The estimator's output, (N, L)."""
 
 
 class TimedSession(Session):
-    """A session that the user of a viewer can pause, step and speed up.
+    """A session whose time the user of a viewer can pause, step and speed up.
 
-    Requests may come from any thread; they are carried out between two steps by :meth:`steps`.
+    Requests may come from any thread. :meth:`steps` carries them out between two steps.
     """
 
     def __init__(self, *args: Any) -> None:
-        """Start at the speed of real time; arguments as in :class:`Session`."""
+        """Start in real time. Arguments are as in :class:`Session`."""
         super().__init__(*args)
         self.paused = False
         self.speed = 1.0
@@ -128,7 +128,7 @@ class TimedSession(Session):
     # --- requests, from any thread -------------------------------------------------------------------------------
 
     def pause(self, paused: bool | None = None) -> None:
-        """Stop the time or let it go on; None changes to the other."""
+        """Pause or continue; None toggles."""
         self.paused = not self.paused if paused is None else paused
 
     def single_step(self) -> None:
@@ -137,26 +137,26 @@ class TimedSession(Session):
         self._request(self._count_single_step)
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start again."""
         self._request(self._begin_anew)
 
     def stop(self) -> None:
-        """End :meth:`steps` before its next step."""
+        """End :meth:`steps` before the next step."""
         self._stopped = True
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
     def steps(self, limit: int | None = None, viewers: Sequence[Viewer] = ()) -> Iterator[Step]:
-        """Step the robots, and do in between what was asked.
+        """Step the robots, and carry out requests in between.
 
-        With viewers time runs at :attr:`speed`, otherwise as fast as possible.
+        With viewers, time runs at :attr:`speed`; without, as fast as possible.
 
         Args:
-            limit: Control steps; None: until the session is stopped.
-            viewers: Are updated after each step; closing one ends the loop.
+            limit: Number of control steps; None: until the session is stopped.
+            viewers: Viewers to update after each step. Closing one ends the loop.
 
         Raises:
-            KeyboardInterrupt: A signal asked for the end, between two steps where signals are deferred.
+            KeyboardInterrupt: A signal asked for the end. It is raised between two steps if signals are deferred.
         """
         done = 0
         self._next = time.monotonic()
@@ -177,7 +177,7 @@ class TimedSession(Session):
 
     @torch.inference_mode()
     def carry_out_requests(self) -> None:
-        """Do what was asked since the last time."""
+        """Carry out all new requests."""
         while not self._requests.empty():
             self._requests.get()()
 
@@ -187,7 +187,7 @@ class TimedSession(Session):
 
     @abstractmethod
     def _begin_anew(self) -> None:
-        """Carry out a request to start anew."""
+        """Carry out a request to start again."""
 
     def _wait(self) -> None:
         now = time.monotonic()
@@ -202,18 +202,18 @@ class TimedSession(Session):
 
 
 class PlaySession(TimedSession):
-    """A trained policy at play: the user can also drive the robots and change the checkpoint."""
+    """A session with a trained policy: the user can also drive the robots and change the checkpoint."""
 
     def __init__(self, trained: Trained) -> None:
-        """Start with new episodes of all robots, at the speed of real time."""
+        """Start new episodes of all robots, in real time."""
         runner = trained.runner
         self._policy = runner.get_inference_policy(device=runner.device)
         super().__init__(trained.env, getattr(self._policy, "estimate", None), runner.device)
         self.trained = trained
         self.everyone = False
-        """Whether drive, push, reset and terrain level are meant for all robots, not only for the one shown."""
+        """Whether drive, push, reset and terrain level apply to all robots, not only to the shown one."""
         self.held_command: tuple[float, float, float] | None = None
-        """The command that was last asked for with :meth:`drive`; None: commands are drawn at random."""
+        """The last command of :meth:`drive`; None: commands are drawn at random."""
         self._observations = self.env.reset()
         self._policy.reset()
 
@@ -224,36 +224,36 @@ class PlaySession(TimedSession):
 
     @property
     def command_ranges(self) -> list[tuple[float, float]]:
-        """Least and greatest command to drive with, m/s, m/s, rad/s: the task's range, and zero."""
+        """Lowest and highest command for driving, m/s, m/s, rad/s: the task's range, extended to zero."""
         bounds = (getattr(self.env.cfg.commands.ranges, axis) for axis in AXES)
         return [(min(low, 0.0), max(high, 0.0)) for low, high in bounds]
 
     # --- requests, from any thread -------------------------------------------------------------------------------
 
     def drive(self, command: Sequence[float], everyone: bool = False) -> None:
-        """Hold a command, m/s, m/s, rad/s, (3,), from now on; with ``everyone`` all robots do."""
+        """Hold a command, m/s, m/s, rad/s, (3,), from now on; with ``everyone`` for all robots."""
         vx, vy, yaw_rate = (float(value) for value in command)
         self.held_command = (vx, vy, yaw_rate)
         wanted = torch.tensor(self.held_command)
         self._request(lambda: self.env.hold_command(self._meant(everyone), wanted))
 
     def nudge(self, change: Sequence[float]) -> None:
-        """Change the held, or else the present, command by m/s, m/s, rad/s, (3,), within the range of the task's."""
+        """Change the held or, without one, the present command by m/s, m/s, rad/s, (3,), within the task's range."""
         present = self.held_command or tuple(self.env.commands[self._robot, :3].tolist())
         self.drive(
             [
-                # Rounded, so that as many steps back lead to zero.
+                # Rounded, so that the same number of steps back gives zero.
                 min(max(round(value + step, 6), low), high)
                 for value, step, (low, high) in zip(present, change, self.command_ranges, strict=True)
             ]
         )
 
     def halt(self) -> None:
-        """Hold the command to stand still."""
+        """Hold the zero command."""
         self.drive((0.0, 0.0, 0.0))
 
     def release(self) -> None:
-        """Let commands be drawn at random again."""
+        """Draw commands at random again."""
         self.held_command = None
         self._request(lambda: self.env.release_command(self._meant()))
 
@@ -261,25 +261,25 @@ class PlaySession(TimedSession):
         """Push the base.
 
         Args:
-            velocity: Change of its velocity, m/s, to the front and to the left of the robot, (2,).
+            velocity: Change of its velocity, m/s, forward and to the left, (2,).
         """
         change = torch.tensor([*map(float, velocity), 0.0])
         self._request(lambda: self._push(change))
 
     def set_terrain_level(self, level: int) -> None:
-        """Start anew on tiles of this difficulty, from 0 to ``terrain.num_rows - 1``; a plane has none."""
+        """Start again on tiles of this difficulty, from 0 to ``terrain.num_rows - 1``. A plane has no levels."""
         self._request(lambda: self._set_terrain_level(level))
 
     def switch_checkpoint(self, number: int) -> None:
-        """Go on with another checkpoint of the run; one that can't be loaded changes nothing but ``message``."""
+        """Continue with another checkpoint of the run. If it can't be loaded, only ``message`` changes."""
         self._request(lambda: self._switch_checkpoint(number))
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
     def steps(self, limit: int | None = None, viewers: Sequence[Viewer] = ()) -> Iterator[Step]:
-        """Step the robots as any session does."""
+        """Step the robots; see :meth:`TimedSession.steps`."""
         if viewers or self.held_command is not None:
-            # Episodes are as long as the training's, which is no reason to reset a robot that somebody drives.
+            # A robot that is driven must not be reset at the end of the training's episode length.
             self.env.max_episode_length = _ENDLESS
         return super().steps(limit, viewers)
 
@@ -298,7 +298,7 @@ class PlaySession(TimedSession):
     # --- how requests are carried out ----------------------------------------------------------------------------
 
     def _meant(self, everyone: bool = False) -> torch.Tensor:
-        """Return the indices of the robots that a request is meant for, (n,)."""
+        """Return the indices of the robots to which a request applies, (n,)."""
         if everyone or self.everyone:
             return torch.arange(self.env.num_envs, device=self.env.device)
         return torch.tensor([self._robot], device=self.env.device)
@@ -307,7 +307,7 @@ class PlaySession(TimedSession):
         self._restart(self._meant())
 
     def _restart(self, robots: torch.Tensor) -> None:
-        """Start new episodes of robots, indices (n,), of which a recurrent policy forgets the old ones."""
+        """Start new episodes of robots, indices (n,), and clear a recurrent policy's hidden states of them."""
         self.env.reset_idx(robots)
         self._policy.reset(self.env._mask(robots).to(self.trained.runner.device))
 
@@ -335,6 +335,6 @@ class PlaySession(TimedSession):
         except UserError as error:
             self.message = str(error)
             return
-        # The policy shares the runner's nets, which were changed in place.
+        # The policy shares the runner's networks, which were changed in place.
         self.trained.checkpoint = path
         self.message = f"checkpoint {number}"

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from legged_gym.viewers.web_scene import WebScene
 
 _MARGIN = 1.2
-"""How far beyond the commands of training the sliders reach."""
+"""Range of the sliders, as a multiple of the training's commands."""
 _SIDE, _FRONT = 0.5, 0.5
 """Strength of the pushes, m/s."""
 
 
 class LookControls:
-    """What to look at, of any session."""
+    """Controls of the view, for any session."""
 
     def __init__(self, gui: viser.GuiApi, session: Session) -> None:
-        """Add the status line to the place where the page is being built."""
+        """Add the status line at the current place of the page."""
         self._session = session
         self._status = gui.add_markdown("")
 
     def add(self, gui: viser.GuiApi, scene: WebScene) -> None:
-        """Add the controls to the place where the page is being built."""
+        """Add the controls at the current place of the page."""
         session = self._session
         with gui.add_folder("View"):
             count = session.env.num_envs
@@ -50,7 +50,7 @@ class LookControls:
             gui.add_command(action.label, hotkey=action.key).on_trigger(_asking(action, session))
 
     def show(self, reading: Rollout, pace: str = "") -> None:
-        """Bring the page up to date."""
+        """Update the page."""
         session = self._session
         _tell(self._robot, session.robot)
         level = f" · level {int(reading.terrain_level[0, 0])}" if session.env.terrain is not None else ""
@@ -60,12 +60,12 @@ class LookControls:
         self._status.content = "\n\n".join(lines)
 
     def end(self) -> None:
-        """Say that nothing new is shown from now on, and why."""
+        """Show that the session has ended, and why."""
         self._status.content = f"**{self._session.message or 'ended'}**"
 
 
 class TimeControls:
-    """How time runs."""
+    """Controls of the simulation's time."""
 
     def __init__(self, gui: viser.GuiApi, session: TimedSession) -> None:
         """Add them to the place where the page is being built."""
@@ -82,7 +82,7 @@ class TimeControls:
 
     @property
     def pace(self) -> str:
-        """How time runs, as the status line says it."""
+        """The speed or pause, as text for the status line."""
         return " · paused" if self._timed.paused else f" · {_speed_name(self._timed.speed)}"
 
     def show(self, reading: Rollout) -> None:
@@ -90,11 +90,11 @@ class TimeControls:
         _tell(self._paused, self._timed.paused)
 
     def _add_more(self, gui: viser.GuiApi) -> None:
-        """Add what stands below."""
+        """Add further controls below."""
 
 
 class PlayControls(TimeControls):
-    """What can be asked of a policy at play."""
+    """Controls for driving a policy."""
 
     def __init__(self, gui: viser.GuiApi, session: PlaySession) -> None:
         """Add them to the place where the page is being built."""
@@ -113,7 +113,7 @@ class PlayControls(TimeControls):
         with self._command_lock:
             present = session.held_command or reading.commands[0, 0].tolist()
             command = [round(value, 2) for value in present]
-            # A slider that somebody is moving is ahead of the command, and must not be put back.
+            # A slider that the user is moving is ahead of the command, and must not be set back.
             if command != self._known_command:
                 self._known_command = command
                 for slider, value in zip(self._sliders, command, strict=True):
@@ -123,7 +123,7 @@ class PlayControls(TimeControls):
             _tell(self._level, int(reading.terrain_level[0, 0]))
 
     def show_checkpoints(self) -> None:
-        """Offer the checkpoints that the run has by now."""
+        """List the run's present checkpoints."""
         session = self._session
         checkpoints = list_checkpoints(session.trained.run)
         present = str(checkpoint_number(session.trained.checkpoint))
@@ -146,7 +146,7 @@ class PlayControls(TimeControls):
             self._random = gui.add_checkbox("At random", session.held_command is None, hint="as the task draws them")
             self._random.on_update(_by_user(lambda on: session.release() if on else self._hold()))
             self._sliders = [
-                # One that was never trained with would only mislead.
+                # A slider for an untrained component would mislead.
                 gui.add_slider(name, low * _MARGIN - 0.01, high * _MARGIN + 0.01, 0.01, 0.0, visible=low < high)
                 for name, (low, high) in zip(names, session.command_ranges, strict=True)
             ]
@@ -165,7 +165,7 @@ class PlayControls(TimeControls):
         self._level: viser.GuiSliderHandle[int] | None = None
         with gui.add_folder("Robot"):
             if session.env.num_envs > 1:
-                everyone = gui.add_checkbox("Do it to all", session.everyone, hint="commands, pushes, resets, levels")
+                everyone = gui.add_checkbox("Apply to all", session.everyone, hint="commands, pushes, resets, levels")
                 everyone.on_update(lambda event: setattr(session, "everyone", event.target.value))
             push = gui.add_button_group("Push", list(directions))
             push.on_click(lambda event: session.push(directions[event.target.value]))
@@ -182,13 +182,13 @@ def _asking(action: Action, session: Session) -> Callable[[Any], None]:
 
 
 def _tell(handle: Any, value: Any) -> None:
-    """Let the page show another value, if it is another."""
+    """Show a value on the page, if it has changed."""
     if handle.value != value:
         handle.value = value
 
 
 def _by_user(do: Callable[[Any], None]) -> Callable[[viser.GuiEvent[Any]], None]:
-    """Return a callback for a value that somebody changed on the page, not one that the page was told."""
+    """Return a callback for values that the user changed on the page, not for those that the program set."""
 
     def updated(event: viser.GuiEvent[Any]) -> None:
         if event.client is None:

@@ -1,4 +1,4 @@
-"""A page in the browser that shows a simulation and, if it is at play, drives it."""
+"""A page in the browser that shows a simulation and can drive a policy."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from legged_gym.viewers.web_plots import Plots, RecordedPlots
 from legged_gym.viewers.web_scene import WebScene
 
 _FIGURES_INTERVAL = 0.1
-"""Seconds between two updates of what is read rather than seen."""
+"""Time between two updates of texts and curves, s."""
 _CHECKPOINTS_INTERVAL = 2.0
 _PLOTS_WIDTH, _CONTROLS_WIDTH = 330.0, 300.0
 _GAP = 12.0
-"""Between the status and the edges of the view, pixels."""
+"""Distance between the status and the edges of the view, pixels."""
 _FAREWELL = 0.3
-"""Seconds that browsers get to receive the last message."""
+"""Time for browsers to receive the last message, s."""
 
 
 class WebPage:
     """The page; a :class:`~legged_gym.viewers.Viewer`.
 
-    While nobody looks, an update only asks whether somebody does.
+    Without an open browser, an update only checks for one.
     """
 
     def __init__(self, session: Session, host: str = HOST, port: int = PORT, frames_per_second: float = 60.0) -> None:
         """Start serving.
 
         Args:
-            session: What is shown; a :class:`PlaySession` can be driven, too, and a :class:`TimedSession` stopped.
-            host: Address to listen at. Others than this computer's own are warned about: who reaches the page can
-                drive the robots.
-            port: If it is taken, one of the next.
-            frames_per_second: At most, of wall-clock time.
+            session: The session to show. A :class:`PlaySession` can also be driven, and a :class:`TimedSession` paused.
+            host: Address on which to listen. Other addresses than this computer's own give a warning, because everybody
+                who can reach the page can drive the robots.
+            port: Port. If it is taken, one of the next ones is used.
+            frames_per_second: Largest number of frames per second of real time.
 
         Raises:
-            UserError: Nothing can listen at this address.
+            UserError: The page can't be served at this address.
         """
         self._frame_interval = 1.0 / frames_per_second
         self._next_frame = self._next_figures = self._next_checkpoints = 0.0
@@ -57,7 +57,7 @@ class WebPage:
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False, brand_color=(34, 139, 230))
         self._scene = WebScene(self._server, session)
-        # On a narrow screen the main panel lies over the view and the others are folded, so it only holds the status.
+        # On a narrow screen the main panel covers the view and the others are folded, so it only has the status.
         self._look = LookControls(gui, session)
         gui.main_panel.float(x=-_GAP, y=_GAP, width=_CONTROLS_WIDTH)
         controls, plots = gui.add_panel(), gui.add_panel()
@@ -82,19 +82,19 @@ class WebPage:
 
     @property
     def watchers(self) -> int:
-        """How many browsers show the page."""
+        """Number of browsers that show the page."""
         return len(self._server.get_clients())
 
     def update(self) -> None:
-        """Show the present state to those who look, if it is time for a frame."""
+        """Show the present state to all browsers, if a frame is due."""
         now = time.monotonic()
         if now < self._next_frame or not self._server.get_clients():
             return
-        # One that comes late must not cost the next, which then seems early.
+        # After a late frame, the next one must not be skipped as too early.
         self._next_frame = max(self._next_frame, now - self._frame_interval) + self._frame_interval
         reading = self._instruments.read()
         self._scene.update(reading)
-        # Otherwise the server waits a sixtieth of a second for more, and every other update is lost to the next.
+        # Otherwise the server waits 1/60 s for more messages, and the next update replaces every other one.
         self._server.flush()
         self._plots.add(reading)
         if now < self._next_figures:
@@ -109,7 +109,7 @@ class WebPage:
                 self._play.show_checkpoints()
 
     def close(self) -> None:
-        """Stop serving; it may be called twice."""
+        """Stop serving. It may be called twice."""
         if self._is_open:
             self._is_open = False
             if self.watchers:
@@ -122,20 +122,20 @@ class WebPage:
 
 
 class Onlooker:
-    """Shows a training on a page; whatever goes wrong with the page, the training goes on."""
+    """Shows a training on a page. The training continues even if the page fails."""
 
     def __init__(self, page: WebPage) -> None:
         """Show it on ``page``."""
         self._page: WebPage | None = page
 
     def __call__(self) -> None:
-        """Look; to be called after each control step."""
+        """Update the page. Call this after each control step."""
         if self._page is None:
             return
         try:
             self._page.update()
         except Exception as error:
-            warnings.warn(f"the page shows no more of the training: {type(error).__name__}: {error}", stacklevel=2)
+            warnings.warn(f"the page stops showing the training: {type(error).__name__}: {error}", stacklevel=2)
             self._page = None
 
 
@@ -151,7 +151,7 @@ def is_private(host: str) -> bool:
 
 def _serve(host: str, port: int, name: str) -> viser.ViserServer:
     """Start the server, without its own announcement."""
-    # The server itself would wait forever for an address that is not this computer's.
+    # The server itself would wait forever for an address of another computer.
     check_host(host)
     with contextlib.redirect_stdout(io.StringIO()), guarded(host):
         return viser.ViserServer(host=host, port=port, label=name, verbose=False)

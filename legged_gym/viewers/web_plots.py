@@ -15,21 +15,21 @@ from legged_gym.viewers.session import Session
 from legged_gym.viewers.web_scene import COMMAND_COLOUR, ESTIMATE_COLOUR, VELOCITY_COLOUR
 
 _SECONDS = 10.0
-"""How far back the curves reach, of simulated time."""
+"""Length of the curves in simulated time, s."""
 _POINTS = 250
-"""At most, of a curve as it is sent."""
+"""Largest number of points of a curve."""
 _SMOOTHING = 0.9
-"""How much of the reward bars' lag remains from reading to reading."""
+"""Share of the reward bars' lag that remains from reading to reading."""
 _TRUTH_COLOUR = (30, 30, 30)
 _REWARD_COLOUR, _PENALTY_COLOUR = (47, 158, 68), (224, 49, 49)
 Colour = tuple[int, int, int]
 
 
 class Chart:
-    """Curves over time, and what was shown last."""
+    """Curves over time."""
 
     def __init__(self, gui: viser.GuiApi, title: str, curves: dict[str, Colour]) -> None:
-        """Add an empty chart with these curves to the place where the page is being built."""
+        """Add an empty chart with these curves at the current place of the page."""
         series: list[viser.uplot.Series] = [viser.uplot.Series(label="s")]
         series += [
             viser.uplot.Series(label=label, stroke=f"rgb{colour}", width=1.5, points={"show": False})
@@ -48,7 +48,7 @@ class Chart:
 
 
 class Plots:
-    """Command against velocity, estimator against truth, contacts, and reward terms, of the shown robot."""
+    """Plots of the shown robot: command and velocity, estimate and truth, contacts, and reward terms."""
 
     def __init__(self, gui: viser.GuiApi, session: Session) -> None:
         """Add the charts to the place where the page is being built."""
@@ -60,7 +60,7 @@ class Plots:
         layout = session.env.label_layout
         estimates = session.estimator is not None
         self._velocity = layout.columns("velocity") if estimates else None
-        # The velocity is drawn beside the command.
+        # The velocity is already plotted with the command.
         self._further = [
             column for column in range(layout.size if estimates else 0)
             if self._velocity is None or not self._velocity.start <= column < self._velocity.start + 2
@@ -80,7 +80,7 @@ class Plots:
         self._bars = gui.add_html("")
 
     def add(self, reading: Rollout) -> None:
-        """Take in a reading."""
+        """Add a reading."""
         env = self._session.env
         now = env.common_step_counter * env.dt
         if self._robot != self._session.robot or (self._rows and now < self._rows[-1][0]):
@@ -125,7 +125,7 @@ class Plots:
 
 
 class RecordedPlots:
-    """A recording's own curves, up to where it is shown."""
+    """Curves of a recording, up to the shown row."""
 
     def __init__(self, gui: viser.GuiApi, session: RecordedSession) -> None:
         """Add the charts to the place where the page is being built."""
@@ -137,7 +137,7 @@ class RecordedPlots:
         ]
 
     def add(self, reading: Rollout) -> None:
-        """Take in a reading, of which the curves are known already."""
+        """Ignore a reading: the recording's curves are already known."""
 
     def show(self) -> None:
         """Bring the page up to date."""
@@ -148,7 +148,7 @@ class RecordedPlots:
 
 
 def bars(values: dict[str, float]) -> str:
-    """Return a table of bars, to the right of its middle for positive values and to the left for negative ones."""
+    """Return a table of bars: to the right for positive values, to the left for negative ones."""
     longest = max((abs(value) for value in values.values()), default=0.0) or 1.0
     rows = []
     for name, value in sorted(values.items(), key=lambda item: -item[1]):

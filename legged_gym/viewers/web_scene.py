@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from legged_gym.viewers.session import Session
 
 COMMAND_COLOUR, VELOCITY_COLOUR, ESTIMATE_COLOUR = (34, 139, 230), (47, 158, 68), (240, 140, 0)
-"""Of arrows and curves alike."""
+"""Colours of arrows and curves."""
 _FORCE_COLOUR = (224, 49, 49)
 _WORLD = "/world"
 BASE = f"{_WORLD}/base"
-"""The node that moves with the shown robot in every update."""
+"""The node that moves with the shown robot."""
 _REACH = 8.0
-"""How far around the robot the ground is shown with all its points, m; further away some are left out."""
+"""Distance up to which the ground is shown with all its points, m. Further away some are left out."""
 _PLANE_MARGIN = 100.0
 _ARROW_HEIGHT = 0.4
-"""Of the velocity arrows above the base, m; the command, the velocity and the estimate are above each other."""
+"""Heights of the velocity arrows above the base, m: command, velocity and estimate are above each other."""
 _ARROW_SPACING = 0.06
 _ARC_RADIUS = 0.25
 _ARC_SECONDS = 2.0
-"""The arc of a yaw rate is what the robot turns in this time, s."""
+"""The arc of a yaw rate is the angle that the robot turns in this time, s."""
 _ARC_POINTS = 12
 _METRES_PER_NEWTON = 0.003
 _SOME_LENGTH = np.array([0.0, 0.0, 1e-4])
-"""Added to arrows: one without any length has no direction, and could not be drawn."""
+"""Added to arrows, because an arrow of length zero has no direction and can't be drawn."""
 _SNAP = 1.0
-"""A robot that moved further than this between two frames, m, was reset: the view jumps after it."""
+"""If a robot moves further than this between two frames, m, it was reset and the view jumps to it."""
 _CLICK_REACH = 0.12
-"""A click that passes a link's origin closer than this, m, is meant for its robot."""
+"""A click within this distance of a link's origin, m, chooses its robot."""
 _SMOOTHING = 0.9
-"""How much of the view's lag remains from frame to frame."""
+"""Share of the view's lag that remains from frame to frame."""
 
 
 class WebScene:
-    """Draws the shown robot and, if wanted, those around it.
+    """Draws the shown robot and, if wanted, the robots around it.
 
-    The world moves and the robot stays in the middle of the view: so the view follows it, and may still be turned.
+    The world moves and the robot stays in the middle of the view, so that the user can still turn the view.
     """
 
     def __init__(self, server: viser.ViserServer, session: Session) -> None:
@@ -59,7 +59,7 @@ class WebScene:
         self._rows = torch.zeros(0, dtype=torch.long)
         self._rows_around: int | None = None
         self._drawn = np.zeros(0, int), np.zeros((0, 0, 3))
-        """Indices of the robots in the last update, and where their links were."""
+        """Indices of the robots in the last update, and the positions of their links."""
         self._focus = np.zeros(3)
         self._last = np.full(3, np.inf)
         self._centre: np.ndarray | None = None
@@ -93,7 +93,7 @@ class WebScene:
             self._draw_feet(reading)
 
     def close(self) -> None:
-        """Stop what is being prepared."""
+        """Stop preparing the ground."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     # --- what never changes --------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class WebScene:
         camera.position = tuple(np.array(view.pos) - focus * [1.0, 1.0, 0.0])
 
     def _add_links(self) -> None:
-        """Add the shown robot's links, which a browser moves more smoothly one by one, and the others' as copies."""
+        """Add the shown robot's links one by one, which move more smoothly, and the others' as instances."""
         scene, env = self._server.scene, self._session.env
         self._links: dict[int, viser.FrameHandle] = {}
         self._company: dict[int, viser.BatchedGlbHandle] = {}
@@ -131,7 +131,7 @@ class WebScene:
                 self._company[link] = scene.add_batched_glb(name, glb, upright, buried, lod="off")
 
     def _add_signs(self) -> None:
-        """Add the arrows of velocities and forces, the arcs of yaw rates, and the marks of feet that touch."""
+        """Add the arrows of velocities and forces, the arcs of yaw rates, and the marks of feet in contact."""
         scene, env = self._server.scene, self._session.env
         feet = len(env.feet_indices)
         estimates = self._session.estimator is not None and env.label_layout.columns("velocity") is not None
@@ -157,8 +157,8 @@ class WebScene:
         )  # fmt: skip
 
     def _pick(self, event: viser.SceneClickEvent) -> None:
-        """Show the robot that somebody clicked on."""
-        # The rays of clicks on the meshes themselves would cost the browser a search tree for each mesh and update.
+        """Show the robot that the user clicked on."""
+        # Click handlers on the meshes would make the browser build a search tree for each mesh and update.
         rows, places = self._drawn
         robot = robot_on_ray(places + self._world.position, np.array(event.ray_origin), np.array(event.ray_direction))
         if robot is not None:
@@ -167,12 +167,12 @@ class WebScene:
     # --- what moves ----------------------------------------------------------------------------------------------
 
     def _shown_rows(self) -> torch.Tensor:
-        """Return the indices of the robots that are drawn, (n,), the shown one first."""
+        """Return the indices of the drawn robots, (n,), the shown one first."""
         env, robot = self._session.env, self._session.robot
         if not self.company:
             self._rows, self._rows_around = torch.tensor([robot], device=env.device), None
         elif self._rows_around != robot:
-            # Chosen anew only with another robot, so that nobody comes and goes.
+            # Chosen again only with another robot, so that robots don't appear and disappear.
             self._rows_around = robot
             self._rows = torch.tensor(nearest_robots(env, robot, MOST_ROBOTS), device=env.device)
         return self._rows
@@ -185,7 +185,7 @@ class WebScene:
         self._last = base
 
     def _renew_ground(self, base: np.ndarray) -> None:
-        """Show the fine ground around the robot when it comes near the end of what was shown; prepare it aside."""
+        """Show the fine ground around the robot, renewed near its end; another thread prepares it."""
         if self._session.env.terrain is None or (self._ground is not None and not self._ground.done()):
             return
         if self._centre is None or np.abs(base[:2] - self._centre).max() > 0.5 * _REACH:
@@ -225,7 +225,7 @@ class WebScene:
 
 
 def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int | None:
-    """Return the first row of links' places, m, (n, L, 3), that a ray with a unit direction meets, or None."""
+    """Return the index of the first robot that a ray meets, or None; links' positions, m, (n, L, 3), unit direction."""
     relative = places - origin
     along = relative @ direction
     beside = np.linalg.norm(relative - along[..., None] * direction, axis=-1)
@@ -234,6 +234,6 @@ def robot_on_ray(places: np.ndarray, origin: np.ndarray, direction: np.ndarray) 
 
 
 def _yaw_only(quaternion: np.ndarray) -> np.ndarray:
-    """Return the turn about the vertical of a quaternion, xyzw, (4,), as wxyz, (4,)."""
+    """Return the rotation about the vertical of a quaternion, xyzw, (4,), as wxyz, (4,)."""
     part = np.array([quaternion[3], 0.0, 0.0, quaternion[2]])
     return part / max(float(np.linalg.norm(part)), 1e-9)
