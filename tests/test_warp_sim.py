@@ -249,7 +249,7 @@ def test_parameters_and_derived_fields_equal_mujocos(pair: Pair) -> None:
 def test_overflows_are_warned_about_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     crouch(pair, seed=1)
     root, joints, speeds = pair[1].root_states.clone(), pair[1].dof_pos.clone(), pair[1].dof_vel.clone()
-    monkeypatch.setattr("legged_gym.simulators.warp_sim.CHECK_INTERVAL", 1)
+    monkeypatch.setattr("legged_gym.simulators.simulator.CHECK_INTERVAL", 1)
     for setting, too_few in (("max_contacts", 1), ("max_constraints", 12)):
         cfg = small_cfg(N)
         # Each link's contacts with the ground have room of their own; those between links share it.
@@ -328,7 +328,7 @@ def test_warnings_are_passed_on_while_counting(capsys: pytest.CaptureFixture[str
 
 
 def test_a_robot_that_blows_up_is_stopped_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("legged_gym.simulators.warp_sim.CHECK_INTERVAL", 1)
+    monkeypatch.setattr("legged_gym.simulators.simulator.CHECK_INTERVAL", 1)
     sim = WarpSimulator(small_cfg(N), None, N, DEVICE)
     torques = torch.zeros(N, 10, device=DEVICE)
     torques[2] = float("nan")

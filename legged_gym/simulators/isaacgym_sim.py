@@ -15,7 +15,7 @@ from legged_gym.simulators.isaacgym.kinematics import Kinematics
 from legged_gym.simulators.isaacgym.link import Block, Link, SharedMemory
 from legged_gym.simulators.isaacgym.python import find_interpreter
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
-from legged_gym.simulators.simulator import CHECK_INTERVAL, Drive, PhysicsParameters, Simulator
+from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
 
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
 """What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
@@ -56,7 +56,7 @@ class IsaacGymSimulator(Simulator):
         self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
         self._allocate()
         self._parameters = self._nominal_parameters()
-        self._built, self._unchecked = False, 0
+        self._built = False
         try:
             self._link = self._start()
         except BaseException:
@@ -126,13 +126,11 @@ class IsaacGymSimulator(Simulator):
             self._shared["changed"].fill_(_ROOT | _JOINTS)
             self._shared["redamped"].fill_(self._cfg.sim.physx.implicit_damping)
 
-    def check(self) -> None:
-        """Pass on the first error that Isaac Gym printed; looks seldom; see :meth:`Simulator.check`."""
-        self._unchecked += 1
-        if self._unchecked % CHECK_INTERVAL == 0:
-            complaint = self._link.complaint()
-            if complaint:
-                warnings.warn(f"Isaac Gym printed: {complaint}", stacklevel=3)
+    def _look_after(self) -> None:
+        """Pass on the first error that Isaac Gym printed."""
+        complaint = self._link.complaint()
+        if complaint:
+            warnings.warn(f"Isaac Gym printed: {complaint}", stacklevel=4)
 
     def close(self) -> None:
         """End Isaac Gym's process."""
@@ -194,7 +192,6 @@ class IsaacGymSimulator(Simulator):
         self.root_states, self._dof = tensors["root"], tensors["dof"]
         self.dof_pos, self.dof_vel = self._dof[..., 0], self._dof[..., 1]
         self.rigid_body_states, self.contact_forces = tensors["bodies"], tensors["forces"]
-        self.diverged = torch.zeros(self.num_envs, dtype=torch.int32, device=self.device)
         everyone = torch.arange(self.num_envs, device=self.device)
         self._place_at_start(everyone)
 

@@ -144,17 +144,11 @@ class MujocoSimulator(Simulator):
         self._sensed_bodies = [self.body_names.index(name) for name in sensors]
 
     def _allocate(self) -> None:
-        n, bodies, dofs = self.num_envs, len(self.body_names), len(self.dof_names)
-        self._drive_damping = np.zeros((n, dofs))
-        self._joint_damping = np.zeros((n, dofs))
-        self.root_states = torch.zeros(n, 13)
-        self.dof_pos, self.dof_vel = torch.zeros(n, dofs), torch.zeros(n, dofs)
-        self.rigid_body_states = torch.zeros(n, bodies, 13)
-        self.contact_forces = torch.zeros(n, bodies, 3)
+        self._drive_damping = np.zeros((self.num_envs, self.num_dof))
+        self._joint_damping = np.zeros_like(self._drive_damping)
         # The tensors' own memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
         self._root, self._bodies = self.root_states.numpy(), self.rigid_body_states.numpy()
         self._forces = self.contact_forces.numpy()
-        self.diverged = torch.zeros(n, dtype=torch.int32)
         self._dof_pos, self._dof_vel = self.dof_pos.numpy(), self.dof_vel.numpy()
 
     def _read_joints(self, rows: np.ndarray | slice) -> None:

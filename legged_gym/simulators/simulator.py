@@ -97,6 +97,7 @@ class Simulator(ABC):
     """The robot and its ground, as MuJoCo compiled them; see :meth:`describe`."""
     capturable = False
     """Whether a CUDA graph can record what is called in a step."""
+    _unchecked = 0
     follows_drives = False
     """Whether it has :meth:`follow`. A simulator has it if each call is expensive."""
     body_names: list[str]
@@ -127,7 +128,7 @@ class Simulator(ABC):
     diverged: torch.Tensor
 
     def describe(self, scene: Scene) -> None:
-        """Read joints and links from a compiled scene, in the same way for all back-ends."""
+        """Read joints and links from a compiled scene and make the state tensors, in one way for all back-ends."""
         model, joints = scene.model, scene.joint_ids
         dofs = model.jnt_dofadr[joints]
         limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
@@ -141,6 +142,12 @@ class Simulator(ABC):
             for values in (model.dof_frictionloss[dofs], model.dof_damping[dofs], model.dof_armature[dofs])
         )
         self.base_mass = float(model.body_mass[scene.body_ids[0]])
+        n, device, dof_state = self.num_envs, self.device, (self.num_envs, self.num_dof)
+        self.dof_pos, self.dof_vel = torch.zeros(dof_state, device=device), torch.zeros(dof_state, device=device)
+        self.root_states = torch.zeros(n, 13, device=device)
+        self.rigid_body_states = torch.zeros(n, self.num_bodies, 13, device=device)
+        self.contact_forces = torch.zeros(n, self.num_bodies, 3, device=device)
+        self.diverged = torch.zeros(n, dtype=torch.int32, device=device)
 
     @property
     def num_dof(self) -> int:
@@ -247,8 +254,14 @@ class Simulator(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no state that can be loaded")
 
-    def check(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
-        """Check for errors that would go unnoticed, without waiting for a device. Called after every control step."""
+    def check(self) -> None:
+        """Look now and then for errors that would go unnoticed. Called after every control step."""
+        self._unchecked += 1
+        if self._unchecked % CHECK_INTERVAL == 0:
+            self._look_after()
+
+    def _look_after(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
+        """Warn of such errors, without waiting for a device."""
 
     @abstractmethod
     def close(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from legged_gym.common.console import tell_if_slow
 from legged_gym.common.errors import UserError
 from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scene
-from legged_gym.simulators.simulator import CAUSES, CHECK_INTERVAL, PhysicsParameters, Simulator
+from legged_gym.simulators.simulator import CAUSES, PhysicsParameters, Simulator
 
 try:
     import mujoco_warp as mjw
@@ -67,7 +67,6 @@ class WarpSimulator(Simulator):
         self._dofs = slice(self.scene.model.nv - self.num_dof, self.scene.model.nv)
         self._create_worlds(terrain)
         self._allocate()
-        self._unchecked = 0
         # MuJoCo Warp's own solver loops inside a graph, which PyTorch's recording does not survive.
         self.capturable = self._wp_device.is_cuda and self._solver is not None
         self._graphs: dict[str, wp.Graph] = {}
@@ -166,12 +165,8 @@ class WarpSimulator(Simulator):
         for name in self.STATES:
             getattr(self, name).copy_(state[name])
 
-    def check(self) -> None:
-        """Warn once about each kind of overflow; looks seldom and never waits; see :meth:`Simulator.check`."""
-        self._unchecked += 1
-        if self._unchecked < CHECK_INTERVAL:
-            return
-        self._unchecked = 0
+    def _look_after(self) -> None:
+        """Warn once about each kind of overflow."""
         # What was copied at the last look has long arrived.
         self._warn(self._overflows_seen.tolist())
         self._count_overflows()
@@ -288,20 +283,15 @@ class WarpSimulator(Simulator):
         self._model.opt.warn_overflow = 0
 
     def _allocate(self) -> None:
-        n, bodies, dofs, device = self.num_envs, len(self.body_names), len(self.dof_names), self.device
-        first_position = self.scene.model.nq - dofs
+        device, first_position = self.device, self.scene.model.nq - self.num_dof
         self.dof_pos = wp.to_torch(self._data.qpos)[:, first_position:]
         self.dof_vel = wp.to_torch(self._data.qvel)[:, self._dofs]
-        self.root_states = torch.zeros(n, 13, device=device)
-        self.rigid_body_states = torch.zeros(n, bodies, 13, device=device)
-        self.contact_forces = torch.zeros(n, bodies, 3, device=device)
-        self.diverged = torch.zeros(n, dtype=torch.int32, device=device)
         base = self.scene.model.body(self.scene.body_ids[0])
         w, x, y, z = base.quat
         start = [*self.scene.model.qpos0, *base.pos, x, y, z, w, *6 * [0.0]]
         self._start = torch.tensor(start, dtype=torch.float32, device=device)
         self._joint_torque = wp.to_torch(self._data.qfrc_applied)[:, self._dofs]
-        self._drive_damping = torch.zeros(n, dofs, device=device)
+        self._drive_damping = torch.zeros(self.num_envs, self.num_dof, device=device)
         self._joint_damping = wp.to_torch(self._model.dof_damping)[:, self._dofs].clone()
         self._overflows = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, device=device)
         self._overflows_seen = torch.zeros(len(_OVERFLOWS), dtype=torch.int32, pin_memory=self._wp_device.is_cuda)
