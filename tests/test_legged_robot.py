@@ -382,7 +382,7 @@ def test_a_robot_that_does_as_it_is_told_is_not_demoted(make_qmini: QminiFactory
     asked = env._asked[0, :2].norm()
     assert asked == pytest.approx(2.0 * abs(np.sin(0.5 * 20.0 / 2.0)), abs=0.05), "a chord of a circle of radius 1 m"
     env.root_states[0, :2] += 0.9 * env._asked[0, :2]
-    env._episode_length.fill_(1000)
+    env.episode_length_buf.fill_(1000)
     env.reset_buf = env.time_out_buf = torch.tensor([True, True])
     env._update_terrain_curriculum(env.reset_buf)
     assert env.terrain_levels.tolist() == [2, 1]

@@ -71,6 +71,7 @@ class BaseTask(VecEnv):
 
     Attributes:
         dt: Seconds of a control step.
+        unwrapped, step_dt: The task itself and ``dt``, as rsl_rl's extensions ask for them.
         max_episode_length: Control steps of an episode.
         after_step: Called after every control step, by who looks on; they may read the buffers, not change them.
         command_ranges: Lowest and highest command by name, as ``commands.ranges``; changes count from the next step.
@@ -108,6 +109,7 @@ class BaseTask(VecEnv):
     contact_forces, rigid_body_states = held("contact_forces"), held("rigid_body_states")
     default_dof_pos, base_init_state = held("default_dof_pos"), held("base_init_state")
     env_origins, commands = held("env_origins"), held("commands")
+    episode_length_buf = held("episode_length_buf")  # rsl_rl assigns a new one to spread the first episodes.
 
     if not TYPE_CHECKING:
 
@@ -124,30 +126,10 @@ class BaseTask(VecEnv):
         self.rew_buf = torch.zeros(self.num_envs, device=device)
         self.reset_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=device)
         self.time_out_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=device)
-        self._episode_length = torch.zeros(self.num_envs, dtype=torch.long, device=device)
+        self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long, device=device)
         self.common_step_counter = 0
         self.extras: dict[str, Any] = {}
         self.after_step: list[Callable[[], None]] = []
-
-    @property
-    def unwrapped(self) -> BaseTask:
-        """The task itself, as rsl_rl's extensions ask for it."""
-        return self
-
-    @property
-    def step_dt(self) -> float:
-        """Seconds of a control step, by the name that rsl_rl's extensions know."""
-        return self.dt
-
-    @property
-    def episode_length_buf(self) -> torch.Tensor:
-        """Control steps since each robot's reset, (N,)."""
-        return self._episode_length
-
-    @episode_length_buf.setter
-    def episode_length_buf(self, value: torch.Tensor) -> None:
-        # rsl_rl assigns a new tensor to spread the first episodes; keep ours, others may hold a reference.
-        self._episode_length.copy_(value)
 
     @property
     def measured_heights(self) -> torch.Tensor:
@@ -194,6 +176,7 @@ class BaseTask(VecEnv):
     def privileged_obs_buf(self, value: torch.Tensor | None) -> None:
         self._own_privileged = value
 
+    unwrapped, step_dt = property(lambda task: task), property(lambda task: task.dt)
     num_obs = _counted("num_observations", lambda task: task.obs_buf.shape[1])
     num_privileged_obs = _counted("num_privileged_obs", lambda task: task._observations["privileged"].shape[1])
 

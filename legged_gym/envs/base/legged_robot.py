@@ -260,7 +260,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
     def post_physics_step(self) -> None:
         """Process the physics step: end episodes, compute rewards, start new episodes, observe."""
-        self._episode_length += 1
+        self.episode_length_buf += 1
         if self._calls_back:
             self._call_back()
         call(self, "check_termination", "reset_buf")
@@ -297,7 +297,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self._push_robots()
 
     def _renew_commands(self) -> None:
-        self._call("_resample_commands", self._commands.due(self._episode_length))
+        self._call("_resample_commands", self._commands.due(self.episode_length_buf))
         self._commands.turn(self.root_states[:, 3:7])
 
     def _finish_step(self) -> None:
@@ -322,7 +322,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         if self._callback_pushes:
             velocity.copy_(self._pushes.push(velocity))
             return
-        due = self._pushes.due(self._episode_length)
+        due = self._pushes.due(self.episode_length_buf)
         if self._any(due):
             self.sim.set_root_velocity(due, self._pushes.push(velocity))
 

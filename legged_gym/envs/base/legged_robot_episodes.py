@@ -26,7 +26,7 @@ class LeggedRobotEpisodes(BaseTask):
         fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
         if self.cfg.asset.terminate_past_tilt > 0.0:
             fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
-        over = self._episode_length >= self.max_episode_length
+        over = self.episode_length_buf >= self.max_episode_length
         if self.ground.has_terrain:
             # Beyond its edge there is nothing to walk on.
             over |= self.ground.is_off(self.root_states)
@@ -85,7 +85,7 @@ class LeggedRobotEpisodes(BaseTask):
         self._last_touching = self._last_touching & ~rows
         self._has_touched = self._has_touched & ~rows
         self._reward_totals.masked_fill_(rows, 0.0)
-        self._episode_length.masked_fill_(mask, 0)
+        self.episode_length_buf.masked_fill_(mask, 0)
         self._fresh |= mask
         self._call("_resample_commands", mask)
         self._commands.turn(self.root_states[:, 3:7])
@@ -125,7 +125,7 @@ class LeggedRobotEpisodes(BaseTask):
         distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
         wanted = self._asked[:, :2].norm(dim=1)
         # A fall counts as a whole episode that went on like this.
-        left = (self.max_episode_length - self._episode_length).clamp(min=0) * self.dt
+        left = (self.max_episode_length - self.episode_length_buf).clamp(min=0) * self.dt
         wanted = wanted + self.commands[:, :2].norm(dim=1) * left * ~self.time_out_buf
         # The state of one that diverged was replaced: it says nothing.
         self.ground.update_curriculum(self._mask(env_ids) & ~self.diverged, distance, wanted)
