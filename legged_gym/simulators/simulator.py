@@ -104,6 +104,9 @@ class Simulator(ABC):
     """Links, the base first, parents before children. Links that are rigidly fixed to another are merged into it."""
     dof_names: list[str]
     """Hinges and slides, in the order of their links. For slides, units are m instead of rad and N instead of N·m."""
+    num_dof: int
+    num_bodies: int
+    """How many there are, D and B."""
 
     dof_pos_limits: torch.Tensor
     """Lower and upper limit, rad, (D, 2); infinite where there is none."""
@@ -133,6 +136,7 @@ class Simulator(ABC):
         dofs = model.jnt_dofadr[joints]
         limits = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-np.inf, np.inf])
         self.scene, self.body_names, self.dof_names = scene, scene.body_names, scene.dof_names
+        self.num_bodies, self.num_dof = len(self.body_names), len(self.dof_names)
         self.dof_pos_limits, self.dof_vel_limits, self.torque_limits = (
             torch.tensor(values, dtype=torch.float32, device=self.device)
             for values in (limits, scene.dof_vel_limits, scene.torque_limits)
@@ -148,16 +152,6 @@ class Simulator(ABC):
         self.rigid_body_states = torch.zeros(n, self.num_bodies, 13, device=device)
         self.contact_forces = torch.zeros(n, self.num_bodies, 3, device=device)
         self.diverged = torch.zeros(n, dtype=torch.int32, device=device)
-
-    @property
-    def num_dof(self) -> int:
-        """Number of driven joints, D."""
-        return len(self.dof_names)
-
-    @property
-    def num_bodies(self) -> int:
-        """Number of links, B."""
-        return len(self.body_names)
 
     @property
     def lost(self) -> torch.Tensor:

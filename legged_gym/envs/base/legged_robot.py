@@ -66,8 +66,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._overridden = overridden(type(self), LeggedRobot)
         self._callback_renews = type(self)._post_physics_step_callback is not LeggedRobot._post_physics_step_callback
         self._calls_back = self._callback_pushes = bool(self._overridden & TIMED)
-        keeps = [stores(type(self), LeggedRobot, name) for name in ("feet_air_time", "last_contacts")]
-        self._keeps_air_time, self._keeps_contacts = keeps
+        self._keeps_contacts = stores(type(self), LeggedRobot, "last_contacts")
+        # ``feet_air_time`` is the class's own where one of its methods assigns it.
+        self._air_timer = "_air_time" if stores(type(self), LeggedRobot, "feet_air_time") else "feet_air_time"
         self._in_step, self._looked, self._own_privileged = False, False, None
         self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None

@@ -79,8 +79,8 @@ class LeggedRobotEpisodes(BaseTask):
         self._place(mask)
         rows = mask.unsqueeze(1)
         self._start_positions = torch.where(rows, self.root_states[:, :2], self._start_positions)
-        begun = ("_asked", "actions", "last_actions", "last_last_actions", "feet_air_time")
-        for name in (*begun, "_air_time") if self._keeps_air_time else begun:
+        zeroed = ("_asked", "actions", "last_actions", "last_last_actions", "feet_air_time", self._air_timer)
+        for name in dict.fromkeys(zeroed):
             setattr(self, name, torch.where(rows, 0.0, getattr(self, name)))
         self._last_touching = self._last_touching & ~rows
         self._has_touched = self._has_touched & ~rows
@@ -165,17 +165,12 @@ class LeggedRobotEpisodes(BaseTask):
             # A copy: a recorded step overwrites the other one.
             self.last_contacts = self._last_touching.clone()
         self._last_touching = touching
-        air_time = self._air_time if self._keeps_air_time else self.feet_air_time
+        air_time = getattr(self, self._air_timer)
         self.feet_touchdown = (air_time > 0.0) & self.feet_contact
         self.swing_time = air_time + self.dt
         # The drop at an episode's start is no swing.
         self._has_touched = self._has_touched | self.feet_contact
-        air_time = torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time)
-        # ``feet_air_time`` is the class's own where one of its methods assigns it.
-        if self._keeps_air_time:
-            self._air_time = air_time
-        else:
-            self.feet_air_time = air_time
+        setattr(self, self._air_timer, torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time))
 
     def _feet_touching(self) -> torch.Tensor:
         """Return which feet touch now, bool, (N, F)."""

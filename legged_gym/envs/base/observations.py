@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -79,6 +80,9 @@ class ObservationLayout:
         """Number of components, O."""
         self.parts = list(zip(self.terms, self.sizes, strict=True))
         """Each term and its size, in order."""
+        ends = itertools.accumulate(self.sizes)
+        self.slices = {t.name: slice(end - size, end) for (t, size), end in zip(self.parts, ends, strict=True)}
+        """Where each term lies."""
         if len({term.name for term in terms}) != len(terms):
             raise ValueError(f"observation terms share a name: {[term.name for term in terms]}")
         scales: list[float] = []
@@ -93,12 +97,6 @@ class ObservationLayout:
         self.noise_vec = torch.tensor(noises, device=device)
         sensors = [(float(term.sensed), float(term.imu)) for term, size in self.parts for _ in range(size)]
         self.sensed_vec, self.imu_vec = torch.tensor(sensors, device=device).T.contiguous()
-
-    @property
-    def slices(self) -> dict[str, slice]:
-        """Where each term lies."""
-        ends = torch.tensor(self.sizes).cumsum(0).tolist()
-        return {t.name: slice(end - size, end) for t, size, end in zip(self.terms, self.sizes, ends, strict=True)}
 
     def compute(self) -> torch.Tensor:
         """Return the scaled, noise-free observation, (N, O)."""
