@@ -67,19 +67,11 @@ class TaskRegistry:
         return {(c if isinstance(c, str) else c.__module__).partition(":")[0].partition(".")[0] for c in classes}
 
     def get_task_class(self, name: str) -> type[LeggedRobot]:
-        """Return a task's class.
-
-        Raises:
-            UserError: No such task.
-        """
+        """Return a task's class; ``UserError`` if there is no such task."""
         return cast("type[LeggedRobot]", _resolve(self._entry(name)[0]))
 
     def get_cfgs(self, name: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-        """Return copies of a task's configurations, which the caller may change.
-
-        Raises:
-            UserError: No such task.
-        """
+        """Return copies of a task's configurations, for the caller to change; ``UserError`` if there is none."""
         _, env_cfg, train_cfg = self._entry(name)
         return _instance(env_cfg), _instance(train_cfg)
 

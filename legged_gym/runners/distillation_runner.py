@@ -28,11 +28,7 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
         super().__init__(env, {**train_cfg, "teacher": dict(train_cfg["student"])}, log_dir, device)
 
     def load_teacher(self, path: str) -> None:
-        """Take the actor of a checkpoint as the teacher.
-
-        Raises:
-            UserError: The file is missing or damaged, or its actor reads what this task does not observe.
-        """
+        """Take a checkpoint's actor as the teacher; ``UserError`` if it is damaged, or reads what is not observed."""
         checkpoint = self._read(path)
         self._set_teacher(path, checkpoint, "student" if "student_state_dict" in checkpoint else "actor")
 

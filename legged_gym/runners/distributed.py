@@ -101,11 +101,7 @@ def anyone(flag: bool, device: str) -> bool:
 
 
 def from_first(produce: Callable[[], _T]) -> _T:
-    """Return what ``produce`` returns in the first process, which alone calls it; all have to call this.
-
-    Args:
-        produce: Returns nested dicts and lists of numbers and texts.
-    """
+    """Return the plain values that ``produce`` returns in the first process, which alone calls it; all call this."""
     if _job is None:
         return produce()
     _job.shared += 1

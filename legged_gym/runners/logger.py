@@ -118,11 +118,7 @@ class TrainingLogger(Logger):
         return self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
 
     def init_logging_writer(self) -> None:
-        """Open the event file and lay out its dashboard.
-
-        Raises:
-            UserError: The run's folder can't be written, or a logging service does not take the run.
-        """
+        """Open the event file and lay out its dashboard; ``UserError`` if folder or logging service can't take it."""
         try:
             with self._quiet():
                 super().init_logging_writer()

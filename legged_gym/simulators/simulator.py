@@ -192,11 +192,7 @@ class Simulator(ABC):
     def follow(self, drive: Drive) -> torch.Tensor:
         """Advance all robots by a control step in one call, by a torque law, and update all state tensors.
 
-        Returns:
-            Torques of the last physics step, N·m, (N, D).
-
-        Raises:
-            NotImplementedError: This back-end does not have :attr:`follows_drives`.
+        Return the torques of the last physics step, N·m, (N, D). Only a back-end with :attr:`follows_drives` has this.
         """
         raise NotImplementedError(f"{type(self).__name__} follows no drives: call step()")
 
@@ -241,11 +237,7 @@ class Simulator(ABC):
         return None
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Continue exactly from a state that :meth:`state` of an equal simulator returned.
-
-        Raises:
-            NotImplementedError: This back-end's :meth:`state` returns None.
-        """
+        """Continue exactly from what :meth:`state` of an equal simulator returned, if that is not None."""
         raise NotImplementedError(f"{type(self).__name__} has no state that can be loaded")
 
     def check(self) -> None:

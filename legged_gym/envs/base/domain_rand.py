@@ -1,15 +1,18 @@
-"""What differs between one robot and the next: drawn once here, run by the simulator, read by the critic."""
+"""What differs between one robot and the next: drawn once here, run by the simulator, read by the critic.
+
+Real motors, wires and sensors are part of that: they do what ideal ones would not.
+"""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import torch
 
 from legged_gym.envs.base.base_config import ConfigError
-from legged_gym.envs.base.latency import Latency
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
-from legged_gym.envs.base.motors import Motors
+from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.simulators import PhysicsParameters, Simulator
 
@@ -17,6 +20,163 @@ _JOINT_DYNAMICS = {"joint_friction": "dry_friction", "joint_damping": "viscous_f
 """What :class:`PhysicsParameters` holds of the joints, and the settings of ``motors`` that take its place."""
 
 _MULTIPLIERS = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
+
+_SCALES = {
+    "armature": 100.0, "dry_friction": 10.0, "viscous_friction": 10.0, "backlash": 100.0, "stall_torque": 0.05,
+    "no_load_speed": 0.05,
+}  # fmt: skip
+"""Make values about 1 large for the critic. Strength and zero offset are told to it in any case."""
+
+
+class JointRanges:
+    """A setting of ``motors``: for each joint the lowest and highest value of the first part of its name that fits."""
+
+    def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
+        """Spread [lowest, highest] over the joints by parts of their names; a part that fits none is refused."""
+        self.given = bool(parts)
+        # The first part that fits counts here, and there the last.
+        ends = ({part: bounds[end] for part, bounds in reversed(parts.items())} for end in (0, 1))
+        values = [joint_values(f"motors.{name}", end, joint_names, missing=math.nan) for end in ends]
+        bounds = torch.tensor(values, dtype=torch.float32, device=device)
+        self._named = ~bounds[0].isnan()
+        self._low, self._high = bounds.nan_to_num()
+
+    def draw(self, otherwise: torch.Tensor) -> torch.Tensor:
+        """Return a value for each joint of each robot, (N, D): of joints that are not named, ``otherwise``'s."""
+        if not self.given:
+            return otherwise
+        drawn = self._low + (self._high - self._low) * torch.rand_like(otherwise)
+        return torch.where(self._named, drawn, otherwise)
+
+    def middle(self, otherwise: torch.Tensor) -> torch.Tensor:
+        """Return the middle of what is drawn for each joint, (D,): of joints that are not named, ``otherwise``'s."""
+        return torch.where(self._named, 0.5 * (self._low + self._high), otherwise)
+
+
+class Motors:
+    """The settings of ``motors``, what was drawn from them, and how they bend the torque law.
+
+    Drawn for each joint, (N, D): ``backlash``, rad, ``stall_torque``, N·m, and ``no_load_speed``, rad/s;
+    :class:`~legged_gym.envs.base.sections_config.MotorSettings` says what they mean.
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], device: str) -> None:
+        """Read the settings and draw what a robot keeps for good; ``ConfigError`` if they don't go together."""
+        settings = cfg.to_dict()["motors"]
+        self.ranges = {name: JointRanges(name, parts, joint_names, device) for name, parts in settings.items()}
+        if self.ranges["stall_torque"].given != self.ranges["no_load_speed"].given:
+            raise ConfigError("config keys 'motors.stall_torque' and 'motors.no_load_speed' go together: give both")
+        self.has_backlash, self.has_speed_line = self.ranges["backlash"].given, self.ranges["stall_torque"].given
+        self.ideal = not (self.has_backlash or self.has_speed_line)
+        """Whether the torque law is the plain one."""
+        nothing = torch.zeros(num_envs, len(joint_names), device=device)
+        self.backlash = self.ranges["backlash"].draw(nothing)
+        self.stall_torque = self.ranges["stall_torque"].draw(torch.full_like(nothing, math.inf))
+        self.no_load_speed = self.ranges["no_load_speed"].draw(torch.full_like(nothing, math.inf))
+
+    def play(self, targets: torch.Tensor, dof_pos: torch.Tensor) -> torch.Tensor:
+        """Return how far the motors' sides of the gears are ahead of the joints, rad, (N, D).
+
+        A motor without load goes where it should as far as the play lets it; only past that it turns the joint.
+        """
+        half = 0.5 * self.backlash
+        return torch.clamp(targets - dof_pos, -half, half)
+
+    def limit(self, torques: torch.Tensor, limits: torch.Tensor, dof_vel: torch.Tensor) -> torch.Tensor:
+        """Return torques, (N, D), within the efforts, (D,), and below each motor's line of torque and speed."""
+        if not self.has_speed_line:
+            return torch.clamp(torques, -limits, limits)
+        used = dof_vel / self.no_load_speed
+        highest = torch.minimum(self.stall_torque * (1.0 - used).clamp(min=0.0), limits)
+        lowest = torch.minimum(self.stall_torque * (1.0 + used).clamp(min=0.0), limits)
+        return torch.maximum(torch.minimum(torques, highest), -lowest)
+
+    def privileged(self, values: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Return what the critic is told of the given settings, each (N, D); ``values`` are those kept elsewhere."""
+        values = values | {name: getattr(self, name) for name in ("backlash", "stall_torque", "no_load_speed")}
+        told = [scale * values[name] for name, scale in _SCALES.items() if self.ranges[name].given]
+        return [torch.nan_to_num(part, posinf=0.0) for part in told]
+
+
+class Latency:
+    """The settings of ``latency``, and ``values``, what each robot drew: (N,), by their names without ``_range``.
+
+    :class:`~legged_gym.envs.base.sections_config.LatencySettings` says what they mean.
+    """
+
+    def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, dt: float, device: str) -> None:
+        """Draw what each robot keeps for good; ``ConfigError`` names a range that can't be."""
+        self._dt, self._settings = dt, cfg.to_dict()["latency"]
+        self._check(cfg)
+        self.has_imu = self._on("imu_rate") or self._on("imu_age")
+        """Whether the IMU is late on its own."""
+        self.on_actions = self._on("action_jitter") or self._on("action_loss")
+        self.on_observations = self.has_imu or self._on("observation_jitter") or self._on("observation_loss")
+        """Whether actions, or sensors, are late or lost beyond their constant delay."""
+        values = {}
+        for name, (low, high) in self._settings.items():
+            drawn = torch.rand(num_envs, device=device) if high > 0.0 else torch.zeros(num_envs, device=device)
+            values[name.removesuffix("_range")] = low + (high - low) * drawn
+        self.values = values
+        self._imu_phase = torch.rand(num_envs, device=device) if self.has_imu else torch.zeros(num_envs, device=device)
+        self._held = torch.zeros(num_envs, num_dof, device=device)
+
+    def _check(self, cfg: LeggedRobotCfg) -> None:
+        latest = cfg.domain_rand.action_delay_range[1] + self._settings["action_jitter_range"][1]
+        if latest > self._dt + 1e-9:
+            raise ConfigError(
+                f"config key 'latency.action_jitter_range' makes actions come {latest:g} s late: "
+                f"with domain_rand.action_delay_range that must be at most a control step, {self._dt:g} s"
+            )
+        low, high = self._settings["imu_rate_range"]
+        if high > 0.0 and low <= 0.0:
+            raise ConfigError(f"config key 'latency.imu_rate_range' must be above 0 Hz or [0, 0], got {[low, high]}")
+
+    def _on(self, name: str) -> bool:
+        return bool(self._settings[f"{name}_range"][1] > 0.0)
+
+    def longest_age(self, delay: float) -> int:
+        """Return how many control steps old a sensor's value can be, at least 1, where the delay is up to so much."""
+        settings = self._settings
+        age = delay + settings["observation_jitter_range"][1]
+        age += self._dt if self._on("observation_loss") else 0.0
+        imu = settings["imu_age_range"][1] + (1.0 / settings["imu_rate_range"][0] if self._on("imu_rate") else 0.0)
+        return max(1, math.ceil((age + imu) / self._dt - 1e-6))
+
+    def send(self, actions: torch.Tensor, delay: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Send a step's actions, (N, D), over wires with a constant delay, s, (N,).
+
+        Returns:
+            What the motors follow until the actions come, (N, D), and then, (N, D), and when that is, s, (N,).
+        """
+        late = delay + torch.rand_like(delay) * self.values["action_jitter"]
+        before = self._held.clone()
+        lost = torch.rand_like(delay) < self.values["action_loss"]
+        then = torch.where(lost.unsqueeze(1), before, actions)
+        self._held.copy_(then)
+        return before, then, late
+
+    def ages(self, delay: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return how old a step's sensor values, late by ``delay``, are, and how much older the IMU's, s, all (N,)."""
+        values = self.values
+        if self._on("observation_jitter"):
+            delay = delay + torch.rand_like(delay) * values["observation_jitter"]
+        if self._on("observation_loss"):
+            delay = delay + self._dt * (torch.rand_like(delay) < values["observation_loss"])
+        imu = values["imu_age"]
+        if self._on("imu_rate"):
+            self._imu_phase.copy_((self._imu_phase + self._dt * values["imu_rate"]) % 1.0)
+            imu = imu + self._imu_phase / values["imu_rate"]
+        return delay, imu
+
+    def reset(self, mask: torch.Tensor) -> None:
+        """Forget what was sent to the robots in ``mask``, bool, (N,)."""
+        self._held.masked_fill_(mask.unsqueeze(1), 0.0)
+
+    def privileged(self) -> list[torch.Tensor]:
+        """Return what the critic is told of the settings that are on, each (N, 1)."""
+        scales = {"imu_rate": 0.01, "action_loss": 1.0, "observation_loss": 1.0}
+        return [scales.get(name, 50.0) * value.unsqueeze(1) for name, value in self.values.items() if self._on(name)]
 
 
 class DomainRand:

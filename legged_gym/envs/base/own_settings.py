@@ -37,11 +37,7 @@ _LOOKED_UP = ("rewards.scales", "obs_groups")
 
 
 def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
-    """Refuse own settings that are legged_gym's, or that look like a typing error and no module of ``readers`` names.
-
-    Raises:
-        ConfigError: The setting, and what to write instead.
-    """
+    """Refuse legged_gym's settings, and mistyped ones that no code of ``readers`` names, by ``ConfigError``."""
     read: set[str] | None = None
     for section, name in _own(cfg):
         key = section.key(name)
@@ -55,11 +51,7 @@ def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
 
 
 def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
-    """Watch, in place, which own settings are read from now on.
-
-    Returns:
-        What ends this after a first step, and tells of those that nobody read and no code of ``readers`` names.
-    """
+    """Return what tells, after a first step, of own settings that nobody has read and no code of ``readers`` names."""
     watched: dict[int, tuple[BaseConfig, type, set[str]]] = {}
     for section, name in _own(cfg):
         if not isinstance(section.__dict__[name], BaseConfig):
