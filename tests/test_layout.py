@@ -16,9 +16,9 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
-    "common": 1714,
+    "common": 1729,
     "simulators": 5276,
-    "envs": 6349,
+    "envs": 6346,
     "algorithms": 1096,
     "runners": 2166,
     "policies": 1898,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11152
+_CORE_BUDGET = 11149
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -45,6 +45,25 @@ def test_a_signal_waits_until_a_module_is_imported(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (143, "imported\n", "\nstopped by SIGTERM\n")
 
 
+def test_a_second_signal_does_not_wait_until_a_module_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("""if True:
+        import os, signal, time
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1.3)
+        print("imported", flush=True)
+    """)
+    code = """if True:
+        import sys
+        from legged_gym.cli.arguments import run_main
+        def main():
+            import slow
+        sys.exit(run_main(main))
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nended at once\n")
+
+
 @pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem != "__init__"))
 def test_ctrl_c_while_the_first_packages_are_imported(script: str, tmp_path: Path) -> None:
     """Nothing can be kept then: the command ends as one that knows no signals, without a traceback."""

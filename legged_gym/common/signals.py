@@ -36,6 +36,8 @@ class _Requests:
         self.depth = 0
         """How many blocks of :func:`deferred` are active."""
         self.taken = False
+        self.waits_since, self.comes_again = 0.0, False
+        """When the first signal came that waits for the end of an import, and whether it is sent once more."""
 
 
 _requests = _Requests()
@@ -121,7 +123,11 @@ def _handle(number: int, frame: Any) -> None:
     now = time.monotonic()
     if _requests.number == 0 and _requests.depth == 0 and _importing(frame):
         # Inside a C module, the exception would turn into another error. So the signal is sent again a bit later.
-        again = threading.Timer(0.1, os.kill, (os.getpid(), number))
+        ours, _requests.comes_again = _requests.comes_again, False
+        _requests.waits_since = _requests.waits_since or now
+        if not ours and now - _requests.waits_since > _ONE_REQUEST and not _is_torchruns(number):
+            _end_at_once(number)
+        again = threading.Timer(0.1, _come_again, (number,))
         again.daemon = True
         again.start()
     elif _requests.number == 0:
@@ -131,8 +137,17 @@ def _handle(number: int, frame: Any) -> None:
         # Not by print(), because the signal may have interrupted another one.
         tell("\nfinishing what has begun; another signal ends it at once\n")
     elif now - _requests.at > _ONE_REQUEST and not _is_torchruns(number):
-        tell("\nended at once\n")
-        os._exit(128 + number)
+        _end_at_once(number)
+
+
+def _end_at_once(number: int) -> None:
+    tell("\nended at once\n")
+    os._exit(128 + number)
+
+
+def _come_again(number: int) -> None:
+    _requests.comes_again = True
+    os.kill(os.getpid(), number)
 
 
 def _importing(frame: Any) -> bool:
