@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import pytest
 import torch
 from conftest import quiet, small_cfg
 
+from legged_gym.common import devices
 from legged_gym.envs import Qmini
 from legged_gym.envs.base import step_graph
 from legged_gym.envs.base.step_graph import StepGraph
@@ -87,6 +91,24 @@ def test_memory_is_in_the_order_of_the_attributes() -> None:
     assert len(memory) > 20
     assert memory == [name for name in vars(fixed) if name in memory]
     for env in (plain, fixed):
+        env.close()
+
+
+def test_a_step_compiles_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where no value is asked for; the compiler's first half finds out."""
+    monkeypatch.setattr(devices, "pays", lambda mask: True)
+    plain, compiled = make_envs()
+    whole = functools.partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: whole(function))
+    assert compiled._graph is not None
+    compiled.cfg.sim.compile_step = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        ours = run(compiled, 4, seed=5)
+    assert compiled._graph._fused_step is not None
+    # Compiled steps draw their random numbers in another order.
+    torch.testing.assert_close(ours[0], run(plain, 4, seed=5)[0])
+    for env in (plain, compiled):
         env.close()
 
 

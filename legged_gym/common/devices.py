@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.processes import world
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_GPU = "cuda"
 """The process's own GPU; :func:`resolve_device` finds out which one that is."""
@@ -70,3 +74,8 @@ def simulation_device(device: str) -> str:
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
     return device
+
+
+def pays(mask: torch.Tensor) -> bool:
+    """Return whether to do what a mask asks for: on a GPU always, as asking costs more than the work that it saves."""
+    return mask.is_cuda or bool(mask.any())

@@ -10,7 +10,7 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from legged_gym.common import tags
+from legged_gym.common import devices, tags
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
@@ -159,12 +159,8 @@ class BaseTask(VecEnv):
         """Call a hook for the robots in a mask, bool, (N,): an override gets their indices, our own the mask."""
         if hook in self._overridden:
             getattr(self, hook)(mask.nonzero().flatten())
-        elif self._any(mask):
+        elif devices.pays(mask):
             getattr(self, hook)(mask)
-
-    def _any(self, mask: torch.Tensor) -> bool:
-        """Whether it pays to look: on a GPU asking would cost more than the work that it saves."""
-        return mask.is_cuda or bool(mask.any())
 
     @property
     def privileged_obs_buf(self) -> torch.Tensor | None:

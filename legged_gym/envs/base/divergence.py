@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from legged_gym.common import tags
+from legged_gym.common import devices, tags
 from legged_gym.common.errors import TrainingStoppedError, UserError, file_errors
 from legged_gym.common.paths import plain_file, relative, written
 from legged_gym.simulators.simulator import CAUSES
@@ -101,7 +101,7 @@ class DivergenceLog:
         """Note whose episodes ended, bool, (N,), and why robots diverged, int32, (N,); 0: they did not."""
         self._counts[:, 0] += ended
         self._counts[:, 1:] += causes.unsqueeze(1) == self._numbers
-        if causes.is_cuda or bool(causes.any()):
+        if devices.pays(causes):
             self._keep(causes)
         self._ages.masked_fill_(ended, 0)
 

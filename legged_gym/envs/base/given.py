@@ -31,15 +31,17 @@ def tensor_of(what: str, value: object, *shapes: tuple[int, ...]) -> torch.Tenso
 
 def held(name: str) -> Any:
     """Return a property for a tensor that others hold, too: what a class assigns is written into it."""
+    # Not under the property's own name: PyTorch 2.11's compiler would take it for the property, without end.
+    kept = f"_held_{name}"
 
     def read(task: BaseTask) -> torch.Tensor:
-        if name not in task.__dict__:
+        if kept not in task.__dict__:
             raise AttributeError(name)
-        tensor: torch.Tensor = task.__dict__[name]
+        tensor: torch.Tensor = task.__dict__[kept]
         return tensor
 
     def write(task: BaseTask, value: torch.Tensor) -> None:
-        tensor = task.__dict__.setdefault(name, value)
+        tensor = task.__dict__.setdefault(kept, value)
         if value is not tensor:
             shapes = [tuple(tensor.shape)[first:] for first in range(tensor.dim()) if set(tensor.shape[:first]) <= {1}]
             tensor.copy_(tensor_of(f"{type(task).__name__}: self.{name}", value, *shapes))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
+from legged_gym.common import devices
 from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
@@ -324,7 +325,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             velocity.copy_(self._pushes.push(velocity))
             return
         due = self._pushes.due(self.episode_length_buf)
-        if self._any(due):
+        if devices.pays(due):
             self.sim.set_root_velocity(due, self._pushes.push(velocity))
 
     def _update_derived(self) -> None:
