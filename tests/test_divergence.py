@@ -167,7 +167,7 @@ class UnstableQmini(Qmini):
         """Spoil some robots, and end the episodes of some others."""
         rows = torch.rand(self.num_envs) < self.share
         self.sim._qvel[rows.numpy(), 0] = np.nan  # type: ignore[attr-defined]
-        self._episode_length[torch.rand(self.num_envs) < 0.2] = self.max_episode_length
+        self.episode_length_buf[torch.rand(self.num_envs) < 0.2] = self.max_episode_length
         return super().step(actions)
 
 
