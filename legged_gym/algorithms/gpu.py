@@ -39,19 +39,13 @@ class Recorded:
             self._function()
         elif self._countdown > 0:
             self._countdown -= 1
-            self._run_aside()
+            with beside(self._stream) as aside, aside:
+                self._function()
         else:
             self._graph = record(self._function, "learning runs", self._stream)
             if self._graph is None:
                 self._recordable = False
                 self._function()
-
-    def _run_aside(self) -> None:
-        assert self._stream is not None
-        self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
-            self._function()
-        torch.cuda.current_stream().wait_stream(self._stream)
 
 
 @contextlib.contextmanager

@@ -53,9 +53,6 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
             raise UserError(f"the teacher in {path} does not fit this task, whose groups it reads: {reason}") from error
         self.cfg["teacher"], self.cfg["obs_groups"]["teacher"] = settings, groups
 
-    def _widen(self, checkpoint: dict[str, Any], strict: bool) -> None:
-        """Students have no critic."""
-
     def _parts(self) -> Parts:
         return {
             "actor": {"student_state_dict": self.alg._raw_student},

@@ -265,7 +265,9 @@ class OnPolicyRunner(RslRlRunner):
             map_location: Device for the tensors; None: the runner's.
         """
         checkpoint = self._read(path, map_location)
-        self._widen(checkpoint, strict)
+        if strict and hasattr(self.alg, "_raw_critic"):
+            # One that saw less may fit; students have none.
+            widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
                 for key, part in parts.items():
@@ -302,11 +304,6 @@ class OnPolicyRunner(RslRlRunner):
         raise UserError("call legged_gym.policies.export.export_policy(runner, env, folder), or run export.py")
 
     export_policy_to_jit = export_policy_to_onnx
-
-    def _widen(self, checkpoint: dict[str, Any], strict: bool) -> None:
-        """Let a critic of a checkpoint that saw less fit the present one."""
-        if strict:
-            widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
 
     def _parts(self) -> Parts:
         parts: Parts = {

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Collection, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from legged_gym import LEGGED_GYM_ROOT_DIR, runners
 from legged_gym.common.errors import UserError, near_names
@@ -149,7 +149,12 @@ def save_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: BaseConfig) -> str:
     """Change both configurations to those that a run of ``task`` was trained with, and return its simulator's name."""
     path = os.path.join(folder, CONFIG_FILE)
-    saved = _read_config(path)
+    saved = read_yaml(path)
+    if not isinstance(saved, dict) or saved.keys() != {"task", "sim", "env", "train"}:
+        raise UserError(f"'{path}' is not a run's configuration: it needs task, sim, env and train, and no more")
+    for section in ("env", "train"):
+        if not isinstance(saved[section], dict):
+            raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
     if saved["task"] != task:
         raise UserError(f"'{folder}' is a run of the task '{saved['task']}', not of '{task}'")
     try:
@@ -160,16 +165,6 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
     except UserError as error:
         raise UserError(f"'{path}' does not fit this version of the code: {error}") from error
     return str(saved["sim"])
-
-
-def _read_config(path: str) -> dict[str, Any]:
-    saved = read_yaml(path)
-    if not isinstance(saved, dict) or saved.keys() != {"task", "sim", "env", "train"}:
-        raise UserError(f"'{path}' is not a run's configuration: it needs task, sim, env and train, and no more")
-    for section in ("env", "train"):
-        if not isinstance(saved[section], dict):
-            raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
-    return saved
 
 
 def iterations_done(runner: OnPolicyRunner) -> int:
