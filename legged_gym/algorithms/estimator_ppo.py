@@ -59,6 +59,7 @@ class EstimatorPPO(PPO):
         tf32: bool = True,
         cuda_graph: bool = True,
         fuse: bool = True,
+        critic_bf16: bool = False,
         **ppo_cfg: Any,
     ) -> None:
         """Set up PPO, then the estimator with its optimiser.
@@ -72,6 +73,7 @@ class EstimatorPPO(PPO):
             tf32: Let a GPU multiply matrices in TF32, with ten bits of mantissa, instead of float32.
             cuda_graph: Record mini-batches on a GPU and replay them.
             fuse: Compile acting (if it is recorded) and learning on a GPU, where they are many small kernels.
+            critic_bf16: Let a GPU multiply the critic's matrices in an update in bfloat16.
             ppo_cfg: Arguments of :class:`rsl_rl.algorithms.PPO`.
         """
         super().__init__(actor, critic, storage, **ppo_cfg)
@@ -100,7 +102,7 @@ class EstimatorPPO(PPO):
         if self.is_compiled_update_possible and type(self.optimizer) is torch.optim.Adam:
             self.optimizer = DeviceAdam((*self.actor.parameters(), *self.critic.parameters()), self.learning_rate)
         self.num_updates = 0
-        self._tf32, self._cuda_graph = tf32, cuda_graph
+        self._tf32, self._cuda_graph, self.critic_bf16 = tf32, cuda_graph, critic_bf16
         self._side_stream = torch.cuda.Stream(self.device) if torch.device(self.device).type == "cuda" else None
         self._fuse = fuse and self._side_stream is not None
         self._last_obs: TensorDict | None = None

@@ -119,7 +119,7 @@ class PolicyUpdate:
         alg, size = self._alg, self._batch_size
         alg.actor(batch.observations, stochastic_output=True)
         log_prob = alg.actor.get_output_log_prob(batch.actions)
-        values = alg.critic(batch.observations)
+        values = self._values(batch.observations)
         entropy = alg.actor.output_entropy[:size].mean()
         if self._adapts:
             with torch.no_grad():
@@ -133,6 +133,13 @@ class PolicyUpdate:
                 loss = loss + alg.symmetry.mirror_loss_coeff * losses[-1]
         self._losses += torch.stack([part.detach().float() for part in losses])
         return loss
+
+    def _values(self, observations: TensorDict) -> torch.Tensor:
+        # The actor's rounding would count as a change of the policy: a third of the KL divergence that is desired.
+        device_type = torch.device(self._alg.device).type
+        rounded = self._alg.use_mixed_precision or (self._alg.critic_bf16 and device_type == "cuda")
+        with torch.amp.autocast(device_type, torch.bfloat16, rounded, cache_enabled=False):
+            return self._alg.critic(observations).float()
 
     def _surrogate_loss(self, batch: RolloutStorage.Batch, log_prob: torch.Tensor) -> torch.Tensor:
         ratio = torch.exp(log_prob - batch.old_actions_log_prob.squeeze(-1))

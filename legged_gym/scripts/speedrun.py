@@ -41,7 +41,7 @@ RECIPES = {"qmini": {"cpu": "qmini_fast", "cuda": "qmini_fast_gpu"}}
 _TRIALS = 72
 _POLL = 0.02
 """Seconds between two looks for a new checkpoint."""
-_JUDGES, _CORES_EACH = 4, 8
+_JUDGES, _CORES_EACH = 4, 5
 """Most checkpoints that are evaluated at once, and cores of the machine for each of them."""
 
 
