@@ -137,7 +137,7 @@ def test_text_becomes_the_settings_type(path: str, text: str, expected: object) 
         ("section.layers", "[2.5]", r"layers\[0\]' takes an integer"),
         ("table", "{left: lots}", "'table.left' takes a number"),
         ("table", "{right: lots}", "'table.right' takes a number"),
-        ("table", "{1: 2.0}", "takes names"),
+        ("table", "{1: 2.0}", "takes values by name"),
         ("flag", "1", "takes true or false"),
         ("section", "1", "is a section"),
         ("section.count.deep", "1", "is a value"),

@@ -196,7 +196,7 @@ def test_strength_and_offset_replace_those_of_all_joints(make_qmini: QminiFactor
         ),
         ("motors.backlash", {"hip": 0.1}, r"takes 2 numbers from 0 to 1, \[lowest, highest\], got 0.1"),
         ("motors.dry_friction", {"hip": [-0.1, 0.0]}, r"hip\[0\]' takes a number from 0 to 100000, got -0.1"),
-        ("motors.stall_torque", {"": [23.7, 23.7]}, "go together"),
+        ("motors.stall_torque", {"": [23.7, 23.7]}, "belong together"),
         ("latency.action_loss_range", [0.0, 1.5], r"range\[1\]' takes a number from 0 to 1, got 1.5"),
         ("latency.action_jitter_range", [0.0, 0.03], "at most a control step, 0.02 s"),
         ("latency.imu_rate_range", [0.0, 100.0], "above 0 Hz"),

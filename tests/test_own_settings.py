@@ -70,14 +70,14 @@ def rewards_with(**names: float) -> type[QminiCfg]:
 @pytest.mark.parametrize(
     ("cfg", "message"),
     [
-        (rewards_with(swing_hieght=0.1), "'rewards.swing_hieght' is read by nobody: did you mean 'rewards.swing_he"),
+        (rewards_with(swing_hieght=0.1), "'rewards.swing_hieght' is not read anywhere: did you mean 'rewards.swing_he"),
         (
             type("A", (QminiCfg,), {"domain_rand": type("domain_rand", (QminiCfg.domain_rand,), {"push_robot": True})}),
-            "'domain_rand.push_robot' is read by nobody: did you mean 'domain_rand.push_robots'?",
+            "'domain_rand.push_robot' is not read anywhere: did you mean 'domain_rand.push_robots'?",
         ),
         (
             type("B", (QminiCfg,), {"controll": type("controll", (QminiCfg.control,), {})}),
-            "'controll' is read by nobody: did you mean 'control'?",
+            "'controll' is not read anywhere: did you mean 'control'?",
         ),
         (
             type("C", (QminiCfg,), {"asset": type("asset", (QminiCfg.asset,), {"disable_gravity": True})}),
@@ -137,7 +137,7 @@ def test_trainings_are_checked_too(tmp_path: Path) -> None:
     env = LeggedRobot(small_plain())
     for train_cfg, message in (
         (MyPPO(), "'runner.algorithm_class_name' is legged_gym's, and not here: write 'algorithm.class_name'"),
-        (Mistyped(), "'algorithm.entropy_coeff' is read by nobody: did you mean 'algorithm.entropy_coef'?"),
+        (Mistyped(), "'algorithm.entropy_coeff' is not read anywhere: did you mean 'algorithm.entropy_coef'?"),
         (Unread(), "'policy.temperature' is read by nobody: valid"),
         (Foreign(), "'algorithm.temperature' is no setting of 'rsl_rl.algorithms:PPO'"),
     ):
@@ -161,5 +161,5 @@ def test_our_own_configurations_pass(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_setting_can_not_hide_a_method() -> None:
-    with pytest.raises(UserError, match=r"'rewards.check' can't be called so: every section has a 'check\(\)'"):
+    with pytest.raises(UserError, match=r"'rewards.check' can't have this name: every section has a 'check\(\)'"):
         rewards_with(check=1.0)()

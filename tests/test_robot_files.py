@@ -693,7 +693,7 @@ def test_what_can_t_be_simulated_is_refused_in_one_line(tmp_path: Path, name: st
     ("change", "message"),
     [
         (setting("asset", foot_name="thigh"), ""),
-        (setting("asset", foot_name="antenna"), "'asset.foot_name': 'antenna' names links that can't touch"),
+        (setting("asset", foot_name="antenna"), "'asset.foot_name': 'antenna' names links without collision shapes"),
         (setting("asset", terminate_after_contacts_on=["antenna"]), "'asset.terminate_after_contacts_on': 'antenna'"),
         (setting("init_state", default_joint_angles=dict.fromkeys([*parts()], 3.0)), "no joint is called 'trunk'"),
         (
@@ -722,5 +722,5 @@ def test_a_pose_in_which_a_joint_is_not_where_it_follows_is_refused(tmp_path: Pa
 def test_angles_of_fixed_joints_are_told_to_stay_at_0(tmp_path: Path) -> None:
     cfg = config(tmp_path, ROBOTS["antenna"][0])
     cfg.init_state.default_joint_angles = {**cfg.init_state.default_joint_angles, "f": 0.1}
-    with pytest.warns(UserWarning, match=r"fixed in the robot's file, and stay at 0: f \(0.1\)"):
+    with pytest.warns(UserWarning, match=r"fixed in the robot's file and stay at 0: f \(0.1\)"):
         LeggedRobot(cfg).close()

@@ -134,8 +134,8 @@ def test_what_is_no_actuator_network_is_told(tmp_path: Path) -> None:
     odd = save(torch.nn.Sequential(torch.nn.Linear(3, 1)), tmp_path / "odd.pt")
     wide = save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "wide.pt")
     for file, message in (
-        ("/nowhere.pt", "no file at '/nowhere.pt'"), (str(tmp_path / "text.pt"), "is no TorchScript file"),
-        (odd, "no MLP with an even number of inputs"), (wide, "can't be called: "),
+        ("/nowhere.pt", "no file at '/nowhere.pt'"), (str(tmp_path / "text.pt"), "is not a TorchScript file"),
+        (odd, "nor an MLP with an even number of inputs"), (wide, "can't be called: "),
     ):  # fmt: skip
         with pytest.raises(UserError, match=f"'control.actuator_network'.*{message}"):
             env = plain_env(control__actuator_network=file)

@@ -3,7 +3,7 @@
 Conventions of every function here:
 
 * A quaternion is ``(..., 4)`` in the order ``x, y, z, w``, of unit length. A robot's orientation rotates vectors from
-the base frame into the world frame.
+  the base frame into the world frame.
 * Vectors ``v`` are ``(..., 3)``, angles are radians, Euler angles are roll, pitch, yaw about the fixed x, y and z
   axes (so ``R = Rz(yaw) Ry(pitch) Rx(roll)``).
 * Leading shapes broadcast. Nothing is changed in place.

@@ -58,7 +58,7 @@ class Controller:
       ``steps_on_the_spot`` is set, it runs on.
     * The first step fills the history. Nothing is clipped, and there are no joint or torque limits.
     * Past ``config.fall_protection_tilt`` of roll or pitch (on Qmini 20°), checked after each step, all joints are
-    damped until :meth:`start`.
+      damped until :meth:`start`.
     """
 
     def __init__(self, policy: PolicyFiles, low_pass: bool = False) -> None:

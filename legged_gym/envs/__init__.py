@@ -1,6 +1,6 @@
-"""The tasks. Adding a robot: a folder with its task and its configuration, and a line here.
+"""The tasks. To add a robot, make a folder with its task and configuration, and add a line here.
 
-Nothing is imported before it is asked for: a configuration is a file of numbers and needs no PyTorch.
+Modules are imported when they are used, so configurations don't load PyTorch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TASKS = {
     "qmini_teacher": (f"{_QMINI}:Qmini", f"{_STAIRS_CFG}:QminiStairsCfg", f"{_STAIRS_CFG}:QminiTeacherCfgPPO"),
     "qmini_published": (f"{_QMINI}:Qmini", f"{_QMINI_CFG}:QminiPublishedCfg", f"{_QMINI_CFG}:QminiPublishedCfgPPO"),
 }
-"""By the name that ``--task`` takes: the classes of the task, of its configuration and of its training's."""
+"""For each name of ``--task``: the classes of the task, of its configuration and of its training's configuration."""
 
 _HOMES = {
     "LeggedRobot": "legged_gym.envs.base.legged_robot",

@@ -1,4 +1,4 @@
-"""Tasks by name: which class, which configurations, and how environment and runner are made of them."""
+"""The registry of tasks. It makes their environments and runners."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 
 _BUILDER = "legged_gym.runners.build:build_runner"
-"""What makes a runner. It is named, not imported, as classes of tasks are: runners stand above the tasks."""
+"""Function that makes a runner. It is named, not imported, because runners are above tasks in the layers."""
 
 
 _ROBOT_BYTES, _OBSERVED, _COPIES = 27_000, 30, 4
-"""What a robot takes at least in any simulator; numbers of a step's observation; copies of the height field."""
+"""Smallest memory of a robot in any simulator; size of a step's observation; number of copies of the height field."""
 
 
 class TaskRegistry:
     """All registered tasks. Every caller gets copies of their configurations."""
 
     def __init__(self, tasks: Mapping[str, tuple[str, str, str]] | None = None) -> None:
-        """Register tasks by the ``module:Class`` of the task, its configuration and its training's."""
+        """Register tasks by the ``module:Class`` of the task, its configuration and its training's configuration."""
         self._tasks: dict[str, tuple[_Task, _EnvCfg, _TrainCfg]] = dict(tasks or {})
 
     def register(self, name: str, task_class: _Task, env_cfg: _EnvCfg, train_cfg: _TrainCfg) -> None:
         """Add a task, or replace the one of this name.
 
         Args:
-            name: What ``--task`` takes.
-            task_class: The environment's class, or its ``module:Class``, which is imported when it is needed.
+            name: Name for ``--task``.
+            task_class: The environment's class, or its ``module:Class``, which is imported when needed.
             env_cfg: The environment's configuration: a class, an instance or ``module:Class``.
             train_cfg: The training's configuration, likewise.
         """
@@ -62,7 +62,7 @@ class TaskRegistry:
         return sorted(self._tasks)
 
     def packages(self) -> set[str]:
-        """Return the top-level packages that the registered tasks' classes come from."""
+        """Return the top-level packages of the registered tasks' classes."""
         classes = [task[0] for task in self._tasks.values()]
         return {(c if isinstance(c, str) else c.__module__).partition(":")[0].partition(".")[0] for c in classes}
 
@@ -86,16 +86,16 @@ class TaskRegistry:
 
         Args:
             name: The task.
-            args: Command line; its values go into the configuration, last. Simulator and devices that it leaves open
-                are chosen and filled in. Without it, MuJoCo C on the CPU is used.
-            env_cfg: Configuration instead of the registered one; it is not changed.
-            train_cfg: Configuration that gives the seed, instead of the registered one; it is not changed.
+            args: Command line. Its values override the configuration. Simulator and devices that are not given are
+                chosen and filled in. Without it, MuJoCo C on the CPU is used.
+            env_cfg: Configuration instead of the registered one. It is not changed.
+            train_cfg: Configuration with the seed, instead of the registered one. It is not changed.
 
         Returns:
             The environment and its configuration.
 
         Raises:
-            UserError: No such task, a value that does not fit, or a robot or simulator that can't be loaded.
+            UserError: The task does not exist, a value is not valid, or the robot or simulator can't be loaded.
         """
         sim, sim_device = DEFAULT_SIM, "cpu"
         if args is not None:
@@ -107,10 +107,10 @@ class TaskRegistry:
         return env, env_cfg
 
     def build_env(self, name: str, env_cfg: LeggedRobotCfg, seed: int, sim: str, sim_device: str) -> LeggedRobot:
-        """Build a task's environment from final settings, which are copied; each process has a seed of its own.
+        """Build a task's environment from final settings, which are copied. Each process has its own seed.
 
         Raises:
-            UserError: No such task, simulator or device, or a robot that can't be loaded.
+            UserError: The task, simulator or device does not exist, or the robot can't be loaded.
         """
         _require_memory(env_cfg, sim_device)
         return self.get_task_class(name)(
@@ -125,24 +125,24 @@ class TaskRegistry:
         train_cfg: LeggedRobotCfgPPO | None = None,
         log_root: str | None = "default",
     ) -> tuple[OnPolicyRunner, LeggedRobotCfgPPO]:
-        """Make the runner that trains or plays, and load a checkpoint if ``runner.resume`` says so.
+        """Make the runner for training or playing. With ``runner.resume``, load a checkpoint.
 
-        Under ``torchrun`` all processes have to call it. All use the first one's folder and checkpoint.
+        Under ``torchrun`` all processes must call it. All use the first one's folder and checkpoint.
 
         Args:
             env: The environment.
-            name: The task; not needed with ``train_cfg``.
-            args: Command line; its values go into the configuration, last.
-            train_cfg: Configuration instead of the registered one; it is not changed.
+            name: The task. Not needed with ``train_cfg``.
+            args: Command line. Its values override the configuration.
+            train_cfg: Configuration instead of the registered one. It is not changed.
             log_root: Folder of the experiment's runs; ``default`` is ``logs/<experiment_name>`` in the checkout,
                 None writes nothing.
 
         Returns:
-            The runner and its configuration. ``runner.logger.log_dir`` is the run's folder: a new one, which
-            exists then, or the one of the resumed run.
+            The runner and its configuration. ``runner.logger.log_dir`` is the run's folder: a new one, or that of the
+            resumed run.
 
         Raises:
-            UserError: A value that does not fit, no such run, a damaged checkpoint, a folder that can't be written.
+            UserError: A value is not valid, or a run, checkpoint or folder can't be used.
         """
         if name is None and train_cfg is None:
             raise ValueError("make_alg_runner needs a task's name or a training configuration")
@@ -162,7 +162,7 @@ class TaskRegistry:
         env_cfg: LeggedRobotCfg | None,
         train_cfg: LeggedRobotCfgPPO | None,
     ) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
-        """Return copies of the given configurations, the registered ones in place of None, with ``args`` in them."""
+        """Return copies of the given or registered configurations, with the values of ``args``."""
         env_cfg = env_cfg.copy() if env_cfg is not None else self.get_cfgs(str(name))[0]
         train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
         task = self.get_task_class(name) if name is not None else None
@@ -171,7 +171,7 @@ class TaskRegistry:
 
 
 def _require_memory(cfg: LeggedRobotCfg, device: str) -> None:
-    """Refuse robots and a terrain that don't fit into this machine's memory."""
+    """Refuse a number of robots or a terrain that does not fit into this machine's memory."""
     robots, ground = cfg.env.num_envs, cfg.terrain
     needed = robots * (_ROBOT_BYTES + 2 * 4 * cfg.env.history_length * _OBSERVED)
     require_memory(f"{robots} robots (env.num_envs, env.history_length)", needed, device)
@@ -182,7 +182,7 @@ def _require_memory(cfg: LeggedRobotCfg, device: str) -> None:
 
 
 def _resolve(named: Any) -> Any:
-    """Import what ``module:name`` names; everything else is what it is."""
+    """Import ``module:name``. Return anything else unchanged."""
     if not isinstance(named, str):
         return named
     module, name = named.split(":")

@@ -1,1 +1,1 @@
-"""What every legged robot's task is made of."""
+"""The base of every legged robot's task."""

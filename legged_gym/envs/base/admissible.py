@@ -1,4 +1,4 @@
-"""Which values a setting may have: the type annotation beside it, as a check and in words."""
+"""The valid values of a setting: its type annotation, as a check and in words."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from legged_gym.common.errors import UserError, near_names
 
 
 class ConfigError(UserError, AttributeError):
-    """A setting that does not exist, or a value that does not fit it."""
+    """A setting does not exist, or its value is not valid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule(Predicate):
-    """A rule that no bound can express."""
+    """A rule that bounds can't express."""
 
     words: str = ""
-    """What it asks for, as in "takes 2 numbers, <words>"."""
+    """Its text, as in "takes 2 numbers, <words>"."""
 
 
 def _name(text: str) -> bool:
@@ -32,9 +32,9 @@ def _name(text: str) -> bool:
 
 Count = Annotated[int, Ge(1), Le(10**9)]
 Positive = Annotated[float, Gt(0), Le(1e6)]
-"""For what has no better type below: float32 still tells numbers this large apart from their neighbours."""
+"""For settings without a better type below: float32 is still precise for numbers of this size."""
 Factor = Annotated[float, Ge(-1e6), Le(1e6)]
-"""What ``float`` alone stands for, as in scales of rewards."""
+"""The type for ``float`` without bounds, as in scales of rewards."""
 Share = Annotated[float, Ge(0), Le(1)]
 Sign = Annotated[float, Ge(-1), Le(1), Rule(lambda value: abs(value) == 1.0, "1 or -1")]
 Seconds = Annotated[float, Gt(0), Le(1e6)]
@@ -43,14 +43,14 @@ Quaternion = Annotated[list[float], Len(4, 4), Rule(lambda q: abs(math.hypot(*q)
 RISING = Rule(lambda values: values == sorted(values), "[lowest, highest]")
 Item = TypeVar("Item")
 Range = Annotated[list[Item], Len(2, 2), RISING]
-"""Of any quantity: ``Range[Delay]``."""
+"""A range of any quantity: ``Range[Delay]``."""
 
 # Physical quantities. The bounds fit a robot of 500 kg whose legs are 2 m long: it weighs 5 kN, holding that at a leg's
-# length takes 1e4 N·m, and landing on it ten times as much. What is beyond is a slip or another unit.
+# length takes 1e4 N·m, and landing on it ten times as much. A value beyond is a mistake or in another unit.
 Torque = Annotated[float, Ge(0), Le(1e5)]
 """N·m."""
 Stiffness = Annotated[float, Ge(0), Le(1e5)]
-"""N·m/rad: all that torque for a radian. The same for a velocity's P gain, N·m·s/rad."""
+"""N·m/rad: the full torque for one radian. The same for a velocity's P gain, N·m·s/rad."""
 Damping = Annotated[float, Ge(0), Le(1e4)]
 """N·m·s/rad: a tenth of that."""
 Inertia = Annotated[float, Ge(0), Le(100)]
@@ -58,28 +58,28 @@ Inertia = Annotated[float, Ge(0), Le(100)]
 Force = Annotated[float, Ge(0), Le(1e6)]
 """N: 200 times the weight."""
 Friction = Annotated[float, Ge(0), Le(10)]
-"""Coulomb's: rubber on concrete has 1."""
+"""Coulomb friction: rubber on concrete has 1."""
 Speed = Annotated[float, Ge(0), Le(100)]
-"""m/s, and of turning bodies rad/s: no robot on legs comes near."""
+"""m/s, or rad/s for rotation: no legged robot comes near."""
 Length = Annotated[float, Ge(0), Le(100)]
 """m, of terrain and poses."""
 Angle = Annotated[float, Ge(-100), Le(100)]
 """rad, also several turns; m for sliding joints."""
 AngleNoise = Annotated[float, Ge(0), Le(2 * math.pi)]
-"""± rad: a whole turn is any angle."""
+"""± rad: a full turn covers all angles."""
 Delay = Annotated[float, Ge(0), Le(1)]
-"""s: whoever hears of things a second late can't walk."""
+"""s: no robot can walk with a delay of a second."""
 Multiplier = Annotated[float, Ge(0), Le(100)]
-"""Over the nominal value."""
+"""Relative to the nominal value."""
 ComRange = Range[Annotated[float, Ge(-10), Le(10)]]
 """m, of a centre of mass."""
 SpeedRange = Range[Annotated[float, Ge(-100), Le(100)]]
 Name = Annotated[str, MaxLen(100), Rule(_name, "which can be part of a file's name")]
 AnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-"""In front of choices: capitals are taken for small letters."""
+"""For choices: upper case counts as lower case."""
 
 Layers = Annotated[list[Annotated[int, Ge(1), Le(65536)]], MinLen(1), MaxLen(20)]
-"""Widths of a net's hidden layers."""
+"""Widths of a network's hidden layers."""
 Points = Annotated[list[Annotated[float, Ge(-100), Le(100)]], MinLen(1), MaxLen(1000)]
 _Nonlinearity = Literal[
     "elu", "selu", "relu", "crelu", "lrelu", "tanh", "sigmoid", "softplus", "gelu", "swish", "mish", "identity"
@@ -94,10 +94,10 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def derive(key: str, default: Any) -> Any:
-    """Return the annotation of a setting that has none, from its default value in the configuration's class.
+    """Return the annotation of a setting that has none, derived from its default value.
 
-    Numbers are finite. A list of numbers with fractions is a vector or a range and keeps its length; lists of names
-    and of integers may grow and shrink.
+    Numbers must be finite. A list of floats is a vector or a range and keeps its length. Lists of names and of integers
+    may have any length.
     """
     if isinstance(default, bool | int | float | str):
         return type(default)
@@ -120,7 +120,7 @@ def _common(hints: list[Any]) -> Any:
 
 
 def check(key: str, hint: Any, value: Any) -> Any:
-    """Return a value as its setting wants it, tuples as lists; ``ConfigError`` says what is admissible."""
+    """Return a valid value in its setting's type, with tuples as lists. ``ConfigError`` names the valid values."""
     value = _plain(value)
     if not _finite(value):
         raise ConfigError(f"config key '{key}' takes {describe(hint)}, got {shown(value)}")
@@ -132,9 +132,9 @@ def check(key: str, hint: Any, value: Any) -> Any:
 
 
 def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
-    """Return the error of a value or of one inside it, from what pydantic says of it."""
+    """Return the error for a value or for one inside it, from pydantic's error."""
     if wrong["loc"] and wrong["loc"][-1] == "[key]":
-        return ConfigError(f"config key '{key}' takes names in front of its values, got {shown(wrong['input'])}")
+        return ConfigError(f"config key '{key}' takes values by name, got {shown(wrong['input'])}")
     for place in wrong["loc"]:
         if get_origin(base_type(hint)) not in (list, dict):
             break
@@ -147,20 +147,20 @@ def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
 
 
 def takes_text(hint: Any) -> bool:
-    """Return whether a setting takes text as it is; any other takes what the text says in YAML."""
+    """Return whether a setting takes text unchanged. For all others, text is read as YAML."""
     bare = base_type(hint)
     parts = get_args(bare) if get_origin(bare) in (Union, type(int | str)) else (bare,)
     return any(part is str or any(isinstance(choice, str) for choice in _choices(part)) for part in parts)
 
 
 def entry(hint: Any) -> Any:
-    """Return the annotation of one entry of a dict's."""
+    """Return the annotation of a dict's entry."""
     arguments = get_args(base_type(hint))
     return arguments[-1] if arguments else Any
 
 
 def describe(hint: Any, plural: bool = False) -> str:
-    """Say which values an annotation admits: ``a number above 0 and at most 0.05``."""
+    """Return the valid values of an annotation in words: ``a number above 0 and at most 0.05``."""
     bare, rules = base_type(hint), getattr(hint, "__metadata__", ())
     arguments, origin = get_args(bare), get_origin(bare)
     if origin is Literal:
@@ -182,7 +182,7 @@ def describe(hint: Any, plural: bool = False) -> str:
 
 
 def _bounds(rules: tuple[Any, ...]) -> str:
-    """Say what an annotation's bounds are, with a space in front."""
+    """Return an annotation's bounds in words, with a leading space."""
     found = {name: getattr(rule, name) for rule in rules for name in _BOUNDS if hasattr(rule, name)}
     if {"ge", "le"} <= found.keys():
         return f" from {_number(found['ge'])} to {_number(found['le'])}"
@@ -216,7 +216,7 @@ def _plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> bool:
-    """Return whether all numbers in a value are finite, none is beyond what a float can hold, and no text is binary."""
+    """Return whether all numbers in a value are finite and fit into a float, and no text is binary."""
     if isinstance(value, str):
         return "\0" not in value
     if isinstance(value, list):
@@ -227,7 +227,7 @@ def _finite(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: in one short line."""
+    """Return a value as one short line for a message."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
         return "an integer of more than 20 digits"
     text = " ".join(repr(value).split())

@@ -1,9 +1,9 @@
-"""Configurations as nested classes, legged_gym's way, without its traps.
+"""Configurations as nested classes, as in legged_gym, but without its traps.
 
-A configuration is written as a class with nested classes and used as an instance: every value is copied, so two
-configurations never share a list, and the names are locked, so a typing error is an error and not a new setting.
-The annotation beside a setting says which values it may have (:mod:`legged_gym.envs.base.admissible`). A subclass that
-only writes a value inherits it.
+A configuration is written as a class with nested classes and used as an instance. Every value is copied, so two
+configurations never share a list. Names are fixed, so a misspelled name is an error and not a new setting. The
+annotation beside a setting defines its valid values (:mod:`legged_gym.envs.base.admissible`). A subclass that only
+changes the value inherits the annotation.
 """
 
 from __future__ import annotations
@@ -27,50 +27,51 @@ class BaseConfig:
     """A section of settings whose names are fixed by its class.
 
     Public class attributes become values of the instance; nested classes become sections, themselves
-    :class:`BaseConfig` instances. A subclass's nested class replaces the parent's, so let it inherit from it
-    (``class rewards(LeggedRobotCfg.rewards)``) to change only some values. What the parent's settings may be holds for
-    those of the same name either way; a section outside all others keeps the settings that it leaves out.
+    :class:`BaseConfig` instances. A subclass's nested class replaces the parent's. To change only some values, let it
+    inherit from the parent's (``class rewards(LeggedRobotCfg.rewards)``). In both cases, settings of the same name keep
+    the parent's valid values. A top-level section also keeps the settings that it leaves out.
     """
 
     _renamed: dict[str, tuple[str, ...]] = {}
-    """Settings of older runs, and those that took their places."""
+    """Settings of older runs, and their new names."""
 
     def __init__(self, _path: str = "", _declared_by: tuple[type, ...] = ()) -> None:
         """Instantiate all nested sections, and copy all values."""
         classes = tuple(dict.fromkeys((*type(self).__mro__, *_declared_by)))
         self.__dict__["_path"], self.__dict__["_classes"] = _path, classes
-        # These two mean something else in a class that does not inherit them.
+        # These two have another meaning in a class that does not inherit them.
         whole = "." in _path or _path in ("algorithm", "obs_groups")
         for name in _public_names(type(self).__mro__ if whole else classes):
             if hasattr(BaseConfig, name):
-                raise ConfigError(f"config key '{self.key(name)}' can't be called so: every section has a '{name}()'")
+                raise ConfigError(f"config key '{self.key(name)}' can't have this name: every section has a '{name}()'")
             value = self._default(name)
             if inspect.isclass(value):
                 sections = [vars(cls)[name] for cls in classes if inspect.isclass(vars(cls).get(name))]
                 parents = tuple(cls for section in sections for cls in section.__mro__)
-                # A plain nested class gets the abilities of a section.
+                # A plain nested class becomes a section.
                 kind = value if issubclass(value, BaseConfig) else type(value.__name__, (value, BaseConfig), {})
                 self.__dict__[name] = kind(self.key(name), parents)
             else:
                 self.__dict__[name] = _plain(copy.deepcopy(value))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Change a setting; sections and unknown names can't be assigned."""
+        """Change a setting. Sections and unknown names can't be assigned."""
         self._require(name)
         if isinstance(self.__dict__[name], BaseConfig) and not isinstance(value, BaseConfig):
             raise ConfigError(f"config key '{self.key(name)}' is a section: set one of its values")
         self.__dict__[name] = _plain(value)
 
     def __getattr__(self, name: str) -> Any:
-        """Explain a name that does not exist (Python only asks here when it found nothing)."""
+        """Raise an error for an unknown name (Python only calls this if it finds nothing)."""
         if name.startswith("_"):
             raise AttributeError(name)
         raise ConfigError(self._unknown(name))
 
     def set(self, path: str, value: Any) -> None:
-        """Change one value by its dotted name, such as ``rewards.scales.alive``, which may lead into a dict.
+        """Change one value by its dotted name, such as ``rewards.scales.alive``. It may also be an entry of a dict.
 
-        Text is read as YAML unless the setting is text. ``ConfigError`` if there is no such setting or value.
+        Text is read as YAML unless the setting is text. ``ConfigError`` if the setting does not exist or the value is
+        not valid.
         """
         name, _, rest = path.partition(".")
         self._require(name)
@@ -97,22 +98,22 @@ class BaseConfig:
 
     @property
     def classes(self) -> tuple[type, ...]:
-        """The classes that declare settings of this section, the most particular one first."""
+        """The classes that declare settings of this section, the most derived one first."""
         return self.__dict__["_classes"]
 
     def annotation(self, name: str) -> Any:
-        """Return which values a setting may have: what is declared beside it, or what follows from its default."""
+        """Return a setting's valid values: its annotation or, without one, that derived from its default."""
         declared = _declared(self.classes).get(name)
         hint = derive(self.key(name), self._default(name)) if declared is None else declared
         return Factor if hint is float else hint
 
     def check(self) -> None:
-        """Raise ``ConfigError`` for the first value in here that its setting's annotation does not admit."""
+        """Raise ``ConfigError`` for the first value that its setting's annotation does not allow."""
         for section, name, value in self.walk():
             check(section.key(name), section.annotation(name), value)
 
     def walk(self) -> Iterator[tuple[BaseConfig, str, Any]]:
-        """Yield all settings: the section that holds it, its name in there, and its value."""
+        """Yield all settings: the section, the name in it, and the value."""
         for name in self.names():
             value = self.__dict__[name]
             if isinstance(value, BaseConfig):
@@ -121,11 +122,11 @@ class BaseConfig:
                 yield self, name, value
 
     def names(self) -> list[str]:
-        """Return the names of all values and sections in here."""
+        """Return the names of all values and sections."""
         return [name for name in self.__dict__ if not name.startswith("_")]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all values as a nested dict of plain Python values, fit for YAML."""
+        """Return all values as a nested dict of plain Python values, suitable for YAML."""
         values = {name: self.__dict__[name] for name in self.names()}
         return {
             name: BaseConfig.to_dict(value) if isinstance(value, BaseConfig) else copy.deepcopy(value)
@@ -137,7 +138,7 @@ class BaseConfig:
         return copy.deepcopy(self)
 
     def key(self, name: str) -> str:
-        """Return the dotted name of a setting in here."""
+        """Return the dotted name of a setting in this section."""
         return f"{self._path}.{name}" if self._path else name
 
     def _default(self, name: str) -> Any:
@@ -162,25 +163,25 @@ def class_to_dict(obj: Any) -> dict[str, Any]:
 
 
 def _public_names(classes: tuple[type, ...]) -> list[str]:
-    """List the settings in some classes, those of the last one first."""
+    """List the settings of several classes, those of the last one first."""
     own = [cls for cls in reversed(classes) if cls not in (object, BaseConfig)]
     settings = {name: value for cls in own for name, value in vars(cls).items() if not name.startswith("_")}
     return [name for name, value in settings.items() if not (inspect.isfunction(value) or isinstance(value, property))]
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with Python's numbers and lists in place of NumPy's, which no file of settings can hold."""
+    """Return a value with Python's numbers and lists instead of NumPy's, which settings files can't contain."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))
-    # By name: configurations are read, and ``--help`` shown, without NumPy.
+    # Checked by name, so that configurations and ``--help`` don't need NumPy.
     return value.tolist() if type(value).__module__ == "numpy" else value
 
 
 @functools.cache
 def _declared(classes: tuple[type, ...]) -> dict[str, Any]:
-    """Return the annotations that classes hold, those of the first ones last, and so in place of all others'."""
+    """Return the annotations of classes. Those of the first classes override the others."""
     found: dict[str, Any] = {}
     for cls in reversed(classes):
         try:
@@ -191,11 +192,11 @@ def _declared(classes: tuple[type, ...]) -> dict[str, Any]:
 
 
 def _replaced(key: str, hint: Any, old: Any, rest: str, value: Any) -> Any:
-    """Return a setting's new value; ``rest`` leads to an entry inside the old one, which is a dict then."""
+    """Return a setting's new value. With ``rest``, change that entry of the old value, which is a dict."""
     if not rest:
         return check(key, hint, _read(key, hint, value))
     if not isinstance(old, dict):
-        raise ConfigError(f"config key '{key}' is a value, it holds no '{rest}'")
+        raise ConfigError(f"config key '{key}' is a value, it has no '{rest}'")
     name, _, rest = rest.partition(".")
     if name not in old:
         raise ConfigError(f"unknown config key '{key}.{name}': {near_names(name, map(str, old))}")

@@ -1,4 +1,4 @@
-"""What a legged robot's task holds, by legged_gym's names, and how it is put together."""
+"""The buffers of a legged robot's task, with legged_gym's names, and their creation."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from legged_gym.simulators.robot.robot_file import check_ties
 
 
 def _counted(setting: str, size: Callable[[Any], int]) -> Any:
-    """Return a property for a size; a value that a class assigns counts as the setting's and is compared with it."""
+    """Return a property for a size. A value that a class assigns is checked like the setting's."""
     return property(size, lambda task, value: setattr(task.cfg.env, setting, value))
 
 
 class BaseTask(VecEnv):
-    """N robots that act, observe and are rewarded together: rsl_rl's ``VecEnv`` with legged_gym's tensors.
+    """N robots of a task, as rsl_rl's ``VecEnv`` with legged_gym's tensors.
 
     State tensors (``dof_pos``, ``dof_vel``, ``root_states``, ``contact_forces``, ``rigid_body_states``) are the
     simulator's own, refreshed in place; see :class:`~legged_gym.simulators.Simulator` for shapes and frames.
@@ -47,37 +47,38 @@ class BaseTask(VecEnv):
     obs_buf             (N, …)    the policy's observation
     rew_buf             (N,)      reward of the last step
     reset_buf           (N,)      bool: the episode ended in the last step
-    time_out_buf        (N,)      bool: … because its time was up
+    time_out_buf        (N,)      bool: … by a time-out
     episode_length_buf  (N,)      control steps since the reset
-    commands            (N, 3)    wanted forward and lateral velocity, m/s, and yaw rate, rad/s
+    commands            (N, 3)    commanded forward and lateral velocity, m/s, and yaw rate, rad/s
     base_lin_vel        (N, 3)    m/s, base frame
     base_ang_vel        (N, 3)    rad/s, base frame
     projected_gravity   (N, 3)    unit vector of gravity, base frame
-    measured_dof_pos    (N, D)    joint angles as the encoders see them, with their zero offsets, rad
-    actions             (N, D)    last action; before it ``last_actions`` and ``last_last_actions``
+    measured_dof_pos    (N, D)    joint angles from the encoders, with their zero offsets, rad
+    actions             (N, D)    last action; the ones before: ``last_actions``, ``last_last_actions``
     last_dof_vel        (N, D)    joint velocities one control step ago, rad/s
     last_root_vel       (N, 6)    linear and angular velocity of the base one control step ago, world frame
     torques             (N, D)    of the last physics step, N·m
     contact_magnitudes  (N, B)    net contact force of each link, N
     diverged            (N,)      bool: the simulation of the robot diverged in the last step
-    feet_contact        (N, F)    bool: the foot touches now or did one step ago
-    feet_air_time       (N, F)    seconds since each foot last touched
-    measured_heights    (N, P)    of the ground around the base, m
+    feet_contact        (N, F)    bool: the foot is in contact now or was one step ago
+    feet_air_time       (N, F)    time since each foot's last contact, s
+    measured_heights    (N, P)    heights of the ground around the base, m
     reward_rates        (N, R)    scaled reward terms of the last step, per second, as ``reward_names`` lists them
     p_gains, d_gains    (D,)      nominal gains, N·m/rad and N·m·s/rad
     torque_limits       (D,)      N·m
-    dof_pos_limits      (D, 2)    rad; ``soft_dof_pos_limit`` of the range, the whole is ``sim.dof_pos_limits``
+    dof_pos_limits      (D, 2)    rad; ``soft_dof_pos_limit`` of the full range, ``sim.dof_pos_limits``
     =================== ========= ==================================================================
 
     Attributes:
-        dt: Seconds of a control step.
-        unwrapped, step_dt: The task itself and ``dt``, as rsl_rl's extensions ask for them.
-        max_episode_length: Control steps of an episode.
-        after_step: Called after every control step, by who looks on; they may read the buffers, not change them.
-        command_ranges: Lowest and highest command by name, as ``commands.ranges``; changes count from the next step.
-        reward_scales: Scale of each reward times the control step, without those that are 0; changes count as well.
+        dt: Control step, s.
+        unwrapped, step_dt: The task itself and ``dt``, for rsl_rl's extensions.
+        max_episode_length: Length of an episode in control steps.
+        after_step: Functions that are called after every control step. They may read the buffers, not change them.
+        command_ranges: Lowest and highest command by name, as ``commands.ranges``. Changes take effect in the next
+            step.
+        reward_scales: Scale of each reward times the control step, without zeros. Changes take effect, too.
         episode_sums: Sum of each scaled reward in the episode, by name, each (N,).
-        reward_functions: The methods of ``reward_names``, without ``termination``, which is the last of these.
+        reward_functions: The methods of ``reward_names``, without ``termination``, which is the last name.
         base_init_state: Start state of the base without noise, relative to the middle of a tile, (13,).
         terrain_levels, terrain_types: Row and column of each robot's tile, (N,).
         terrain_origins: Middle of every tile, m, world frame, (rows, columns, 3).
@@ -114,10 +115,10 @@ class BaseTask(VecEnv):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Say what to use instead of what is not there (Python only asks here when it found nothing)."""
+            """Raise an error that names a replacement (Python only calls this if it finds nothing)."""
             found = getattr(type(self), name, None)
             if isinstance(found, property):
-                return found.fget(self)  # It is something in there that is missing.
+                return found.fget(self)  # The missing attribute is inside the property.
             raise AttributeError(missing(type(self), name))
 
     def __init__(self, cfg: LeggedRobotCfg, device: str) -> None:
@@ -133,7 +134,7 @@ class BaseTask(VecEnv):
 
     @property
     def measured_heights(self) -> torch.Tensor:
-        """Heights of the ground at ``height_points``, m, (N, P), looked up when they are first read in a state."""
+        """Heights of the ground at ``height_points``, m, (N, P), computed when they are first read in a state."""
         if self._measured_heights is None:
             self._measured_heights = self._get_heights()
         return self._measured_heights
@@ -143,12 +144,12 @@ class BaseTask(VecEnv):
         self._measured_heights = heights
 
     def _get_heights(self, env_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Look up the ground's heights around robots, all or ``env_ids``, (n,), at ``height_points``, m, (n, P)."""
+        """Return the ground's heights at ``height_points`` of all robots or of ``env_ids``, (n,), m, (n, P)."""
         heights = self.ground.heights_around(self.root_states)
         return heights if env_ids is None else heights[env_ids]
 
     def _mask(self, env_ids: torch.Tensor) -> torch.Tensor:
-        """Return robots given by their indices, or already by a mask, as a mask, bool, (N,)."""
+        """Return robots, given as indices or as a mask, as a mask, bool, (N,)."""
         if env_ids.dtype == torch.bool:
             return env_ids
         mask = torch.zeros_like(self.reset_buf, dtype=torch.bool)
@@ -156,7 +157,7 @@ class BaseTask(VecEnv):
         return mask
 
     def _call(self, hook: str, mask: torch.Tensor) -> None:
-        """Call a hook for the robots in a mask, bool, (N,): an override gets their indices, our own the mask."""
+        """Call a hook for the robots in a mask, bool, (N,). An override gets indices, our own hook the mask."""
         if hook in self._overridden:
             getattr(self, hook)(mask.nonzero().flatten())
         elif devices.pays(mask):
@@ -164,7 +165,7 @@ class BaseTask(VecEnv):
 
     @property
     def privileged_obs_buf(self) -> torch.Tensor | None:
-        """What only the critic sees, (N, P), None at first; :meth:`compute_observations` may set it."""
+        """The critic's privileged observation, (N, P), None at first. :meth:`compute_observations` may set it."""
         observed = self.__dict__.get("_observations")
         return None if observed is None else observed["privileged"]
 
@@ -176,13 +177,13 @@ class BaseTask(VecEnv):
     num_obs = _counted("num_observations", lambda task: task.obs_buf.shape[1])
     num_privileged_obs = _counted("num_privileged_obs", lambda task: task._observations["privileged"].shape[1])
 
-    # --- how it is put together ------------------------------------------------------------------------------------
+    # --- creation -------------- ------------------------------------------------------------------------------------
 
     def _make_terrain(self, cfg: LeggedRobotCfg, seed: int) -> Terrain:
         return Terrain(cfg.terrain, seed)
 
     def _parse_cfg(self, cfg: LeggedRobotCfg) -> None:
-        """Take over what is read of the configuration at every step; the simulation is not there yet."""
+        """Store settings that every step reads. The simulation does not exist yet."""
         if cfg.terrain.mesh_type == "trimesh":
             print("terrain.mesh_type 'trimesh': the ground is the height field, 'heightfield'")
             cfg.terrain.mesh_type = "heightfield"
@@ -195,7 +196,7 @@ class BaseTask(VecEnv):
         self.reward_scales, self.command_ranges = values["rewards"]["scales"], values["commands"]["ranges"]
 
     def _bind_simulator(self) -> None:
-        """Keep references to the simulator's tensors, which it refreshes in place."""
+        """Keep references to the simulator's tensors, which it updates in place."""
         sim = self.sim
         self.dof_names, self.body_names = sim.dof_names, sim.body_names
         self.root_states, self.dof_pos, self.dof_vel = sim.root_states, sim.dof_pos, sim.dof_vel
@@ -234,15 +235,15 @@ class BaseTask(VecEnv):
         touching = self.sim.scene.touching
         if not enough(touching[links.tolist()]):
             blind = ", ".join(name for name, touches in zip(self.body_names, touching, strict=True) if not touches)
-            raise ConfigError(f"config key '{key}': '{part}' names links that can't touch; without shapes: {blind}")
+            raise ConfigError(f"config key '{key}': '{part}' names links without collision shapes: {blind}")
 
     def _links(self, key: str, parts: list[str]) -> torch.Tensor:
-        """Return the indices of links by parts of their names, (n,)."""
+        """Return the indices of links with these parts in their names, (n,)."""
         indices = link_indices(key, parts, self.body_names, self.sim.scene.merged)
         return torch.tensor(indices, dtype=torch.long, device=self.device)
 
     def _init_buffers(self) -> None:
-        """Allocate the tensors; the simulator's are there."""
+        """Allocate the tensors. The simulator's exist already."""
         cfg, n, device = self.cfg, self.num_envs, self.device
         joints, key = self.dof_names, "init_state.default_joint_angles"
         angles = joint_values(key, self._moving(key, cfg.init_state.default_joint_angles), joints, exact=True)
@@ -271,16 +272,16 @@ class BaseTask(VecEnv):
         self._pushes = Pushes(cfg, n, self.dt, device)
 
     def _moving(self, key: str, angles: dict[str, float]) -> dict[str, float]:
-        """Return the angles without those of joints that are fixed in the robot's file; say so if they are not 0."""
+        """Return the angles without those of joints that are fixed in the robot's file. Warn if these are not 0."""
         fixed = self.sim.scene.robot.fixed_joints
         bent = [f"{name} ({angle:g})" for name, angle in angles.items() if name in fixed and angle != 0.0]
         if bent:
-            text = f"config key '{key}': fixed in the robot's file, and stay at 0: {', '.join(bent)}"
+            text = f"config key '{key}': these joints are fixed in the robot's file and stay at 0: {', '.join(bent)}"
             warnings.warn(text, stacklevel=5)
         return {name: angle for name, angle in angles.items() if name not in fixed}
 
     def _check_pose(self, key: str) -> None:
-        """Refuse a default pose that the joints can't take."""
+        """Refuse a default pose that the joints can't reach."""
         pose, scene = dict(zip(self.dof_names, self.default_dof_pos[0].tolist(), strict=True)), self.sim.scene
         check_ties(scene.model, scene.robot.path, pose)
         for (name, angle), (low, high) in zip(pose.items(), self.sim.dof_pos_limits.tolist(), strict=True):
@@ -289,21 +290,21 @@ class BaseTask(VecEnv):
                 raise ConfigError(f"config key '{key}.{name}' is {angle:g}, the joint's limits are {limits}")
 
     def _init_height_points(self) -> torch.Tensor:
-        """Return where the ground's heights are measured, m, relative to the base in its yaw frame, (N, P, 3)."""
+        """Return the points at which heights are measured, m, relative to the base in its yaw frame, (N, P, 3)."""
         axes = (self.cfg.terrain.measured_points_x, self.cfg.terrain.measured_points_y)
         grid = torch.meshgrid(*(torch.tensor(axis, device=self.device) for axis in axes), indexing="ij")
         x, y = (coordinate.ravel() for coordinate in grid)
         return torch.stack((x, y, torch.zeros_like(x)), dim=1).expand(self.num_envs, -1, 3)
 
     def _prepare_reward_function(self) -> None:
-        """Find the method of every reward with a scale, and declare what is logged."""
+        """Find the method of every reward with a scale, and declare the logged metrics."""
         self._reward_sum = RewardSum(self, self.reward_scales, self.dt, self.cfg.rewards.only_positive_rewards)
         self.reward_names, self.reward_functions = self._reward_sum.names, self._reward_sum.functions
         self.reward_scales = dict(self._reward_sum.given)
         judged = self.cfg.commands.curriculum and "update_command_curriculum" not in self._overridden
         if judged and "tracking_lin_vel" not in self.reward_names:
             raise ConfigError(
-                "config key 'commands.curriculum' judges by rewards.scales.tracking_lin_vel, which is not set"
+                "config key 'commands.curriculum' needs rewards.scales.tracking_lin_vel, which is not set"
             )
         self._reward_totals = torch.zeros(self.num_envs, len(self.reward_names), device=self.device)
         self.episode_sums = {name: self._reward_totals[:, i] for i, name in enumerate(self.reward_names)}

@@ -1,4 +1,4 @@
-"""Robots whose simulation diverged: how often, why, and the last second of one of them; and an end to too many."""
+"""Records of robots that diverged: how often, why, and one's last second. Stops a training with too many."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from legged_gym.envs.base.legged_robot import LeggedRobot
 
 _SECONDS = 1.0
-"""Length of what is kept of a robot."""
+"""Length of a replay, s."""
 FOLDER = "diverged"
-"""Where the files lie, in a run's folder."""
+"""Folder of the replays, in a run's folder."""
 _MOST_FILES = 10
-"""Files that a run gets of each cause."""
+"""Largest number of replays for each cause."""
 _EPISODES = 100
-"""Least number of episodes from which a share is told."""
+"""Smallest number of episodes for a share."""
 
 
 @dataclass
 class Replay:
-    """The last second of a robot, from its state before each control step and what it was told to do in that step."""
+    """The last second of a robot: its state before each control step, and the step's commands and actions."""
 
     cause: str
     """A name of :data:`~legged_gym.simulators.simulator.CAUSES`."""
@@ -56,7 +56,7 @@ class Replay:
 
     @classmethod
     def read(cls, path: str) -> Replay:
-        """Read what :meth:`write` wrote, without running code in it; ``UserError`` if it is something else."""
+        """Read a file of :meth:`write`, without running code in it. ``UserError`` if it is something else."""
         try:
             with np.load(plain_file(path), allow_pickle=False) as file:
                 values = {name: file[name] for name in cls.__dataclass_fields__}
@@ -65,21 +65,21 @@ class Replay:
         except OSError as error:
             raise UserError(f"can't read '{path}' (--replay): {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
-            raise UserError(f"'{path}' (--replay) is no file about a diverged robot: {error}") from error
+            raise UserError(f"'{path}' (--replay) is not a replay of a diverged robot: {error}") from error
         lengths = {len(array) for array in arrays.values()}
         if len(lengths) != 1 or replay.root_states.shape[1] != 13 or not replay.dt > 0.0:
-            raise UserError(f"'{path}' (--replay) is no file about a diverged robot: its arrays don't fit together")
+            raise UserError(f"'{path}' (--replay) is not a replay of a diverged robot: its arrays don't fit together")
         return replay
 
 
 class DivergenceLog:
-    """Counts ended episodes and diverged robots on the device, and remembers every robot's last second.
+    """Counts ended episodes and diverged robots on the device, and keeps every robot's last second.
 
-    Nothing here waits for a device before a call of :meth:`counts` or :meth:`take`.
+    Only :meth:`counts` and :meth:`take` wait for the device.
     """
 
     def __init__(self, num_envs: int, num_dof: int, num_actions: int, dt: float, device: str) -> None:
-        """Start with nothing; ``dt`` is the control step, s."""
+        """Start empty; ``dt`` is the control step, s."""
         self._dt, self._sizes = dt, [13, num_dof, num_dof, num_actions, 3]
         steps = max(1, round(_SECONDS / dt))
         self._frames = torch.zeros(steps, num_envs, sum(self._sizes), device=device)
@@ -89,16 +89,16 @@ class DivergenceLog:
         self._numbers = torch.arange(1, 1 + len(CAUSES), dtype=torch.int32, device=device)
         self._kept = torch.zeros(steps, self._frames.shape[2], device=device)
         self._about = torch.zeros(4, dtype=torch.long, device=device)
-        """Cause, robot, age and index of the newest frame of what is kept; a cause of 0: nothing is."""
+        """Cause, robot, age and index of the newest frame of the kept replay; cause 0: none is kept."""
 
     def record(self, parts: list[torch.Tensor]) -> None:
-        """Remember states before a control step, and its actions and commands, each (N, …)."""
+        """Store the states before a control step, and its actions and commands, each (N, …)."""
         self._newest.add_(1).remainder_(len(self._frames))
         self._frames.index_copy_(0, self._newest, torch.cat(parts, dim=1).unsqueeze(0))
         self._ages += 1
 
     def note(self, ended: torch.Tensor, causes: torch.Tensor) -> None:
-        """Note whose episodes ended, bool, (N,), and why robots diverged, int32, (N,); 0: they did not."""
+        """Count ended episodes, bool, (N,), and causes of divergence, int32, (N,), 0 for none."""
         self._counts[:, 0] += ended
         self._counts[:, 1:] += causes.unsqueeze(1) == self._numbers
         if devices.pays(causes):
@@ -106,7 +106,7 @@ class DivergenceLog:
         self._ages.masked_fill_(ended, 0)
 
     def _keep(self, causes: torch.Tensor) -> None:
-        """Keep the last second of the first robot that diverged, unless one is kept already."""
+        """Keep the last second of the first robot that diverged, unless one is already kept."""
         robot = (causes > 0).int().argmax().view(1)
         about = torch.cat((causes[robot].long(), robot, self._ages[robot], self._newest))
         new = (about[0] > 0) & (self._about[0] == 0)
@@ -114,12 +114,12 @@ class DivergenceLog:
         self._about.copy_(torch.where(new, about, self._about))
 
     def counts(self) -> tuple[int, dict[str, int]]:
-        """Return how many episodes have ended since the start, and how many robots diverged, by cause."""
+        """Return the number of episodes that ended since the start, and of robots that diverged, by cause."""
         ended, *diverged = self._counts.double().sum(0).long().tolist()
         return ended, dict(zip(CAUSES, diverged, strict=True))
 
     def take(self) -> Replay | None:
-        """Return the last second of a robot that diverged since the last time; None: none did."""
+        """Return the last second of a robot that diverged since the last call, or None."""
         cause, robot, age, newest = self._about.tolist()
         if cause == 0:
             return None
@@ -130,15 +130,15 @@ class DivergenceLog:
 
 
 class DivergenceWatch:
-    """Looks once an iteration at what a task counted since the last time."""
+    """Checks a task's divergences once in each iteration."""
 
     def __init__(self, env: LeggedRobot, log_dir: str) -> None:
-        """Start with what has been counted so far."""
+        """Start with the present counts."""
         self._log, self._limit, self._folder = env.divergence, env.cfg.sim.divergence.max_share, log_dir
         self._present = self._judged = self._log.counts()
 
     def look(self, iteration: int) -> dict[str, float]:
-        """Return how many robots diverged in this iteration, by their curves, and write one's last second."""
+        """Return the number of robots that diverged in this iteration, by curve, and write one replay."""
         (_, before), self._present = self._present, self._log.counts()
         new = {cause: float(count - before[cause]) for cause, count in self._present[1].items()}
         if any(new.values()):

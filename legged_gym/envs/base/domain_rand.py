@@ -1,6 +1,6 @@
-"""What differs between one robot and the next: drawn once here, run by the simulator, read by the critic.
+"""Parameters that differ between robots: drawn here, used by the simulator, observed by the critic.
 
-Real motors, wires and sensors are part of that: they do what ideal ones would not.
+They include non-ideal motors, and delays and losses of actions and sensor data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from legged_gym.envs.base.observations import ObsTerm
 from legged_gym.simulators import PhysicsParameters, Simulator
 
 _JOINT_DYNAMICS = {"joint_friction": "dry_friction", "joint_damping": "viscous_friction", "joint_armature": "armature"}
-"""What :class:`PhysicsParameters` holds of the joints, and the settings of ``motors`` that take its place."""
+"""Joint fields of :class:`PhysicsParameters`, and the settings of ``motors`` that replace them."""
 
 _MULTIPLIERS = ("stiffness_multiplier", "damping_multiplier", "torque_multiplier")
 
@@ -25,16 +25,16 @@ _SCALES = {
     "armature": 100.0, "dry_friction": 10.0, "viscous_friction": 10.0, "backlash": 100.0, "stall_torque": 0.05,
     "no_load_speed": 0.05,
 }  # fmt: skip
-"""Make values about 1 large for the critic. Strength and zero offset are told to it in any case."""
+"""Factors that scale values to about 1 for the critic. It observes strength and zero offset in any case."""
 
 
 class JointRanges:
-    """A setting of ``motors``: for each joint the lowest and highest value of the first part of its name that fits."""
+    """A setting of ``motors``: for each joint, the lowest and highest value of the first name part that matches."""
 
     def __init__(self, name: str, parts: dict[str, list[float]], joint_names: list[str], device: str) -> None:
-        """Spread [lowest, highest] over the joints by parts of their names; a part that fits none is refused."""
+        """Assign [lowest, highest] to the joints by parts of their names. A part that matches none is refused."""
         self.given = bool(parts)
-        # The first part that fits counts here, and there the last.
+        # Here the first matching part counts, there the last.
         ends = ({part: bounds[end] for part, bounds in reversed(parts.items())} for end in (0, 1))
         values = [joint_values(f"motors.{name}", end, joint_names, missing=math.nan) for end in ends]
         bounds = torch.tensor(values, dtype=torch.float32, device=device)
@@ -42,48 +42,48 @@ class JointRanges:
         self._low, self._high = bounds.nan_to_num()
 
     def draw(self, otherwise: torch.Tensor) -> torch.Tensor:
-        """Return a value for each joint of each robot, (N, D): of joints that are not named, ``otherwise``'s."""
+        """Return a value for each joint of each robot, (N, D); ``otherwise`` for joints that are not named."""
         if not self.given:
             return otherwise
         drawn = self._low + (self._high - self._low) * torch.rand_like(otherwise)
         return torch.where(self._named, drawn, otherwise)
 
     def middle(self, otherwise: torch.Tensor) -> torch.Tensor:
-        """Return the middle of what is drawn for each joint, (D,): of joints that are not named, ``otherwise``'s."""
+        """Return the middle of each joint's range, (D,); ``otherwise`` for joints that are not named."""
         return torch.where(self._named, 0.5 * (self._low + self._high), otherwise)
 
 
 class Motors:
-    """The settings of ``motors``, what was drawn from them, and how they bend the torque law.
+    """The settings of ``motors``, the values drawn from them, and their effects on torques.
 
     Drawn for each joint, (N, D): ``backlash``, rad, ``stall_torque``, N·m, and ``no_load_speed``, rad/s;
-    :class:`~legged_gym.envs.base.sections_config.MotorSettings` says what they mean.
+    :class:`~legged_gym.envs.base.sections_config.MotorSettings` describes them.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, joint_names: list[str], device: str) -> None:
-        """Read the settings and draw what a robot keeps for good; ``ConfigError`` if they don't go together."""
+        """Read the settings and draw each robot's permanent values. ``ConfigError`` if they don't fit together."""
         settings = cfg.to_dict()["motors"]
         self.ranges = {name: JointRanges(name, parts, joint_names, device) for name, parts in settings.items()}
         if self.ranges["stall_torque"].given != self.ranges["no_load_speed"].given:
-            raise ConfigError("config keys 'motors.stall_torque' and 'motors.no_load_speed' go together: give both")
+            raise ConfigError("config keys 'motors.stall_torque' and 'motors.no_load_speed' belong together: give both")
         self.has_backlash, self.has_speed_line = self.ranges["backlash"].given, self.ranges["stall_torque"].given
         self.ideal = not (self.has_backlash or self.has_speed_line)
-        """Whether the torque law is the plain one."""
+        """Whether motors are ideal."""
         nothing = torch.zeros(num_envs, len(joint_names), device=device)
         self.backlash = self.ranges["backlash"].draw(nothing)
         self.stall_torque = self.ranges["stall_torque"].draw(torch.full_like(nothing, math.inf))
         self.no_load_speed = self.ranges["no_load_speed"].draw(torch.full_like(nothing, math.inf))
 
     def play(self, targets: torch.Tensor, dof_pos: torch.Tensor) -> torch.Tensor:
-        """Return how far the motors' sides of the gears are ahead of the joints, rad, (N, D).
+        """Return the motors' lead over the joints within their backlash, rad, (N, D).
 
-        A motor without load goes where it should as far as the play lets it; only past that it turns the joint.
+        A motor moves freely towards its target within the backlash, and only then turns the joint.
         """
         half = 0.5 * self.backlash
         return torch.clamp(targets - dof_pos, -half, half)
 
     def limit(self, torques: torch.Tensor, limits: torch.Tensor, dof_vel: torch.Tensor) -> torch.Tensor:
-        """Return torques, (N, D), within the efforts, (D,), and below each motor's line of torque and speed."""
+        """Return torques, (N, D), within the effort limits, (D,), and each motor's torque-speed line."""
         if not self.has_speed_line:
             return torch.clamp(torques, -limits, limits)
         used = dof_vel / self.no_load_speed
@@ -92,27 +92,27 @@ class Motors:
         return torch.maximum(torch.minimum(torques, highest), -lowest)
 
     def privileged(self, values: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """Return what the critic is told of the given settings, each (N, D); ``values`` are those kept elsewhere."""
+        """Return the given settings' values for the critic, each (N, D); ``values`` are stored elsewhere."""
         values = values | {name: getattr(self, name) for name in ("backlash", "stall_torque", "no_load_speed")}
         told = [scale * values[name] for name, scale in _SCALES.items() if self.ranges[name].given]
         return [torch.nan_to_num(part, posinf=0.0) for part in told]
 
 
 class Latency:
-    """The settings of ``latency``, and ``values``, what each robot drew: (N,), by their names without ``_range``.
+    """The settings of ``latency``, and each robot's ``values``, (N,), by the settings' names without ``_range``.
 
-    :class:`~legged_gym.envs.base.sections_config.LatencySettings` says what they mean.
+    :class:`~legged_gym.envs.base.sections_config.LatencySettings` describes them.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, num_dof: int, dt: float, device: str) -> None:
-        """Draw what each robot keeps for good; ``ConfigError`` names a range that can't be."""
+        """Draw each robot's permanent values. ``ConfigError`` names an invalid range."""
         self._dt, self._settings = dt, cfg.to_dict()["latency"]
         self._check(cfg)
         self.has_imu = self._on("imu_rate") or self._on("imu_age")
-        """Whether the IMU is late on its own."""
+        """Whether the IMU has its own delay."""
         self.on_actions = self._on("action_jitter") or self._on("action_loss")
         self.on_observations = self.has_imu or self._on("observation_jitter") or self._on("observation_loss")
-        """Whether actions, or sensors, are late or lost beyond their constant delay."""
+        """Whether actions, or sensors, have delays or losses beyond their constant delay."""
         values = {}
         for name, (low, high) in self._settings.items():
             drawn = torch.rand(num_envs, device=device) if high > 0.0 else torch.zeros(num_envs, device=device)
@@ -136,7 +136,7 @@ class Latency:
         return bool(self._settings[f"{name}_range"][1] > 0.0)
 
     def longest_age(self, delay: float) -> int:
-        """Return how many control steps old a sensor's value can be, at least 1, where the delay is up to so much."""
+        """Return the largest age of a sensor's value in control steps, at least 1, for this largest delay."""
         settings = self._settings
         age = delay + settings["observation_jitter_range"][1]
         age += self._dt if self._on("observation_loss") else 0.0
@@ -144,10 +144,10 @@ class Latency:
         return max(1, math.ceil((age + imu) / self._dt - 1e-6))
 
     def send(self, actions: torch.Tensor, delay: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Send a step's actions, (N, D), over wires with a constant delay, s, (N,).
+        """Send a step's actions, (N, D), with a constant delay, s, (N,).
 
         Returns:
-            What the motors follow until the actions come, (N, D), and then, (N, D), and when that is, s, (N,).
+            The motors' actions before and after the new ones arrive, both (N, D), and the time of arrival, s, (N,).
         """
         late = delay + torch.rand_like(delay) * self.values["action_jitter"]
         before = self._held.clone()
@@ -157,7 +157,7 @@ class Latency:
         return before, then, late
 
     def ages(self, delay: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return how old a step's sensor values, late by ``delay``, are, and how much older the IMU's, s, all (N,)."""
+        """Return the age of a step's sensor values with this ``delay``, and the IMU's further age, s, all (N,)."""
         values = self.values
         if self._on("observation_jitter"):
             delay = delay + torch.rand_like(delay) * values["observation_jitter"]
@@ -170,11 +170,11 @@ class Latency:
         return delay, imu
 
     def reset(self, mask: torch.Tensor) -> None:
-        """Forget what was sent to the robots in ``mask``, bool, (N,)."""
+        """Clear the sent actions of the robots in ``mask``, bool, (N,)."""
         self._held.masked_fill_(mask.unsqueeze(1), 0.0)
 
     def privileged(self) -> list[torch.Tensor]:
-        """Return what the critic is told of the settings that are on, each (N, 1)."""
+        """Return the active settings' values for the critic, each (N, 1)."""
         scales = {"imu_rate": 0.01, "action_loss": 1.0, "observation_loss": 1.0}
         return [scales.get(name, 50.0) * value.unsqueeze(1) for name, value in self.values.items() if self._on(name)]
 
@@ -182,14 +182,14 @@ class Latency:
 class DomainRand:
     """Holds each robot's randomised values.
 
-    Physical parameters, ``physics``, are drawn once, at creation: a robot keeps its body. What belongs to its motors
-    and their drivers is drawn anew at every reset: ``stiffness_multiplier``, ``damping_multiplier``,
+    Physical parameters, ``physics``, are drawn once, at creation: a robot keeps its body. Parameters of motors and
+    their drivers are drawn again at every reset: ``stiffness_multiplier``, ``damping_multiplier``,
     ``torque_multiplier`` and ``joint_offset``, rad, all (N, D), ``action_delay`` and ``observation_delay``, s, (N,).
-    ``base_mass`` is that of the base link, kg, (N,). The section ``domain_rand`` says what they mean.
+    ``base_mass`` is the mass of the base link, kg, (N,). The section ``domain_rand`` describes them.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, sim: Simulator) -> None:
-        """Draw the physical parameters, or refuse what can't be; motors are nominal until :meth:`redraw_motors`."""
+        """Draw the physical parameters. Motors are nominal until :meth:`redraw_motors`."""
         self.cfg = cfg.domain_rand
         num_envs, num_dof, base_mass, device = sim.num_envs, sim.num_dof, sim.base_mass, sim.device
         lightest = base_mass + min(self.cfg.added_mass_range)
@@ -211,7 +211,7 @@ class DomainRand:
         self.observation_delay = torch.zeros(num_envs, device=device)
 
     def redraw_motors(self, mask: torch.Tensor) -> None:
-        """Give the robots in ``mask`` (bool, (N,)) other motors, and other delays."""
+        """Draw new motors and delays for the robots in ``mask``, bool, (N,)."""
         if self.cfg.redraw_gains:
             self._redraw_drives(mask)
         else:
@@ -235,16 +235,16 @@ class DomainRand:
 
     @property
     def delays_actions(self) -> bool:
-        """Whether any action may be late."""
+        """Whether actions may be delayed."""
         return max(self.cfg.action_delay_range) > 0.0 or self.latency.on_actions
 
     @property
     def delays_observations(self) -> bool:
-        """Whether any sensor may be late."""
+        """Whether observations may be delayed."""
         return max(self.cfg.observation_delay_range) > 0.0 or self.latency.on_observations
 
     def privileged_terms(self) -> list[ObsTerm]:
-        """Declare all randomised values as the critic sees them, 8 + 4 D components; of joint dynamics the first's."""
+        """Declare all randomised values for the critic, 8 + 4 D components; joint dynamics of the first joint."""
         return [
             ObsTerm("friction", lambda: self.physics.friction.unsqueeze(1), mirror="same"),
             ObsTerm("base_mass", lambda: self.base_mass.unsqueeze(1) / 20.0, mirror="same"),
@@ -255,7 +255,7 @@ class DomainRand:
         ]
 
     def further_privileged_terms(self) -> list[ObsTerm]:
-        """Declare what the critic sees of ``motors``, D components each, and of ``latency``: what is on."""
+        """Declare the active values of ``motors``, D components each, and of ``latency``, for the critic."""
         terms = []
         if self._motor_values():
             terms.append(ObsTerm("motors", lambda: torch.cat(self._motor_values(), dim=1), mirror="joint_sizes"))
@@ -275,7 +275,7 @@ class DomainRand:
         friction = self._draw(n, rand.friction_range, rand.randomize_friction, cfg.terrain.friction)
         added_mass = self._draw(n, rand.added_mass_range, rand.randomize_base_mass)
         added_com = torch.stack([self._draw(n, axis, rand.randomize_base_com) for axis in com], dim=1)
-        # Drawn: one value for all joints of a robot. Those that `motors` names get their own.
+        # One value is drawn for all joints of a robot. Joints in `motors` get their own.
         joints = {
             name: self._draw(n, getattr(rand, f"{name}_range"), True).unsqueeze(1).repeat(1, sim.num_dof)
             if rand.randomize_joint_dynamics
@@ -286,7 +286,7 @@ class DomainRand:
         return PhysicsParameters(friction=friction, added_mass=added_mass, added_com=added_com, **joints)
 
     def typical_joints(self, cfg: LeggedRobotCfg, sim: Simulator) -> dict[str, torch.Tensor]:
-        """Return the middle of what is drawn for ``joint_armature``, ``joint_damping`` and ``joint_friction``, (D,)."""
+        """Return the middle of the ranges of ``joint_armature``, ``joint_damping`` and ``joint_friction``, (D,)."""
         middles = {}
         for name, key in _JOINT_DYNAMICS.items():
             told = getattr(sim, name)

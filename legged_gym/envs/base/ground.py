@@ -1,4 +1,4 @@
-"""The ground as a task sees it: heights under the robots, and which tile each of them walks on."""
+"""The ground of a task: heights under the robots, and the tile of each robot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ground:
     """
 
     def __init__(self, cfg: LeggedRobotCfg, terrain: Terrain | None, num_envs: int, device: str) -> None:
-        """Assign robots to tiles of ``terrain``; without it the ground is a plane."""
+        """Assign robots to tiles of ``terrain``; None is a plane."""
         self.cfg, self.device, self.num_envs = cfg.terrain, device, num_envs
         self._forward = torch.tensor([1.0, 0.0, 0.0], device=device).expand(num_envs, 3)
         corners = [[-0.15, -0.15], [-0.15, 0.15], [0.15, -0.15], [0.15, 0.15]]
@@ -35,7 +35,7 @@ class Ground:
         self.levels = torch.zeros(num_envs, dtype=torch.long, device=device)
         self.types = torch.zeros(num_envs, dtype=torch.long, device=device)
         self.max_level = torch.tensor(cfg.terrain.max_level, device=device)
-        """The curriculum's highest level, 0-d; a training may change it in place."""
+        """The curriculum's highest level, 0-d. A training may change it in place."""
         if terrain is None:
             self._heights, self.tile_origins = torch.zeros(1, 1, device=device), torch.zeros(0, 0, 3, device=device)
             self._origin = torch.zeros(2, device=device)
@@ -53,17 +53,17 @@ class Ground:
         self.env_origins = self.tile_origins[self.levels, self.types]
 
     def height_at(self, points: torch.Tensor) -> torch.Tensor:
-        """Return the ground's height at the grid's nearest points to world x and y, m, (..., 2 or more)."""
+        """Return the ground's height at the grid points nearest to world x and y, m, (..., 2 or more)."""
         cells = (points[..., :2] - self._origin) / self.cfg.horizontal_scale + 0.5
         return self._lookup(cells[..., 0], cells[..., 1])
 
     def is_off(self, points: torch.Tensor) -> torch.Tensor:
-        """Return which points, world x and y, m, (N, 2 or more), lie outside the field, bool, (N,)."""
+        """Return which points, world x and y, m, (N, 2 or more), are outside the field, bool, (N,)."""
         at = points[:, :2] - self._origin
         return ((at < 0.0) | (at > self._size)).any(dim=1)
 
     def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
-        """Return the ground's height at the points of :meth:`measure_at`, which turn with the heading, m, (N, P)."""
+        """Return the ground's height at the points of :meth:`measure_at`, which rotate with the heading, m, (N, P)."""
         forward = quat_apply(root_states[:, 3:7], self._forward)[:, :2]
         forward = forward / forward.norm(dim=1, keepdim=True).clamp(min=1e-6)
         start = (root_states[:, :2] - self._origin) / self.cfg.horizontal_scale + 0.5
@@ -73,22 +73,22 @@ class Ground:
         return self._lookup(x, y)
 
     def height_under(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return the ground's mean height, m, (N,), over four points 0.15 m off world positions, m, (N, 2 or more)."""
+        """Return the mean height of the ground, m, (N,), at four points 0.15 m from world positions, m, (N, 2…)."""
         return self.height_at(positions[:, None, :2] + self._corners).mean(1)
 
     def _lookup(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return heights by grid coordinates, both (...), which are overwritten; outside, those of the edge."""
+        """Return heights for grid coordinates, both (...), which are overwritten. Outside, the edge's heights."""
         rows, cols = self._heights.shape
-        # float32 holds all integers up to 2**24, far more than a field has points.
+        # float32 represents all integers up to 2**24, far more than a field has points.
         index = x.clamp_(0.0, rows - 1.0).floor_().mul_(cols).add_(y.clamp_(0.0, cols - 1.0).floor_())
         return torch.take(self._heights, index.long())
 
     def update_curriculum(self, mask: torch.Tensor, distance: torch.Tensor, wanted: torch.Tensor) -> None:
-        """Promote robots that walked more than half a tile, demote those that walked under half of what was asked.
+        """Promote robots that walked over half a tile; demote those that walked less than half the commanded distance.
 
-        Past the highest level a robot goes to a random one. Each change only happens with
-        ``terrain.level_change_probability``. ``mask`` are the robots whose episode ended, ``distance`` is how far each
-        got from its start, and ``wanted`` how far its command would have taken it, m, all (N,).
+        Above the highest level a robot gets a random one. Each change only happens with
+        ``terrain.level_change_probability``. ``mask`` are the robots whose episode ended, ``distance`` is each robot's
+        distance from its start, and ``wanted`` the distance that its command would have covered, m, all (N,).
         """
         up = distance > self.cfg.terrain_length / 2
         down = (distance < 0.5 * wanted) & ~up
@@ -96,7 +96,7 @@ class Ground:
         levels = self.levels + (up & change).long() - (down & change).long()
         highest = self.max_level.clamp(max=self.cfg.num_rows - 1)
         anywhere = torch.randint_like(levels, 0, self.cfg.num_rows) % (highest + 1)
-        # In the middle of an episode a robot keeps its level, even if the highest one is lower now.
+        # During an episode a robot keeps its level, even if it is now above the highest one.
         self.set_levels(torch.where(mask & (levels > highest), anywhere, levels.clamp_(min=0)))
 
     def set_levels(self, levels: torch.Tensor) -> None:
@@ -105,14 +105,14 @@ class Ground:
         self.env_origins.copy_(self.tile_origins[self.levels, self.types])
 
     def share_tile(self, robots: Sequence[int]) -> None:
-        """Let robots start on the tile of the first of them; on a plane they keep their places."""
+        """Let robots start on the tile of the first of them. On a plane they keep their places."""
         if self.has_terrain:
             for tile in (self.levels, self.types):
                 tile[robots] = tile[robots[0]].clone()
             self.set_levels(self.levels)
 
     def restore_levels(self, levels: torch.Tensor) -> None:
-        """Take over levels of an earlier run, (M,); with another number of robots, draw from their distribution."""
+        """Set the levels of an earlier run, (M,). With another number of robots, draw from their distribution."""
         levels = levels.to(self.device).clamp(0, self.cfg.num_rows - 1)
         if len(levels) != self.num_envs:
             levels = levels[torch.randint(0, len(levels), (self.num_envs,), device=self.device)]
@@ -122,7 +122,7 @@ class Ground:
         """Choose the points of :meth:`heights_around`, m, relative to the base in its yaw frame, (N, P, 2 or more)."""
         x, y = (points[..., :2] / self.cfg.horizontal_scale).unbind(2)
         if not points.stride(0):
-            # The same for all robots: one row is read faster.
+            # They are the same for all robots, and one row is read faster.
             x, y = x[0], y[0]
         self._points_x, self._points_y = x.contiguous(), y.contiguous()
 

@@ -1,7 +1,7 @@
-"""legged_gym's methods and attributes: which ones a task calls, and what stands in for the others.
+"""legged_gym's methods and attributes: those that a task calls, and replacements for the others.
 
-Every method that a class of its own gives a robot is called where legged_gym calls it, or the class is refused when
-it is made. Nothing is dropped in silence.
+Every method that a user's class overrides is called where legged_gym calls it, or the class is refused when it is made.
+Nothing is ignored silently.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ INDEXED = frozenset((
     "reset_idx", "_resample_commands", "_reset_dofs", "_reset_root_states", "_update_terrain_curriculum",
     "update_command_curriculum",
 ))  # fmt: skip
-"""Hooks that take indices of robots, ``env_ids``, as legged_gym's do; the base class's take a mask as well."""
+"""Hooks that take indices of robots, ``env_ids``, as in legged_gym. The base class's hooks also take a mask."""
 TIMED = frozenset(("_post_physics_step_callback", "_push_robots"))
-"""Hooks that legged_gym calls by the host's counter of steps."""
+"""Hooks that legged_gym calls depending on the host's step counter."""
 
 _TERRAIN = "override _make_terrain(cfg, seed), which returns a Terrain"
 _PARAMETERS = "set domain_rand.*, or change self.rand.physics in _init_buffers and call self.sim.set_parameters with it"
@@ -52,7 +52,7 @@ REFUSED = {
         for name in ("check_termination", "compute_reward", "compute_observations", "post_physics_step")
     },
 }
-"""Methods that nothing would call, and what to do instead."""
+"""Methods that would never be called, and what to do instead."""
 
 GONE = {
     "dof_state": "read and write self.dof_pos and self.dof_vel",
@@ -71,29 +71,29 @@ GONE = {
     "height_samples": "call self.ground.height_at(points), m",
     "get_privileged_observations": "call get_observations()['privileged']",
 }
-"""Attributes that legged_gym has and we have not, and what to use instead."""
+"""Attributes of legged_gym that don't exist here, and what to use instead."""
 
 
 def takes_mask(method: _Method) -> _Method:
-    """Mark a hook of :data:`INDEXED` as one that takes a mask of robots, bool, (N,), in place of their indices.
+    """Mark a hook of :data:`INDEXED` as one that takes a mask of robots, bool, (N,), instead of indices.
 
-    A GPU then need not tell the host how many robots there are, and the step can be recorded.
+    Then the host need not wait for the number of robots, and the step can run as a CUDA graph.
     """
     method.takes_mask = True  # type: ignore[attr-defined]
     return method
 
 
 def overridden(cls: type, base: type) -> frozenset[str]:
-    """Return the hooks for whose sake a class's steps run as legged_gym's do: on indices, at the host's counter."""
+    """Return the overridden hooks that need legged_gym's way: indices, or the host's step counter."""
     indexed = {name for name in INDEXED if not getattr(getattr(cls, name), "takes_mask", False)}
     return frozenset(indexed | {name for name in TIMED if getattr(cls, name) is not getattr(base, name)})
 
 
 def check_class(cls: type, base: type) -> None:
-    """Look at what a class and its other parents define beside ``base``, whose methods are ours.
+    """Check the methods that a class and its parents add to ``base``.
 
     Raises:
-        UserError: A method that nobody would call, a constructor with legged_gym's arguments, or calls of Isaac Gym.
+        UserError: A method is never called, the constructor has legged_gym's arguments, or a method calls Isaac Gym.
     """
     for name, method in _own_methods(cls, base):
         if name in REFUSED:
@@ -102,7 +102,7 @@ def check_class(cls: type, base: type) -> None:
             _check_signature(cls, name, method, getattr(base, name, names_in))
         if name == "__init__" and {"sim_params", "physics_engine"} & set(inspect.signature(method).parameters):
             raise UserError(
-                f"{cls.__name__}.__init__ takes legged_gym's arguments: take (self, cfg, **kwargs) and hand both on, "
+                f"{cls.__name__}.__init__ takes legged_gym's arguments: take (self, cfg, **kwargs) and pass both on, "
                 "or put it into _init_buffers"
             )
         if name in _BUILDING and name not in names_in([method]):
@@ -127,7 +127,7 @@ def _check_signature(cls: type, name: str, method: FunctionType, ours: Callable[
 
 
 def _calls_isaac_gym(code: CodeType) -> bool:
-    """Whether code calls more of Isaac Gym than :class:`FreshTensors` stands for."""
+    """Whether code calls more of Isaac Gym than :class:`FreshTensors` provides."""
     instructions = list(dis.get_instructions(code))
     return any(
         (i.opname == "LOAD_GLOBAL" and i.argval in ("gymapi", "gymtorch"))
@@ -140,17 +140,17 @@ _LOADS = ("LOAD_ATTR", "LOAD_METHOD")
 
 
 class FreshTensors:
-    """What ``self.gym`` still is: its ``refresh_*_tensor(sim)`` have nothing to do, as the tensors are always fresh."""
+    """Replaces ``self.gym``. Its ``refresh_*_tensor(sim)`` do nothing, because the tensors are always fresh."""
 
     def __getattr__(self, name: str) -> Callable[[object], None]:
-        """Return a method that does nothing, or say what to use instead."""
+        """Return a method that does nothing, or raise an error with the replacement."""
         if not (name.startswith("refresh_") and name.endswith("_tensor")):
             raise AttributeError(f"self.gym has no '{name}': {_WRITE}")
         return lambda sim: None
 
 
 def stores(cls: type, base: type, attribute: str) -> bool:
-    """Whether a method that a class defines beside ``base`` assigns ``self.<attribute>``: it keeps it by itself."""
+    """Whether a class's own method, not of ``base``, assigns ``self.<attribute>`` and so updates it itself."""
     instructions = (i for _, method in _own_methods(cls, base) for i in dis.get_instructions(method))
     return any(i.opname == "STORE_ATTR" and i.argval == attribute for i in instructions)
 
@@ -161,7 +161,7 @@ def by_hand(cls: type, base: type, hook: str) -> bool:
 
 
 def uncalled(cls: type, base: type) -> list[str]:
-    """Return the methods of a class that nothing in it names, if they are private or nearly called as one of ours is.
+    """Return a class's methods that its code never names, if they are private or have nearly the name of one of ours.
 
     A base class of another package called them, or they are mistyped.
     """
@@ -191,7 +191,7 @@ def rewards_that_read(task: type, key: str) -> list[str]:
 
 
 def missing(cls: type, name: str) -> str:
-    """Return why a task has no such attribute, and what to use instead where legged_gym has it."""
+    """Return an error for a missing attribute, with the replacement if legged_gym has it."""
     instead = GONE.get(name) or REFUSED.get(name)
     return f"'{cls.__name__}' has no attribute '{name}'" + (f": {instead}" if instead else "")
 

@@ -1,6 +1,6 @@
-"""The configurations with legged_gym's defaults, for robots that were made for it and rely on them.
+"""The configurations with legged_gym's defaults, for robots that rely on them.
 
-``from legged_gym.envs.base.legged_gym_config import LeggedRobotCfg, LeggedRobotCfgPPO`` in place of
+``from legged_gym.envs.base.legged_gym_config import LeggedRobotCfg, LeggedRobotCfgPPO`` instead of
 ``legged_gym.envs.base.legged_robot_config``.
 """
 
@@ -20,7 +20,7 @@ class LeggedRobotCfg(legged_robot_config.LeggedRobotCfg):
         terrain_length = 8.0
         terrain_width = 8.0
         terrain_proportions = [0.1, 0.1, 0.35, 0.25, 0.2]
-        # What legged_gym's terrain generator reaches in its last row.
+        # The values in the last row of legged_gym's terrain generator.
         slope_max = 0.36
         roughness_max = 0.05
         step_height_max = 0.21

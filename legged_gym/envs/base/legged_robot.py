@@ -1,4 +1,4 @@
-"""A legged robot that follows velocity commands: the task every robot's own task inherits from."""
+"""A legged robot that follows velocity commands: the base class of every robot's task."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ from legged_gym.simulators import make_simulator
 
 
 class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisodes, LeggedRobotMotors):
-    """Any legged robot with a URDF.
+    """A task for any legged robot, from its URDF or MJCF file.
 
     A reward is a method ``_reward_<name>() -> (N,)`` and a number ``rewards.scales.<name>``.
-    Methods of legged_gym's ``LeggedRobot`` that a class overrides are called where legged_gym calls them, with its
-    arguments; those that nothing would call are refused when the class is made. The tensors are described at
-    :class:`BaseTask`.
+    Overridden methods of legged_gym's ``LeggedRobot`` are called where legged_gym calls them, with the same arguments.
+    Methods that would never be called are refused when the class is made. :class:`BaseTask` describes the tensors.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse methods that nothing would call."""
+        """Refuse methods that would never be called."""
         super().__init_subclass__(**kwargs)
         check_class(cls, LeggedRobot)
 
@@ -46,16 +45,16 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         """Create the simulation and reset all robots.
 
         Args:
-            cfg: The configuration; a copy is kept.
+            cfg: The configuration, which is copied.
             sim_name: A key of ``legged_gym.simulators.SIMULATORS``.
-            sim_device: Where the simulation runs and the tensors live.
-            seed: Of the terrain and of every random draw.
+            sim_device: Device of the simulation and the tensors.
+            seed: Seed of the terrain and of all random numbers.
 
         Raises:
             UserError: A setting or the URDF is wrong.
         """
         if not isinstance(cfg, LeggedRobotCfg):
-            raise UserError(f"{type(cfg).__name__} is no LeggedRobotCfg: let it and its sections inherit from that")
+            raise UserError(f"{type(cfg).__name__} is not a LeggedRobotCfg: let it and its sections inherit from that")
         for name in uncalled(type(self), LeggedRobot):
             warnings.warn(f"{type(self).__name__}.{name}", stacklevel=2)
         torch.manual_seed(seed)
@@ -82,7 +81,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._init_buffers()
         self._prepare_reward_function()
         self._update_derived()
-        # Terms of observations may read all that a step leaves behind.
+        # Observation terms may read everything that a step computes.
         self._update_feet()
         self._prepare_observations()
         self._prepare_noise()
@@ -96,7 +95,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._graph = self._step_graph()
 
     def _step_graph(self) -> StepGraph | None:
-        """Prepare to record steps, where simulator, settings and the class's hooks allow it."""
+        """Prepare the CUDA graph of steps, if simulator, settings and the class's hooks allow it."""
         if not (self.sim.capturable and self.cfg.sim.cuda_graph):
             return None
         reason = f"{type(self).__name__} overrides {', '.join(sorted(self._overridden))}" if self._overridden else ""
@@ -107,7 +106,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             return None
         return StepGraph(self)
 
-    # --- what a runner calls ---------------------------------------------------------------------------------
+    # --- called by runners ⇒ ---------------------------------------------------------------------------------
 
     def get_observations(self) -> TensorDict:
         """Return the observations of the current state: ``policy`` (N, H·O) and ``privileged`` (N, P), and more."""
@@ -127,24 +126,24 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
         The order, and why:
 
-        1. Pushes come first, so that everything observed afterwards already holds them.
+        1. Pushes come first, so that everything observed afterwards includes them.
         2. Physics; the torque law runs before every physics step, on fresh joint angles.
         3. Derived quantities and timers, once, so that rewards only read.
         4. Termination before rewards, because falling is one of them. A robot that diverged ends its episode, too, but
-           its state is no physics: it gets no reward, and neither statistics nor curriculum look at it.
-        5. Resets before observations, so that observation, privileged observation and label are of one state, the
-           new episode's. The reward is still the old one's.
-        6. Commands change last but before observing: a reward never judges a command that was not observed.
+           its state is not physical: it gets no reward, and statistics and curriculum ignore it.
+        5. Resets before observations, so that observation, privileged observation and label are of the same state, the
+           new episode's. The reward is still of the old one.
+        6. Commands change last, but before observations: a reward never uses a command that was not observed.
 
         Args:
-            actions: Wanted joint angles as deviations from the default, in units of ``action_scale``, (N, D).
+            actions: Target joint angles as deviations from the default, in units of ``action_scale``, (N, D).
 
         Returns:
-            Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,), which are the episodes that
-            ended for no reason of their own, ``diverged`` (N,), and, every ``env.log_interval`` steps, ``log``.
+            Observations; rewards (N,); dones (N,) bool; extras with ``time_outs`` (N,), the episodes that ended without
+            a fall, ``diverged`` (N,), and, every ``env.log_interval`` steps, ``log``.
         """
         count = self.common_step_counter = self.common_step_counter + 1
-        # legged_gym's reset_idx leaves figures of episodes in there.
+        # legged_gym's reset_idx puts metrics of episodes in there.
         self.extras = {"episode": {}} if "reset_idx" in self._overridden else {}
         actions = tensor_of("step: actions", actions, (self.num_envs, self.num_actions)).float()
         self._commands.take_ranges(self.command_ranges)
@@ -155,13 +154,13 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             return self._observations, self.rew_buf.clone(), self.reset_buf.clone(), self.extras
         with single_threaded(self.device):
             self._step(actions)
-            # A post_physics_step of legged_gym's counts by itself.
+            # An overridden post_physics_step counts by itself, as in legged_gym.
             self.common_step_counter = count
             self._finish_step()
         return self._observations, self.rew_buf, self.reset_buf, self.extras
 
     def _step(self, actions: torch.Tensor) -> None:
-        """Run the part of a step that runs on the device; on a GPU this is a CUDA graph."""
+        """Run the device's part of a step. On a GPU this is a CUDA graph."""
         clip = self.cfg.normalization.clip_actions
         self.last_last_actions, self.last_actions = self.last_actions, self.actions
         self.actions = actions.to(self.device).clamp(-clip, clip)
@@ -190,11 +189,11 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self._call("reset_idx", self.diverged)
         self._in_step = False
         if not self._collected:
-            # A class of its own went through the parts by itself.
+            # An override did these parts itself.
             self._collect()
 
     def hold_command(self, robots: torch.Tensor, command: torch.Tensor) -> None:
-        """Give robots, indices (n,), one fixed command, (3,), m/s, m/s, rad/s; 0 inside the dead band."""
+        """Give robots, indices (n,), one fixed command, (3,), m/s, m/s, rad/s; 0 in the dead band."""
         self._commands.hold(robots, command)
 
     def release_command(self, robots: torch.Tensor) -> None:
@@ -202,13 +201,13 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._commands.release(robots)
 
     def full_state(self) -> dict[str, Any] | None:
-        """Return everything that the next step depends on except its actions; None if the simulator can't give it."""
+        """Return everything that the next step depends on except its actions, or None if the simulator can't."""
         simulator = self.sim.state()
         return None if simulator is None else {"task": take_state(self), "simulator": simulator}
 
     def load_full_state(self, state: dict[str, Any]) -> bool:
-        """Go on from what :meth:`full_state` of an equal task returned; if it does not fit (False), reset."""
-        # Some attributes are made in a step.
+        """Continue from the :meth:`full_state` of an equal task. If it does not fit, reset and return False."""
+        # Some attributes are created in a step.
         self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
         simulator = self.sim.state()
         shapes = [{name: t.shape for name, t in tensors.items()} for tensors in (simulator or {}, state["simulator"])]
@@ -236,7 +235,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
 
     @property
     def changeable(self) -> dict[str, Callable[[float], Any]]:
-        """What a training may change on the way besides scales of rewards: by setting, what sets it.
+        """Settings that a training may change while it runs, besides reward scales, with functions that set them.
 
         These are pushes, the curriculum's highest level and the widths of rewards.
         """
@@ -277,19 +276,19 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._observe()
 
     def _call_back(self) -> None:
-        """Call legged_gym's hook, and let the simulator know of velocities that were written to ``root_states``."""
+        """Call legged_gym's hook, and pass velocities that it wrote to ``root_states`` on to the simulator."""
         before = self.root_states[:, 7:13].clone()
         self._post_physics_step_callback()
         velocity = self.root_states[:, 7:13].clone()
         self.sim.set_root_velocity((velocity != before).any(dim=1), velocity)
 
     def _post_physics_step_callback(self) -> None:
-        """Change commands and push, where legged_gym does; only called for a class that overrides this or the pushes.
+        """Change commands and push at legged_gym's point. Only called if a class overrides this or the pushes.
 
-        Others change commands last and push first, for the reasons that :meth:`step` gives.
+        Otherwise commands change last and pushes come first, for the reasons in :meth:`step`.
         """
         if not self._in_step:
-            # A first observation may need what an override computes here.
+            # The first observation may need values that an override computes here.
             return
         if self._callback_renews:
             self._renew_commands()
@@ -303,8 +302,8 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._commands.turn(self.root_states[:, 3:7])
 
     def _finish_step(self) -> None:
-        """Do what a step does on the host."""
-        # The value of the state before takes the place of what a diverged robot would have earned, as after a time-out.
+        """Do the host's part of a step."""
+        # The value of the state before replaces the rewards that a diverged robot would have got, as after a time-out.
         self.extras |= {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
         episode = self.extras.pop("episode", {})
         figures = {**episode, **self.statistics.step()}
@@ -317,7 +316,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             listener()
 
     def _push_robots(self) -> None:
-        """Push the robots whose moment has come; in legged_gym's order, where it has come for all at once, all."""
+        """Push the robots that are due. In legged_gym's order, all robots are due at once."""
         if not self.cfg.domain_rand.push_robots:
             return
         velocity = self.root_states[:, 7:13]
@@ -329,7 +328,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
             self.sim.set_root_velocity(due, self._pushes.push(velocity))
 
     def _update_derived(self) -> None:
-        """Express the base's state in its own frame."""
+        """Compute the base's state in its own frame."""
         quat = self.root_states[:, 3:7]
         vectors = torch.stack((self.root_states[:, 7:10], self.root_states[:, 10:13], self.gravity_vec), dim=1)
         local = quat_rotate_inverse(quat.unsqueeze(1), vectors)
@@ -342,12 +341,12 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._measured_heights = None
 
     def compute_reward(self) -> None:
-        """Add the scaled rewards up, ``rew_buf``."""
+        """Sum up the scaled rewards in ``rew_buf``."""
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
         self._reward_totals += self.reward_rates * self.dt
 
     def _unreward_diverged(self) -> None:
-        """Take rewards back that were computed from states that are no physics."""
+        """Remove rewards that were computed from states that are not physical."""
         rows = self.diverged.unsqueeze(1)
         self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
         self.reward_rates = self.reward_rates.masked_fill(rows, 0.0)

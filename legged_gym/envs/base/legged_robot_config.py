@@ -1,6 +1,6 @@
-"""Every setting of a legged robot's task, with units, defaults and admissible values; the training's are handed on.
+"""All settings of a legged robot's task, with units, defaults and valid values. It re-exports the training's.
 
-A robot's configuration inherits from these and changes what differs. SI units, radians, x forward, y left, z up.
+A robot's configuration inherits from these and changes some values. SI units, radians; x forward, y left, z up.
 """
 
 from __future__ import annotations
@@ -46,51 +46,51 @@ class LeggedRobotCfg(BaseConfig):
 
     class env:
         num_envs: Annotated[int, Ge(1), Le(10**6)] = 256
-        """Robots simulated at once."""
+        """Number of robots."""
         num_envs_gpu: Annotated[int, Ge(1), Le(10**6)] = 4096
-        """Robots of a new training on a GPU, unless the command line says how many."""
+        """Number of robots of a new training on a GPU, unless the command line gives it."""
         env_spacing: Length = 3.0
         """Distance between robots on a plane, m."""
         episode_length_s: Seconds = 20.0
-        """An episode ends as a time-out after this many seconds."""
+        """Duration of an episode, s, after which it ends as a time-out."""
         history_length: Annotated[int, Ge(1), Le(1000)] = 1
-        """Number of past steps in the policy's observation, the current one included, newest first."""
+        """Number of steps in the policy's observation, including the current one, newest first."""
         num_observations: Annotated[int, Ge(0), Le(10**6)] | None = None
         num_privileged_obs: Annotated[int, Ge(0), Le(10**6)] | None = None
         num_actions: Annotated[int, Ge(0), Le(10**6)] | None = None
-        """Sizes of what policy and critic see and of what the policy says. They are counted; one that is given is
-        compared."""
+        """Sizes of the policy's and the critic's observation and of the action, which are counted. A given size must
+            match."""
         noise_free_group: bool = False
-        """Also observe without noise what the policy observes, as the group ``noise_free``."""
+        """Add the policy's observation without noise, as the group ``noise_free``."""
         send_timeouts: Literal[True] = True
-        """Tell the runner who ran out of time, as is always done."""
+        """Report time-outs to the runner; this is always done."""
         log_interval: Count = 24
-        """Control steps over which the logged figures are averaged."""
+        """Number of control steps over which logged metrics are averaged."""
 
     class terrain(TerrainSettings):
         """The ground."""
 
     class commands:
         resampling_time: Seconds = 5.0
-        """Seconds between new commands."""
+        """Time between new commands, s."""
         dead_band: Annotated[list[Speed], Len(3, 3)] = [0.0, 0.0, 0.0]
-        """A command's components up to these (m/s, m/s, rad/s) are set to zero; the robot stands when all are."""
+        """Components of a command up to these, m/s, m/s, rad/s, become zero. The robot stands if all are zero."""
         num_commands: Annotated[int, Ge(3), Le(100)] = 3
-        """Columns of ``commands``: the three velocities, a heading, and those that a task adds."""
+        """Number of columns of ``commands``: three velocities, perhaps a heading, and those that a task adds."""
         heading_command: bool = False
-        """Draw a heading, rad, world frame, into a fourth column; the yaw rate leads there within its range."""
+        """Draw a heading, rad, world frame, into a fourth column. The yaw rate follows it within its range."""
         curriculum: bool = False
-        """Widen ``lin_vel_x`` by 0.5 m/s after an episode's time when robots track well."""
+        """Widen ``lin_vel_x`` by 0.5 m/s after each episode length in which robots track well."""
         max_curriculum: Speed = 1.0
-        """Largest forward speed that the curriculum goes to, m/s."""
+        """Largest forward speed of the curriculum, m/s."""
         standing_share: Share = 0.0
         """Share of commands that are exactly zero."""
         lateral_share: Share = 1.0
-        """Share of the others that have a lateral part."""
+        """Share of the other commands that have a lateral velocity."""
         single_axis_share: Share = 0.0
-        """Share of commands with one velocity alone, forward, lateral or yaw, each as often; not of standing ones."""
+        """Share of the nonzero commands that have only one component: forward, lateral or yaw, equally often."""
         first_ranges: dict[str, SpeedRange] = {}
-        """What an exported controller lets its user command at first, by the names of ``ranges``; default: these."""
+        """Initial command limits of an exported controller, by the names of ``ranges``; default: ``ranges``."""
 
         class ranges:
             lin_vel_x: SpeedRange = [-1.0, 1.0]
@@ -100,7 +100,7 @@ class LeggedRobotCfg(BaseConfig):
             ang_vel_yaw: SpeedRange = [-1.0, 1.0]
             """rad/s."""
             heading: Range[Angle] = [-3.14, 3.14]
-            """rad, for ``heading_command``."""
+            """Heading for ``heading_command``, rad."""
 
     class init_state:
         pos: Annotated[Vector, Rule(lambda at: at[2] >= 0.0, "the last of which is not below 0")] = [0.0, 0.0, 1.0]
@@ -108,15 +108,15 @@ class LeggedRobotCfg(BaseConfig):
         rot: Quaternion = [0.0, 0.0, 0.0, 1.0]
         """Start orientation, quaternion xyzw."""
         lin_vel: Vector = [0.0, 0.0, 0.0]
-        """m/s, world frame."""
+        """Start velocity of the base, m/s, world frame."""
         ang_vel: Vector = [0.0, 0.0, 0.0]
-        """rad/s, world frame."""
+        """Start angular velocity of the base, rad/s, world frame."""
         default_joint_angles: dict[str, Angle] = {}
         """Joint angles at action zero, rad, by joint name."""
         stand_up_joint_angles: dict[str, Angle] = {}
-        """Joint angles that the robot's controller stands up into, rad, by joint name; empty: the default ones."""
+        """Joint angles to which the robot's controller stands up, rad, by joint name; empty: the default ones."""
         stand_up_share: Share = 0.0
-        """Episodes start up to this far from the default pose on the way to that one."""
+        """Episodes start between the default pose and that one, at most this share of the way."""
         joint_noise: dict[str, AngleNoise] = {}
         """Uniform ± noise of the start angles, rad, by a part of the joint's name."""
         velocity_noise: Speed = 0.0
@@ -128,10 +128,10 @@ class LeggedRobotCfg(BaseConfig):
 
     class control:
         control_type: Literal["P", "V", "T"] = "P"
-        """What ``action_scale`` times an action is: a change of the angle, rad, a velocity, rad/s, or a torque, N·m."""
+        """Meaning of ``action_scale`` · action: a change of the angle, rad, a velocity, rad/s, or a torque, N·m."""
         actuator_network: str = ""
-        """A TorchScript file that makes torques of errors of angles and of velocities, in place of the gains: an MLP
-        that sees the last physics steps, or an LSTM with its state. See docs/legged_gym.md."""
+        """A TorchScript file that replaces the gains. It computes torques from angle errors and velocities: an MLP
+            for the last physics steps, or an LSTM. See docs/legged_gym.md."""
         stiffness: dict[str, Stiffness] = {}
         """P gain by a part of the joint's name, N·m/rad."""
         damping: dict[str, Damping] = {}
@@ -147,9 +147,9 @@ class LeggedRobotCfg(BaseConfig):
 
     class asset:
         file: str = ""
-        """Path of the URDF, or of an MJCF file (``.xml``); ``{LEGGED_GYM_ROOT_DIR}`` stands for the checkout."""
+        """Path of the URDF, or of an MJCF file (``.xml``). ``{LEGGED_GYM_ROOT_DIR}`` is the checkout."""
         name: str = "legged_robot"
-        """Of the robot, for the simulator."""
+        """Name of the robot, for the simulator and for exported files."""
         foot_name: str = "foot"
         """Part of the names of the feet's links."""
         penalize_contacts_on: list[str] = []
@@ -158,38 +158,38 @@ class LeggedRobotCfg(BaseConfig):
         """Parts of the names of links whose contact ends the episode."""
         mirrored_joints: dict[str, Sign] = {}
         """Sign of each joint's angle when left and right are exchanged, by a part of the joint's name; ``symmetry``
-        needs it. It is 1 where the axes point the same way across the robot on both sides, -1 for rolls and yaws."""
+            needs it. It is 1 if the axes point the same way across the robot on both sides, -1 for rolls and yaws."""
         terminate_past_tilt: Annotated[float, Ge(0), Le(180)] = 0.0
-        """Angle between the base's z axis and the vertical that ends the episode, too, degrees; 0: none. For robots
-        whose controllers give up somewhere there."""
+        """Angle between the base's z axis and the vertical that also ends the episode, degrees; 0: no limit. For
+            robots whose controllers stop at such a tilt."""
         self_collisions: Literal[0, 1] = 1
         """1 disables collisions between the robot's own links, 0 enables them (legged_gym's meaning)."""
         fix_base_link: bool = False
-        """Hang the robot in the air."""
+        """Fix the base in the air."""
         collapse_fixed_joints: bool = True
-        """Merge links on fixed joints with those that they are fixed to, except for feet and where the URDF says
-        ``dont_collapse="true"``."""
+        """Merge links on fixed joints with their parents, except feet and, in the URDF, links with
+            ``dont_collapse="true"``."""
         replace_cylinder_with_capsule: bool = False
-        """Let capsules of the same length between their caps' centres collide instead of cylinders: they are longer
-        by the radius at each end, collide faster and roll as rounded soles do."""
+        """Replace collision cylinders by capsules, which are longer by the radius at each end. They collide faster
+            and roll like rounded soles."""
         flip_visual_attachments: Literal[False] = False
-        """Meshes are drawn as the URDF says, never turned from y-up to z-up."""
+        """Meshes are drawn as in the URDF, and never rotated from y-up to z-up."""
         balance_inertia: bool = False
-        """Let a link whose inertia no body can have turn equally hard about all axes; one without any, as a ball."""
+        """Give links with an impossible inertia the same inertia about all axes; links without inertia, a ball's."""
         density: Annotated[float, Ge(0), Le(25000)] = 0.001
-        """Of collision shapes of links whose mass the URDF does not say, kg/m³."""
+        """Density of collision shapes for links without a mass in the URDF, kg/m³."""
         armature: Inertia = 0.0
         """Reflected rotor inertia added to all joints, kg·m²."""
         thickness: Annotated[float, Ge(0), Le(1)] = 0.01
         """Isaac Gym: distance that it keeps between collision shapes, m."""
         linear_damping: Annotated[float, Ge(0), Le(1000)] = 0.0
-        """Isaac Gym: share of a link's velocity that it loses, 1/s."""
+        """Isaac Gym: linear damping, the share of its velocity that a link loses, 1/s."""
         angular_damping: Annotated[float, Ge(0), Le(1000)] = 0.0
-        """Isaac Gym: share of a link's angular velocity that it loses, 1/s."""
+        """Isaac Gym: angular damping, the share of its angular velocity that a link loses, 1/s."""
         max_linear_velocity: Annotated[float, Gt(0), Le(1e4)] = 1000.0
-        """Isaac Gym: m/s."""
+        """Isaac Gym: largest velocity of a link, m/s."""
         max_angular_velocity: Annotated[float, Gt(0), Le(1e4)] = 1000.0
-        """Isaac Gym: rad/s."""
+        """Isaac Gym: largest angular velocity of a link, rad/s."""
 
     class domain_rand:
         randomize_friction: bool = False
@@ -199,13 +199,13 @@ class LeggedRobotCfg(BaseConfig):
         randomize_base_mass: bool = False
         """Add a mass to the base of each robot."""
         added_mass_range: Range[Annotated[float, Ge(-1000), Le(1000)]] = [-1.0, 1.0]
-        """kg, added to the base; its inertia grows in proportion."""
+        """Mass added to the base, kg. Its inertia grows in proportion."""
         randomize_base_com: bool = False
         """Move the centre of mass of each robot's base."""
         added_com_range_x: ComRange = [0.0, 0.0]
         added_com_range_y: ComRange = [0.0, 0.0]
         added_com_range_z: ComRange = [0.0, 0.0]
-        """m, added to the base's centre of mass."""
+        """Shift of the base's centre of mass, m."""
         randomize_joint_dynamics: bool = False
         """Draw friction, damping and armature of the joints of each robot."""
         joint_friction_range: Range[Torque] = [0.0, 0.0]
@@ -215,35 +215,35 @@ class LeggedRobotCfg(BaseConfig):
         joint_armature_range: Range[Inertia] = [0.0, 0.0]
         """Reflected rotor inertia of all joints, kg·m²."""
         randomize_gains: bool = False
-        """Draw factors of gains and torques."""
+        """Draw factors on gains and torques."""
         stiffness_multiplier_range: Range[Multiplier] = [1.0, 1.0]
         damping_multiplier_range: Range[Multiplier] = [1.0, 1.0]
         torque_multiplier_range: Range[Multiplier] = [1.0, 1.0]
-        """Each joint on its own."""
+        """Factors on the gains and torques, drawn for each joint."""
         randomize_joint_offset: bool = False
-        """Let the joints' zeros be wrong."""
+        """Draw errors of the joints' zeros."""
         joint_offset_range: Range[Angle] = [0.0, 0.0]
         """Error of each joint's zero, rad."""
         redraw_gains: bool = True
-        """Draw gains and errors of zeros anew at every reset; otherwise each robot keeps its first ones."""
+        """Draw gains and zero errors again at every reset; otherwise each robot keeps its first ones."""
         action_delay_range: Range[Delay] = [0.0, 0.0]
-        """Time until an action reaches the motors, s, up to a control step, redrawn at every reset."""
+        """Delay until an action reaches the motors, s, at most a control step, drawn at every reset."""
         observation_delay_range: Range[Delay] = [0.0, 0.0]
-        """Age of what the sensors tell, s, up to a control step, redrawn at every reset."""
+        """Age of the sensors' values, s, at most a control step, drawn at every reset."""
         push_robots: bool = False
         """Push the robots."""
         push_interval_s: Seconds = 5.0
-        """Each robot is pushed once in this time."""
+        """Each robot is pushed once in this time, s."""
         push_together: bool = False
-        """Push all robots at once, as legged_gym does; otherwise each one at a moment of its own."""
+        """Push all robots at once, as in legged_gym; otherwise each one at its own time."""
         max_push_vel_x: Speed = 0.0
         max_push_vel_y: Speed = 0.0
-        """± m/s added to the base's velocity, world frame."""
+        """Largest push: ± m/s added to the base's velocity, world frame."""
         max_push_vel_xy: Speed = 0.0
-        """legged_gym's way to give both at once."""
+        """legged_gym's setting for both."""
 
     class motors(MotorSettings):
-        """What the motors of this robot are like."""
+        """Properties of this robot's motors."""
 
     class latency(LatencySettings):
         """Delays beyond the constant ones of ``domain_rand``."""
@@ -267,24 +267,24 @@ class LeggedRobotCfg(BaseConfig):
             stand_still: float = 0.0
 
         only_positive_rewards: bool = False
-        """Clip the total at zero."""
+        """Clip the sum of rewards at zero."""
         tracking_sigma: Positive = 0.25
         """Tracking reward = exp(-error² / sigma)."""
         base_height_target: Length = 1.0
-        """m above the ground."""
+        """Target height of the base above the ground, m."""
         soft_dof_pos_limit: Share = 1.0
         soft_dof_vel_limit: Share = 1.0
         soft_torque_limit: Share = 1.0
         """Shares of a joint's limits beyond which the rewards ``dof_pos_limits``, … count."""
         _renamed = {"soft_limit": ("soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit")}
         max_contact_force: Force = 100.0
-        """Forces above are penalised, N."""
+        """Contact forces of feet above this are penalised, N."""
         foot_contact_force: Force = 2.0
-        """A foot touches when its net contact force is above this, N."""
+        """A foot is in contact if its net contact force is above this, N."""
         contact_force_threshold: Force = 1.0
-        """A link other than a foot touches above this, N."""
+        """Another link is in contact if its net contact force is above this, N."""
         collision_force_threshold: Force = 1.0
-        """Contacts of penalised links count above this, N."""
+        """Contacts of penalised links count above this force, N."""
 
     class normalization:
         class obs_scales:
@@ -293,17 +293,17 @@ class LeggedRobotCfg(BaseConfig):
             dof_pos: float = 1.0
             dof_vel: float = 0.05
             height_measurements: float = 5.0
-            """Factors of what is observed in m/s, rad/s, rad, rad/s and m."""
+            """Factors on observations in m/s, rad/s, rad, rad/s and m."""
 
         clip_observations: Positive = 100.0
         clip_actions: Positive = 100.0
-        """What is beyond ± this is cut off."""
+        """Values are clipped to ± this."""
 
     class noise:
         add_noise: bool = True
-        """Add noise to what the policy observes."""
+        """Add noise to the policy's observation."""
         noise_level: Multiplier = 1.0
-        """Multiplies all of the below."""
+        """Factor on all noise below."""
 
         class noise_scales:
             lin_vel: Speed = 0.1
@@ -311,7 +311,7 @@ class LeggedRobotCfg(BaseConfig):
             gravity: Speed = 0.05
             dof_pos: Speed = 0.01
             dof_vel: Speed = 1.5
-            """Uniform ± noise: m/s, rad/s, of gravity's unit vector, rad, rad/s."""
+            """Uniform ± noise: m/s, rad/s, gravity's unit vector, rad, rad/s."""
             height_measurements: Length = 0.1
             """Uniform ± noise of sampled heights, m."""
 
@@ -321,39 +321,39 @@ class LeggedRobotCfg(BaseConfig):
         gravity: Annotated[list[Annotated[float, Ge(-100), Le(100)]], Len(3, 3)] = [0.0, 0.0, -9.81]
         """m/s²."""
         solver_iterations: Annotated[int, Ge(1), Le(10000)] = 20
-        """Most iterations of MuJoCo's constraint solver in a step."""
+        """Maximum iterations of MuJoCo's constraint solver in a step."""
         line_search_iterations: Annotated[int, Ge(1), Le(10000)] = 20
-        """Most line-search iterations in each of them."""
+        """Maximum line-search iterations in each of them."""
         num_threads: Annotated[int, Ge(0), Le(1024)] = 0
         """Threads of the CPU back-end; 0: one per available core."""
         max_contacts: Annotated[int, Ge(1), Le(10000)] = 48
-        """Room for contacts on a GPU, per robot on average: all robots share it. Spheres, capsules and boxes that touch
-        nothing but the ground need none."""
+        """Buffer for contacts on a GPU, mean number per robot: all robots share it. Spheres, capsules and boxes that
+            only touch the ground need none."""
         max_constraints: Annotated[int, Ge(1), Le(10000)] = 160
-        """Room for constraints on a GPU, of each robot: one per joint, joint limit reached and four per contact."""
+        """Buffer for constraints of a robot on a GPU: one per joint and reached joint limit, four per contact."""
         cuda_graph: bool = True
-        """Record a whole step on a GPU once and replay it. What a task decides in Python, prints or counts is then done
-        once; turn it off to debug."""
+        """Run a whole step on a GPU as one CUDA graph, which is recorded once. A task's Python code (decisions,
+            prints, counters) then only runs once; turn this off to debug."""
         compile_step: bool = True
-        """Let ``torch.compile`` fuse a recorded step's kernels: steps are faster, the start takes longer."""
+        """Compile a CUDA graph's kernels with ``torch.compile``: steps are faster, the start takes longer."""
 
         class divergence:
-            """What the state of a robot may be at most.
+            """Limits of a robot's state.
 
-            A state beyond, or one that is not finite, is no physics any more. The episode ends, but it counts neither
-            as a fall nor for rewards, statistics and curriculum. One robot's last second is kept in the run's folder.
+            A state beyond them, or one that is not finite, is not physical. The episode ends, but it does not count as
+            a fall, nor for rewards, statistics and curriculum. One robot's last second is kept in the run's folder.
             """
 
             max_linear_velocity: Annotated[float, Gt(0), Le(1000)] = 30.0
-            """Of every link, m/s."""
+            """Velocity of every link, m/s."""
             max_angular_velocity: Annotated[float, Gt(0), Le(1000)] = 100.0
-            """Of the base, rad/s."""
+            """Angular velocity of the base, rad/s."""
             max_joint_velocity: Annotated[float, Gt(0), Le(1e4)] = 300.0
-            """Of each joint, rad/s."""
+            """Velocity of each joint, rad/s."""
             max_contact_force: Annotated[float, Gt(0), Le(1e8)] = 1e5
             """Net force on each link, N."""
             max_share: Share = 0.2
-            """Share of the episodes that may end so; a training with more of them is stopped."""
+            """Largest share of episodes that may diverge. With more, the training stops."""
 
         class physx(PhysxSettings):
             """Isaac Gym's own settings, under legged_gym's names; see docs/isaacgym.md."""
@@ -364,4 +364,4 @@ class LeggedRobotCfg(BaseConfig):
         pos: Vector = [0.9, -1.2, 0.35]
         """Camera position relative to the robot, m."""
         lookat: Vector = [0.0, 0.0, -0.1]
-        """Point looked at, relative to the robot's base, m."""
+        """Point that the camera looks at, relative to the robot's base, m."""

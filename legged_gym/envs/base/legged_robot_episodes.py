@@ -1,4 +1,4 @@
-"""How episodes of a legged robot end and begin, and where: falls, start states, new commands, curricula."""
+"""Ends and starts of a legged robot's episodes: falls, start states, new commands, curricula."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from legged_gym.envs.base.hooks import takes_mask
 class LeggedRobotEpisodes(BaseTask):
     """The episodes of :class:`~legged_gym.envs.base.legged_robot.LeggedRobot`.
 
-    Hooks take robots as ``env_ids``: their indices, (n,), or a mask, bool, (N,). A hook of a class of its own gets
-    indices, unless it is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
+    Hooks take robots as ``env_ids``: indices, (n,), or a mask, bool, (N,). An overridden hook gets indices, unless it
+    is marked with :func:`~legged_gym.envs.base.hooks.takes_mask`.
     """
 
     _looked: bool
 
     def check_termination(self) -> None:
-        """Say whose episode ends, ``reset_buf``, and for whom only because its time is up, ``time_out_buf``."""
+        """Set ``reset_buf``, the episodes that end, and ``time_out_buf``, those that end only by a time-out."""
         forces = self.contact_magnitudes[:, self.termination_contact_indices]
         fallen = (forces > self.cfg.rewards.contact_force_threshold).any(dim=1)
         if self.cfg.asset.terminate_past_tilt > 0.0:
             fallen |= -self.projected_gravity[:, 2] < math.cos(math.radians(self.cfg.asset.terminate_past_tilt))
         over = self.episode_length_buf >= self.max_episode_length
         if self.ground.has_terrain:
-            # Beyond its edge there is nothing to walk on.
+            # There is no ground beyond the terrain's edge.
             over |= self.ground.is_off(self.root_states)
         self.time_out_buf = over & ~fallen
         self.reset_buf = fallen | self.time_out_buf
 
     def _end_diverged(self) -> None:
-        """End the episodes of robots that diverged, whatever else was found about them."""
+        """End the episodes of robots that diverged, in any case."""
         if self._looked:
             return
         self._looked, self.diverged = True, self.sim.diverged > 0
@@ -47,7 +47,7 @@ class LeggedRobotEpisodes(BaseTask):
 
     @takes_mask
     def reset_idx(self, env_ids: torch.Tensor) -> None:
-        """Start new episodes of the robots ``env_ids``; observations follow with the next step."""
+        """Start new episodes of the robots ``env_ids``. Observations are updated in the next step."""
         if len(env_ids) == 0:
             return
         mask = self._mask(env_ids)
@@ -65,13 +65,13 @@ class LeggedRobotEpisodes(BaseTask):
     def _begin_episodes(self) -> None:
         self._call("reset_idx", self.reset_buf)
         if "reset_idx" in self._overridden:
-            # It may have changed states, or have gone through the parts by itself.
+            # It may have changed states, or have done these parts itself.
             self._fresh |= self.reset_buf
             self.sim.set_state(self.reset_buf, self.root_states.clone(), self.dof_pos.clone(), self.dof_vel.clone())
             self._update_derived()
 
     def _reset(self, mask: torch.Tensor) -> None:
-        """Do what begins an episode of the robots in ``mask``, bool, (N,)."""
+        """Start episodes of the robots in ``mask``, bool, (N,)."""
         self.rand.redraw_motors(mask)
         self._update_gains()
         if self._network is not None:
@@ -102,7 +102,7 @@ class LeggedRobotEpisodes(BaseTask):
 
     @takes_mask
     def _reset_dofs(self, env_ids: torch.Tensor) -> None:
-        """Write start angles and velocities to ``dof_pos`` and ``dof_vel``, where the simulator takes them from."""
+        """Write start angles and velocities to ``dof_pos`` and ``dof_vel``, from which the simulator takes them."""
         rows = self._mask(env_ids).unsqueeze(1)
         _, dof_pos, dof_vel = self._start_states.draw()
         self.dof_pos.copy_(torch.where(rows, dof_pos, self.dof_pos))
@@ -110,7 +110,7 @@ class LeggedRobotEpisodes(BaseTask):
 
     @takes_mask
     def _reset_root_states(self, env_ids: torch.Tensor) -> None:
-        """Write start states of the base to ``root_states``, where the simulator takes them from."""
+        """Write start states of the base to ``root_states``, from which the simulator takes them."""
         rows = self._mask(env_ids).unsqueeze(1)
         self.root_states.copy_(torch.where(rows, self._start_states.draw()[0], self.root_states))
 
@@ -124,14 +124,14 @@ class LeggedRobotEpisodes(BaseTask):
         """Move robots whose episode ended to harder or easier ground."""
         distance = (self.root_states[:, :2] - self._start_positions).norm(dim=1)
         wanted = self._asked[:, :2].norm(dim=1)
-        # A fall counts as a whole episode that went on like this.
+        # A fall counts as a whole episode with these commands.
         left = (self.max_episode_length - self.episode_length_buf).clamp(min=0) * self.dt
         wanted = wanted + self.commands[:, :2].norm(dim=1) * left * ~self.time_out_buf
-        # The state of one that diverged was replaced: it says nothing.
+        # The state of a diverged robot was replaced, so it means nothing.
         self.ground.update_curriculum(self._mask(env_ids) & ~self.diverged, distance, wanted)
 
     def _ask_for_ground(self) -> None:
-        """Move ``_asked``: x and y, m, and heading, rad, to which the episode's commands alone would have led."""
+        """Update ``_asked``: x and y, m, and heading, rad, that exact tracking of commands would reach."""
         if self.ground.has_curriculum:
             heading = self._asked[:, 2]
             cos, sin = heading.cos(), heading.sin()
@@ -140,17 +140,17 @@ class LeggedRobotEpisodes(BaseTask):
             self._asked = self._asked + self.dt * torch.stack(velocity, dim=1)
 
     def _update_command_curriculum(self, mask: torch.Tensor) -> None:
-        """Call the hook with the robots whose episode ended, in the last step of every longest episode."""
+        """Call the hook with the robots whose episode ended, once in each maximum episode length."""
         hook, length = "update_command_curriculum", self.max_episode_length
         if hook not in self._overridden:
-            # A recorded step can only ask a counter on the device.
+            # A CUDA graph can only read a counter on the device.
             self.update_command_curriculum(mask & (self._device_steps % length == 0))
         elif self.common_step_counter % length == 0:
             self._call(hook, mask)
 
     @takes_mask
     def update_command_curriculum(self, env_ids: torch.Tensor) -> None:
-        """Widen the range of forward velocities where those whose episode ended got 80 % of ``tracking_lin_vel``."""
+        """Widen the range of forward velocities if the ended episodes got 80 % of ``tracking_lin_vel``."""
         mask = self._mask(env_ids)
         mean = (self.episode_sums["tracking_lin_vel"] * mask).sum() / mask.sum().clamp(min=1) / self.max_episode_length
         self._commands.widen(mean > 0.8 * self.reward_scales["tracking_lin_vel"])
@@ -162,17 +162,17 @@ class LeggedRobotEpisodes(BaseTask):
         touching = self._feet_touching()
         self.feet_contact = touching | self._last_touching
         if not self._keeps_contacts:
-            # A copy: a recorded step overwrites the other one.
+            # A copy, because a CUDA graph overwrites the other one.
             self.last_contacts = self._last_touching.clone()
         self._last_touching = touching
         air_time = getattr(self, self._air_timer)
         self.feet_touchdown = (air_time > 0.0) & self.feet_contact
         self.swing_time = air_time + self.dt
-        # The drop at an episode's start is no swing.
+        # The drop at an episode's start is not a swing.
         self._has_touched = self._has_touched | self.feet_contact
         setattr(self, self._air_timer, torch.where(self.feet_contact | ~self._has_touched, 0.0, self.swing_time))
 
     def _feet_touching(self) -> torch.Tensor:
-        """Return which feet touch now, bool, (N, F)."""
+        """Return which feet are in contact now, bool, (N, F)."""
         forces = self.contact_forces[:, self.feet_indices].norm(dim=-1)
         return forces > self.cfg.rewards.foot_contact_force

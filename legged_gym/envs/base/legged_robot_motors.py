@@ -1,4 +1,4 @@
-"""How a legged robot's actions become torques: wires, the PD law or a network, and what real motors make of it."""
+"""From a legged robot's actions to torques: delays, the PD law or a network, and real motors' limits."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ class ActuatorNetwork:
     """
 
     def __init__(self, file: str, num_envs: int, num_dof: int, device: str) -> None:
-        """Load the network from ``control.actuator_network``; ``UserError`` if there is none."""
+        """Load the network from ``control.actuator_network``. Raise ``ConfigError`` if that fails."""
         self._file, self._shape = file, (num_envs, num_dof)
         path = asset_path(file, _KEY, "file")
         try:
             self._network = torch.jit.load(path, map_location=device).eval()
         except RuntimeError as error:
-            raise ConfigError(f"config key '{_KEY}': '{path}' is no TorchScript file") from error
+            raise ConfigError(f"config key '{_KEY}': '{path}' is not a TorchScript file") from error
         sizes = {name: tuple(value.shape) for name, value in self._network.named_parameters()}
         states = [shape for name, shape in sizes.items() if re.search(r"weight_hh_l\d+$", name)]
         first = next(iter(sizes.values()), ())
         if not states and (len(first) != 2 or first[1] % 2):
-            raise ConfigError(f"config key '{_KEY}': '{path}' is no LSTM and no MLP with an even number of inputs")
+            raise ConfigError(f"config key '{_KEY}': '{path}' is not an LSTM, nor an MLP with an even number of inputs")
         self._past = torch.zeros(num_envs, num_dof, 2, 1 if states else first[1] // 2, device=device)
         width = states[0][1] if states else 0
         self._states = [torch.zeros(len(states), num_envs, num_dof, width, device=device) for _ in range(2)]
 
     def reset(self, mask: torch.Tensor) -> None:
-        """Forget what the robots in ``mask``, bool, (N,), did."""
+        """Clear the history of the robots in ``mask``, bool, (N,)."""
         self._past.masked_fill_(mask.view(-1, 1, 1, 1), 0.0)
         for state in self._states:
             state.masked_fill_(mask.view(1, -1, 1, 1), 0.0)
@@ -82,12 +82,12 @@ class LeggedRobotMotors(BaseTask):
         if control.actuator_network:
             self._network = ActuatorNetwork(control.actuator_network, self.num_envs, self.num_dof, self.device)
         self.has_plain_law = self._network is None and control.control_type == "P"
-        """Whether actions are angles that gains aim at."""
-        # A robot's own task may have a torque law of its own, which only the task can apply.
+        """Whether actions are target angles for PD gains."""
+        # A robot's task may have its own torque law, which only the task can apply.
         same_law = type(self)._compute_torques is LeggedRobotMotors._compute_torques and self.has_plain_law
         self._hands_over_drive = self.sim.follows_drives and same_law and self.rand.motors.ideal
         if self.rand.motors.has_backlash and not self.has_plain_law:
-            raise ConfigError("config key 'motors.backlash' needs gains that aim at angles (control.control_type 'P')")
+            raise ConfigError("config key 'motors.backlash' needs target angles with gains (control.control_type 'P')")
         needed = None if self._network is None and control.control_type != "T" else 0.0
         gains = {"control.stiffness": control.stiffness, "control.damping": control.damping}
         self.p_gains, self.d_gains = (
@@ -96,7 +96,7 @@ class LeggedRobotMotors(BaseTask):
         )
 
     def _send_actions(self) -> None:
-        """Send the actions off; where latency plays no part they arrive by their constant delay."""
+        """Send the actions. Without ``latency`` they arrive after their constant delay."""
         if self.rand.latency.on_actions:
             self._sent = self.rand.latency.send(self.actions, self.rand.action_delay)
 
@@ -105,12 +105,12 @@ class LeggedRobotMotors(BaseTask):
         if not self.rand.delays_actions:
             return self.actions
         before, then, delay = self._sent or (self.last_actions, self.actions, self.rand.action_delay)
-        # A delay ends with the physics step that is nearest to it.
+        # A delay is rounded to physics steps.
         late = delay > (step + 0.5) * self.cfg.sim.dt
         return torch.where(late.unsqueeze(1), before, then)
 
     def _compute_torques(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return a physics step's torques, N·m, (N, D), for actions as ``control.control_type`` means them."""
+        """Return a physics step's torques, N·m, (N, D), for actions with the meaning of ``control.control_type``."""
         control = self.cfg.control
         if self._network is not None:
             errors = self._target_angles(actions) - self.dof_pos
@@ -134,7 +134,7 @@ class LeggedRobotMotors(BaseTask):
         return torques
 
     def _target_angles(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the joint angles that the PD law aims at, rad, (N, D)."""
+        """Return the target angles of the PD law, rad, (N, D)."""
         return self.default_dof_pos + self.cfg.control.action_scale * actions - self.rand.joint_offset
 
     def _drive(self) -> Drive:
@@ -154,7 +154,7 @@ class LeggedRobotMotors(BaseTask):
         self.sim.set_drive_damping(self._drive_damping())
 
     def _drive_damping(self) -> torch.Tensor:
-        """Return how much of the torques is velocity feedback, N·m·s/rad, (N, D); see the simulator's method."""
+        """Return the velocity feedback in the torques, N·m·s/rad, (N, D); see the simulator's method."""
         if self.has_plain_law:
             return self._d_gains
         if self._network is None and self.cfg.control.control_type == "V":
@@ -163,7 +163,7 @@ class LeggedRobotMotors(BaseTask):
 
     @property
     def torque_law(self) -> str:
-        """What actions mean, in words, for those who run an exported policy."""
+        """The meaning of actions in words, for users of an exported policy."""
         if self._network is not None:
             return f"default angle + action_scale * action; torque of {Path(self.cfg.control.actuator_network).name}"
         return {

@@ -1,4 +1,4 @@
-"""What a legged robot observes: the policy's noisy, late history, and what only the critic sees."""
+"""A legged robot's observations: the policy's noisy, delayed history, and the critic's privileged values."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ class LeggedRobotObservations(BaseTask):
     _own_privileged: torch.Tensor | None
 
     def _prepare_observations(self) -> None:
-        """Lay out the terms, which are evaluated once for that, and start with an empty history."""
+        """Set up the terms, which are evaluated once for their sizes, and start with an empty history."""
         self.obs_layout = ObservationLayout(self._observation_terms(), self.device, self.cfg.noise.noise_level)
         self._privileged = ObservationLayout(self._privileged_terms(), self.device)
         terms = self._label_terms()
         self._labels = ObservationLayout(terms, self.device)
         self.label_layout = LabelLayout(map(_label, terms, self._labels.sizes, repeat(self.foot_names)))
-        """What an estimator's label holds, column by column."""
+        """The columns of an estimator's label."""
         self.history_length = self.cfg.env.history_length
         self._history = torch.zeros(self.num_envs, self.history_length, self.obs_layout.size, device=self.device)
         self._noise_free = self._history.clone() if self.cfg.env.noise_free_group else None
         longest = self.rand.latency.longest_age(max(self.cfg.domain_rand.observation_delay_range))
-        # Looked up before the robots stand where they start.
+        # Computed before the robots are at their starts.
         self._measured_heights = None
         self._past_clean = torch.zeros(self.num_envs, longest, self.obs_layout.size, device=self.device)
         self.obs_buf = self._history.flatten(1)
         given = self.cfg.env.num_observations
         if given and given != self.obs_buf.shape[1]:
-            # A class of its own may observe without us.
+            # A user's class may compute observations itself.
             self.obs_buf = torch.zeros(self.num_envs, given, device=self.device)
 
     def _check_sizes(self) -> None:
-        """Compare the sizes that the configuration gives with those that there are."""
+        """Compare the configuration's sizes with the real ones."""
         sizes = {
             "num_observations": self.num_obs,
             "num_privileged_obs": self.num_privileged_obs,
@@ -60,7 +60,7 @@ class LeggedRobotObservations(BaseTask):
         return self.obs_layout.noise_vec
 
     def _prepare_noise(self) -> None:
-        """Ask the hook for the noise; legged_gym's also sets ``add_noise``."""
+        """Get the noise from the hook, which in legged_gym also sets ``add_noise``."""
         where = f"{type(self).__name__}._get_noise_scale_vec"
         self.noise_scale_vec = tensor_of(f"{where}: its result", self._get_noise_scale_vec(self.cfg), (-1,)).float()
         if not bool((self.noise_scale_vec >= 0.0).all()) or bool(self.noise_scale_vec.isinf().any()):
@@ -78,11 +78,11 @@ class LeggedRobotObservations(BaseTask):
         self._collect()
 
     def _collect(self) -> None:
-        """Collect in groups what :meth:`compute_observations` computed."""
+        """Collect the results of :meth:`compute_observations` in groups."""
         clip = self.cfg.normalization.clip_observations
         clean = self._clean
         if clean is None:
-            # A class of its own observes without us.
+            # A user's class computes observations itself.
             clean = self.obs_layout.compute()
             self.obs_buf = self._observed("obs_buf", self.obs_buf).clamp(-clip, clip)
         groups = self._observation_groups(clean)
@@ -101,8 +101,8 @@ class LeggedRobotObservations(BaseTask):
     def compute_observations(self) -> None:
         """Compute ``obs_buf``, the policy's observation, (N, H·O).
 
-        The history of robots that were reset since the last time is filled with this step. A class of its own may
-        change ``obs_buf``, or set it, and ``privileged_obs_buf``, by itself.
+        This step fills the whole history of robots that were reset. A subclass may change or set ``obs_buf`` and
+        ``privileged_obs_buf`` itself.
         """
         clip = self.cfg.normalization.clip_observations
         clean = self._clean = self.obs_layout.compute().clamp(-clip, clip)
@@ -114,12 +114,12 @@ class LeggedRobotObservations(BaseTask):
         self.obs_buf = self._history.flatten(1)
 
     def _remember(self, history: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-        """Return the history, (N, H, O), with a new step, (N, O), first; that of a new episode is full of it."""
+        """Return the history, (N, H, O), with a new step, (N, O), first. In a new episode it fills the history."""
         current = step.unsqueeze(1)
         return torch.where(self._fresh[:, None, None], current, torch.cat((current, history[:, :-1]), dim=1))
 
     def _delay(self, clean: torch.Tensor) -> torch.Tensor:
-        """Return a step's observation, (N, O), as late sensors give it; a new episode has nothing older to show."""
+        """Return a step's observation, (N, O), from delayed sensors. In a new episode there is nothing older."""
         present = clean.unsqueeze(1)
         past = torch.where(self._fresh[:, None, None], present, self._past_clean)
         self._past_clean = torch.cat((present, past[:, :-1]), dim=1)
@@ -141,7 +141,7 @@ class LeggedRobotObservations(BaseTask):
         }
 
     def mirrored_groups(self) -> dict[str, list[tuple[ObsTerm, int]]]:
-        """Return what each observation group consists of: terms and their sizes, in order."""
+        """Return the terms of each observation group and their sizes, in order."""
         step, label = self.obs_layout.parts, self._labels.parts
         return {
             "policy": step * self.history_length,
@@ -152,7 +152,7 @@ class LeggedRobotObservations(BaseTask):
         }
 
     def _privileged_terms(self) -> list[ObsTerm]:
-        """Declare what the critic knows beside the noise-free step, in order."""
+        """Declare the critic's terms in addition to the noise-free step, in order."""
         scales = self.cfg.normalization.obs_scales
         terms = [ObsTerm("base_lin_vel", lambda: self.base_lin_vel, scales.lin_vel, mirror="vector")]
         terms += self.rand.privileged_terms()
@@ -161,12 +161,12 @@ class LeggedRobotObservations(BaseTask):
         return terms + self.rand.further_privileged_terms()
 
     def _height_samples(self) -> torch.Tensor:
-        """Return how far the base is above the ground around it, less ``height_offset``, m, within ±1, (N, H)."""
+        """Return the base's height above the ground around it minus ``height_offset``, m, within ±1, (N, H)."""
         offset = self.root_states[:, 2:3] - self.cfg.terrain.height_offset
         return (offset - self.measured_heights).clamp_(-1.0, 1.0)
 
     def _label_terms(self) -> list[LabelTerm]:
-        """Declare what an estimator learns to say, in order."""
+        """Declare an estimator's outputs, in order."""
         scale = self.cfg.normalization.obs_scales.lin_vel
         return [
             LabelTerm("base_lin_vel", lambda: self.base_lin_vel, scale, mirror="vector", kind="velocity", unit="m/s"),
@@ -184,7 +184,7 @@ class LeggedRobotObservations(BaseTask):
         return [velocity, *self._measured_terms()]
 
     def _measured_terms(self) -> list[ObsTerm]:
-        """Declare what a robot with an IMU and encoders knows without an estimator."""
+        """Declare the terms that a robot with an IMU and encoders can measure."""
         scales, noise = self.cfg.normalization.obs_scales, self.cfg.noise.noise_scales
         how = (scales.height_measurements, noise.height_measurements)
         heights = ObsTerm("heights", self._height_samples, *how, sensed=True, mirror="heights")
@@ -206,7 +206,7 @@ class LeggedRobotObservations(BaseTask):
         ]
 
     def _imu_term(self, name: str, scale: float, noise: float, mirror: MirrorRule) -> ObsTerm:
-        """Declare what the IMU tells, by the name of its tensor."""
+        """Declare a term of the IMU, by the name of its tensor."""
         return ObsTerm(name, lambda: getattr(self, name), scale, noise, sensed=True, imu=True, mirror=mirror)
 
 

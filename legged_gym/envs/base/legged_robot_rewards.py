@@ -1,4 +1,4 @@
-"""Reward terms that fit any legged robot. Each returns (N,), unscaled, and changes nothing."""
+"""Reward terms for any legged robot. Each returns (N,), unscaled, and changes nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class LeggedRobotRewards(BaseTask):
         return (self.base_height - self.cfg.rewards.base_height_target).square()
 
     def _reward_feet_air_time(self) -> torch.Tensor:
-        """On touch-down, the swing's length beyond half a second, s; 0 when standing."""
+        """On touchdown, the swing's duration beyond 0.5 s; 0 when standing."""
         moving = self.commands[:, :2].norm(dim=1) > 0.1
         return ((self.swing_time - 0.5) * self.feet_touchdown).sum(1) * moving
 
@@ -95,10 +95,10 @@ class LeggedRobotRewards(BaseTask):
         return (self.actions - self.last_actions).square().sum(1)
 
     def _reward_action_smoothness(self) -> torch.Tensor:
-        """Sum of squared changes of the action's change: large for noise, small for the slow motion of a gait."""
+        """Sum of squared second differences of the action: large for noise, small for the slow motion of a gait."""
         return (self.actions - 2.0 * self.last_actions + self.last_last_actions).square().sum(1)
 
     def _reward_stand_still(self) -> torch.Tensor:
-        """Sum up the deviation of all joints from their defaults while the command is zero, rad."""
+        """Sum of all joints' deviations from their defaults while the command is zero, rad."""
         standing = (self.commands[:, :3] == 0.0).all(dim=1)
         return (self.dof_pos - self.default_dof_pos).abs().sum(1) * standing

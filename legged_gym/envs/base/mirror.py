@@ -1,4 +1,4 @@
-"""A robot seen in a mirror along its x-z plane, left becoming right, as its terms declare it."""
+"""Mirrors observations and actions at a robot's x-z plane, left becoming right, as the terms declare it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SIGNS: dict[str, list[float]] = {
     "rotation": [-1.0, 1.0, -1.0],
     "command": [1.0, -1.0, -1.0],
 }
-"""Rules that leave components where they are."""
+"""Rules that keep the order of components."""
 
 _TABLES = "mirror_tables"
-"""Attribute of a task: order and signs by name and device. A recorded update must find the same tensors again."""
+"""Attribute of a task: order and signs by name and device. A CUDA graph needs the same tensors each time."""
 
 _GROUPS = "mirror_groups"
 """Attribute of a task: the names of the observation groups that can be mirrored."""
 
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = re.compile(r"^([FRfr])([LRlr])(?![a-zA-Z])|(?<![a-zA-Z])(left|right|Left|Right|LEFT|RIGHT|l|r|L|R)(?![a-z])")
-"""A side in a joint's name: the second letter of FL, FR, RL and RR, a word, or a letter of its own."""
+"""A side in a joint's name: the second letter of FL, FR, RL and RR, a word, or a single letter."""
 
 
 def mirror(
@@ -39,11 +39,11 @@ def mirror(
 ) -> tuple[TensorDict | None, torch.Tensor | None]:
     """Append the mirrored samples to observation groups and actions, each (B, ...) or None, the originals first.
 
-    This is what rsl_rl's symmetry extension calls. ``UserError`` if a term of the task does not say how it is mirrored,
-    or the robot is not made of a left and a right half.
+    rsl_rl's symmetry extension calls this. ``UserError`` if a term of the task does not declare its mirror, or the
+    robot does not have a left and a right half.
     """
     if obs is not None:
-        # Not every version of the compiler can list what a TensorDict holds; none should trace what terms there are.
+        # Some versions of the compiler can't list a TensorDict, and none should trace the terms.
         if _GROUPS not in env.__dict__:
             env.__dict__[_GROUPS] = tuple(env.mirrored_groups())
         groups = {name: obs.get(name, None) for name in env.__dict__[_GROUPS]}
@@ -126,7 +126,7 @@ def _heights(env: LeggedRobot) -> list[int]:
 
 
 def _other_sides(names: list[str], what: str) -> list[int]:
-    """Return for each name the index of its counterpart; names without a side are their own."""
+    """Return for each name the index of its counterpart. Names without a side are their own counterpart."""
     order = []
     for name in names:
         other = _SIDE.sub(_swap, name)
@@ -137,7 +137,7 @@ def _other_sides(names: list[str], what: str) -> list[int]:
 
 
 def _swap(found: re.Match[str]) -> str:
-    """Return the other side, in capitals as the one that was found."""
+    """Return the other side, with the same case as the given one."""
     side = found[3] or found[2]
     other = _SIDES[side.lower()]
     return (found[1] or "") + (other.upper() if side.isupper() else other.title() if side.istitle() else other)

@@ -1,4 +1,4 @@
-"""Settings that speak of joints and links by parts of their names."""
+"""Matches settings to joints and links by parts of their names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def joint_values(
 ) -> list[float]:
     """Return a setting's value for each joint, from names of joints, or parts of them unless ``exact``.
 
-    The last name that fits counts, as in legged_gym. A joint that none fits gets ``missing``, or it is an error.
+    The last matching name counts, as in legged_gym. A joint without a match gets ``missing``, or it is an error.
 
     Raises:
-        ConfigError: A joint without a value, a name that fits no joint, or a value that is no number.
+        ConfigError: A joint has no value, a name matches no joint, or a value is not a number.
     """
     for part, value in values.items():
         if not isinstance(value, int | float):
@@ -30,9 +30,9 @@ def joint_values(
 
 
 def link_indices(key: str, parts: list[str], body_names: list[str], merged: dict[str, str] | None = None) -> list[int]:
-    """Return the indices of the links whose names hold one of ``parts``, ascending; a part that none holds is refused.
+    """Return the indices of links with one of ``parts`` in their names, ascending. A part that matches none is refused.
 
-    A part may also be in a name of ``merged``: of links that became part of others, whose names it maps to.
+    A part may also match a link in ``merged``, which maps links to those into which they were merged.
     """
     found: set[str] = set()
     for part in parts:

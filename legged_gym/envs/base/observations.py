@@ -12,26 +12,26 @@ import torch
 from legged_gym.common.labels import Kind
 
 Reflection = tuple[list[int], list[float]]
-"""Where each component of a mirrored value comes from, and its sign."""
+"""The source of each component of a mirrored value, and its sign."""
 
 NOISE_FREE = "noise_free"
-"""Observation group: what ``policy`` would be without noise, as late as it is."""
+"""Observation group: ``policy`` without noise, but with its delays."""
 
 MirrorRule = Literal["same", "vector", "rotation", "command", "joints", "joint_sizes", "feet", "heights"]
 """How a value changes when left and right are exchanged (the mirror is the base's x-z plane).
 
 =========== =====================================================================================
-same        not at all: sizes that belong to the whole robot
+same        unchanged: scalars of the whole robot
 vector      x, y, z of a position, velocity or direction: y changes sign
 rotation    x, y, z of an angular velocity: x and z change sign
 command     forward, lateral, yaw rate: the last two change sign
-joints      one value of each joint: sides are exchanged, signs are those of ``asset.mirrored_joints``
+joints      one value for each joint: sides are exchanged, signs are from ``asset.mirrored_joints``
 joint_sizes the same for values without a sign, such as gains
-feet        one value of each foot or leg: sides are exchanged
-heights     samples at ``terrain.measured_points_x`` and ``_y``: rows are turned around
+feet        one value for each foot or leg: sides are exchanged
+heights     samples at ``terrain.measured_points_x`` and ``_y``: the order of y is reversed
 =========== =====================================================================================
 
-A value may hold several of these, one after the other: sines of all legs' phases, then their cosines.
+A value may contain several of these, one after the other: sines of all legs' phases, then their cosines.
 """
 
 
@@ -47,29 +47,29 @@ class ObsTerm:
     noise: float = 0.0
     """Uniform ± noise in the value's own unit."""
     sensed: bool = False
-    """Whether it comes from a sensor, whose values may be late."""
+    """Whether it comes from a sensor, whose values may be delayed."""
     imu: bool = False
-    """Whether that sensor is the IMU, which has a rate of its own."""
+    """Whether that sensor is the IMU, which has its own rate."""
     mirror: MirrorRule | Reflection | None = None
     """How it changes in a mirror. Only trainings with ``symmetry`` need it."""
 
 
 @dataclass
 class LabelTerm(ObsTerm):
-    """One term of what an estimator learns to say. Nobody else has to be told of it."""
+    """One output of an estimator. Everything else reads this declaration."""
 
     kind: Kind = "scalar"
-    """``velocity`` and ``scalar`` are judged by their error, ``contact`` (0 or 1) by the share that is right."""
+    """The metric of ``velocity`` and ``scalar`` is their error, of ``contact`` (0 or 1) the share of correct ones."""
     unit: str = ""
     components: tuple[str, ...] = ()
-    """Names of its columns; empty: axes of a velocity, feet of contacts, numbers of anything else."""
+    """Names of its columns; empty: axes for a velocity, feet for contacts, otherwise numbers."""
 
 
 class ObservationLayout:
     """Evaluates an ordered list of :class:`ObsTerm`."""
 
     def __init__(self, terms: Sequence[ObsTerm], device: str, noise_level: float = 1.0) -> None:
-        """Evaluate every term once to learn its size; ``noise_level`` multiplies the noise of all.
+        """Evaluate every term once to get its size. ``noise_level`` multiplies all noise.
 
         Raises:
             ValueError: Two terms share a name, or a list of scales does not match its term's size.
@@ -105,15 +105,15 @@ class ObservationLayout:
     def delay(
         self, present: torch.Tensor, past: torch.Tensor, age: torch.Tensor, imu_age: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the observation, (N, O), whose sensors lag behind, between two steps linearly.
+        """Return the observation, (N, O), of delayed sensors, with linear interpolation between steps.
 
-        ``present`` is of now, (N, O); ``past`` are the K steps before, newest first, (N, K, O). ``age`` says how late
-        each robot's sensors are, and ``imu_age`` how much later its IMU is, in control steps, 0…K, (N,).
+        ``present`` is the current step, (N, O); ``past`` are the K steps before, newest first, (N, K, O). ``age`` is
+        the age of each robot's sensors, and ``imu_age`` its IMU's further age, in control steps, 0…K, (N,).
         """
         ages = age.unsqueeze(1) * self.sensed_vec
         if imu_age is not None:
             ages = ages + imu_age.unsqueeze(1) * self.imu_vec
-        # From each step to the one before, as far as the age goes.
+        # From each step to the one before, up to the age.
         for steps, before in enumerate(past.unbind(1)):
             present = torch.lerp(present, before, (ages - steps).clamp(0.0, 1.0))
         return present

@@ -1,4 +1,4 @@
-"""What the command line changes in configurations, by single arguments and ``--set``, and the check of the result."""
+"""Applies the command line's arguments and ``--set`` to configurations, and checks the result."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ _ARGUMENTS = {
     "seed": ("train", "seed"),
     **{name: ("train", f"runner.{name}") for name in _OF_RUNNER},
 }
-"""Arguments that stand for a value of a configuration: which one, and its key."""
+"""Arguments that set a value of a configuration, with the value's key."""
 
 _INSTEAD = {"env.num_envs_gpu": "env.num_envs", "runner.num_learning_epochs_cpu": "algorithm.num_learning_epochs"}
-"""Settings that a new training has followed before it reads ``--set``, and what to set in their places."""
+"""Settings that a new training uses before it reads ``--set``, and what to set instead."""
 
 
 def update_cfg_from_args(
     env_cfg: BaseConfig, train_cfg: BaseConfig, args: argparse.Namespace, task: type | None = None
 ) -> tuple[BaseConfig, BaseConfig]:
-    """Carry the command line's values into both configurations, in place, and return both; ``--set`` comes last.
+    """Write the command line's values into both configurations, in place, and return both. ``--set`` comes last.
 
     ``task``: the task's class, whose code says which rewards read a setting.
 
     Raises:
-        UserError: An unknown key, one that ``args.sim`` or other settings leave without effect, or a value that does
-            not fit.
+        UserError: A key is unknown or has no effect with ``args.sim`` or other settings, or a value is not valid.
     """
     configs = {"env": env_cfg, "train": train_cfg}
     told: dict[str, str] = {}
@@ -54,14 +53,14 @@ def update_cfg_from_args(
     for cfg in configs.values():
         require_effect(cfg, told, task)
     validate(env_cfg, train_cfg)
-    # So that a run's configuration says what it became.
+    # So that a run's configuration has the real value.
     if train_cfg.to_dict().get("seed") == -1:
         train_cfg.set("seed", random.SystemRandom().randrange(10_000))
     return env_cfg, train_cfg
 
 
 def _apply_override(override: str, configs: dict[str, BaseConfig], told: dict[str, str]) -> None:
-    """Set ``key=value``, unless told otherwise, in the first configuration with the key; ``env.`` may name one."""
+    """Set ``key=value`` in the first configuration with the key, or in the one that a prefix such as ``env.`` names."""
     key, equals, value = override.partition("=")
     if not (key and equals):
         raise UserError(f"--set takes KEY=VALUE, got '{override}'")
@@ -89,7 +88,7 @@ def _require_reader(key: str, sim: str | None) -> None:
 
 
 def set_keys(args: argparse.Namespace) -> list[str]:
-    """Return the keys that ``--set`` names, without the configuration's name in front."""
+    """Return the keys that ``--set`` names, without the prefix ``env.`` or ``train.``."""
     return [override.partition("=")[0].removeprefix("train.").removeprefix("env.") for override in args.overrides]
 
 
@@ -101,7 +100,7 @@ def _keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _near_keys(key: str, keys: Sequence[str]) -> str:
-    """Name the likeliest keys: alike as a whole, else with an alike last part."""
+    """Suggest similar keys: similar as a whole, otherwise in the last part."""
     whole = difflib.get_close_matches(key, keys, n=3)
     if whole:
         return near_names(key, whole)
@@ -113,7 +112,7 @@ def _near_keys(key: str, keys: Sequence[str]) -> str:
 
 
 def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
-    """Raise ``UserError`` for settings that their annotations do not admit, or that do not go together."""
+    """Raise ``UserError`` for settings that their annotations don't allow, or that don't fit together."""
     for cfg in (env_cfg, train_cfg):
         cfg.check()
     values = flat(env_cfg) | flat(train_cfg)
@@ -124,7 +123,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
             f"config key 'runner.logger' is '{values['runner.logger']}', but the package '{name}' is not installed: "
             f"pip install {name}"
         )
-    # Each mini-batch needs a sample; a student's training has none.
+    # Each mini-batch needs a sample. A student's training has no mini-batches.
     batches = values.get("algorithm.num_mini_batches", 1)
     samples = values["env.num_envs"] * values["runner.num_steps_per_env"]
     if batches > samples:
@@ -135,7 +134,7 @@ def validate(env_cfg: BaseConfig, train_cfg: BaseConfig) -> None:
 
 
 def _check_times(values: dict[str, Any]) -> None:
-    """Refuse delays longer than a control step, as only one past step is kept, and episodes that are shorter."""
+    """Refuse delays longer than a control step, because only one past step is kept, and episodes that are shorter."""
     step = values["control.decimation"] * values["sim.dt"]
     for key in ("domain_rand.action_delay_range", "domain_rand.observation_delay_range"):
         latest = values[key][1]

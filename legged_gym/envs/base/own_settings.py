@@ -1,4 +1,4 @@
-"""Settings that a configuration class adds: typing errors and legged_gym's are refused, unread ones are named.
+"""Settings that a user's configuration adds: misspelled ones and legged_gym's are refused, unread ones are named.
 
 A setting is the user's own if no class of this package has it and no annotation declares it.
 """
@@ -29,15 +29,15 @@ LEGGED_GYM: dict[str, tuple[Any, ...]] = {
     "runner.algorithm_class_name": ("write 'algorithm.class_name'", "PPO"),
     "runner.resume_path": ("write 'runner.load_run' and 'runner.checkpoint'", None),
 }
-"""Settings of legged_gym that this package does not have: what to write instead, and a value that may stay, as it asks
-for what is done anyway."""
+"""Settings of legged_gym that this package does not have: what to write instead, and a value that may stay, because it
+asks for the usual behaviour."""
 
 _LOOKED_UP = ("rewards.scales", "obs_groups")
-"""Sections whose names are looked up one by one, by who refuses those that mean nothing."""
+"""Sections whose names are looked up one by one by code that refuses unknown ones."""
 
 
 def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
-    """Refuse legged_gym's settings, and mistyped ones that no code of ``readers`` names, by ``ConfigError``."""
+    """Refuse legged_gym's settings, and misspelled ones that are not in the code of ``readers``: ``ConfigError``."""
     read: set[str] | None = None
     for section, name in _own(cfg):
         key = section.key(name)
@@ -47,11 +47,11 @@ def refuse_mistakes(cfg: BaseConfig, readers: tuple[type, ...] = ()) -> None:
         if near is not None:
             read = _names_in_code(readers) if read is None else read
             if name not in read:
-                raise ConfigError(f"config key '{key}' is read by nobody: did you mean '{section.key(near)}'?")
+                raise ConfigError(f"config key '{key}' is not read anywhere: did you mean '{section.key(near)}'?")
 
 
 def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], None]:
-    """Return what tells, after a first step, of own settings that nobody has read and no code of ``readers`` names."""
+    """Return a function that warns, after a first step, of unread settings that are not in the code of ``readers``."""
     watched: dict[int, tuple[BaseConfig, type, set[str]]] = {}
     for section, name in _own(cfg):
         if not isinstance(section.__dict__[name], BaseConfig):
@@ -72,7 +72,7 @@ def warn_of_unread(cfg: BaseConfig, readers: tuple[type, ...]) -> Callable[[], N
 
 
 def _watched(kind: Any, unread: set[str]) -> type:
-    """Return a section's class whose instances cross what is read off a list; ``to_dict`` reads everything."""
+    """Return a section's class whose instances remove read settings from a list. ``to_dict`` reads everything."""
 
     class Watched(kind):
         def __getattribute__(self, name: str) -> Any:
@@ -88,7 +88,7 @@ def _watched(kind: Any, unread: set[str]) -> type:
 
 
 def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:
-    """Yield the own settings and sections in a section and, of the others, in all that it holds."""
+    """Yield the added settings and sections of a section and, recursively, of its other sections."""
     known = set(_known(section))
     for name in section.names():
         value = section.__dict__[name]
@@ -102,7 +102,7 @@ def _own(section: BaseConfig) -> Iterator[tuple[BaseConfig, str]]:
 
 
 def _known(section: BaseConfig) -> Iterator[str]:
-    """Yield the names that this package's classes have in a section, and those with an annotation."""
+    """Yield the names of this package's settings in a section, and of those with an annotation."""
     for cls in section.classes:
         yield from (name for name in inspect.get_annotations(cls) if not name.startswith("_"))
         if cls.__module__.startswith("legged_gym."):
@@ -110,9 +110,9 @@ def _known(section: BaseConfig) -> Iterator[str]:
 
 
 def _mistyped(name: str, meant: str) -> bool:
-    """Return whether one letter too much, too little, or wrong, or two swapped ones make ``name`` of ``meant``.
+    """Return whether ``name`` is ``meant`` with one letter added, missing or wrong, or two letters swapped.
 
-    Another last letter or figure is no mistake: ``range_z`` beside ``range_y``.
+    Another last letter or digit is not a mistake: ``range_z`` beside ``range_y``.
     """
     if name[:-1] == meant[:-1] or min(len(name), len(meant)) < 4:
         return False
@@ -125,7 +125,7 @@ def _mistyped(name: str, meant: str) -> bool:
 
 
 def _names_in_code(classes: tuple[type, ...]) -> set[str]:
-    """Return all attributes and texts in the functions of classes and of the modules that they stand in."""
+    """Return all attributes and texts in the functions of classes and of their modules."""
     bases = {base for cls in classes for base in cls.__mro__ if not base.__module__.startswith("legged_gym.")}
     modules = [vars(sys.modules[base.__module__]) for base in bases if base.__module__ in sys.modules]
     holders = [dict(vars(base)) for base in bases] + modules

@@ -1,4 +1,4 @@
-"""Pushes against the base, each robot's at moments of its own."""
+"""Pushes against the base, at each robot's own times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
 class Pushes:
-    """Decides, once in each step, who is pushed and how hard."""
+    """Decides in each step which robots are pushed, and how hard."""
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
-        """Draw each robot's moment in the interval; ``dt`` is the control step, s. Pushes given twice are refused."""
+        """Draw each robot's time in the interval; ``dt`` is the control step, s. Pushes given twice are refused."""
         rand = cfg.domain_rand
         self._interval = max(1, round(rand.push_interval_s / dt))
         self._together, self._steps = rand.push_together, torch.zeros((), dtype=torch.long, device=device)
@@ -25,10 +25,10 @@ class Pushes:
             strongest = [rand.max_push_vel_xy] * 2
         self._strongest = torch.tensor(strongest, device=device)
         self.by_setting = {f"max_push_vel_{axis}": self._strongest[i] for i, axis in enumerate("xy")}
-        """Velocities of the strongest pushes, m/s, 0-d, by their settings; a training may change them in place."""
+        """Velocities of the strongest pushes, m/s, 0-d, by their settings. A training may change them in place."""
 
     def due(self, episode_length: torch.Tensor) -> torch.Tensor:
-        """Return who is pushed after this many steps, (N,) → bool, (N,)."""
+        """Return which robots are pushed after this many steps, (N,) → bool, (N,)."""
         if not self._together:
             return (episode_length + self._moment) % self._interval == 0
         self._steps += 1

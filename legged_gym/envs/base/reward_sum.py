@@ -1,4 +1,4 @@
-"""From scales in a configuration to the sum of a task's reward terms."""
+"""Sums a task's reward terms, with the scales of its configuration."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class RewardSum:
     """Calls the methods ``_reward_<name>`` of a task that have a scale, and adds them up."""
 
     def __init__(self, task: BaseTask, scales: dict[str, float], dt: float, only_positive: bool) -> None:
-        """Find the method of each scale, a rate per second, or refuse it; terms with scale 0 are not computed."""
+        """Find the method of each scale, a rate per second, or refuse it. Terms with scale 0 are not computed."""
         terms = {name.removeprefix("_reward_") for name in dir(task) if name.startswith("_reward_")}
         for name in scales:
             if name in terms and not callable(getattr(task, f"_reward_{name}")):
                 raise ConfigError(f"_reward_{name} is no method: a reward is computed in every step")
             if name not in terms:
                 raise ConfigError(f"config key 'rewards.scales.{name}' has no reward: {near_names(name, terms)}")
-        # The price of a fall comes last, after the clipping, or it would vanish in it.
+        # The penalty of a fall comes last, after clipping, which would remove it.
         self.names = sorted((n for n, scale in scales.items() if scale != 0.0), key=lambda name: name == "termination")
         self._num_clippable = len(self.names) - ("termination" in self.names)
         functions = [getattr(task, f"_reward_{name}") for name in self.names]
         self.functions, self._last = functions[: self._num_clippable], functions[self._num_clippable :]
         self.given = {name: scales[name] * dt for name in self.names}
-        """Scales of a step, by name, as they were taken over last: legged_gym's ``reward_scales``."""
+        """Scales of a step, by name, at the last update: legged_gym's ``reward_scales``."""
         self._scales = torch.tensor([scales[name] for name in self.names], device=task.device)
         self._dt, self._only_positive, self._num_envs = dt, only_positive, task.num_envs
 
     def take_scales(self, scales: dict[str, float]) -> None:
-        """Take over what was changed in a copy of ``given``; a name that is missing counts nothing."""
+        """Apply changes in a copy of ``given``. A missing name has scale 0."""
         if scales != self.given:
             self.given = dict(scales)
             for name, scale in scales.items():
@@ -52,7 +52,7 @@ class RewardSum:
     def compute(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the step's reward, (N,), and every scaled term per second, (N, number of names)."""
         if not self.names:
-            raise ConfigError("config key 'rewards.scales': every scale is 0, there is nothing to learn")
+            raise ConfigError("config key 'rewards.scales': every scale is 0, so there is nothing to learn")
         terms = [self._evaluate(*term) for term in zip(self.names, self.functions + self._last, strict=True)]
         rates = torch.stack(terms, dim=1) * self._scales
         total = rates[:, : self._num_clippable].sum(1)
@@ -65,5 +65,5 @@ class RewardSum:
         value = function()
         if isinstance(value, Real):
             return torch.full((self._num_envs,), float(value), device=self._scales.device)
-        # Counts and conditions are numbers, too.
+        # Integers and booleans are numbers, too.
         return tensor_of(f"_reward_{name}: its result", value, (self._num_envs,), ()).float().expand(self._num_envs)

@@ -1,4 +1,4 @@
-"""How robots stand when an episode begins."""
+"""The robots' states at the start of an episode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StartStates:
     def __init__(
         self, cfg: LeggedRobotCfg, ground: Ground, default_dof_pos: torch.Tensor, limits: torch.Tensor, names: list[str]
     ) -> None:
-        """Read the noise on ``default_dof_pos``, rad, (1, D), which does not leave ``limits``, rad, (D, 2)."""
+        """Read the noise on ``default_dof_pos``, rad, (1, D). Start angles stay within ``limits``, rad, (D, 2)."""
         self.cfg, self.ground, self.device = cfg.init_state, ground, default_dof_pos.device
         self._default, self._limits = default_dof_pos, limits
         noise = joint_values("init_state.joint_noise", self.cfg.joint_noise, names, missing=0.0)

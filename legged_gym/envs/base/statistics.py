@@ -1,4 +1,4 @@
-"""Figures of the running task, averaged over some steps before they are logged."""
+"""Metrics of the running task, averaged over some steps before they are logged."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import torch
 
 
 class Statistics:
-    """Sums figures on the device, so that logging costs no synchronisation in a step.
+    """Sums metrics on the device, so that logging needs no synchronisation in a step.
 
-    Figures come in named groups. ``mean`` groups are averaged over robots and steps, ``rms`` groups are means of
+    Metrics come in named groups. ``mean`` groups are averaged over robots and steps, ``rms`` groups are means of
     squares whose root is reported, ``share`` groups are counts reported as shares of their sum.
     """
 
     def __init__(self, interval: int, num_envs: int, device: str, groups: dict[str, tuple[str, list[str]]]) -> None:
-        """Report every ``interval`` steps; ``groups`` are kinds and the curves in the order of :meth:`add`."""
+        """Report every ``interval`` steps. ``groups`` has each group's kind and curves in the order of :meth:`add`."""
         self.interval, self._names = interval, groups
         self._steps = 0
         self._sums = {group: torch.zeros(num_envs, len(names), device=device) for group, (_, names) in groups.items()}
 
     def add(self, group: str, values: torch.Tensor) -> None:
-        """Add one step's figures of a group, (N, number of names); robots are only summed up for a report."""
+        """Add a step's values of a group, (N, number of names). They are summed over robots only for a report."""
         self._sums[group] += values
 
     def step(self) -> dict[str, torch.Tensor]:
-        """Count a step; every ``interval`` steps return all figures, by the curve, 0-d tensors, and start anew."""
+        """Count a step. Every ``interval`` steps, return all metrics by curve, 0-d tensors, and start again."""
         self._steps += 1
         figures: dict[str, torch.Tensor] = {}
         if self._steps < self.interval:

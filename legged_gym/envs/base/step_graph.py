@@ -1,4 +1,4 @@
-"""A whole step of a task as one CUDA graph: hundreds of small kernels, launched by the device itself."""
+"""Runs a whole step of a task as one CUDA graph: hundreds of small kernels with a single launch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from legged_gym.simulators import Simulator
 
 _WARM_UP = 3
-"""Steps before the recording: libraries load, kernels compile and every attribute gets its tensor."""
+"""Number of steps before the recording, in which libraries load, kernels compile and attributes get their tensors."""
 _CALLS = ("step", "set_state", "set_root_velocity", "set_drive_damping")
 """Methods of a simulator that a step may call."""
 _OPTIONS: dict[str, Any] = {"combo_kernels": True, "reorder_for_locality": False}
-"""Kernels that don't need each other are launched as one. Reads of a state stay where they are: past the simulator's
-next call, where the compiler might move them, they need a copy of the state."""
+"""Independent kernels are launched as one. Reads of a state are not moved: after the simulator's next call, they would
+    need a copy of the state."""
 
 
 class StepGraph:
-    """Runs ``task._step``: kernel by kernel at first, then from a recording of it.
+    """Runs ``task._step``: at first kernel by kernel, then as a CUDA graph.
 
-    A recording reads and writes fixed memory, while a step's code binds attributes to new tensors. So the task's
-    tensors that a step replaces get memory of their own, into which every step ends by copying the new values.
-    What a step decides in Python is decided once, when it is recorded.
+    A CUDA graph reads and writes fixed memory, while a step's code binds attributes to new tensors. So each tensor that
+    a step replaces gets fixed memory, and every step ends by copying the new values there. Decisions in Python are only
+    made once, during the recording.
     """
 
     def __init__(self, task: LeggedRobot) -> None:
@@ -58,11 +58,11 @@ class StepGraph:
         self._task._observations = self._copy_observations()
 
     def forget(self) -> None:
-        """Record anew, because something has changed that a recording holds as a constant."""
+        """Record again, because a value that the graph holds as a constant has changed."""
         self._graph, self._countdown = None, max(self._countdown, 1)
 
     def _copy_observations(self) -> TensorDict:
-        """Copy the observations, by one kernel if it can be: a runner keeps them until after the next step."""
+        """Copy the observations, by one kernel if possible, because a runner keeps them until after the next step."""
         groups = dict(self._observations.items())
         if len({group.dtype for group in groups.values()}) != 1:
             return self._observations.clone()
@@ -79,16 +79,16 @@ class StepGraph:
         try:
             self._fused_step()
         except Exception as error:
-            # What the compiler can't do must not keep a task from running; what is wrong with it shows again.
+            # A task runs even if the compiler fails. Other errors come again in the uncompiled step.
             warn_not_compiled("the task's step", error)
             self._undo_compile()
             self._step()
 
     def _compile(self) -> None:
-        """Fuse the hundreds of small kernels of the task's own code into few; the simulator's stay as they are."""
+        """Fuse the hundreds of small kernels of the task's own code into few, but not the simulator's."""
         for name in _CALLS:
             setattr(self._task.sim, name, _opaque(self._task.sim, name))
-        # All in one piece, the copies included: values go straight from where they are computed to their memory.
+        # All in one piece, including the copies, so that values are written directly to their memory.
         self._fused_step = compiled(self._step_into_memory, _OPTIONS)
 
     def _undo_compile(self) -> None:
@@ -100,7 +100,7 @@ class StepGraph:
             setattr(self._task, name, memory)
 
     def _take_over(self) -> None:
-        """Collect what somebody else, a reset for instance, has bound to the task since the last step."""
+        """Collect tensors that other code, such as a reset, has bound to the task since the last step."""
         for name, memory in self._memory.items():
             value = getattr(self._task, name)
             if isinstance(value, torch.Tensor) and value is not memory:
@@ -108,18 +108,18 @@ class StepGraph:
                 setattr(self._task, name, memory)
 
     def _step(self) -> None:
-        """Do a step and copy what it left in new tensors to where the next one will look for it."""
+        """Do a step and copy its new tensors to the memory from which the next step reads."""
         task = self._task
         before = self._tensors()
         task._step(self._actions)
         self._observations = task._observations
         after = self._tensors()
         replaced = {name: tensor for name, tensor in after.items() if before.get(name) is not tensor}
-        # In their order, not a set's, which differs between processes: a compiled step is found again by its code.
+        # In a fixed order, unlike a set's, because a compiled step is cached by its code.
         for name, tensor in replaced.items():
             if name not in self._memory:
                 self._memory[name] = tensor.clone()
-        # An attribute may have got another one's old tensor, or a view of it, which is about to be overwritten.
+        # An attribute may now have another one's old tensor, or a view of it, which is about to be overwritten.
         old = {memory.untyped_storage().data_ptr() for memory in self._memory.values()}
         values = [t.clone() if t.untyped_storage().data_ptr() in old else t for t in replaced.values()]
         torch._foreach_copy_([self._memory[name] for name in replaced], values)
@@ -127,7 +127,7 @@ class StepGraph:
             setattr(task, name, self._memory[name])
 
     def _step_into_memory(self) -> None:
-        """Do the same for the compiler, which minds by itself what is overwritten when."""
+        """Do the same for the compiler, which tracks by itself what is overwritten when."""
         task = self._task
         task._step(self._actions)
         self._observations = task._observations
@@ -138,10 +138,10 @@ class StepGraph:
                 setattr(task, name, memory)
 
     def _record(self) -> bool:
-        """Record a step and replay it once; return False, having warned, if this task's steps can't be recorded."""
+        """Record a step and replay it once. Warn and return False if this task's steps can't be recorded."""
         self._graph = record(self._fused_step or self._step, "each step runs")
         if self._graph is None:
-            # What was bound while recording was never computed.
+            # Tensors that were bound during the recording were never computed.
             for name, memory in self._memory.items():
                 setattr(self._task, name, memory)
             self._countdown = 1 << 62
@@ -152,18 +152,18 @@ class StepGraph:
 
 
 _calls: list[tuple[weakref.ref[Simulator], str, bool]] = []
-"""What the operators below call: a simulator's method, with or without ``refresh``."""
+"""The simulators' methods that the operators below call, with or without ``refresh``."""
 
 
 @torch.library.custom_op("legged_gym::call_simulator", mutates_args=("states",))
 def _call_simulator(call: int, arguments: list[torch.Tensor], states: list[torch.Tensor]) -> None:
-    """Call a simulator's method as an operator that the compiler does not look into.
+    """Call a simulator's method as an operator that the compiler does not trace.
 
     Args:
         call: Index in ``_calls``.
-        arguments: Of the method.
-        states: The simulator's tensors, which it changes. Where the compiler still needs an old value it passes a
-            copy to be changed in place of the simulator's own.
+        arguments: Arguments of the method.
+        states: The simulator's tensors, which it changes. If the compiler still needs an old value, it passes a copy
+            that is changed instead of the simulator's own.
     """
     reference, name, refresh = _calls[call]
     simulator = reference()

@@ -1,6 +1,6 @@
-"""All that a task holds besides its settings and its simulator, taken out and put back by names.
+"""Saves and restores a task's state, except its settings and its simulator, by the names of attributes.
 
-What a robot's own class adds is included: attributes are found by looking, so nobody has to list them.
+This includes attributes of a robot's own class, because all attributes are searched.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from legged_gym.envs.base.step_graph import StepGraph
 from legged_gym.simulators import Simulator
 
 _LEFT_OUT = (BaseConfig, DivergenceLog, Simulator, StepGraph)
-"""Settings don't change, the simulator has a state of its own, the rest only looks on."""
+"""Settings don't change, the simulator has its own state, and the rest only observes."""
 
 State = dict[str, Any]
 _NO_STATE = {"ground._heights", "extras"}
-"""The first is large and made anew from the seed, the second is made anew in every step."""
+"""The first is large and made again from the seed, the second is made again in every step."""
 _Place = tuple[Any, Any]
 """An object with an attribute's name, or a dict or list with a key."""
 
 
 def take_state(task: object) -> State:
-    """Return copies of all tensors, and all numbers, by the path of attributes and keys that leads to them."""
+    """Return copies of all tensors, and all numbers, by their paths of attributes and keys."""
     return {path: value.clone() if isinstance(value, torch.Tensor) else value for path, _, value in _walk(task)}
 
 
 def fits(task: object, state: Mapping[str, Any]) -> bool:
-    """Return whether a state was taken from a task like this one: its paths are here, with values of the same sizes."""
+    """Return whether a state is from a task like this one: with the same paths, and values of the same sizes."""
     here = {path: value for path, _, value in _walk(task)}
     return state.keys() <= here.keys() and all(_alike(here[path], value) for path, value in state.items())
 
 
 def put_state(task: object, state: State) -> None:
-    """Put a state back that :func:`fits`.
+    """Restore a state that :func:`fits`.
 
-    Tensors get their values in place, as others may hold them. Where one tensor stands for several attributes that
-    differ now, each gets its own.
+    Tensors get their values in place, because other code may hold them. If several attributes share a tensor but now
+    differ, each gets its own.
     """
     values: dict[tuple[Any, ...], list[torch.Tensor]] = {}
     places = [(path, place, value) for path, place, value in _walk(task) if path in state]
@@ -92,7 +92,7 @@ def _walk(task: object) -> Iterator[tuple[str, _Place, Any]]:
         for key, value in items:
             path = f"{prefix}{key}"
             if isinstance(value, torch.Tensor | bool | int | float):
-                # What is expanded is a constant.
+                # An expanded tensor is a constant.
                 if path not in _NO_STATE and not (isinstance(value, torch.Tensor) and 0 in value.stride()):
                     yield path, (owner, key), value
             elif id(value) not in seen and path not in _NO_STATE:
@@ -106,7 +106,7 @@ def _walk(task: object) -> Iterator[tuple[str, _Place, Any]]:
 
 
 def _items(value: Any, packages: set[str]) -> list[tuple[Any, Any]] | None:
-    """Return what is inside of a container, or of an object of a task's own packages; None for everything else."""
+    """Return the content of a container, or of an object of a task's own packages; None for everything else."""
     if isinstance(value, dict | TensorDict):
         return [(key, item) for key, item in value.items() if isinstance(key, str)]
     if isinstance(value, list | tuple):

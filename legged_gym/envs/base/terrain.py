@@ -1,4 +1,4 @@
-"""The ground: legged_gym's field of tiles, one height field for every simulator."""
+"""The ground: legged_gym's field of tiles, as one height field for all simulators."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from legged_gym.envs.base.terrain_tiles import KINDS, Heights, TerrainCfg, Tile
 from legged_gym.simulators.mujoco_model import HeightField
 
 _BY_POSITION = list(KINDS)[:8]
-"""Kinds whose shares legged_gym gives by their position."""
+"""Kinds whose shares legged_gym gives by position."""
 
 START_RADIUS = 0.5
-"""A tile's origin is as high as the highest ground within this distance of its centre along x and y, m."""
+"""A tile's origin has the height of the highest ground within this distance of its centre along x and y, m."""
 
 
 class Terrain(HeightField):
     """The height field of a whole scene: a flat border around ``num_rows`` levels by ``num_cols`` columns of tiles.
 
     World axes: rows follow each other along x, columns along y. Tile (0, 0) has its corner at the world's origin.
-    Columns are shared out among the :data:`KINDS` by ``terrain_proportions``. With ``curriculum`` the difficulty grows
+    Columns are divided among the :data:`KINDS` by ``terrain_proportions``. With ``curriculum`` the difficulty grows
     linearly from 0 in the first row, which is flat, to 1 in the last, which has the stated heights (a single row has
     1); without it each tile draws its difficulty. Tiles depend only on configuration and seed.
 
     Attributes:
-        heights: (X, Y) float32, m, border included.
+        heights: (X, Y) float32, m, including the border.
         env_length, env_width: Sides of a tile along x and y, m.
         difficulty: (rows, cols), difficulty of each tile.
         env_origins: (rows, cols, 3) float32, m: centre of each tile, z on the highest ground around it.
     """
 
     def __init__(self, cfg: TerrainCfg, seed: int) -> None:
-        """Generate the terrain; ``seed``, 0 or more, draws its random parts. Values that make no sense are refused."""
+        """Generate the terrain. ``seed``, 0 or more, determines its random parts. Invalid values are refused."""
         _check(cfg)
         self.cfg = cfg
         self.seed = seed
@@ -45,17 +45,17 @@ class Terrain(HeightField):
 
     def tile_type(self, col: int) -> str:
         """Kind of the tiles of a column, one of :data:`KINDS`."""
-        # The 0.001 is legged_gym's: it keeps rounding from giving a column on a boundary to the kind before it.
+        # legged_gym's 0.001: without it, rounding could give a column on a boundary to the kind before it.
         share = col / self.cfg.num_cols + 0.001
         shares = kind_shares(self.cfg)
         index = int(np.searchsorted(np.cumsum(list(shares.values())), share, side="right"))
         return list(shares)[min(index, len(shares) - 1)]
 
     def tile(self, kind: str, difficulty: float, rng: np.random.Generator, pit: bool = False) -> Heights:
-        """Make a tile of one of :data:`KINDS`; return its heights, m, at all grid points, both edges included.
+        """Make a tile of one of :data:`KINDS`. Return its heights, m, at all grid points, including both edges.
 
-        ``difficulty`` is the share of the configured greatest heights, from 0 (flat); above 1 the tile is harder than
-        any of the training field. ``rng`` draws rough ground and obstacles. ``pit``: slopes lead down to the platform.
+        ``difficulty`` is a factor on the configured largest heights, from 0 (flat). Above 1 the tile is harder than any
+        of the training field. ``rng`` draws rough ground and obstacles. ``pit``: slopes lead down to the platform.
         """
         if kind not in KINDS:
             raise UserError(f"no terrain kind '{kind}': {near_names(kind, KINDS)}")
@@ -80,9 +80,9 @@ class Terrain(HeightField):
         reach = round(START_RADIUS / scale)
         middle = tuple(slice(max(n // 2 - reach, 0), n - n // 2 + reach + 1) for n in (nx, ny))
         for row, col in np.ndindex(cfg.num_rows, cfg.num_cols):
-            # A generator per tile: one tile does not change with the size of the field or the kinds of the others.
+            # A generator for each tile, so that a tile does not depend on the field's size or on other tiles.
             rng = np.random.default_rng((self.seed, row, col))
-            # Slopes alternate by column, so that robots that leave the platform walk down in one and up in the next.
+            # Slopes alternate by column, so that robots walk down from the platform in one and up in the next.
             tile = self.tile(self.tile_type(col), float(self.difficulty[row, col]), rng, pit=col % 2 == 1)
             x, y = border + row * nx, border + col * ny
             heights[x : x + nx + 1, y : y + ny + 1] = tile
@@ -91,7 +91,7 @@ class Terrain(HeightField):
 
 
 def kind_shares(cfg: TerrainCfg) -> dict[str, float]:
-    """Return the share of each kind by name, which a list gives by legged_gym's positions, or refuse them."""
+    """Return the share of each kind by name, also from a list in legged_gym's order, or refuse them."""
     given, key, order = cfg.terrain_proportions, "terrain_proportions", ", ".join(_BY_POSITION)
     if isinstance(given, dict):
         shares: dict[str, float] = given
@@ -105,7 +105,7 @@ def kind_shares(cfg: TerrainCfg) -> dict[str, float]:
 
 
 def _check(cfg: TerrainCfg) -> None:
-    """Raise UserError for values that do not go together; each alone is checked by its annotation."""
+    """Raise UserError for values that don't fit together. Each single value is checked by its annotation."""
     kind_shares(cfg)
     for key in ("terrain_length", "terrain_width"):
         side = getattr(cfg, key)

@@ -1,10 +1,10 @@
-"""Tiles of the ground, one kind beside the other: what a kind is stands in one place here, and nowhere else.
+"""Tiles of the ground. Each kind is defined here and nowhere else.
 
-Heights are metres, float32, indexed ``[ix, iy]``; neighbouring points are ``scale`` metres apart. A tile has all its
-grid points, both edges included, and its edge at height 0: neighbours share their edge points and meet without cliffs.
-The middle of a tile, where a robot starts, is a platform.
+Heights are in metres, float32, indexed ``[ix, iy]``; neighbouring points are ``scale`` metres apart. A tile includes
+both edges, and its edges are at height 0, so that neighbouring tiles share edge points without steps. The middle of a
+tile, where a robot starts, is a platform.
 
-A new kind is a function here that is marked with :func:`_kind`; ``terrain.terrain_proportions`` then knows its name.
+To add a kind, write a function here with :func:`_kind`. Its name is then valid in ``terrain.terrain_proportions``.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from legged_gym.envs.base.sections_config import TerrainSettings
 Heights = NDArray[np.float32]
 
 TerrainCfg = type[TerrainSettings]
-"""The section of the configuration that says what each value means. A section is written as a class."""
+"""The section of the configuration that describes each value. A section is written as a class."""
 
 ROUGHNESS_SPACING = 0.2
-"""Distance of the points between which roughness is interpolated, m: about as long as a foot, so it can be stood on."""
+"""Distance of the points between which roughness is interpolated, m: about the length of a foot."""
 
 _NUM_OBSTACLES = 20
-"""Rectangles laid on a tile of discrete obstacles, as in legged_gym."""
+"""Number of rectangles on a tile of discrete obstacles, as in legged_gym."""
 
 _WAVES = 4
-"""Half waves along each side of a tile."""
+"""Number of half waves along each side of a tile."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """What a kind makes a tile from."""
+    """Properties of a tile that a kind needs."""
 
     cfg: TerrainCfg
     shape: tuple[int, int]
@@ -43,10 +43,10 @@ class Tile:
     scale: float
     """Distance of grid points, m."""
     difficulty: float
-    """Share of the greatest heights and widths, from 0, which is flat."""
+    """Factor on the largest heights and widths; 0 is flat."""
     rng: np.random.Generator
     pit: bool
-    """For slopes: the platform lies below the edge."""
+    """For slopes: the platform is below the edge."""
 
     @property
     def platform(self) -> int:
@@ -58,7 +58,7 @@ class Tile:
         return max(round(size / self.scale), 1)
 
     def clear(self, heights: Heights) -> Heights:
-        """Level the edge and the platform to height 0, in place, and return the tile."""
+        """Set the edge and the platform to height 0, in place, and return the tile."""
         rings = _rings(self.shape)
         heights[(rings == 0) | (rings >= _run(self.shape, self.platform))] = 0.0
         return heights
@@ -78,16 +78,16 @@ def _kind(make: _Maker) -> _Maker:
 
 @_kind
 def _smooth_slope(tile: Tile) -> Heights:
-    """Make a truncated pyramid: an even slope on four sides, up to the platform or down."""
+    """Make a truncated pyramid: a smooth slope on four sides, up or down to the platform."""
     slope = tile.difficulty * tile.cfg.slope_max * (-1.0 if tile.pit else 1.0)
     return (slope * tile.scale * np.minimum(_rings(tile.shape), _run(tile.shape, tile.platform))).astype(np.float32)
 
 
 @_kind
 def _rough_slope(tile: Tile) -> Heights:
-    """Make such a slope with uneven ground, the platform included, so that a robot's first step meets it.
+    """Make such a slope with uneven ground, also on the platform, so that robots feel it from the first step on.
 
-    Deviations are drawn evenly at points :data:`ROUGHNESS_SPACING` apart and interpolated between them.
+    Deviations are drawn uniformly at points :data:`ROUGHNESS_SPACING` apart and interpolated between them.
     """
     roughness = tile.difficulty * tile.cfg.roughness_max
     coarse_x, coarse_y = (max(round((n - 1) * tile.scale / ROUGHNESS_SPACING), 2) + 1 for n in tile.shape)
@@ -100,20 +100,20 @@ def _rough_slope(tile: Tile) -> Heights:
 
 @_kind
 def _stairs_up(tile: Tile, sign: float = -1.0) -> Heights:
-    """Make stairs that lead up, as seen from the platform."""
+    """Make stairs that lead up from the platform."""
     height = sign * tile.difficulty * tile.cfg.step_height_max
     return pyramid_stairs(tile.shape, tile.scale, tile.cfg.step_width, height, tile.cfg.platform_size)
 
 
 @_kind
 def _stairs_down(tile: Tile) -> Heights:
-    """Make stairs that lead down, as seen from the platform."""
+    """Make stairs that lead down from the platform."""
     return _stairs_up(tile, 1.0)
 
 
 @_kind
 def _discrete(tile: Tile) -> Heights:
-    """Lay random rectangles, raised or sunk by all or half of a height; later ones cover earlier ones."""
+    """Place random rectangles, raised or sunk by a full or half height. Later ones cover earlier ones."""
     height = tile.difficulty * tile.cfg.obstacle_height_max
     heights = np.zeros(tile.shape, np.float32)
     smallest, largest = map(tile.cells, tile.cfg.obstacle_width)
@@ -126,7 +126,7 @@ def _discrete(tile: Tile) -> Heights:
 
 @_kind
 def _stepping_stones(tile: Tile) -> Heights:
-    """Lay square stones in rows; what is between them is ``hole_depth`` deep and wider at higher levels."""
+    """Place square stones in rows. The gaps are ``hole_depth`` deep and wider at higher levels."""
     size, gap = tile.cells(tile.cfg.stone_size), round(tile.difficulty * tile.cfg.stone_distance_max / tile.scale)
     x, y = (np.arange(n) % (size + gap) >= size for n in tile.shape)
     heights = np.zeros(tile.shape, np.float32)
@@ -154,7 +154,7 @@ def _pits(tile: Tile) -> Heights:
 
 @_kind
 def _waves(tile: Tile) -> Heights:
-    """Make hills and hollows that follow each other like waves, the platform included."""
+    """Make waves of hills and hollows, also on the platform."""
     x, y = (np.sin(np.linspace(0.0, _WAVES * np.pi, n)) for n in tile.shape)
     heights = tile.difficulty * tile.cfg.wave_height_max * x[:, None] * y[None, :]
     heights[_rings(tile.shape) == 0] = 0.0
@@ -163,7 +163,7 @@ def _waves(tile: Tile) -> Heights:
 
 @_kind
 def _random_blocks(tile: Tile) -> Heights:
-    """Pave the tile with blocks of ``block_size``, each of a height of its own, up or down."""
+    """Cover the tile with blocks of ``block_size``, each with its own height, up or down."""
     size = tile.cells(tile.cfg.block_size)
     most = tile.difficulty * tile.cfg.obstacle_height_max
     blocks = tile.rng.uniform(-most, most, tuple(n // size + 1 for n in tile.shape))
@@ -173,7 +173,7 @@ def _random_blocks(tile: Tile) -> Heights:
 
 @_kind
 def _narrow_beam(tile: Tile) -> Heights:
-    """Leave four beams from the platform to the edge, narrower at higher levels, beside ``hole_depth``."""
+    """Make four beams from the platform to the edge, narrower at higher levels, with ``hole_depth`` beside them."""
     if tile.difficulty == 0.0:
         return np.zeros(tile.shape, np.float32)
     widest = tile.cfg.platform_size
@@ -203,13 +203,13 @@ def _interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
 def pyramid_stairs(
     shape: tuple[int, int], scale: float, step_width: float, step_height: float, platform_size: float
 ) -> Heights:
-    """Make stairs on four sides, as many as fit, up to a flat middle of ``platform_size``, m; a negative height: a pit.
+    """Make as many stairs as fit on four sides, up to a flat middle of ``platform_size``, m, or down if negative.
 
-    A riser is as steep as a height field can be: it takes the last cell of the step below it.
+    A riser is as steep as a height field allows: it takes the last cell of the step below it.
     """
     width = max(round(step_width / scale), 1)
     run = _run(shape, round(platform_size / scale))
     steps = run // width
-    # What does not make a whole stair stays level at the edge, so that the platform has its stated size.
+    # The rest that is not a whole stair stays level at the edge, so that the platform has its given size.
     climbed = (_rings(shape) - (run - steps * width)) // width
     return (step_height * np.clip(climbed, 0, steps)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the robots are asked to do."""
+"""Velocity commands of the robots."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from legged_gym.common.rotations import quat_apply, wrap_to_pi
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 _WIDER = 0.5
-"""Growth of a range at each step of the curriculum, m/s; legged_gym's."""
+"""Growth of a range at each step of the curriculum, m/s, as in legged_gym."""
 
 
 class VelocityCommands:
     """Draws velocity commands: forward and lateral velocity, m/s, and yaw rate, rad/s, in the base frame.
 
-    With ``commands.heading_command`` it draws a heading instead of a yaw rate, and :meth:`turn` leads there.
+    With ``commands.heading_command`` it draws a heading instead of a yaw rate, and :meth:`turn` steers there.
     """
 
     def __init__(self, cfg: LeggedRobotCfg, num_envs: int, dt: float, device: str) -> None:
@@ -40,12 +40,12 @@ class VelocityCommands:
         return (episode_length % self._interval == 0) & (episode_length > 0)
 
     def resample(self, mask: torch.Tensor) -> None:
-        """Draw new commands of the robots in ``mask`` that nobody drives; components in the dead band become zero."""
+        """Draw new commands of the robots in ``mask`` that are not held. Components in the dead band become zero."""
         drawn = self._low + (self._high - self._low) * torch.rand(len(mask), len(self._axes), device=mask.device)
         standing = torch.rand_like(drawn[:, 0]) < self.cfg.standing_share
         velocities = apply_dead_band(self._keep_axes(drawn[:, :3]), self._dead_band)
         velocities.masked_fill_(standing.unsqueeze(1), 0.0)
-        # Decided on the device: a recorded step has to see who is driven when it is replayed.
+        # Decided on the device, because a CUDA graph must read at each replay which robots are held.
         free = mask & ~self._held
         present = self.values[:, :3]
         present.copy_(torch.where(free.unsqueeze(1), velocities, present))
@@ -54,29 +54,29 @@ class VelocityCommands:
             self._stands.copy_(torch.where(free, standing, self._stands))
 
     def _keep_axes(self, velocities: torch.Tensor) -> torch.Tensor:
-        """Leave out what the shares of the commands leave out, (N, 3) → (N, 3)."""
+        """Set components to zero by the shares of the commands, (N, 3) → (N, 3)."""
         kept = velocities.clone()
         if self.cfg.lateral_share < 1.0:
             kept[:, 1].mul_(torch.rand_like(kept[:, 1]) < self.cfg.lateral_share)
         if self.cfg.single_axis_share > 0.0:
-            # The largest of independent draws is at each axis equally often; an axis without a range is never it.
+            # The largest of independent draws is on each axis equally often. An axis without a range is never chosen.
             draws = torch.rand_like(velocities) * (self._high[:3] > self._low[:3])
             single = velocities * (draws == draws.amax(1, keepdim=True))
             kept = torch.where(torch.rand_like(draws[:, :1]) < self.cfg.single_axis_share, single, kept)
         return kept
 
     def turn(self, quat: torch.Tensor) -> None:
-        """Let yaw rates of robots that are free and don't stand lead from orientations, xyzw, (N, 4), to headings."""
+        """Steer robots that are not held and don't stand from orientations, xyzw, (N, 4), to their headings."""
         if not self.cfg.heading_command:
             return
         forward = quat_apply(quat, self._forward)
         missing = wrap_to_pi(self.values[:, 3] - torch.atan2(forward[:, 1], forward[:, 0]))
-        # legged_gym's 0.5/s of what is missing.
+        # legged_gym's gain of 0.5/s on the heading error.
         rate = (0.5 * missing).clamp(self._low[2], self._high[2])
         self.values[:, 2] = torch.where(self._held | self._stands, self.values[:, 2], rate)
 
     def take_ranges(self, ranges: dict[str, list[float]]) -> None:
-        """Take over the ranges, by name, where they differ from those taken over last."""
+        """Apply the ranges, by name, that differ from those applied last."""
         given = [[float(bound) for bound in ranges[axis]] for axis in self._axes]
         if given != self._given:
             self._given = given
@@ -100,5 +100,5 @@ class VelocityCommands:
         self._held[robots] = True
 
     def release(self, robots: torch.Tensor) -> None:
-        """Let commands of robots, (n,), be drawn again, from the next time on that one is due."""
+        """Draw commands of robots, (n,), again, the next time that one is due."""
         self._held[robots] = False

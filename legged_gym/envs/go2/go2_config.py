@@ -1,4 +1,4 @@
-"""Go2's figures: robot, rewards, randomisation and training."""
+"""Go2's settings: robot, rewards, randomisation and training."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Go2Cfg(LeggedRobotCfg):
         action_delay_range = [0.0, 0.02]
 
     class rewards(LeggedRobotCfg.rewards):
-        """With ``stand_still`` at half its price, 256 robots on a plane walked after 200 iterations.
+        """With half the scale of ``stand_still``, 256 robots on a plane walked after 200 iterations.
 
         After 1100 they trotted within 0.07 m/s and 0.11 rad/s of their commands, without falls.
         """
@@ -97,7 +97,7 @@ class Go2Cfg(LeggedRobotCfg):
             dof_pos_limits: float = -5.0
             action_rate = -0.01
             collision = -1.0
-            # At half this price a robot that trotted at all speeds went on trotting on the spot at a zero command.
+            # With half this scale, a robot that trotted at all speeds kept trotting on the spot at a zero command.
             stand_still = -1.0
             trot: float = 0.5
             swing: float = 2.0
@@ -110,13 +110,13 @@ class Go2Cfg(LeggedRobotCfg):
         shortest_swing: Delay = 0.15
         """Shorter swings cost, s."""
         swing_cap: Delay = 0.15
-        """Of a swing, no more than this beyond ``shortest_swing`` is rewarded, s."""
+        """Largest rewarded part of a swing beyond ``shortest_swing``, s."""
         foot_clearance: Length = 0.08
-        """Wanted height of a moving foot's middle above the ground, m; it rests at 0.022."""
+        """Target height of a moving foot's centre above the ground, m; it rests at 0.022."""
 
 
 class Go2CfgPPO(LeggedRobotCfgPPO):
-    """Go2's training: rsl_rl's PPO, which learns from every sample as seen in a mirror, too."""
+    """Go2's training: rsl_rl's PPO, which also learns from every sample mirrored."""
 
     class algorithm(LeggedRobotCfgPPO.algorithm):
         entropy_coef = 0.005
