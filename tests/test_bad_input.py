@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
 import os
 import re
 import shlex
@@ -292,6 +293,12 @@ def test_drives_that_make_no_sense(row: str, tmp_path: Path) -> None:
     (tmp_path / "drive.yaml").write_text("- [0, true, 0, 0]")
     with pytest.raises(UserError, match="row 1: must be four numbers"):
         read_drive(tmp_path / "drive.yaml")
+    (tmp_path / "drive.csv").write_text("0,0_2,0,0\n")
+    with pytest.raises(UserError, match="row 1: must be four numbers"):
+        read_drive(tmp_path / "drive.csv")
+    # As spreadsheets write them.
+    (tmp_path / "drive.csv").write_text("\ufefftime,vx,vy,yaw\r\n0,0.2,0,0\r\n")
+    assert read_drive(tmp_path / "drive.csv") == ((0.0, (0.2, 0.0, 0.0)),)
 
 
 def whole_log() -> dict[str, np.ndarray]:
@@ -575,6 +582,29 @@ def test_a_full_disk_that_a_thread_meets_is_told_once(
 
     assert run_main(main) == 2
     assert capsys.readouterr().err == "error: can't write: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("name", None, r"'policies\.0\.name': Input should be a valid string"),
+        ("name", "two\nlines", r"'policies\.0\.name': String should match pattern"),
+        ("seconds", "long", r"'policies\.0\.seconds': Input should be a valid number"),
+        ("results", [], r"'policies\.0\.results': Input should be a valid dictionary"),
+        ("trials", -1, r"'policies\.0\.results\.flat\.trials': Input should be greater than or equal to 0"),
+        ("metrics", {"vx_rmse": "small"}, r"results\.flat\.metrics\.vx_rmse': Input should be a valid number"),
+        ("commands", {}, r"results\.flat\.commands': Input should be a valid list"),
+    ],
+)
+def test_results_of_another_shape_are_told_before_anything_is_evaluated(
+    key: str, value: object, message: str, tmp_path: Path
+) -> None:
+    results = json.loads(Path(LEGGED_GYM_ROOT_DIR, "resources", "policies", "qmini", "evaluation.json").read_text())
+    policy = results["policies"][0]
+    (policy if key in policy else policy["results"]["flat"])[key] = value
+    (tmp_path / "evaluation.json").write_text(json.dumps(results))
+    with pytest.raises(UserError, match=rf"^[^\n]*holds no results of an evaluation: [^\n]*{message}"):
+        load_policies(str(tmp_path / "evaluation.json"), ())
 
 
 @pytest.mark.parametrize(

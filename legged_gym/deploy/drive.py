@@ -46,7 +46,7 @@ def read_drive(path: str | os.PathLike[str]) -> Plan:
     if not name.endswith((".yaml", ".yml", ".csv")):
         raise UserError(f"a drive must be a .yaml, .yml or .csv file, got '{name}'")
     try:
-        with open(plain_file(name), encoding="utf-8", newline="") as file:
+        with open(plain_file(name), encoding="utf-8-sig", newline="") as file:
             rows = _csv_rows(file) if name.endswith(".csv") else parse_yaml(file.read())
     except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
         raise UserError(f"{name}: can't be read: {' '.join(str(error).split())}") from error
@@ -93,7 +93,8 @@ def _row(where: str, row: Any) -> tuple[float, Command]:
     if not isinstance(row, Sequence) or isinstance(row, str) or len(row) != len(_COLUMNS):
         raise UserError(f"{where}: must be four numbers, {', '.join(_COLUMNS)}, got {row!r}")
     try:
-        if any(isinstance(value, bool) for value in row):
+        # Python would read 0_2 as 2.
+        if any(isinstance(value, bool) or "_" in str(value) for value in row):
             raise TypeError
         time, vx, vy, yaw = map(float, row)
     except (OverflowError, TypeError, ValueError):

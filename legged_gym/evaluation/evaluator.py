@@ -140,12 +140,14 @@ def _take(
 
 def refuse_without_effect(keys: Iterable[str], task: str) -> None:
     """Raise ``UserError`` for the first setting of a task, by its dotted name, that no evaluation follows."""
-    kind, (_, train_cfg) = task_registry.get_task_class(task), task_registry.get_cfgs(task)
+    kind, (env_cfg, train_cfg) = task_registry.get_task_class(task), task_registry.get_cfgs(task)
+    known = {section.key(name) for cfg in (env_cfg, train_cfg) for section, name, _ in cfg.walk()}
     of_training = (*_OF_TRAINING, *(f"{name}." for name in train_cfg.names()), "seed", "runner_class_name")
     for key in keys:
         if key.startswith(_DECIDED):
             raise UserError(f"config key '{key}' has no effect here: the scenarios decide it, see --list")
-        if key.startswith(of_training) or rewards_that_read(kind, key):
+        # A name that is mistyped is told by who sets it.
+        if key in known and (key.startswith(of_training) or rewards_that_read(kind, key)):
             raise UserError(f"config key '{key}' has no effect here: nothing is trained")
 
 

@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from legged_gym.common.errors import UserError
 from legged_gym.common.paths import git_revision, write_text
@@ -165,28 +166,59 @@ def load_policies(path: str, scenarios: Sequence[Scenario]) -> list[PolicyResult
         values = read_json(path)
         if values["format"] not in (FORMAT, _OLD_FORMAT):
             raise UserError(f"'{path}' is of format '{values['format']}': valid: {FORMAT}, {_OLD_FORMAT}")
-        return [_loaded(policy, scenarios) for policy in values["policies"]]
+        return [_loaded(policy, scenarios) for policy in _POLICIES.validate_python(values["policies"])]
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"'{path}' holds no results of an evaluation: 'policies.{key}': {first['msg']}") from error
     except OSError as error:
         raise UserError(f"can't read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"'{path}' holds no results of an evaluation: {type(error).__name__}: {error}") from error
 
 
-def _loaded(values: dict[str, Any], scenarios: Sequence[Scenario]) -> PolicyResult:
-    policy = PolicyResult(values["name"], values["path"], values["digest"], values["seconds"])
-    for scenario in scenarios:
-        if scenario.name not in values["results"]:
-            continue
-        found = values["results"][scenario.name]
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class _PlanEntry(_Part):
+    trials: int = Field(ge=0)
+    falls: int = Field(ge=0)
+    vx: float | None = None
+    yaw: float | None = None
+
+
+class _ScenarioEntry(_Part):
+    trials: int = Field(ge=0)
+    falls: int = Field(ge=0)
+    metrics: dict[str, float | None]
+    commands: list[_PlanEntry]
+
+
+class _PolicyEntry(_Part):
+    name: str = Field(pattern=r"^[^\n]{1,200}$")
+    path: str
+    digest: str
+    seconds: float
+    results: dict[str, _ScenarioEntry]
+
+
+_POLICIES = TypeAdapter(list[_PolicyEntry])
+
+
+def _loaded(entry: _PolicyEntry, scenarios: Sequence[Scenario]) -> PolicyResult:
+    policy = PolicyResult(entry.name, entry.path, entry.digest, entry.seconds)
+    for scenario in (scenario for scenario in scenarios if scenario.name in entry.results):
+        found = entry.results[scenario.name]
         metrics = {metric.name: math.nan for metric in METRICS}
-        named = {_OLD_METRICS.get(name, name): value for name, value in found["metrics"].items()}
+        named = {_OLD_METRICS.get(name, name): value for name, value in found.metrics.items()}
         metrics |= {name: value for name, value in named.items() if name in metrics and value is not None}
         plans = [
-            PlanResult(plan, entry["trials"], entry["falls"], (entry["vx"], entry["yaw"]) if "vx" in entry else None)
-            for plan, entry in zip(scenario.plans, found["commands"], strict=True)
+            PlanResult(plan, e.trials, e.falls, None if e.vx is None or e.yaw is None else (e.vx, e.yaw))
+            for plan, e in zip(scenario.plans, found.commands, strict=True)
         ]
         policy.scenarios[scenario.name] = ScenarioResult(
-            scenario, scenario.seconds, found["trials"], found["falls"], metrics, plans
+            scenario, scenario.seconds, found.trials, found.falls, metrics, plans
         )
     return policy
 
