@@ -115,9 +115,6 @@ class DeviceAdam(torch.optim.Adam):
         super().load_state_dict({**state_dict, "param_groups": groups})
         for group in self.param_groups:
             group["lr"] = rate.fill_(value)
-        self._check_sizes()
-
-    def _check_sizes(self) -> None:
         for parameter, entries in self.state.items():
             for name in ("exp_avg", "exp_avg_sq"):
                 there = tuple(entries[name].shape)

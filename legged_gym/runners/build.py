@@ -70,11 +70,7 @@ class Job:
         return task_registry.build_env(self.task, self.env_cfg, self.train_cfg.seed, self.sim, self.sim_device)
 
     def make_runner(self, env: LeggedRobot, log_root: str | None) -> OnPolicyRunner:
-        """Make what trains or plays, with the checkpoint loaded if there is one; ``log_root`` None writes nothing.
-
-        Raises:
-            UserError: A setting that does not fit, a damaged checkpoint, a folder that can't be written.
-        """
+        """Make what trains or plays, with the checkpoint loaded if there is one; see :func:`build_runner`."""
         return build_runner(env, self.train_cfg, self.rl_device, log_root)
 
 

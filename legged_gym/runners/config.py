@@ -136,15 +136,16 @@ def find_class(key: str, name: str) -> Any:
 def check_function(key: str, name: str) -> None:
     """Check that a setting names a function of a known package, or raise ``UserError``."""
     found = _find(key, name)
+    package = (getattr(found, "__module__", None) or "").partition(".")[0]
     # A module of ours holds others, which hold all kinds of functions.
-    if isinstance(found, type) or not callable(found) or not _is_known(getattr(found, "__module__", None) or ""):
+    if isinstance(found, type) or not callable(found) or package not in _packages():
         raise UserError(f"config key '{key}' is '{name}', which is no function of such a package")
 
 
 def _find(key: str, name: str, also: Container[str] = ()) -> Any:
     """Import what a setting names, from a known package or one of the modules ``also``."""
     module = name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
-    if module and not _is_known(module) and module not in also:
+    if module and module.partition(".")[0] not in _packages() and module not in also:
         raise UserError(
             f"config key '{key}' is '{name}': it has to lie in one of {', '.join(_packages())}"
             f"{', or be imported before' if also else ''}"
@@ -153,10 +154,6 @@ def _find(key: str, name: str, also: Container[str] = ()) -> Any:
         return resolve_callable(name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(f"config key '{key}' is '{name}': {error}") from error
-
-
-def _is_known(module: str) -> bool:
-    return module.partition(".")[0] in _packages()
 
 
 def _packages() -> list[str]:

@@ -7,8 +7,8 @@ Each process simulates its own robots; gradients are averaged, so that all have 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
+import itertools
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,17 +30,10 @@ _PATIENCE = datetime.timedelta(minutes=10)
 """How long processes wait for each other: kernels may be compiled meanwhile. ``torchrun`` notices a loss sooner."""
 
 
-@dataclasses.dataclass
-class _Job:
-    """What connects this process to the others."""
-
-    world: World
-    store: Store
-    shared: int = 0
-    """How many values were shared so far."""
-
-
-_job: _Job | None = None
+_store: Store | None = None
+"""What connects this process to the others."""
+_shared = itertools.count()
+"""Numbers of the values that are shared."""
 
 
 def join(device: str) -> World:
@@ -49,13 +42,12 @@ def join(device: str) -> World:
     Processes talk over NCCL where they learn on GPUs, over gloo on CPUs. Returns this process's place; ``UserError`` if
     the others can't be found.
     """
-    global _job
+    global _store
     here = world()
-    if here.size == 1 or _job is not None:
+    if here.size == 1 or _store is not None:
         return here
-    store = _connect(here, datetime.timedelta(seconds=_MEETING_PATIENCE))
-    store.set_timeout(_PATIENCE)
-    _job = _Job(here, store)
+    _store = _connect(here, datetime.timedelta(seconds=_MEETING_PATIENCE))
+    _store.set_timeout(_PATIENCE)
     if not dist.is_initialized():
         on_gpu = torch.device(device).type == "cuda"
         if on_gpu:
@@ -64,7 +56,7 @@ def join(device: str) -> World:
             os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
         dist.init_process_group(
             "nccl" if on_gpu else "gloo",
-            store=dist.PrefixStore("group", store),
+            store=dist.PrefixStore("group", _store),
             rank=here.rank,
             world_size=here.size,
             timeout=_PATIENCE,
@@ -75,25 +67,25 @@ def join(device: str) -> World:
 
 def wait_for_all() -> None:
     """Wait for the other processes, if there are any; all have to call this."""
-    if _job is not None:
+    if _store is not None:
         dist.barrier()
 
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[World]:
     """Be connected inside the block; see :func:`join`. After an error in here ``torchrun`` ends the others, too."""
-    global _job
+    global _store
     yield join(device)
-    if _job is not None:
+    if _store is not None:
         # The training is done.
         wait_for_all()
         dist.destroy_process_group()
-        _job = None
+        _store = None
 
 
 def anyone(flag: bool, device: str) -> bool:
     """Return whether ``flag`` is true in any process; all have to call this."""
-    if _job is None:
+    if _store is None:
         return flag
     flags = torch.tensor(int(flag), device=device)
     dist.all_reduce(flags, dist.ReduceOp.MAX)
@@ -102,21 +94,20 @@ def anyone(flag: bool, device: str) -> bool:
 
 def from_first(produce: Callable[[], _T]) -> _T:
     """Return the plain values that ``produce`` returns in the first process, which alone calls it; all call this."""
-    if _job is None:
+    if _store is None:
         return produce()
-    _job.shared += 1
-    key = f"shared/{_job.shared}"
-    if _job.world.is_first:
+    key = f"shared/{next(_shared)}"
+    if world().is_first:
         # JSON would make texts of numbers that are keys.
-        _job.store.set(key, yaml.safe_dump(produce()))
-    return yaml.safe_load(_job.store.get(key))
+        _store.set(key, yaml.safe_dump(produce()))
+    return yaml.safe_load(_store.get(key))
 
 
 def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
     """Return the bytes, perhaps many, that ``produce`` returns in the first process; all have to call this."""
-    if _job is None:
+    if _store is None:
         return produce()
-    box = [produce() if _job.world.is_first else b""]
+    box = [produce() if world().is_first else b""]
     dist.broadcast_object_list(box, src=0)
     return box[0]
 
@@ -124,10 +115,10 @@ def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
 def is_first_to_say(text: str) -> bool:
     """Return whether no other process has said this before, so that a mistake that all find is told once."""
     # Only torchrun's store outlives the process that finds the mistake.
-    if _job is None and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+    if _store is None and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     try:
-        store = _job.store if _job is not None else _connect(world(), datetime.timedelta(seconds=10))
+        store = _store if _store is not None else _connect(world(), datetime.timedelta(seconds=10))
         return store.add(f"said/{zlib.crc32(text.encode())}", 1) == 1
     except (RuntimeError, UserError):
         return True

@@ -123,13 +123,6 @@ class Simulator(ABC):
     base_mass: float
     """Mass of the base and all that is merged with it, kg, before randomisation."""
 
-    root_states: torch.Tensor
-    dof_pos: torch.Tensor
-    dof_vel: torch.Tensor
-    rigid_body_states: torch.Tensor
-    contact_forces: torch.Tensor
-    diverged: torch.Tensor
-
     def describe(self, scene: Scene) -> None:
         """Read joints and links from a compiled scene and make the state tensors, in one way for all back-ends."""
         model, joints = scene.model, scene.joint_ids

@@ -113,11 +113,10 @@ class Latency:
         self.on_actions = self._on("action_jitter") or self._on("action_loss")
         self.on_observations = self.has_imu or self._on("observation_jitter") or self._on("observation_loss")
         """Whether actions, or sensors, have delays or losses beyond their constant delay."""
-        values = {}
+        self.values: dict[str, torch.Tensor] = {}
         for name, (low, high) in self._settings.items():
             drawn = torch.rand(num_envs, device=device) if high > 0.0 else torch.zeros(num_envs, device=device)
-            values[name.removesuffix("_range")] = low + (high - low) * drawn
-        self.values = values
+            self.values[name.removesuffix("_range")] = low + (high - low) * drawn
         self._imu_phase = torch.rand(num_envs, device=device) if self.has_imu else torch.zeros(num_envs, device=device)
         self._held = torch.zeros(num_envs, num_dof, device=device)
 

@@ -241,11 +241,11 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         """
         pushes = self._pushes.by_setting if self.cfg.domain_rand.push_robots else {}
         widths = [name for name in self.cfg.to_dict()["rewards"] if "_sigma" in name]
-        setters: dict[str, Callable[[float], Any]] = {
-            f"domain_rand.{name}": strongest.fill_ for name, strongest in pushes.items()
+        return {
+            **{f"domain_rand.{name}": strongest.fill_ for name, strongest in pushes.items()},
+            "terrain.max_level": self.ground.max_level.fill_,
+            **{f"rewards.{name}": partial(self._set_width, name) for name in widths},
         }
-        setters["terrain.max_level"] = self.ground.max_level.fill_
-        return setters | {f"rewards.{name}": partial(self._set_width, name) for name in widths}
 
     def _set_width(self, name: str, value: float) -> None:
         if getattr(self.cfg.rewards, name) != value:
