@@ -8,12 +8,15 @@ import inspect
 import itertools
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rsl_rl.runners import OnPolicyRunner
 
 from legged_gym.common.devices import learning_device, resolve_device
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.common.memory import require_memory
 from legged_gym.envs.base.effects import warn_without_effect
+from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.base.own_settings import refuse_mistakes
 from legged_gym.envs.registry import task_registry
@@ -28,11 +31,6 @@ from legged_gym.runners.runs import (
     new_run_folder,
     newest_whole_checkpoint,
 )
-
-if TYPE_CHECKING:
-    from rsl_rl.runners import OnPolicyRunner
-
-    from legged_gym.envs.base.legged_robot import LeggedRobot
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-if TYPE_CHECKING:
-    from legged_gym.simulators.mujoco_model import Scene, SceneCfg
+from legged_gym.simulators.mujoco_model import Scene, SceneCfg
 
 CHECK_INTERVAL = 240
 """Control steps between looks for what must not go unnoticed but would cost time in every step."""

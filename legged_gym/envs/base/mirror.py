@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import torch
 from tensordict import TensorDict
 
 from legged_gym.common.errors import UserError
+from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.name_matching import joint_values
 from legged_gym.envs.base.observations import MirrorRule, ObsTerm, Reflection
-
-if TYPE_CHECKING:
-    from legged_gym.envs.base.legged_robot import LeggedRobot
 
 _SIGNS: dict[str, list[float]] = {
     "same": [1.0],

@@ -7,15 +7,13 @@ import difflib
 import importlib.util
 import random
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.admissible import shown
+from legged_gym.envs.base.base_config import BaseConfig
 from legged_gym.envs.base.effects import flat, require_effect
 from legged_gym.simulators import SIMULATORS, UNREAD
-
-if TYPE_CHECKING:
-    from legged_gym.envs.base.base_config import BaseConfig
 
 _OF_RUNNER = ("max_iterations", "experiment_name", "run_name", "resume", "load_run", "checkpoint", "logger")
 _ARGUMENTS = {
