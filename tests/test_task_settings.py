@@ -140,7 +140,7 @@ def test_what_is_no_actuator_network_is_told(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"'control.actuator_network'.*{message}"):
             env = plain_env(control__actuator_network=file)
             env.step(torch.zeros(2, 10))
-    with pytest.raises(UserError, match=r"'motors\.backlash' needs gains"):
+    with pytest.raises(UserError, match=r"'motors\.backlash' needs target angles"):
         plain_env(control__control_type="T", motors__backlash={"hip": [0.01, 0.02]})
 
 
