@@ -1,7 +1,7 @@
 """Compare policies on the same trials: ``python examples/compare_policies.py [POLICY ...]``.
 
-A policy is a run, a checkpoint, a folder of exported networks or ``shipped``. ``evaluate.py`` does this with 29
-scenarios, more metrics and a report.
+A policy is a run, a checkpoint, a folder of exported networks or ``shipped``. The robots differ and are pushed as in
+training, so errors are larger than with ``evaluate.py``, which has 29 scenarios, more metrics and a report.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Let the shipped policy walk forward and turn, and tell how well it follows: ``python examples/drive_policy.py``."""
+"""Let the shipped policy walk forward and turn, and print how well it follows: ``python examples/drive_policy.py``."""
 
 import torch
 
@@ -17,6 +17,6 @@ for step in range(300):
     if step >= 100:  # it has started to walk by then
         velocity.append(env.task.base_lin_vel[:, 0].mean())
         turning.append(env.task.base_ang_vel[:, 2].mean())
-print(f"asked for {COMMAND[0]:.2f} m/s and {COMMAND[2]:.2f} rad/s")
+print(f"commanded {COMMAND[0]:.2f} m/s and {COMMAND[2]:.2f} rad/s")
 print(f"walked    {torch.stack(velocity).mean():.2f} m/s and {torch.stack(turning).mean():.2f} rad/s, {falls} falls")
 env.close()

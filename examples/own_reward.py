@@ -1,6 +1,8 @@
 """Train with a reward of your own: ``python examples/own_reward.py [ITERATIONS]``.
 
-A reward is a method ``_reward_<name>`` that returns a number for each robot, and its scale in the configuration.
+A reward is a method ``_reward_<name>`` that returns a number for each robot, and its scale in the configuration. To use
+the task with ``train.py`` and ``play.py``, put the classes into a file of the package, with a line in ``TASKS`` of
+``legged_gym/envs/__init__.py``.
 """
 
 import sys
@@ -12,7 +14,7 @@ from legged_gym.utils import task_registry
 
 
 class QuietQmini(Qmini):
-    """Qmini that is paid for gentle steps."""
+    """Qmini with a reward for gentle steps."""
 
     def _reward_soft_landing(self) -> torch.Tensor:
         """Squared contact force of the feet above the robot's weight on one foot, kN²."""
@@ -43,4 +45,5 @@ env, _ = task_registry.make_env("quiet_qmini")
 runner, _ = task_registry.make_alg_runner(env, "quiet_qmini")
 runner.learn(int(sys.argv[1]) if len(sys.argv) > 1 else 150)
 print("rewards:", ", ".join(env.reward_names))
+print("run and curves:", runner.logger.log_dir)
 env.close()

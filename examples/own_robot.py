@@ -1,6 +1,8 @@
 """Train a robot of your own from its URDF: ``python examples/own_robot.py [ITERATIONS]``.
 
-Here it is Go2's URDF, which comes with the project: put your own file's path into ``asset.file``.
+Here it is Go2's URDF, which comes with the project: put your own file's path into ``asset.file``. To use the task with
+``train.py`` and ``play.py``, put the classes into a file of the package, with a line in ``TASKS`` of
+``legged_gym/envs/__init__.py``.
 """
 
 import sys
@@ -11,7 +13,7 @@ from legged_gym.utils import task_registry
 
 
 class MyRobotCfg(LeggedRobotCfg):
-    """What a robot must say of itself: its file, its feet, its pose and its gains."""
+    """The settings that a robot needs: its file, its feet, its pose and its gains."""
 
     class env(LeggedRobotCfg.env):
         num_envs = 64
@@ -50,4 +52,5 @@ env, _ = task_registry.make_env("my_robot")
 runner, _ = task_registry.make_alg_runner(env, "my_robot")
 runner.learn(int(sys.argv[1]) if len(sys.argv) > 1 else 150)
 print(f"{env.num_dof} joints: {', '.join(env.dof_names)}")
+print("run and curves:", runner.logger.log_dir)
 env.close()

@@ -1,6 +1,6 @@
 """Run the exported networks as a robot does, without PyTorch: ``python examples/run_without_pytorch.py [FOLDER]``.
 
-``export.py`` writes such a folder for any run; without one the shipped policy's is taken.
+``export.py`` writes such a folder for any run; without FOLDER it runs the shipped policy.
 """
 
 import sys
@@ -15,7 +15,7 @@ folder = Path(sys.argv[1] if len(sys.argv) > 1 else f"{LEGGED_GYM_ROOT_DIR}/reso
 estimator = onnxruntime.InferenceSession(folder / "qmini_estimator.onnx")
 actor = onnxruntime.InferenceSession(folder / "qmini_actor.onnx")
 
-# A robot that hangs still and level in its default pose, so its feet touch nothing: newest step first, five times.
+# The observation of a robot that hangs still and level in its default pose: five equal steps, newest first.
 step = np.zeros(43, dtype=np.float32)
 step[5] = -1.0  # gravity points down, in the base's frame
 step[41:] = 1.0, -1.0  # the clock stands: the legs are half a period apart

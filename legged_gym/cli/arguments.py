@@ -125,7 +125,7 @@ def make_parser(description: str, examples: Sequence[str] = ()) -> Parser:
         "--num_envs",
         type=types.setting("env.num_envs"),
         metavar="N",
-        help="number of robots; under torchrun, in each process (default: the task's, which depends on CPU or GPU)",
+        help="number of robots; under torchrun, in each process (default: to train, the task's; to play, 16)",
     )
     add("--seed", type=types.seed, metavar="N", help="seed of all random numbers")
     add("--headless", action="store_true", help="open no window and serve no page")
@@ -159,8 +159,8 @@ def add_sim_arguments(parser: Parser) -> None:
     add(
         "--isaacgym_python",
         metavar="PYTHON",
-        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: what "
-        f"{ISAACGYM_PYTHON} says)",
+        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: the variable "
+        f"{ISAACGYM_PYTHON})",
     )
     add(
         "--sim_device",

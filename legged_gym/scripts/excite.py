@@ -55,7 +55,9 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add("--seconds", type=types.motion, default=25.0, metavar="S", help="duration (default: %(default)g)")
-    add("--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="degrees")
+    add(
+        "--tilt", type=types.angle, nargs=2, default=(0.0, 0.0), metavar=("ROLL", "PITCH"), help="of the stand, degrees"
+    )
     add("--gentle", action="store_true", help="a first motion for check_log.py: half the size, with the usual gains")
     add("--seed", type=types.seed, default=0, metavar="N", help="seed of the motion (default: %(default)s)")
     add("--out", default="excite.csv", metavar="FILE", help="the trajectory, .csv or .npz (default: %(default)s)")

@@ -81,7 +81,7 @@ def main() -> None:
     parser = make_task_parser(_DESCRIPTION, _EXAMPLES)
     parser.add_argument("logs", nargs="+", metavar="LOG", help=LOG)
     parser.add_argument("--out", default="my_robot.yaml", metavar="FILE", help="where to write (default: %(default)s)")
-    add_robot_argument(parser, "a robot whose joints are known: find its payload from a walk")
+    add_robot_argument(parser, "find the payload of this robot from a walk")
     parser.add_argument("--workers", type=types.few, metavar="N", help="threads (default: one per core)")
     parser.refuse("--workers", lambda args: args.robot, "has no effect with --robot, which uses one thread")
     identify_robot(get_args(parser=parser))
