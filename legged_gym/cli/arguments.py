@@ -159,8 +159,8 @@ def add_sim_arguments(parser: Parser) -> None:
     add(
         "--isaacgym_python",
         metavar="PYTHON",
-        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: the variable "
-        f"{ISAACGYM_PYTHON})",
+        help=f"for --sim={ISAACGYM_SIM}: the Python 3.8 that has Isaac Gym, or its environment's folder (default: "
+        f"the variable {ISAACGYM_PYTHON})",
     )
     add(
         "--sim_device",
