@@ -18,9 +18,9 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1738,
     "simulators": 5267,
-    "envs": 6355,
+    "envs": 6379,
     "algorithms": 1096,
-    "runners": 2137,
+    "runners": 2141,
     "policies": 1898,
     "evaluation": 3084,
     "render": 994,
@@ -28,11 +28,11 @@ _BUDGETS = {
     "deploy": 1419,
     "benchmarking": 467,
     "cli": 778,
-    "scripts": 1707,
+    "scripts": 1709,
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11120
+_CORE_BUDGET = 11148
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -25,6 +25,9 @@ class OwnCfg(PlainCfg):
     class asset(PlainCfg.asset):
         terminate_after_contacts_on: list[str] = []
 
+    class noise(PlainCfg.noise):
+        add_noise = False
+
     class rewards(PlainCfg.rewards):
         class scales(PlainCfg.rewards.scales):
             own = 1.0
@@ -63,6 +66,10 @@ ENDS = {
 }
 SEEN = {
     "returned": (lambda self: torch.ones(N, 4), r"compute_observations must set self\.obs_buf, not return it"),
+    "growing": (
+        setting("obs_buf", lambda self: torch.ones(N, 4 + self.common_step_counter)),
+        r"\(3, 4\), got \(3, 5\)",
+    ),
     "robots": (setting("obs_buf", lambda self: torch.ones(N + 1, 4)), r"self\.obs_buf .* \(3, any\), got \(4, 4\)"),
     "privileged": (setting("privileged_obs_buf", lambda self: torch.ones(N)), r"privileged_obs_buf .* got \(3,\)"),
 }
@@ -179,6 +186,53 @@ def test_scales_of_rewards_that_are_none_are_refused(name: str, scale: object) -
 def test_actions_of_another_size_are_refused(actions: Any) -> None:
     with contextlib.closing(make({})) as env, pytest.raises(UserError, match=r"actions must be a tensor \(3, 10\)"):
         env.step(actions)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda o, r, d, e: (o["policy"], None, r, d, e),
+            "observations .*, rewards, .* got Tensor, NoneType, Tensor, Tensor",
+        ),
+        (
+            lambda o, r, d, e: (o["policy"], r, d, e),
+            r"Own\.step must return observations .* got Tensor, Tensor, Tensor",
+        ),
+        (lambda o, r, d, e: None, "got NoneType"),
+        (lambda o, r, d, e: (o, r[:, None], d, e), r"Own\.step: its rewards must be a tensor \(3,\), got \(3, 1\)"),
+        (lambda o, r, d, e: (o, r, d[0], e), r"Own\.step: its dones must be a tensor \(3,\), got \(\)"),
+    ],
+)
+def test_what_a_step_returns_is_what_a_runner_takes(change: Callable[..., Any], message: str) -> None:
+    own = {"step": lambda self, actions: change(*LeggedRobot.step(self, actions))}
+    with contextlib.closing(make(own)) as env, pytest.raises(UserError, match=message):
+        env.step(torch.zeros(N, 10))
+
+
+def test_what_is_logged_of_episodes_are_numbers() -> None:
+    def reset_idx(self: LeggedRobot, env_ids: torch.Tensor) -> None:
+        LeggedRobot.reset_idx(self, env_ids)
+        self.extras["episode"] = {"kind": "walking"}
+
+    with (
+        contextlib.closing(make({"reset_idx": reset_idx})) as env,
+        pytest.raises(UserError, match=r"self\.extras\['episode'\]\['kind'\] must be a number or a tensor, got 'wal"),
+    ):
+        env.step(torch.zeros(N, 10))
+
+
+def test_a_step_by_hand_is_recorded_and_asks_for_ground() -> None:
+    plain, hand = make({}), make({}, ByHand)
+    for env in (plain, hand):
+        env.ground.has_curriculum, env.commands[:] = True, torch.tensor([0.5, 0.0, 0.0])
+        for _ in range(3):
+            env.step(torch.zeros(N, 10))
+    torch.testing.assert_close(hand._asked, plain._asked)
+    assert plain._asked[0, 0] == pytest.approx(0.03)
+    torch.testing.assert_close(hand.statistics.unreported(), plain.statistics.unreported())
+    for env in (plain, hand):
+        env.close()
 
 
 class ByItself(ByHand):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import small_cfg
 from qmini_training import NUM_STEPS, make_env, make_runner, train_config
 from rsl_rl.runners import OnPolicyRunner as RslRlRunner
 from rsl_rl.utils import resolve_callable
@@ -168,6 +170,27 @@ def test_learning_that_blows_up_names_the_reward_and_keeps_what_was_learned(tmp_
         for name, value in good[key].items():
             assert value.isfinite().all(), name
     assert_same(good["optimizer_state_dict"], runner.alg.optimizer.state_dict())
+
+
+def test_a_reward_that_blows_up_between_two_reports_is_named(tmp_path: Path) -> None:
+    cfg = small_cfg(2)
+    cfg.env.log_interval = 1000
+    with contextlib.closing(BrokenQmini(cfg)) as env, pytest.raises(TrainingStoppedError, match="term 'alive'"):
+        make_runner(env, tmp_path).learn(3)
+
+
+class Changed(Qmini):
+    """Changes rewards after they were added up."""
+
+    def compute_reward(self) -> None:
+        super().compute_reward()
+        self.rew_buf = self.rew_buf * math.nan
+
+
+def test_rewards_that_blow_up_in_no_term_are_told(tmp_path: Path) -> None:
+    message = "so did the rewards, after their terms were added up"
+    with pytest.raises(TrainingStoppedError, match=message):
+        make_runner(make_env(2, task=Changed), tmp_path).learn(1)
 
 
 def test_weights_that_blow_up_are_not_saved(tmp_path: Path) -> None:

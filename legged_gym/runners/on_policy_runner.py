@@ -172,13 +172,17 @@ class OnPolicyRunner(RslRlRunner):
         """Say what learning that diverged was given: a reward term, or a group of observations, that is not finite."""
         if not isinstance(reason, LearningDivergedError):
             return ""
-        terms = {name for report in self.logger.ep_extras for name in report if name.startswith(tags.REWARD)}
-        for name in sorted(terms):
-            if not all(torch.as_tensor(report[name]).isfinite() for report in self.logger.ep_extras if name in report):
+        reports = list(self.logger.ep_extras)
+        if hasattr(self.env, "statistics"):
+            reports.append(self.env.statistics.unreported())
+        for name in sorted({name for report in reports for name in report if name.startswith(tags.REWARD)}):
+            if not all(torch.as_tensor(report[name]).isfinite() for report in reports if name in report):
                 return f", and so did the reward term '{name.removeprefix(tags.REWARD)}'"
         for name, group in self.alg.storage.observations.items():
             if not group.isfinite().all():
                 return f", and so did the observation group '{name}'"
+        if not self.alg.storage.rewards.isfinite().all():
+            return ", and so did the rewards, after their terms were added up"
         return " from finite rewards and observations: lower 'algorithm.learning_rate'"
 
     def _path_of_last(self) -> str:

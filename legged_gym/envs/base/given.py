@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
+from tensordict import TensorDict
 
 from legged_gym.envs.base.base_config import ConfigError
 
@@ -59,6 +60,24 @@ def follow(task: BaseTask, hook: str, after: Callable[[], None]) -> None:
         after()
 
     setattr(task, hook, both)
+
+
+def check_results(task: BaseTask) -> None:
+    """Check from now on what a task's own ``step`` returns, whoever calls it."""
+    method, where, n = task.step, f"{type(task).__name__}.step", task.num_envs
+
+    @wraps(method)
+    def step(actions: torch.Tensor) -> Any:
+        result: Any = method(actions)
+        kinds = [type(part) for part in result] if isinstance(result, tuple) else [type(result)]
+        if len(kinds) != 4 or not issubclass(kinds[0], TensorDict) or not issubclass(kinds[3], dict):
+            got = ", ".join(kind.__name__ for kind in kinds)
+            raise ConfigError(f"{where} must return observations (a TensorDict), rewards, dones and extras, got {got}")
+        tensor_of(f"{where}: its rewards", result[1], (n,))
+        tensor_of(f"{where}: its dones", result[2], (n,))
+        return result
+
+    task.step = step
 
 
 def call(task: BaseTask, hook: str, buffer: str) -> None:

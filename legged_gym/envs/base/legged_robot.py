@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.effects import warn_without_effect
-from legged_gym.envs.base.given import call, follow, tensor_of
+from legged_gym.envs.base.given import call, check_results, follow, tensor_of
 from legged_gym.envs.base.hooks import TIMED, by_hand, check_class, overridden, stores, uncalled
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
@@ -69,7 +70,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._keeps_contacts = stores(type(self), LeggedRobot, "last_contacts")
         # ``feet_air_time`` is the class's own where one of its methods assigns it.
         self._air_timer = "_air_time" if stores(type(self), LeggedRobot, "feet_air_time") else "feet_air_time"
-        self._in_step, self._looked, self._own_privileged = False, False, None
+        self._in_step, self._looked, self._rewarded, self._own_privileged = False, False, False, None
         self._parse_cfg(cfg)
         self.terrain = self._make_terrain(cfg, seed) if cfg.terrain.mesh_type != "plane" else None
         super().__init__(cfg, sim_device)
@@ -90,7 +91,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         if by_hand(type(self), LeggedRobot, "post_physics_step"):
             # Copies of legged_gym's know nothing of robots that diverged.
             follow(self, "check_termination", self._end_diverged)
-            follow(self, "compute_reward", self._unreward_diverged)
+            follow(self, "compute_reward", self._after_reward)
+        if type(self).step is not LeggedRobot.step:
+            check_results(self)
         self.init_done = True
         self._graph = self._step_graph()
 
@@ -180,12 +183,11 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
                 self.sim.step(self.torques, refresh=step == self.cfg.control.decimation - 1)
         self._update_derived()
         self._update_feet()
-        self._in_step, self._collected, self._looked = True, False, False
+        self._in_step, self._collected, self._looked, self._rewarded = True, False, False, False
         self.post_physics_step()
         if not self._looked:
-            # It ended episodes without check_termination.
-            self._end_diverged()
-            self._unreward_diverged()
+            # It ended episodes without check_termination and compute_reward.
+            self._after_reward()
             self._call("reset_idx", self.diverged)
         self._in_step = False
         if not self._collected:
@@ -267,9 +269,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         call(self, "check_termination", "reset_buf")
         self._end_diverged()
         call(self, "compute_reward", "rew_buf")
-        self._unreward_diverged()
-        self._record_statistics()
-        self._ask_for_ground()
+        self._after_reward()
         self._begin_episodes()
         if not self._callback_renews:
             self._renew_commands()
@@ -306,6 +306,9 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         # The value of the state before replaces the rewards that a diverged robot would have got, as after a time-out.
         self.extras |= {"time_outs": self.time_out_buf | self.diverged, "diverged": self.diverged.clone()}
         episode = self.extras.pop("episode", {})
+        for name, figure in episode.items():
+            if not isinstance(figure, Real | torch.Tensor):
+                raise UserError(f"self.extras['episode']['{name}'] must be a number or a tensor, got {figure!r}")
         figures = {**episode, **self.statistics.step()}
         self.extras |= {"log": figures} if figures else {}
         self.extras |= {"episode": figures} if episode else {}
@@ -345,12 +348,17 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self.rew_buf, self.reward_rates = self._reward_sum.compute()
         self._reward_totals += self.reward_rates * self.dt
 
-    def _unreward_diverged(self) -> None:
-        """Remove rewards that were computed from states that are not physical."""
-        rows = self.diverged.unsqueeze(1)
+    def _after_reward(self) -> None:
+        """Take rewards back that were computed from states that are no physics, and record what the step was like."""
+        if self._rewarded:
+            return
+        self._end_diverged()
+        self._rewarded, rows = True, self.diverged.unsqueeze(1)
         self.rew_buf = self.rew_buf.masked_fill(self.diverged, 0.0)
         self.reward_rates = self.reward_rates.masked_fill(rows, 0.0)
         self._reward_totals.masked_fill_(rows, 0.0)
+        self._record_statistics()
+        self._ask_for_ground()
 
     def _velocity_error(self) -> torch.Tensor:
         """Return commanded minus true forward and lateral velocity, m/s, and yaw rate, rad/s, (N, 3)."""

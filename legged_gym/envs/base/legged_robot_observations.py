@@ -96,7 +96,11 @@ class LeggedRobotObservations(BaseTask):
         self._collected = True
 
     def _observed(self, name: str, value: object) -> torch.Tensor:
-        return tensor_of(f"{type(self).__name__}.compute_observations: self.{name}", value, (self.num_envs, -1)).float()
+        """Return what a class observed by itself, whose size stays what it is in the first step."""
+        group = "policy" if name == "obs_buf" else "privileged"
+        size = self._observations[group].shape[1] if self.init_done else -1
+        where = f"{type(self).__name__}.compute_observations: self.{name}"
+        return tensor_of(where, value, (self.num_envs, size)).float()
 
     def compute_observations(self) -> None:
         """Compute ``obs_buf``, the policy's observation, (N, H·O).

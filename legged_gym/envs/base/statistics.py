@@ -35,3 +35,11 @@ class Statistics:
             sums.zero_()
         self._steps = 0
         return figures
+
+    def unreported(self) -> dict[str, torch.Tensor]:
+        """Return the sums since the last report, by curve, 0-d tensors."""
+        return {
+            name: value
+            for group, (_, names) in self._names.items()
+            for name, value in zip(names, self._sums[group].sum(0), strict=True)
+        }
