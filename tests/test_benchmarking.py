@@ -19,10 +19,11 @@ from conftest import QminiFactory, small_cfg
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.benchmarking.machine import describe_machine
 from legged_gym.benchmarking.measure import ENTRIES, Benchmark, Measurement, measure
-from legged_gym.benchmarking.physics import PHYSICS, Physics
+from legged_gym.benchmarking.physics import PHYSICS, UPSTREAM, Physics
 from legged_gym.benchmarking.report import as_values, print_measurement
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.cli.arguments import get_args, run_main
+from legged_gym.common.errors import UserError
 from legged_gym.envs import Qmini
 from legged_gym.scripts.benchmark import training_of
 
@@ -140,7 +141,7 @@ def test_rounds_leave_the_nets_as_they_were(tmp_path: Path) -> None:
     before = [p.detach().clone() for net in (alg.actor, alg.critic, alg.estimator) for p in net.parameters()]
     moments = [state["exp_avg"].clone() for state in alg.optimizer.state.values()]
     seconds = benchmark._round()
-    assert seconds.keys() == set(ENTRIES) - {"whole iteration"}
+    assert seconds.keys() == set(ENTRIES) - {"whole iteration", UPSTREAM}
     after = [p for net in (alg.actor, alg.critic, alg.estimator) for p in net.parameters()]
     for now, then in zip(after, before, strict=True):
         torch.testing.assert_close(now, then, atol=0, rtol=0)
@@ -156,15 +157,22 @@ def test_everything_is_measured(sim: str) -> None:
     if sim == "warp":
         pytest.importorskip("mujoco_warp")
     device = "cuda:0" if sim == "warp" and torch.cuda.is_available() else "cpu"
-    args = arguments(f"--sim={sim}", f"--sim_device={device}", f"--rl_device={device}")
+    more = ["--upstream"] if sim == "warp" else []
+    args = arguments(f"--sim={sim}", f"--sim_device={device}", f"--rl_device={device}", *more)
     result = measure(training_of(args, 4), args, time.perf_counter())
     assert (result.num_envs, result.steps_per_iteration, result.rounds) == (4, 4, 2)
-    assert list(result.seconds) == [name for name in ENTRIES if name != "rsl_rl's PPO.update"]
+    left_out = {"rsl_rl's PPO.update", *([] if more else [UPSTREAM])}
+    assert list(result.seconds) == [name for name in ENTRIES if name not in left_out]
     assert all(seconds > 0.0 for seconds in result.seconds.values())
     stages = list(result.startup.values())
     assert list(result.startup) == ["task and nets made", "first step done", "first iteration done"]
     assert stages == sorted(stages)
     assert result.machine["simulator"] == f"{sim} on {device}"
+
+
+def test_plain_mujoco_warp_needs_warp(make_qmini: QminiFactory) -> None:
+    with pytest.raises(UserError, match="needs --sim=warp"):
+        Physics(make_qmini(small_cfg(2)), Stopwatch("cpu"), upstream=True)
 
 
 def test_machine_is_described() -> None:

@@ -17,7 +17,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 
 _BUDGETS = {
     "common": 1738,
-    "simulators": 5267,
+    "simulators": 5339,
     "envs": 6379,
     "algorithms": 1096,
     "runners": 2141,
@@ -26,13 +26,13 @@ _BUDGETS = {
     "render": 994,
     "viewers": 2106,
     "deploy": 1419,
-    "benchmarking": 467,
+    "benchmarking": 483,
     "cli": 778,
-    "scripts": 1709,
+    "scripts": 1710,
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11148
+_CORE_BUDGET = 11154
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

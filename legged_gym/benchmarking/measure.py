@@ -19,7 +19,7 @@ from rsl_rl.algorithms import PPO
 from torch.utils._pytree import tree_leaves
 
 from legged_gym.benchmarking.machine import describe_machine
-from legged_gym.benchmarking.physics import PHYSICS, Physics
+from legged_gym.benchmarking.physics import PHYSICS, UPSTREAM, Physics
 from legged_gym.benchmarking.stopwatch import Stopwatch
 from legged_gym.common.console import progress
 from legged_gym.common.errors import UserError
@@ -32,9 +32,9 @@ COLLECTION = "collection"
 UPDATE = "update, both nets"
 RSL_RL_UPDATE = "rsl_rl's PPO.update"
 ITERATION = "whole iteration"
-ENTRIES = (PHYSICS, ENV_STEP, COLLECTION, UPDATE, RSL_RL_UPDATE, ITERATION)
+ENTRIES = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, UPDATE, RSL_RL_UPDATE, ITERATION)
 """All that may be measured, in the order of the table."""
-STEPPING = (PHYSICS, ENV_STEP, COLLECTION, ITERATION)
+STEPPING = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, ITERATION)
 """What moves the robots."""
 
 _GPU_WARM_UP = 6
@@ -58,7 +58,7 @@ class Measurement:
 
     def step_seconds(self, name: str) -> float:
         """Return what an entry takes of a control step, s."""
-        per_step = name in (PHYSICS, ENV_STEP, COLLECTION)
+        per_step = name in (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION)
         return self.seconds[name] if per_step else self.seconds[name] / self.steps_per_iteration
 
     def rate(self, name: str) -> float:
@@ -75,7 +75,7 @@ def measure(job: Job, args: argparse.Namespace, started: float) -> Measurement:
 
     Args:
         job: A new training.
-        args: The benchmark's command line; ``policy``, ``rounds``, ``steps`` and ``rsl_rl`` are read.
+        args: The benchmark's command line; ``policy``, ``rounds``, ``steps``, ``rsl_rl`` and ``upstream`` are read.
         started: ``time.perf_counter()`` when the start began.
 
     Raises:
@@ -113,7 +113,7 @@ class Benchmark:
             machine=describe_machine(job.sim, self.env.device),
         )
         self._start()
-        self._physics = Physics(self.env, self._watch)
+        self._physics = Physics(self.env, self._watch, args.upstream)
         self._plain_adam = torch.optim.Adam(
             [*self._alg.actor.parameters(), *self._alg.critic.parameters()], lr=self._alg.learning_rate
         )

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import torch
 
 from legged_gym.benchmarking.stopwatch import Stopwatch
+from legged_gym.common.errors import UserError
 from legged_gym.envs.base.legged_robot import LeggedRobot
 
 PHYSICS = "physics only"
 """Name of the spans: the physics steps of one control step."""
+UPSTREAM = "plain MuJoCo Warp"
+"""The same by MuJoCo Warp without our own solver."""
 
 
 class Physics:
@@ -22,13 +25,20 @@ class Physics:
     date.
     """
 
-    def __init__(self, env: LeggedRobot, watch: Stopwatch) -> None:
-        """Prepare to step the robots of ``env``, which are put back to where they are; spans go to ``watch``."""
+    def __init__(self, env: LeggedRobot, watch: Stopwatch, upstream: bool = False) -> None:
+        """Prepare to step the robots of ``env``, which are put back to where they are; spans go to ``watch``.
+
+        ``upstream`` measures MuJoCo Warp alone, too, from the same states. ``UserError`` if the simulator is another.
+        """
+        copies = getattr(env.sim, "upstream", None)
+        if upstream and copies is None:
+            raise UserError("--upstream compares with MuJoCo Warp alone: it needs --sim=warp")
         self._env, self._sim, self._watch = env, env.sim, watch
         self._torques = env.torques.clone()
         self._everyone = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
         self._noted: list[tuple[torch.Tensor, ...]] = []
         self._steps = self._record() if self._sim.capturable else self._step
+        self._upstream = copies() if upstream and copies is not None else None
 
     def before_step(self) -> None:
         """Note the present state; called before each step of the environment."""
@@ -39,8 +49,14 @@ class Physics:
         end = self._present()
         for state in self._noted:
             self._place(state)
+            if self._upstream is not None:
+                self._upstream.follow()
             with self._watch.measure(PHYSICS):
                 self._steps()
+            if self._upstream is not None:
+                with self._watch.measure(UPSTREAM):
+                    for _ in range(self._env.cfg.control.decimation):
+                        self._upstream.step()
         self._noted.clear()
         self._sim.set_state(self._everyone, *end[:3])
 

@@ -57,6 +57,7 @@ def make_parser() -> Parser:
     add("--rounds", type=types.positive, default=10, metavar="N", help="number of measurements (default: %(default)s)")
     add("--steps", type=types.positive, default=24, metavar="N", help="control steps of each (default: %(default)s)")
     add("--rsl_rl", action="store_true", help="measure rsl_rl's own PPO update, too")
+    add("--upstream", action="store_true", help="with --sim=warp, measure MuJoCo Warp without our own solver, too")
     add("--json", metavar="FILE", help="write all figures to this file")
     add("--markdown", action="store_true", help="print the tables as Markdown")
     add_set_argument(parser)

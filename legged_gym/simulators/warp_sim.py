@@ -25,6 +25,7 @@ try:
     from legged_gym.simulators.warp.solver import NewtonSolver
     from legged_gym.simulators.warp.terrain import GroundContacts
     from legged_gym.simulators.warp.tree import TreeDynamics
+    from legged_gym.simulators.warp.upstream import Upstream
 except ImportError as error:
     raise UserError(f"the warp simulator needs MuJoCo Warp ({error}): pip install -e '.[warp]'") from error
 
@@ -171,6 +172,11 @@ class WarpSimulator(Simulator):
         self._warn(self._overflows_seen.tolist())
         self._count_overflows()
         self._overflows_seen.copy_(self._overflows, non_blocking=True)
+
+    def upstream(self) -> Upstream:
+        """Return copies of all worlds that MuJoCo Warp steps alone, to compare with."""
+        fields, room = (_PER_ROBOT, _INTEGRATION), (self._max_contacts, self._max_constraints)
+        return Upstream(self.scene.model, self._model, self._data, *fields, room, self._on_stream)
 
     def close(self) -> None:
         """Drop the worlds and what was captured."""
