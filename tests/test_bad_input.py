@@ -32,6 +32,7 @@ from legged_gym.policies.networks import OnnxNet
 from legged_gym.runners.checkpoint import read_checkpoint
 from legged_gym.runners.runs import load_run_config, save_run_config
 from legged_gym.scripts import train
+from legged_gym.simulators.mujoco_model import asset_path
 from legged_gym.simulators.robot.urdf import read_urdf
 from legged_gym.this_robot.log import RobotLog, read_log
 from legged_gym.this_robot.robot_file import ThisRobot, read_robot, simulated_delay
@@ -519,6 +520,16 @@ def test_what_to_do_next_can_be_copied_from_a_folder_with_spaces() -> None:
 def test_a_flag_may_be_repeated_with_the_same_value() -> None:
     args = get_args(["--seed=1", "--seed=1", "--set=algorithm.gamma=0.9", "--set=algorithm.gamma=0.9"])
     assert (args.seed, args.overrides) == (1, ["algorithm.gamma=0.9"] * 2)
+
+
+def test_a_home_folder_is_meant_where_no_shell_has_filled_it_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    args = get_args(argv=["--log_root=~/logs", "--load_run", "~/run"])
+    assert (args.log_root, args.load_run) == (f"{tmp_path}/logs", f"{tmp_path}/run")
+    (tmp_path / "robot.urdf").touch()
+    assert asset_path("~/robot.urdf") == f"{tmp_path}/robot.urdf"
 
 
 def test_what_a_log_and_a_robot_file_say_by_quaternion_order_and_delay() -> None:

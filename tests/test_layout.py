@@ -27,7 +27,7 @@ _BUDGETS = {
     "viewers": 2106,
     "deploy": 1419,
     "benchmarking": 483,
-    "cli": 778,
+    "cli": 785,
     "scripts": 1710,
     "this_robot": 2499,
     "utils": 102,

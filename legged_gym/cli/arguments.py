@@ -24,11 +24,18 @@ from legged_gym.policies.finder import POLICY
 from legged_gym.simulators.backend import DEFAULT_SIM, GPU_SIM, ISAACGYM_PYTHON, ISAACGYM_SIM
 from legged_gym.viewers.opening import HOST, PORT
 
+_PATHS = ("FILE", "LOG", "DIR", "POLICY", "PYTHON")
+"""What arguments that are paths call their values."""
+
 
 class _Store(argparse.Action):
     """Stores a value. Refuses an empty value, and a second, different one, also under the flag's other name."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if str(self.metavar).startswith(_PATHS):
+            # Of --log_root=~/logs, a shell leaves ~ as it is; it would be a folder of that name.
+            many = isinstance(values, list)
+            values = [*map(os.path.expanduser, values)] if many else os.path.expanduser(values)
         if option_string is not None and parser.given.setdefault(self.dest, values) != values:
             before = shown(parser.given[self.dest])
             raise UserError(f"{option_string} is given twice, with {before} and with {shown(values)}: give it once")

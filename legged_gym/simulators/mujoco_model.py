@@ -100,7 +100,7 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
 def asset_path(file: str, key: str = "asset.file", kind: str = "URDF") -> str:
     """Return a setting's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in; ``UserError`` if there is no such file."""
     # Not str.format: other braces in a path are part of it.
-    path = file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR)
+    path = os.path.expanduser(file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR))
     if not os.path.isfile(path):
         raise UserError(f"config key '{key}': no {kind} at '{path}'")
     return path
