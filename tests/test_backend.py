@@ -33,7 +33,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, extra: bool) -> None:
         (True, True, [], False, ("warp", "cuda", "cuda"), "simulator: warp (on an NVIDIA GPU)\n"),
         (False, True, [], False, ("mujoco", "cpu", "cpu"), "no NVIDIA GPU was found; --sim=warp needs one"),
         (True, False, [], False, ("mujoco", "cpu", "cuda"), "to use the GPU: pip install -e '.[warp]'"),
-        (True, True, [], True, ("mujoco", "cpu", "cpu"), "ready sooner with few robots than --sim=warp"),
+        (True, True, [], True, ("mujoco", "cpu", "cpu"), "with few robots it starts sooner than --sim=warp"),
         (False, True, [], True, ("mujoco", "cpu", "cpu"), ""),
         (True, False, [], True, ("mujoco", "cpu", "cpu"), ""),
         (True, True, ["--sim=mujoco"], False, ("mujoco", "cpu", "cuda"), ""),

@@ -659,7 +659,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "MJCF's inertia": (
         {"robot.xml": mjcf().replace("'.001 .001 .001'", "'.001 .001 .01'", 1)},
-        "link 'fl_foot': no body has the inertia 0.001, 0.001, 0.01.*'asset.balance_inertia'",
+        "link 'fl_foot': no body can have the inertia 0.001, 0.001, 0.01.*'asset.balance_inertia'",
     ),
     "include": (damaged(m="<mujoco><include file='other.xml'/></mujoco>"), "<mujoco><include> can't be used"),
     "entity": (

@@ -12,7 +12,9 @@ from legged_gym.simulators import SIMULATORS, make_simulator
 
 def test_what_a_back_end_misses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIMULATORS, "far", "package_that_is_not_there.far_sim:FarSimulator")
-    with pytest.raises(UserError, match="simulator 'far' can't be used here: No module named 'package_that_is_not"):
+    with pytest.raises(
+        UserError, match="simulator 'far' can't be used on this machine: No module named 'package_that_is_not"
+    ):
         make_simulator("far")
 
 

@@ -1,4 +1,4 @@
-"""Learning that blows up: noticed after each update, which is then undone."""
+"""Detects updates that diverge, and undoes them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from legged_gym.common.errors import TrainingStoppedError
 
 
 class LearningDivergedError(TrainingStoppedError):
-    """An update led to something that is infinite or not a number."""
+    """An update gave infinite values or NaN."""
 
 
 def check_losses(losses: Mapping[str, float], iteration: int) -> None:
-    """Raise ``LearningDivergedError`` unless all that an update returned, by name, is finite."""
+    """Raise ``LearningDivergedError`` unless all of an update's losses, by name, are finite."""
     broken = [name for name, value in losses.items() if not math.isfinite(value)]
     if broken:
         raise LearningDivergedError(
@@ -24,7 +24,7 @@ def check_losses(losses: Mapping[str, float], iteration: int) -> None:
 
 
 class Snapshot:
-    """Nets and optimisers as they were before an update, on their own device."""
+    """A copy of networks and optimisers before an update, on their own device."""
 
     def __init__(self, nets: Sequence[torch.nn.Module], optimizers: Sequence[torch.optim.Optimizer]) -> None:
         """Prepare for these."""
@@ -42,12 +42,12 @@ class Snapshot:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Go back to the values of the last :meth:`take`."""
-        # Optimisers may have got a state since then; it comes last.
+        """Restore the values of the last :meth:`take`."""
+        # Optimisers may have got a state since then, which comes last.
         torch._foreach_copy_(self._tensors()[: len(self._memory)], self._memory)
 
     def size(self) -> torch.Tensor:
-        """Return the sum of the norms of all parameters, 0-d: finite where they are."""
+        """Return the sum of the norms of all parameters, 0-d. It is finite if they are."""
         parameters = [parameter.detach() for net in self._nets for parameter in net.parameters()]
         return torch.stack(torch._foreach_norm(parameters)).sum()
 

@@ -1,4 +1,4 @@
-"""What an actor does without the noise of its sensors, taught to it for when there is noise."""
+"""Teaches an actor to act with noisy sensors as it would without noise."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from legged_gym.algorithms.estimator_ppo import EstimatorPPO
 
 _STILL = 1e-3
-"""Standard deviation of the actions, which explore no more."""
+"""Standard deviation of the actions without exploration."""
 
 
 class Denoising:
-    """Teaches the actor of an :class:`EstimatorPPO` to act on noisy observations as it did on noise-free ones.
+    """Teaches the actor of an :class:`EstimatorPPO` to act on noisy observations as on noise-free ones.
 
-    The reward hardly tells how much of its sensors' noise an actor passes on to the motors. A copy of the actor that
-    sees no noise tells: regression on what it does gives the mean action for what was observed, with the least error.
-    Robots don't explore meanwhile: past actions, which the actor sees, tell much of what the noise hides.
+    The reward hardly depends on the sensor noise that an actor passes on to the motors. A copy of the actor with
+    noise-free observations is a better signal: regression on its actions gives the mean action for each observation,
+    with the least error. Robots don't explore meanwhile, because past actions reveal much of what the noise hides.
     """
 
     def __init__(self, alg: EstimatorPPO) -> None:
-        """Begin with the present actor as its own teacher."""
+        """Start with the present actor as its own teacher."""
         self._alg = alg
         # The last sampled distribution may hang on an autograd graph, which can't be copied; the teacher needs none.
         sampled = vars(alg._raw_actor.distribution).values()
@@ -51,15 +51,15 @@ class Denoising:
         return nn.functional.mse_loss(self._alg.actor(samples), wanted)
 
     def end(self) -> None:
-        """Let the actor explore again as it did."""
+        """Let the actor explore again as before."""
         distribution = self._alg._raw_actor.distribution
         distribution.load_state_dict(self.teacher.distribution.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"teacher": self.teacher.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from a :meth:`state_dict`."""
         self.teacher.load_state_dict(state["teacher"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,4 @@
-"""A student that learns to act like a teacher who sees more: rsl_rl's distillation, loaded as others are."""
+"""A student that learns to act like a teacher with more observations, by rsl_rl's distillation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tensordict import TensorDict
 
 
 class StudentDistillation(Distillation):
-    """rsl_rl's distillation. A teacher may be made as its own training made it, whatever the student looks like."""
+    """rsl_rl's distillation. The teacher may have another kind of network than the student."""
 
     rnd = None
 
     def set_teacher(
         self, obs: TensorDict, groups: list[str], settings: dict[str, Any], state: dict[str, Any], num_actions: int
     ) -> None:
-        """Make the teacher, who reads these observation groups, and give it its weights.
+        """Make the teacher, which reads these observation groups, and load its weights.
 
         ``KeyError`` if the task has no such group, ``RuntimeError`` if its groups have other sizes than the teacher's.
         """
@@ -29,7 +29,7 @@ class StudentDistillation(Distillation):
         self.teacher_loaded = True
 
     def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, bool] | None, strict: bool) -> bool:
-        """Load a student's training; return whether the iteration is to be loaded."""
+        """Load a student's training. Return whether to load the iteration."""
         chosen = load_cfg if load_cfg is not None else dict.fromkeys(("actor", "optimizer", "iteration"), True)
         chosen = {"student": chosen.get("actor", False), **chosen}
         return super().load(loaded_dict, chosen, strict)

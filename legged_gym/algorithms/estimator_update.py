@@ -1,4 +1,4 @@
-"""The estimator's regression on a stored rollout, in recorded mini-batches."""
+"""The estimator's regression on a stored rollout, with mini-batches in CUDA graphs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class EstimatorUpdate:
     """Fits the estimator of an :class:`EstimatorPPO` to the labels in its storage."""
 
     def __init__(self, alg: EstimatorPPO, optimizer: DeviceAdam, record: bool = True, fuse: bool = False) -> None:
-        """Prepare for one storage; on a GPU mini-batches may be recorded, and their loss compiled."""
+        """Prepare for one storage. On a GPU mini-batches may run as CUDA graphs, and their loss may be compiled."""
         self._alg = alg
         self._num_samples = alg.storage.num_envs * alg.storage.num_transitions_per_env
         self._label = alg.estimator_cfg.label
         self._batch_size = min(alg.estimator_cfg.batch_size, self._num_samples)
         self.num_batches = alg.estimator_cfg.num_epochs * -(-self._num_samples // self._batch_size)
-        """Mini-batches in an update, those of all epochs."""
+        """Number of mini-batches in an update, of all epochs."""
         self._indices = torch.zeros(self._batch_size, dtype=torch.long, device=alg.device)
         self._squared_error = torch.zeros((), device=alg.device)
         self._denoising = alg.denoising
@@ -43,7 +43,7 @@ class EstimatorUpdate:
 
     @property
     def losses(self) -> dict[str, torch.Tensor]:
-        """Mean squared errors of the last update by name, 0-d; on a GPU they may still be being computed."""
+        """Mean squared errors of the last update by name, 0-d. A GPU may still be computing them."""
         sums = {"estimator": self._squared_error}
         if self._denoising is not None:
             sums["denoising"] = self._action_error

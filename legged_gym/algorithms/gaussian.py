@@ -1,4 +1,4 @@
-"""The policy's normal distribution, drawn from without asking the device whether its deviations are valid."""
+"""The policy's normal distribution, sampled without waiting for the device to check the deviations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rsl_rl.modules.distribution import GaussianDistribution
 
 
 class Gaussian(GaussianDistribution):
-    """rsl_rl's distribution. ``torch.normal``, which that one draws with, looks at the deviations first."""
+    """rsl_rl's distribution, but without ``torch.normal``, which checks the deviations first."""
 
     def sample(self) -> torch.Tensor:
         """Draw actions, (N, A)."""

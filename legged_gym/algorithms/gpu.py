@@ -1,4 +1,4 @@
-"""Work on a GPU without a host that waits: CUDA graphs, streams, precision, Adam on the device, shared gradients."""
+"""Work on a GPU without waiting: CUDA graphs, streams, precision, Adam on the device, shared gradients."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from legged_gym.common.compiling import record
 
 _WARM_UP = 3
-"""Calls before the recording: libraries load, optimisers make their state, kernels are chosen."""
+"""Number of calls before the recording: libraries load, optimisers create their state, kernels are chosen."""
 
 
 class Recorded:
-    """A function without arguments and result, replayed from a CUDA graph after some calls.
+    """A function without arguments and result that runs as a CUDA graph after some calls.
 
-    It must read and write tensors that stay where they are, and must not ask the device for values: what it decides
-    in Python is decided once. On a CPU it is simply called.
+    It must read and write tensors at fixed addresses, and must not wait for values of the device: decisions in Python
+    are only made once. On a CPU it is simply called.
     """
 
     def __init__(self, function: Callable[[], None], device: str | torch.device, enabled: bool = True) -> None:
@@ -32,7 +32,7 @@ class Recorded:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self) -> None:
-        """Do the work; on a GPU it may go on after the return."""
+        """Do the work. A GPU may continue after the return."""
         if self._graph is not None:
             self._graph.replay()
         elif not self._recordable:
@@ -50,10 +50,10 @@ class Recorded:
 
 @contextlib.contextmanager
 def beside(side_stream: torch.cuda.Stream | None) -> Iterator[contextlib.AbstractContextManager[Any]]:
-    """Yield a context whose work runs at the same time as what is queued outside of it, and wait for it in the end.
+    """Yield a context whose work runs in parallel to work outside of it, and wait for it at the end.
 
     Args:
-        side_stream: Where that work goes; None: there is no GPU, and everything is done in turn.
+        side_stream: Stream of that work; None without a GPU: everything runs one after the other.
     """
     if side_stream is None:
         yield contextlib.nullcontext()
@@ -66,7 +66,7 @@ def beside(side_stream: torch.cuda.Stream | None) -> Iterator[contextlib.Abstrac
 
 @contextlib.contextmanager
 def matmul_precision(name: str) -> Iterator[None]:
-    """Let PyTorch multiply matrices of float32 with the precision ``highest``, ``high`` or ``medium``."""
+    """Let PyTorch multiply float32 matrices with the precision ``highest``, ``high`` or ``medium``."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(name)
     try:
@@ -76,13 +76,13 @@ def matmul_precision(name: str) -> Iterator[None]:
 
 
 _PLACEMENT = ("lr", "fused", "foreach", "capturable")
-"""Settings of a parameter group that depend on where it is run, not on what was learned."""
+"""Settings of a parameter group that depend on the device, not on the learning."""
 
 
 class DeviceAdam(torch.optim.Adam):
-    """PyTorch's fused Adam, with one learning rate for all parameters, a tensor.
+    """PyTorch's fused Adam, with one learning rate for all parameters, as a tensor.
 
-    Its state can be exchanged with a plain ``torch.optim.Adam``, also one on another device.
+    Its state also fits a plain ``torch.optim.Adam``, even on another device.
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
@@ -94,17 +94,17 @@ class DeviceAdam(torch.optim.Adam):
 
     @property
     def rate(self) -> torch.Tensor:
-        """The learning rate, 0-d; change it in place."""
+        """The learning rate, 0-d. Change it in place."""
         return self.param_groups[0]["lr"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state with the learning rate as a number, as a plain Adam has it."""
+        """Return the state with the learning rate as a number, as in a plain Adam."""
         state = super().state_dict()
         groups = [{**group, "lr": float(self.rate)} for group in state["param_groups"]]
         return {**state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state of this or of a plain Adam; what was recorded with the old one no longer holds.
+        """Load the state of this or a plain Adam. CUDA graphs with the old one are no longer valid.
 
         Raises:
             ValueError: A tensor of the state has another size than its parameter: a fused kernel would not notice.
@@ -182,7 +182,7 @@ class MiniBatchStep:
         self._parts = [Recorded(part, device, record) for part in parts]
 
     def __call__(self) -> None:
-        """Do the step; on a GPU it may go on after the return."""
+        """Do the step. A GPU may continue after the return."""
         self._parts[0]()
         if self._average is not None:
             self._average.exchange()

@@ -1,4 +1,4 @@
-"""Acting and storing on a GPU as two recordings: some hundred small kernels a step, launched by the device itself."""
+"""Acting and storing on a GPU as two CUDA graphs, instead of some hundred small kernels in each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from legged_gym.common.compiling import Fused
 class RolloutRecorder:
     """Does what ``PPO.act`` and ``PPO.process_env_step`` do, from fixed memory into fixed memory.
 
-    The step of the rollout at which a transition is stored is counted on the device, too.
+    The step at which a transition is stored is also counted on the device.
     """
 
     def __init__(

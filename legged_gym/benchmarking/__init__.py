@@ -1,4 +1,4 @@
-"""Measuring how fast simulation and learning are."""
+"""Measures the speed of simulation and learning."""
 
 from __future__ import annotations
 

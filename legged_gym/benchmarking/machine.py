@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""Describes the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("torch", "mujoco", "warp-lang", "mujoco-warp", "rsl-rl-lib")
 
 
 def describe_machine(sim: str, device: str) -> dict[str, str]:
-    """Return what the figures depend on beside the code, by name."""
+    """Return what results depend on besides the code, by name."""
     parts = {"simulator": f"{sim} on {device}", "processor": f"{_processor()}, {available_cores()} cores"}
     if device.startswith("cuda"):
         parts |= {"GPU": torch.cuda.get_device_name(device), "driver": _driver(), "CUDA": str(torch.version.cuda)}

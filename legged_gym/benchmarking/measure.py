@@ -1,4 +1,4 @@
-"""Where the time of a training goes, measured on the objects that train."""
+"""Measures where the time of a training goes, with the training's own objects."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ UPDATE = "update, both nets"
 RSL_RL_UPDATE = "rsl_rl's PPO.update"
 ITERATION = "whole iteration"
 ENTRIES = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, UPDATE, RSL_RL_UPDATE, ITERATION)
-"""All that may be measured, in the order of the table."""
+"""All measured entries, in the order of the table."""
 STEPPING = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, ITERATION)
-"""What moves the robots."""
+"""Entries in which the robots move."""
 
 _GPU_WARM_UP = 6
-"""Iterations before measuring: what repeats is recorded as CUDA graphs after some calls."""
+"""Number of iterations before measuring, because repeated work becomes CUDA graphs after some calls."""
 
 
 @dataclass
 class Measurement:
-    """What was measured with one number of robots."""
+    """The measurement for one number of robots."""
 
     num_envs: int
     steps_per_iteration: int
-    """Control steps of an iteration."""
+    """Number of control steps in an iteration."""
     rounds: int
     machine: dict[str, str]
-    """What it was measured on."""
+    """The machine."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Median of the rounds by name: of a control step up to ``collection``, of an iteration after it, s."""
     startup: dict[str, float] = field(default_factory=dict)
-    """When a stage of the start was reached, s from its beginning."""
+    """Time of each stage of the start, s from its beginning."""
 
     def step_seconds(self, name: str) -> float:
-        """Return what an entry takes of a control step, s."""
+        """Return an entry's time per control step, s."""
         per_step = name in (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION)
         return self.seconds[name] if per_step else self.seconds[name] / self.steps_per_iteration
 
     def rate(self, name: str) -> float:
-        """Return how many steps of one robot a second would hold if there were nothing else, 1/s."""
+        """Return an entry's robot steps per second if there were nothing else, 1/s."""
         return self.num_envs / self.step_seconds(name)
 
     def ratio(self, name: str) -> float:
@@ -79,7 +79,7 @@ def measure(job: Job, args: argparse.Namespace, started: float) -> Measurement:
         started: ``time.perf_counter()`` when the start began.
 
     Raises:
-        UserError: No such task, policy or device, or not enough memory.
+        UserError: The task, policy or device does not exist, or there is not enough memory.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -96,7 +96,7 @@ class Benchmark:
     """A task and its runner, measured in rounds."""
 
     def __init__(self, job: Job, args: argparse.Namespace, folder: str, started: float) -> None:
-        """Make what is measured, and train for one iteration."""
+        """Make the measured objects, and train for one iteration."""
         self._args, self._started = args, started
         self.env = job.make_env()
         self._runner = job.make_runner(self.env, folder)
@@ -119,7 +119,7 @@ class Benchmark:
         )
 
     def run(self) -> Measurement:
-        """Measure round by round, so that a busy machine slows all of it alike, and return the medians."""
+        """Measure in rounds, so that a busy machine slows all entries equally, and return the medians."""
         rounds: dict[str, list[float]] = {}
         count = 1 + self._args.rounds
         for number in progress(range(count), f"measuring {self.env.num_envs} robots", count):
@@ -134,7 +134,7 @@ class Benchmark:
         return self._result
 
     def _start(self) -> None:
-        """Note when a training would have got how far, and on a GPU train until nothing is recorded any more."""
+        """Note the times of the start's stages. On a GPU, train until all CUDA graphs are recorded."""
         env = self.env
         self._reached("task and nets made")
         with torch.inference_mode():
@@ -228,7 +228,7 @@ class Benchmark:
 
     @contextlib.contextmanager
     def _undone(self) -> Iterator[None]:
-        """Forget what the block learns: all rounds are to meet the same policy."""
+        """Undo the learning in the block, so that all rounds have the same policy."""
         tensors = [leaf for leaf in tree_leaves(self._alg.save()) if isinstance(leaf, torch.Tensor)]
         values, rate = [tensor.clone() for tensor in tensors], self._alg.learning_rate
         yield

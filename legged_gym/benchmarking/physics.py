@@ -1,4 +1,4 @@
-"""The floor under a step: the same robots' physics and nothing else."""
+"""Measures physics alone, with the same robots."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ UPSTREAM = "plain MuJoCo Warp"
 class Physics:
     """Measures the simulator's own physics steps, from one CUDA graph where that is possible.
 
-    The states that an environment goes through are noted and gone through afterwards, so that measuring does not touch
-    what the steps compute. Torques are those of the physics step before, held. State tensors are not brought up to
-    date.
+    The environment's states are stored and repeated afterwards, so that measuring does not change the steps. Torques
+    are held from the physics step before. State tensors are not updated.
     """
 
     def __init__(self, env: LeggedRobot, watch: Stopwatch, upstream: bool = False) -> None:
@@ -41,11 +40,11 @@ class Physics:
         self._upstream = copies() if upstream and copies is not None else None
 
     def before_step(self) -> None:
-        """Note the present state; called before each step of the environment."""
+        """Store the present state. Called before each step of the environment."""
         self._noted.append(self._present())
 
     def after_steps(self) -> None:
-        """Measure the physics of every noted state."""
+        """Measure the physics of every stored state."""
         end = self._present()
         for state in self._noted:
             self._place(state)

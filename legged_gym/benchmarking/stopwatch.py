@@ -1,4 +1,4 @@
-"""How long work takes on a device that works on while the host runs ahead."""
+"""Measures times on a device that works asynchronously."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stopwatch:
             torch.cuda.synchronize(self._device)
 
     def read(self) -> dict[str, list[float]]:
-        """Return the lengths of all spans since the last time, s, by name; waits for the device."""
+        """Return the lengths of all spans since the last call, s, by name. It waits for the device."""
         self.wait()
         spans, self._spans = self._spans, {}
         if self._device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Physics engines. Only the chosen one is imported, and PyTorch only where one or its base class is asked for."""
+"""Physics engines. Only the chosen one is imported, and PyTorch only with it or its base class."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SIMULATORS = {
     "warp": "legged_gym.simulators.warp_sim:WarpSimulator",
     "isaacgym": "legged_gym.simulators.isaacgym_sim:IsaacGymSimulator",
 }
-"""Where each back-end lives. A new one is a file and a line here."""
+"""The class of each back-end. To add one, write a file and add a line here."""
 
 PHYSX_ASSET = ("thickness", "linear_damping", "angular_damping", "max_linear_velocity", "max_angular_velocity")
-"""Settings of ``asset`` that Isaac Gym alone knows, by the same names."""
+"""Settings of ``asset`` that only Isaac Gym has, under the same names."""
 _FOR_ISAACGYM = ("sim.physx.", *(f"asset.{name}" for name in PHYSX_ASSET))
 _FOR_GPU = ("sim.max_contacts", "sim.max_constraints", "sim.cuda_graph", "sim.compile_step")
 UNREAD = {
@@ -30,20 +30,20 @@ UNREAD = {
 
 
 def make_simulator(name: str, **kwargs: Any) -> Simulator:
-    """Create a back-end by its key in :data:`SIMULATORS`; ``UserError`` if it, or what it needs, is not there."""
+    """Create a back-end by its key in :data:`SIMULATORS`. ``UserError`` if it, or what it needs, is missing."""
     if name not in SIMULATORS:
         raise UserError(f"unknown simulator '{name}': {near_names(name, SIMULATORS)}")
     module, class_name = SIMULATORS[name].split(":")
     try:
         simulator = getattr(load(module), class_name)
     except ImportError as error:
-        raise UserError(f"the simulator '{name}' can't be used here: {error}") from error
+        raise UserError(f"the simulator '{name}' can't be used on this machine: {error}") from error
     return simulator(**kwargs)
 
 
 _CONTRACT = "legged_gym.simulators.simulator"
 
-# The scene alone needs no PyTorch.
+# The scene itself needs no PyTorch.
 __getattr__ = lazy_attributes(__name__, dict.fromkeys(("Drive", "PhysicsParameters", "Simulator"), _CONTRACT))
 
 __all__ = ["PHYSX_ASSET", "SIMULATORS", "UNREAD", "Drive", "PhysicsParameters", "Simulator", "make_simulator"]

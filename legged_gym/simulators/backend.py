@@ -1,4 +1,4 @@
-"""Which simulator runs, and where, when the command line does not say."""
+"""Chooses simulator and devices that the command line does not give."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from legged_gym.common.devices import DEFAULT_GPU, learning_device, missing_gpu
 from legged_gym.common.errors import UserError
 
 DEFAULT_SIM = "mujoco"
-"""The simulator that runs anywhere."""
+"""The simulator that runs on any machine."""
 GPU_SIM = "warp"
 """The simulator for NVIDIA GPUs."""
 ISAACGYM_SIM = "isaacgym"
-"""NVIDIA's former simulator, which runs in a Python of its own, on a GPU only where there is one."""
+"""NVIDIA's former simulator, which runs in its own Python, with or without a GPU."""
 ISAACGYM_PYTHON = "ISAACGYM_PYTHON"
-"""Environment variable that names this Python; ``--isaacgym_python`` sets it."""
+"""Environment variable with this Python's path. ``--isaacgym_python`` sets it."""
 
 
 def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
-    """Fill in ``args.sim``, ``args.sim_device`` and ``args.rl_device`` where the command line left them open.
+    """Fill in ``args.sim``, ``args.sim_device`` and ``args.rl_device`` if the command line does not give them.
 
-    ``args.note`` becomes the line that says which simulator was chosen and why, unless it was named; it is for the
-    user once nothing can be refused any more. A second call changes nothing. With ``few_robots``, as for playing,
-    MuJoCo C on the processor is ready sooner and fast enough.
+    ``args.note`` becomes a line for the user with the chosen simulator and the reason, to be shown after all checks. A
+    second call changes nothing. With ``few_robots``, as for playing, MuJoCo C on the CPU starts sooner and is fast
+    enough.
 
     Raises:
-        UserError: The GPU's simulator was asked for where there is no GPU, or Isaac Gym's Python without Isaac Gym.
+        UserError: The GPU's simulator was chosen without a GPU, or Isaac Gym's Python without Isaac Gym.
     """
     if getattr(args, "sim", None) is None:
         args.sim, reason = _simulator(getattr(args, "sim_device", None), few_robots)
@@ -40,7 +40,7 @@ def choose_backend(args: argparse.Namespace, few_robots: bool = False) -> None:
 
 
 def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
-    """Choose a simulator for ``--sim_device``, which may be open, and say why; an empty reason is not worth a line."""
+    """Choose a simulator for ``--sim_device``, which may be None. Return it and the reason, perhaps empty."""
     if device is not None:
         return (GPU_SIM if device.startswith("cuda") else DEFAULT_SIM), f"--sim_device={device}"
     missing = missing_gpu()
@@ -48,14 +48,14 @@ def _simulator(device: str | None, few_robots: bool) -> tuple[str, str]:
         return DEFAULT_SIM, f"{missing}; --sim={GPU_SIM} needs one"
     installed = importlib.util.find_spec("mujoco_warp") is not None
     if few_robots:
-        return DEFAULT_SIM, "" if missing or not installed else f"ready sooner with few robots than --sim={GPU_SIM}"
+        return DEFAULT_SIM, "" if missing or not installed else f"with few robots it starts sooner than --sim={GPU_SIM}"
     if not installed:
         return DEFAULT_SIM, f"to use the GPU: pip install -e '.[{GPU_SIM}]'"
     return GPU_SIM, "on an NVIDIA GPU"
 
 
 def hand_on_isaacgym_python(args: argparse.Namespace, sim: str) -> None:
-    """Leave ``--isaacgym_python`` where the simulator, and any process started from here, looks for it."""
+    """Store ``--isaacgym_python`` in the environment, where the simulator and child processes look for it."""
     python = getattr(args, "isaacgym_python", None)
     if python is None:
         return

@@ -1,4 +1,4 @@
-"""Isaac Gym, in a process of its own: its binaries need an older Python than everything else here."""
+"""Isaac Gym in its own process, because its binaries need an older Python."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from legged_gym.simulators.mujoco_model import HeightField, SceneCfg, build_scen
 from legged_gym.simulators.simulator import Drive, PhysicsParameters, Simulator
 
 _ROOT, _JOINTS, _VELOCITY = 1, 2, 4
-"""What of a robot's state is to be set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
+"""The parts of a robot's state to set; see :class:`~legged_gym.simulators.isaacgym.world.World`."""
 _NOT_PHYSX = ("substeps", "contact_collection", "velocities_of", "implicit_damping", "time_out")
 """Settings of ``physx`` that stand for something else; PhysX itself knows all others by the same names."""
 _ASSET = ("density", "replace_cylinder_with_capsule", *PHYSX_ASSET)
-"""Settings that Isaac Gym knows by the same names."""
+"""Settings that Isaac Gym has under the same names."""
 
 
 class IsaacGymSimulator(Simulator):
     """Steps all robots in one Isaac Gym scene, on its CPU or its GPU pipeline.
 
-    States and torques go through shared memory, once for a control step where :meth:`follow` is called. New states are
-    handed over with the next step, so several resets and pushes before it cost nothing. Right after :meth:`set_state`
-    the states of links are computed here and their contact forces are zero, as Isaac Gym only knows both after a step.
+    States and torques go through shared memory, with :meth:`follow` once for each control step. New states are passed
+    on with the next step, so several resets and pushes before it cost nothing. After :meth:`set_state`, the states of
+    links are computed here and their contact forces are zero, because Isaac Gym only has both after a step.
     """
 
     follows_drives = True
@@ -45,13 +45,13 @@ class IsaacGymSimulator(Simulator):
         self.num_envs, self.device, self.dt = num_envs, device, cfg.sim.dt
         self._cfg, self._terrain = cfg, terrain
         self._python = find_interpreter()
-        # Names, limits and masses are MuJoCo's; Isaac Gym's are brought into its order by name.
+        # Names, limits and masses are MuJoCo's. Isaac Gym's are brought into MuJoCo's order by name.
         self.describe(build_scene(cfg))
         self._kinematics = Kinematics(self.scene, device)
         start = [*cfg.init_state.pos, *cfg.init_state.rot, *6 * [0.0]]
         self._start_root = torch.tensor(start, device=device)
         if self.scene.robot.write is None or self.scene.model.neq:
-            raise UserError(f"{self.scene.robot.path}: the isaacgym simulator reads only URDFs, and none with <mimic>")
+            raise UserError(f"{self.scene.robot.path}: the isaacgym simulator only reads URDFs without <mimic>")
         self._memory = SharedMemory(self._blocks())
         self._shared = {name: torch.from_numpy(array) for name, array in self._memory.arrays.items()}
         self._allocate()
@@ -116,7 +116,7 @@ class IsaacGymSimulator(Simulator):
             self._shared["changed"][there] |= _VELOCITY
 
     def set_parameters(self, parameters: PhysicsParameters) -> None:
-        """Give every robot its parameters; a built scene is built anew, as Isaac Gym can't change them all."""
+        """Set every robot's parameters. An existing scene is built again, because Isaac Gym can't change them all."""
         self._parameters = {name: value.cpu().numpy().copy() for name, value in vars(parameters).items()}
         if self._built:
             self._link.close()
@@ -140,7 +140,7 @@ class IsaacGymSimulator(Simulator):
     # --- states --------------------------------------------------------------------------------------------------
 
     def _take_over(self) -> None:
-        """Bring the state tensors up to what the last step left in shared memory."""
+        """Update the state tensors from the last step's values in shared memory."""
         shared = self._shared
         for name, tensor in self._copied.items():
             tensor.copy_(shared[name])
@@ -184,7 +184,7 @@ class IsaacGymSimulator(Simulator):
         }
 
     def _allocate(self) -> None:
-        """Make the state tensors; on the processor they are the shared memory itself."""
+        """Make the state tensors. On the CPU they are the shared memory itself."""
         self._on_gpu = torch.device(self.device).type == "cuda"
         names = ("root", "dof", "bodies", "forces")
         tensors = {name: self._shared[name].to(self.device) for name in names}
@@ -206,11 +206,11 @@ class IsaacGymSimulator(Simulator):
         return Link(self._python, self.device, self._memory, self._cfg.sim.physx.time_out)
 
     def _build(self) -> None:
-        """Let the scene be built, if it is not yet: robots start where they are wanted now."""
+        """Build the scene if it does not exist yet, with the robots at their present states."""
         if self._built:
             return
         arrays = dict(self._parameters)
-        # PhysX takes the mean of both surfaces' friction; the ground has one for all robots.
+        # PhysX takes the mean of both surfaces' friction, and the ground has one value for all robots.
         ground = float(arrays["friction"].min())
         arrays["friction"] = 2.0 * arrays["friction"] - ground
         arrays["start"] = self._shared["root"][:, :7].numpy()
@@ -220,7 +220,7 @@ class IsaacGymSimulator(Simulator):
         self._built = True
 
     def _write_robot(self) -> str:
-        """Write the checked URDF for Isaac Gym into a folder that goes with this object, and return its path."""
+        """Write the checked URDF for Isaac Gym into a temporary folder of this object, and return its path."""
         robot, names = self.scene.robot, set(self.body_names)
         assert robot.write is not None
         self._folder = tempfile.TemporaryDirectory(prefix="legged_gym_robot_")

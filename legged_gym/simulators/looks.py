@@ -1,4 +1,4 @@
-"""What makes a scene pleasant to look at: sky, sun, tiles on the ground. Physics never sees it."""
+"""Visuals of a scene that don't affect physics: sky, sun, tiles on the ground."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_looks(spec: mujoco.MjSpec, ground: str) -> None:
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "legged_gym/tiles"
     surface = spec.geom(ground)
     surface.material, surface.rgba = "legged_gym/tiles", [1.0, 1.0, 1.0, 1.0]
-    # The sun travels with the robot, because its shadows only reach so far.
+    # The sun moves with the robot, because shadows have a limited range.
     spec.worldbody.first_body().add_light(
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
         pos=[-1.2, -1.5, 3.0], dir=[0.4, 0.5, -1.0], diffuse=[0.55, 0.55, 0.52], castshadow=True,
@@ -30,6 +30,6 @@ def add_looks(spec: mujoco.MjSpec, ground: str) -> None:
     spec.visual.quality.shadowsize = 2048
     # Round enough for robots of a picture's size, and a third faster without a GPU than MuJoCo's 28 and 16.
     spec.visual.quality.numslices, spec.visual.quality.numstacks = 20, 10
-    # Clipping and shadows scale with the scene's size; the robot's is meant, not the terrain's.
+    # Clipping and shadows scale with the scene's size, which must be the robot's, not the terrain's.
     spec.stat.extent = 4.0
     spec.visual.map.zfar = 20.0

@@ -1,4 +1,4 @@
-"""The MuJoCo scene, one robot on its terrain, that both MuJoCo back-ends and all pictures share."""
+"""Builds the MuJoCo scene, one robot on its terrain, for both MuJoCo back-ends and for pictures."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
 from legged_gym.simulators.robot.urdf import read_urdf
 
 GROUND = "legged_gym/ground"
-"""Name of the terrain's geom, which no robot's file is likely to use."""
+"""Name of the terrain's geom, which robots' files are unlikely to use."""
 
 BODY_SETTINGS = ("collapse_fixed_joints", "replace_cylinder_with_capsule", "balance_inertia", "density", "armature")
-"""Settings of ``asset`` that decide what a robot's file becomes."""
+"""Settings of ``asset`` that change a robot's model."""
 
 _GROUND_BIT, _ROBOT_BIT = 1, 2
 
 SceneCfg = Any
-"""A task's configuration, of which scenes and simulators read ``asset``, ``control``, ``init_state``, ``sim`` and
-``terrain``; :class:`~legged_gym.envs.base.legged_robot_config.LeggedRobotCfg` says what each value means."""
+"""A task's configuration. Scenes and simulators read ``asset``, ``control``, ``init_state``, ``sim`` and ``terrain``;
+:class:`~legged_gym.envs.base.legged_robot_config.LeggedRobotCfg` describes each value."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class HeightField:
 
 @dataclass
 class Scene:
-    """A compiled model and where things are in it."""
+    """A compiled model and the addresses in it."""
 
     model: mujoco.MjModel
     robot: RobotFile
@@ -52,9 +52,9 @@ class Scene:
     """MuJoCo ids of the robot's links, base first, (B,)."""
     body_names: list[str]
     merged: dict[str, str]
-    """Names of links that became part of another, and of sites and shapes of an MJCF file: the link that has them."""
+    """For merged links, and sites and shapes of an MJCF file, by name: the link that contains them."""
     touching: np.ndarray
-    """Whether a link has shapes that collide, bool, (B,)."""
+    """Whether each link has shapes that collide, bool, (B,)."""
     joint_ids: np.ndarray
     """MuJoCo ids of the driven joints, (D,)."""
     dof_names: list[str]
@@ -67,19 +67,19 @@ class Scene:
 
     @property
     def free_base(self) -> bool:
-        """Whether the base moves freely; it does not with ``asset.fix_base_link``."""
+        """Whether the base moves freely, without ``asset.fix_base_link``."""
         return bool(self.model.njnt and self.model.jnt_type[0] == mujoco.mjtJoint.mjJNT_FREE)
 
 
 def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool = False) -> Scene:
-    """Make the scene of a task on a height field, or on a plane; ``UserError`` names a file that can't be simulated.
+    """Build the scene of a task on a height field or a plane. ``UserError`` names a file that can't be simulated.
 
-    ``visuals`` keeps the shapes that are only there to be looked at. Physics is the same, only slower.
+    ``visuals`` keeps the visual shapes. Physics is the same, but slower.
     """
     robot = read_robot(asset_path(cfg.asset.file), visuals)
     spec = robot.spec
     if not spec.joints:
-        raise refuse(robot.path, "no joint moves: there is nothing to drive")
+        raise refuse(robot.path, "the robot has no movable joint")
     links = _links(robot, cfg.asset)
     _add_base_joint(spec, cfg)
     _shape_geoms(robot, cfg.asset)
@@ -98,8 +98,8 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
 
 
 def asset_path(file: str, key: str = "asset.file", kind: str = "URDF") -> str:
-    """Return a setting's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in; ``UserError`` if there is no such file."""
-    # Not str.format: other braces in a path are part of it.
+    """Return a setting's path with ``{LEGGED_GYM_ROOT_DIR}`` filled in. ``UserError`` if the file does not exist."""
+    # Not str.format, because a path may contain other braces.
     path = os.path.expanduser(file.replace("{LEGGED_GYM_ROOT_DIR}", LEGGED_GYM_ROOT_DIR))
     if not os.path.isfile(path):
         raise UserError(f"config key '{key}': no {kind} at '{path}'")
@@ -107,7 +107,7 @@ def asset_path(file: str, key: str = "asset.file", kind: str = "URDF") -> str:
 
 
 def read_robot(path: str, visuals: bool) -> RobotFile:
-    """Read a robot's file, a URDF or MJCF; ``UserError`` if it can't be simulated."""
+    """Read a robot's file, a URDF or MJCF. ``UserError`` if it can't be simulated."""
     robot = read_mjcf(path, visuals) if is_mjcf(path) else read_urdf(path, visuals)
     if robot.undrawn and path not in _warned:
         _warned.add(path)
@@ -119,14 +119,14 @@ def read_robot(path: str, visuals: bool) -> RobotFile:
 
 
 _warned: set[str] = set()
-"""Files whose missing visual meshes were told of."""
+"""Files with a warning about missing visual meshes."""
 
 
 def _links(robot: RobotFile, asset: Any) -> dict[str, list[mujoco.MjsBody]]:
-    """Return each link with those that are rigidly part of it, as legged_gym's ``collapse_fixed_joints`` merges them.
+    """Return each link with the links that are merged into it, as with legged_gym's ``collapse_fixed_joints``.
 
-    A link on a fixed joint stays one of its own where the file says ``dont_collapse``, and if it is a foot: it has the
-    feet's name, which no link has that it is fixed to, and it can touch.
+    A link on a fixed joint stays separate with ``dont_collapse`` in the file, and if it is a foot: it has collision
+    shapes and the feet's name, which its parents don't have.
     """
     feet = (asset.foot_name,) if isinstance(asset.foot_name, str) else asset.foot_name
     links: dict[str, list[mujoco.MjsBody]] = {}
@@ -148,7 +148,7 @@ def _links(robot: RobotFile, asset: Any) -> dict[str, list[mujoco.MjsBody]]:
 
 
 def _add_base_joint(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
-    """Let the base move freely; without this MuJoCo would weld it to the world and lose its mass."""
+    """Let the base move freely. Otherwise MuJoCo would weld it to the world and lose its mass."""
     base = spec.worldbody.first_body()
     base.pos = cfg.init_state.pos
     x, y, z, w = cfg.init_state.rot
@@ -158,12 +158,12 @@ def _add_base_joint(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
 
 
 def _shape_geoms(robot: RobotFile, asset: Any) -> None:
-    """Say what collides with what, and what weighs nothing."""
+    """Set which shapes collide, and which have no mass."""
     spec = robot.spec
     for geom in spec.geoms:
         if geom.contype == 0 and geom.conaffinity == 0:
             if robot.write is not None:
-                # In a URDF only collision shapes stand for mass.
+                # In a URDF only collision shapes have mass.
                 geom.mass = 0.0
             continue
         if robot.write is not None:
@@ -181,14 +181,14 @@ def _shape_geoms(robot: RobotFile, asset: Any) -> None:
 
 
 def _balance_inertias(robot: RobotFile) -> None:
-    """Let links turn equally hard about all axes where no body has the inertia that the file tells."""
-    # Beside it, because it leaves alone what has a moment of zero or less.
+    """Give links with an impossible inertia in the file the same inertia about all axes."""
+    # Done here, because MuJoCo's own option ignores moments of zero or less.
     robot.spec.compiler.balanceinertia = True
     for body in robot.spec.bodies:
         xx, yy, zz, xy, xz, yz = moments = _moments(body)
         small, middle, large = np.linalg.eigvalsh([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         if body.mass > 0.0 and np.abs(moments).max() < 1e-12:
-            # A mass without extent, which can't be turned: it gets what a ball of water of this mass has.
+            # A point mass has no inertia. It gets that of a ball of water with this mass.
             mean = 0.4 * body.mass * float(body.mass / 4189.0) ** (2.0 / 3.0)
         elif body.mass > 0.0 and xx + yy + zz > 0.0 and (small < 1e-9 * large or small + middle < large):
             mean = float(xx + yy + zz) / 3.0
@@ -204,7 +204,7 @@ def _moments(body: mujoco.MjsBody) -> np.ndarray:
 
 
 def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> None:
-    """Draw the collision shapes of links without any other, or whose others could not be read; else their bones."""
+    """Draw the collision shapes of links without readable visual shapes; without these, draw lines between joints."""
     for bodies in links.values():
         unseen = not any(geom.group != 3 for body in bodies for geom in body.geoms)
         for body in (body for body in bodies if unseen or body.name in robot.undrawn):
@@ -219,7 +219,7 @@ def _draw_undrawn(robot: RobotFile, links: dict[str, list[mujoco.MjsBody]]) -> N
 
 
 def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None) -> None:
-    """Add the terrain, whose friction alone counts, so that one number describes a robot's ground."""
+    """Add the terrain. Only its friction is used, so that one number describes a robot's ground."""
     ground = spec.worldbody.add_geom(
         name=GROUND, contype=_GROUND_BIT, conaffinity=_ROBOT_BIT, condim=3, priority=1,
         friction=[cfg.terrain.friction, 0.005, 0.0001], rgba=[0.72, 0.76, 0.78, 1.0],
@@ -232,7 +232,7 @@ def _add_ground(spec: mujoco.MjSpec, cfg: SceneCfg, terrain: HeightField | None)
     span = max(high - low, 1e-3)
     rows, cols = terrain.heights.shape[1], terrain.heights.shape[0]
     half_x, half_y = 0.5 * (cols - 1) * terrain.horizontal_scale, 0.5 * (rows - 1) * terrain.horizontal_scale
-    # A list: of an array MuJoCo's binding may fetch the numbers one by one, which took 5 s for a training's terrain.
+    # A list, because MuJoCo's binding may read an array number by number, which took 5 s for a training's terrain.
     heights = ((terrain.heights.T - low) / span).ravel().tolist()
     spec.add_hfield(name=GROUND, nrow=rows, ncol=cols, size=[half_x, half_y, span, 0.1], userdata=heights)
     ground.type = mujoco.mjtGeom.mjGEOM_HFIELD
@@ -250,15 +250,15 @@ def _set_options(spec: mujoco.MjSpec, cfg: SceneCfg) -> None:
     spec.option.ls_iterations = cfg.sim.line_search_iterations
     spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    # Links that nothing refers to become part of their parents, now that the base moves.
+    # Links without references are merged into their parents, now that the base moves.
     spec.compiler.fusestatic = True
     spec.memory = 1 << 20
 
 
 def _add_contact_sensors(spec: mujoco.MjSpec, links: dict[str, list[mujoco.MjsBody]]) -> dict[str, bool]:
-    """Sum up each link's contacts with the ground or with other links into one world-frame force.
+    """Add sensors that sum each link's contacts with the ground or other links to one force in the world frame.
 
-    A sensor also keeps a link that does not move from being merged. Returns which links can touch.
+    A sensor also prevents a fixed link from being merged. Returns which links can touch.
     """
     touching = {}
     for name, bodies in links.items():
@@ -298,7 +298,7 @@ def _describe(
 
 
 def _explain(error: ValueError, spec: mujoco.MjSpec) -> str:
-    """Say in one line what MuJoCo's compiler found wrong, and which setting helps."""
+    """Return MuJoCo's compiler error in one line, with the setting that helps."""
     text = one_line(error)
     name = text.rpartition("Element name '")[2].partition("'")[0]
     body = spec.body(name) if "Element name" in text else None
@@ -306,7 +306,7 @@ def _explain(error: ValueError, spec: mujoco.MjSpec) -> str:
     if body is not None and ("balanceinertia" in text or "eigenvalues" in text or (weightless and body.mass > 0.0)):
         inertia = ", ".join(f"{value:g}" for value in _moments(body))
         return (
-            f"link '{name}': no body has the inertia {inertia} kg·m², whose main moments must be above 0 and each "
+            f"link '{name}': no body can have the inertia {inertia} kg·m², whose main moments must be above 0 and each "
             "below the sum of the others; correct it, or set config key 'asset.balance_inertia' to true"
         )
     if body is not None and weightless:

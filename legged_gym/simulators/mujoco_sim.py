@@ -1,4 +1,4 @@
-"""MuJoCo C on all cores: the back-end that runs anywhere."""
+"""MuJoCo C on all cores: the back-end that runs on any machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from legged_gym.simulators.simulator import PhysicsParameters, Simulator
 _WXYZ = [3, 0, 1, 2]
 _XYZW = [1, 2, 3, 0]
 _RESETTING_WARNINGS = [getattr(mujoco.mjtWarning, f"mjWARN_BAD{name}").value for name in ("QPOS", "QVEL", "QACC")]
-"""After these MuJoCo replaces a robot's state."""
+"""Warnings after which MuJoCo replaces a robot's state."""
 _UNSTABLE = "The simulation is unstable"
 
 
 def _pass_on(text: str) -> None:
-    """Pass on MuJoCo's warnings, except for those about a robot's state: it is told by :attr:`Simulator.diverged`."""
+    """Show MuJoCo's warnings, except those about a robot's state, which :attr:`Simulator.diverged` reports."""
     if _UNSTABLE not in text:
         print(f"MuJoCo: {text}", file=sys.stderr)
 
@@ -32,10 +32,10 @@ mujoco.set_mju_user_warning(_pass_on)
 
 
 class MujocoSimulator(Simulator):
-    """Steps all robots on a pool of threads through ``mujoco.batch``, each with model fields of its own.
+    """Steps all robots on a pool of threads through ``mujoco.batch``, each with its own model fields.
 
-    The threads share one ``MjData`` each instead of one per robot: that stays in their caches and steps 256 robots
-    1.5 times as fast, although :meth:`step` with ``refresh`` then has to do a whole forward pass.
+    Each thread has one ``MjData``, not one for each robot. It stays in the cache and steps 256 robots 1.5 times as
+    fast, although :meth:`step` with ``refresh`` then needs a whole forward pass.
     """
 
     def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cpu") -> None:
@@ -45,7 +45,7 @@ class MujocoSimulator(Simulator):
         self.num_envs, self.device, self.dt = num_envs, "cpu", cfg.sim.dt
         self._limits = cfg.sim.divergence
         self.describe(build_scene(cfg, terrain))
-        # One robot is one island: looking for it changes no bit and takes a twentieth of a step.
+        # One robot is one island. Searching for islands changes nothing and takes 5 % of a step.
         self.scene.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND.value
         threads = cfg.sim.num_threads or available_cores()
         self.batch = Batch(self.scene.model, num_envs, nthread=threads)
@@ -96,7 +96,7 @@ class MujocoSimulator(Simulator):
             self._write_root_velocity(rows, velocity.numpy()[rows])
 
     def set_parameters(self, parameters: PhysicsParameters) -> None:
-        """Write each robot's parameters into its own model fields and update what MuJoCo derives from them."""
+        """Write each robot's parameters into its own model fields, and update derived fields."""
         model, base, batch = self.scene.model, self.scene.body_ids[0], self.batch
         batch.expand("geom_friction")[:, self.scene.ground_id, 0] = parameters.friction.numpy()
         mass = model.body_mass[base] + parameters.added_mass.numpy().astype(np.float64)
@@ -125,11 +125,11 @@ class MujocoSimulator(Simulator):
             getattr(self, name).copy_(state[name])
 
     def close(self) -> None:
-        """Drop the batch, which ends its threads."""
+        """Delete the batch, which ends its threads."""
         del self.batch
 
     def _bind(self) -> None:
-        """Get live views of the batch's state rows and of what each call computes."""
+        """Get live views of the batch's states and of the results of each call."""
         batch, model = self.batch, self.scene.model
         self._joints = slice(model.nq - self.num_dof, model.nq)
         self._dofs = slice(model.nv - self.num_dof, model.nv)
@@ -146,7 +146,7 @@ class MujocoSimulator(Simulator):
     def _allocate(self) -> None:
         self._drive_damping = np.zeros((self.num_envs, self.num_dof))
         self._joint_damping = np.zeros_like(self._drive_damping)
-        # The tensors' own memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
+        # The tensors' memory, written through NumPy because MuJoCo's outputs are NumPy arrays.
         self._root, self._bodies = self.root_states.numpy(), self.rigid_body_states.numpy()
         self._forces = self.contact_forces.numpy()
         self._dof_pos, self._dof_vel = self.dof_pos.numpy(), self.dof_vel.numpy()
@@ -159,7 +159,7 @@ class MujocoSimulator(Simulator):
         self._read_joints(rows)
         position = self._xpos[rows, 1:]
         angular, linear = self._cvel[rows, 1:, :3], self._cvel[rows, 1:, 3:]
-        # MuJoCo states a link's velocity at the robot's centre of mass; move it to the link's origin.
+        # MuJoCo gives a link's velocity at the robot's centre of mass. Move it to the link's origin.
         arm = position - self._subtree_com[rows, 1:2]
         states = np.empty((*position.shape[:2], 13), dtype=np.float32)
         states[..., 0:3] = position
@@ -170,7 +170,7 @@ class MujocoSimulator(Simulator):
         states[..., 10:13] = angular
         self._bodies[rows] = states
         self._root[rows] = states[:, 0]
-        # The sensor reports what the link does to its surroundings.
+        # The sensor reports the force of the link on its surroundings.
         forces = -self._sensordata[rows].reshape(len(states), -1, 3)
         if isinstance(rows, slice):
             self._forces[:, self._sensed_bodies] = forces
@@ -178,13 +178,13 @@ class MujocoSimulator(Simulator):
             self._forces[rows[:, None], self._sensed_bodies] = forces
 
     def _replace_diverged(self) -> None:
-        """Find the robots that diverged, by MuJoCo's own check and by ours, and put them back to the start."""
+        """Find the robots that diverged, by MuJoCo's check and ours, and reset them to the start."""
         warnings = self.batch.warning[..., 1]
         replaced = torch.from_numpy((warnings[:, _RESETTING_WARNINGS] > 0).any(axis=1))
         self.diverged.copy_(self.find_divergence(self._limits).masked_fill(replaced, 1))
         rows = np.flatnonzero(self.diverged.numpy())
         if rows.size:
-            # MuJoCo zeroes the counters before it counts: one that is left would hide, or repeat, the next time.
+            # MuJoCo clears the counters before it counts, so an old count would hide or repeat a later one.
             warnings[rows] = 0
             self._qpos[rows], self._qvel[rows] = self.scene.model.qpos0, 0.0
             self._joint_torque[rows] = 0.0
@@ -193,7 +193,7 @@ class MujocoSimulator(Simulator):
             self._read(rows)
 
     def _write_root_velocity(self, rows: np.ndarray, velocity: np.ndarray) -> None:
-        """Set a free base's velocity, (n, 6); MuJoCo wants the angular part in the base's own frame."""
+        """Set a free base's velocity, (n, 6). MuJoCo takes the angular part in the base's own frame."""
         self._qvel[rows, :3] = velocity[:, :3]
         quat = torch.from_numpy(self._qpos[rows, 3:7][:, _XYZW])
         local = quat_rotate_inverse(quat, torch.from_numpy(velocity[:, 3:]).double())

@@ -1,4 +1,4 @@
-"""What a task needs of a physics engine, and nothing else."""
+"""The interface to a physics engine: what a task needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from legged_gym.simulators.mujoco_model import Scene, SceneCfg
 
 CHECK_INTERVAL = 240
-"""Control steps between looks for what must not go unnoticed but would cost time in every step."""
+"""Number of control steps between checks that would cost time in every step."""
 
 
 CAUSES = ("not_finite", "linear_velocity", "angular_velocity", "joint_velocity", "contact_force")
@@ -94,20 +94,20 @@ class Simulator(ABC):
     scene: Scene
     """The robot and its ground, as MuJoCo compiled them; see :meth:`describe`."""
     capturable = False
-    """Whether a CUDA graph can record what is called in a step."""
+    """Whether a CUDA graph can record the methods that a step calls."""
     _unchecked = 0
     follows_drives = False
     """Whether it has :meth:`follow`. A simulator has it if each call is expensive."""
     body_names: list[str]
     """Links, the base first, parents before children. Links that are rigidly fixed to another are merged into it."""
     dof_names: list[str]
-    """Hinges and slides, in the order of their links. For slides, units are m instead of rad and N instead of N·m."""
+    """Hinges and slides, in the order of their links. Slides have units m instead of rad and N instead of N·m."""
     num_dof: int
     num_bodies: int
     """How many there are, D and B."""
 
     dof_pos_limits: torch.Tensor
-    """Lower and upper limit, rad, (D, 2); infinite where there is none."""
+    """Lower and upper limit, rad, (D, 2); infinite without a limit."""
     dof_vel_limits: torch.Tensor
     """rad/s, (D,)."""
     torque_limits: torch.Tensor
@@ -119,7 +119,7 @@ class Simulator(ABC):
     joint_armature: torch.Tensor
     """Reflected rotor inertia in the robot's file, kg·m², (D,)."""
     base_mass: float
-    """Mass of the base and all that is merged with it, kg, before randomisation."""
+    """Mass of the base and all links merged into it, kg, before randomisation."""
 
     def describe(self, scene: Scene) -> None:
         """Read joints and links from a compiled scene and make the state tensors, in one way for all back-ends."""
@@ -146,7 +146,7 @@ class Simulator(ABC):
 
     @property
     def lost(self) -> torch.Tensor:
-        """Whether the simulation of each robot diverged, bool, (N,): what ``diverged`` tells, without the cause."""
+        """Whether the simulation of each robot diverged, bool, (N,): ``diverged`` without the cause."""
         return self.diverged > 0
 
     def find_divergence(self, limits: SceneCfg) -> torch.Tensor:
@@ -181,11 +181,11 @@ class Simulator(ABC):
         """
 
     def follow(self, drive: Drive) -> torch.Tensor:
-        """Advance all robots by a control step in one call, by a torque law, and update all state tensors.
+        """Advance all robots by a control step in one call, with a torque law, and update all state tensors.
 
         Return the torques of the last physics step, N·m, (N, D). Only a back-end with :attr:`follows_drives` has this.
         """
-        raise NotImplementedError(f"{type(self).__name__} follows no drives: call step()")
+        raise NotImplementedError(f"{type(self).__name__} has no follow(): call step()")
 
     @abstractmethod
     def set_drive_damping(self, damping: torch.Tensor) -> None:
@@ -206,7 +206,7 @@ class Simulator(ABC):
     ) -> None:
         """Put the robots in ``mask`` into the given states. Their rows of all state tensors are current afterwards.
 
-        A mask instead of indices lets a GPU do this without asking the host how many there are.
+        With a mask instead of indices, the host need not wait for the number of robots.
 
         Args:
             mask: Which robots, bool, (N,).
@@ -224,7 +224,7 @@ class Simulator(ABC):
         """Set the physical parameters of all robots. They replace those of the URDF and all earlier ones."""
 
     def state(self) -> dict[str, torch.Tensor] | None:
-        """Return copies of everything that the next step depends on except its arguments; None if not available."""
+        """Return copies of everything that the next step depends on except its arguments, or None if not available."""
         return None
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
@@ -237,7 +237,7 @@ class Simulator(ABC):
         if self._unchecked % CHECK_INTERVAL == 0:
             self._look_after()
 
-    def _look_after(self) -> None:  # noqa: B027  (most back-ends have nothing to look after)
+    def _look_after(self) -> None:  # noqa: B027  (most back-ends have nothing to check)
         """Warn of such errors, without waiting for a device."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""MuJoCo Warp: all robots at once on an NVIDIA GPU (or, for tests, on the processor)."""
+"""MuJoCo Warp: all robots in parallel on an NVIDIA GPU or, for tests, on the CPU."""
 
 from __future__ import annotations
 
@@ -33,30 +33,29 @@ _OVERFLOWS = (
     "contacts were lost because their buffer was full: raise config key 'sim.max_contacts' (now {contacts})",
     "constraints were lost because their buffer was full: raise config key 'sim.max_constraints' (now {constraints})",
     "contacts were lost because a link touched too many cells: raise config key 'terrain.horizontal_scale'",
-    "simulation blew up and was stopped: lower config key 'sim.dt' or the gains and forces that act on it",
+    "simulation diverged and was stopped: lower config key 'sim.dt', or the gains and forces",
 )
-"""What the entries of the overflow counter mean."""
+"""Messages for the entries of the overflow counter."""
 
 _INTEGRATION = ("qpos", "qvel", "qfrc_applied", "qacc", "qacc_warmstart")
-"""What of MuJoCo Warp's data a step depends on; all else follows from it."""
+"""The fields of MuJoCo Warp's data on which a step depends. All others follow from them."""
 
 _PER_ROBOT = (
     "geom_friction", "body_mass", "body_inertia", "body_ipos", "dof_frictionloss", "dof_damping", "dof_armature",
     "body_subtreemass", "body_invweight0", "dof_invweight0",
 )  # fmt: skip
-"""Model fields with a row for each robot: those that are set, then those that MuJoCo derives from them."""
+"""Model fields with a row for each robot: those that we set, then those that MuJoCo derives from them."""
 
 
 class WarpSimulator(Simulator):
-    """Steps all robots on one device, one MuJoCo Warp world each, with model fields of its own.
+    """Steps all robots on one device. Each is a MuJoCo Warp world with its own model fields.
 
-    Nothing here waits for the device, and on a GPU everything that repeats is replayed from CUDA graphs. Work is
-    queued on PyTorch's current stream; while a caller captures that stream into a graph of its own, it is recorded
-    there instead.
+    Nothing here waits for the device, and on a GPU repeated work is replayed from CUDA graphs. Work is queued on
+    PyTorch's current stream. If a caller captures that stream into its own graph, the work is recorded there instead.
     """
 
     def __init__(self, cfg: SceneCfg, terrain: HeightField | None, num_envs: int, device: str = "cuda:0") -> None:
-        """Build the scene, allocate all worlds and make sure that the kernels are compiled; see :class:`Simulator`.
+        """Build the scene, allocate all worlds and compile the kernels; see :class:`Simulator`.
 
         The device is one of PyTorch's CUDA devices, or ``cpu``, which is slow.
         """
@@ -68,7 +67,7 @@ class WarpSimulator(Simulator):
         self._dofs = slice(self.scene.model.nv - self.num_dof, self.scene.model.nv)
         self._create_worlds(terrain)
         self._allocate()
-        # MuJoCo Warp's own solver loops inside a graph, which PyTorch's recording does not survive.
+        # MuJoCo Warp's own solver has loops inside a graph, which PyTorch can't record.
         self.capturable = self._wp_device.is_cuda and self._solver is not None
         self._graphs: dict[str, wp.Graph] = {}
         self._captures: list[wp.Graph] = []
@@ -79,7 +78,7 @@ class WarpSimulator(Simulator):
 
     def step(self, torques: torch.Tensor, refresh: bool = False) -> None:
         """Advance all robots by one physics step; see :meth:`Simulator.step`."""
-        # Torques hold their velocity feedback of now; the damping takes it back and adds that of the step's end.
+        # The torques include the present velocity feedback. The damping replaces it by that at the step's end.
         torch.addcmul(torques, self._drive_damping, self.dof_vel, out=self._joint_torque)
         self._advance()
         if refresh:
@@ -107,7 +106,7 @@ class WarpSimulator(Simulator):
             [data.qpos, data.qvel, data.qfrc_applied, data.qacc, data.qacc_warmstart, few.index, few.number],
         )
         if self._tree is not None:
-            # What was computed for the others stays as it is.
+            # Results of the other robots stay unchanged.
             with self._on_stream():
                 self._compute_forward(few)
         else:
@@ -149,7 +148,7 @@ class WarpSimulator(Simulator):
         self._current = False
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return positions, velocities, what the solver starts from, and the state tensors; see the base class."""
+        """Return positions, velocities, the solver's start, and the state tensors; see the base class."""
         own = {name: wp.to_torch(getattr(self._data, name)) for name in _INTEGRATION}
         own |= {name: getattr(self, name) for name in self.STATES} | {"drive_damping": self._drive_damping}
         return {name: tensor.clone() for name, tensor in own.items()}
@@ -160,7 +159,7 @@ class WarpSimulator(Simulator):
             wp.to_torch(getattr(self._data, name)).copy_(state[name])
         self.set_drive_damping(state["drive_damping"].to(self.device))
         self._forward()
-        # The last solution is where the next one starts.
+        # The solver starts from the last solution.
         for name in _INTEGRATION:
             wp.to_torch(getattr(self._data, name)).copy_(state[name])
         for name in self.STATES:
@@ -168,7 +167,7 @@ class WarpSimulator(Simulator):
 
     def _look_after(self) -> None:
         """Warn once about each kind of overflow."""
-        # What was copied at the last look has long arrived.
+        # The copy of the last check has arrived long ago.
         self._warn(self._overflows_seen.tolist())
         self._count_overflows()
         self._overflows_seen.copy_(self._overflows, non_blocking=True)
@@ -179,7 +178,7 @@ class WarpSimulator(Simulator):
         return Upstream(self.scene.model, self._model, self._data, *fields, room, self._on_stream)
 
     def close(self) -> None:
-        """Drop the worlds and what was captured."""
+        """Delete the worlds and CUDA graphs."""
         self._graphs.clear()
         self._captures.clear()
         del self._model, self._data
@@ -187,7 +186,7 @@ class WarpSimulator(Simulator):
     # --- physics -------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Do one physics step; what follows from the state alone is not computed twice for one state."""
+        """Do one physics step. Values that only depend on the state are computed once for each state."""
         if self._current:
             self._run("step from forces", self._step_from_forces)
         else:
@@ -197,7 +196,7 @@ class WarpSimulator(Simulator):
     def _forward(self) -> None:
         """Compute everything that follows from the present state and torques."""
         self._run("forward", lambda: self._compute_forward(self._all_worlds))
-        # MuJoCo Warp's own step needs what its solver has overwritten.
+        # MuJoCo Warp's own step needs values that its solver has overwritten.
         self._current = self._solver is not None
 
     def _step_from_state(self) -> None:
@@ -216,9 +215,9 @@ class WarpSimulator(Simulator):
         self._compute_acceleration(worlds, ahead=False)
 
     def _compute_state(self, worlds: Worlds, moved: bool = True) -> None:
-        """Compute what follows from positions and velocities of some robots; of all, unless all of it is ours.
+        """Compute values that depend on positions and velocities, for some robots; with MuJoCo Warp's kernels, for all.
 
-        Where they have not ``moved``, as after a push, they touch the ground where they did.
+        If they have not ``moved``, as after a push, their contacts with the ground stay the same.
         """
         model, data = self._model, self._data
         if self._tree is not None and self._contacts is not None:
@@ -271,7 +270,7 @@ class WarpSimulator(Simulator):
         n, scene = self.num_envs, self.scene
         with wp.ScopedDevice(self._wp_device):
             self._model = mjw.put_model(scene.model, batch_sizes=dict.fromkeys(_PER_ROBOT, n))
-            # These are much faster than MuJoCo Warp's own, which does for every other scene.
+            # These are much faster than MuJoCo Warp's own solver, which is used for all other scenes.
             solvable = NewtonSolver.supports(scene.model) and TreeDynamics.supports(scene.model)
             on_ground = solvable and GroundContacts.supports(scene)
             own_room = GroundContacts.room(scene, terrain) if on_ground else 0
@@ -282,10 +281,10 @@ class WarpSimulator(Simulator):
             self._all_worlds, self._few_worlds = Worlds.all(n), Worlds.few(n)
             self._rows = ConstraintRows(scene.model, model, data, own_room)
             self._solver = NewtonSolver(scene.model, model, data, self._rows, self._blew_up) if solvable else None
-            # MuJoCo Warp's search for contacts needs what only its own kinematics computes.
+            # MuJoCo Warp's collision detection needs values that only its own kinematics computes.
             self._tree = TreeDynamics(scene.model, model, data) if on_ground else None
             self._contacts = GroundContacts(scene, terrain, model, data) if on_ground else None
-        # Overflows are counted here; a printed line for each would flood the terminal.
+        # Overflows are counted here, because a printed line for each would flood the terminal.
         self._model.opt.warn_overflow = 0
 
     def _allocate(self) -> None:
@@ -324,7 +323,7 @@ class WarpSimulator(Simulator):
 
     @contextlib.contextmanager
     def _on_stream(self) -> Iterator[None]:
-        """Queue Warp's work on PyTorch's current stream, also while somebody captures it."""
+        """Queue Warp's work on PyTorch's current stream, also while that is captured."""
         if not self._wp_device.is_cuda:
             with wp.ScopedDevice(self._wp_device):
                 yield
@@ -340,7 +339,7 @@ class WarpSimulator(Simulator):
         self._captures.append(capture.graph)
 
     def _run(self, name: str, function: Callable[[], None]) -> None:
-        """Queue the work of ``function``; on a GPU it is captured the first time and replayed afterwards."""
+        """Queue the work of ``function``. On a GPU it is captured the first time and replayed afterwards."""
         if not self._wp_device.is_cuda or torch.cuda.is_current_stream_capturing():
             with self._on_stream():
                 function()
@@ -354,7 +353,7 @@ class WarpSimulator(Simulator):
             wp.capture_launch(self._graphs[name])
 
     def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list, outputs: list) -> None:
-        """Queue a kernel; PyTorch's tensors among its arguments are taken as they are."""
+        """Queue a kernel. Its arguments may be PyTorch's tensors."""
         arguments = [wp.from_torch(a.detach()) if isinstance(a, torch.Tensor) else a for a in (*inputs, *outputs)]
         with self._on_stream():
             wp.launch(kernel, dim=dim, inputs=arguments)

@@ -1,4 +1,4 @@
-"""legged_gym's face: what its users import from here lives elsewhere. Nothing in the package imports it.
+"""legged_gym's module names. They re-export modules of this package, which does not import them itself.
 
 Only the registry is imported at once: ``legged_gym/envs/__init__.py`` may use it while it is itself being imported.
 """

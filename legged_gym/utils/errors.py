@@ -1,4 +1,4 @@
-"""The exception that means: the user can put this right. It lives in :mod:`legged_gym.common.errors`."""
+"""The exception for users' mistakes, from :mod:`legged_gym.common.errors`."""
 
 from legged_gym.common.errors import UserError
 

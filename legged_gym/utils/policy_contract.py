@@ -1,4 +1,4 @@
-"""What a policy is tied to, under its former module name. It lives in :mod:`legged_gym.policies.contract`."""
+"""The contract of a policy, under its former module name, from :mod:`legged_gym.policies.contract`."""
 
 from legged_gym.policies.contract import apply_contract, exported_contract, trained_contract
 
