@@ -347,6 +347,19 @@ def test_tilting_too_far_ends_the_episode_where_asked_for(make_qmini: QminiFacto
     assert not extras["time_outs"].any()
 
 
+def test_who_falls_through_the_field_is_out_of_time(make_qmini: QminiFactory) -> None:
+    env = make_qmini(small_cfg(2, plane=False))
+    root = env.root_states.clone()
+    root[0, 2] = float(env.terrain.heights.min()) - 0.3
+    env.sim.set_state(torch.tensor([True, False]), root, env.dof_pos.clone(), env.dof_vel.clone())
+    for _ in range(25):
+        _, _, dones, extras = env.step(torch.zeros(2, 10))
+        if dones[0]:
+            break
+    assert dones.tolist() == extras["time_outs"].tolist() == [True, False]
+    assert env.root_states[0, 2] > 0.3, "it starts anew on the ground"
+
+
 def test_who_leaves_the_field_is_out_of_time(make_qmini: QminiFactory) -> None:
     cfg = quiet(small_cfg(3, plane=False))
     cfg.terrain.border_size, cfg.init_state.position_noise = 0.0, 0.0

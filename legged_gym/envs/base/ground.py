@@ -10,6 +10,9 @@ from legged_gym.common.rotations import quat_apply
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.terrain import Terrain
 
+_THROUGH = 0.5
+"""How far a base is below all of a field, m, when it has fallen through: it goes on falling."""
+
 
 class Ground:
     """Heights of the terrain and the curriculum over its tiles.
@@ -43,6 +46,7 @@ class Ground:
             return
         self._heights = torch.as_tensor(terrain.heights, dtype=torch.float32, device=device)
         self._origin = torch.tensor(terrain.origin[:2], dtype=torch.float32, device=device)
+        self._lowest = float(terrain.heights.min())
         self._size = (torch.tensor(self._heights.shape, device=device) - 1) * cfg.terrain.horizontal_scale
         self.tile_origins = torch.as_tensor(terrain.env_origins, dtype=torch.float32, device=device)
         most = cfg.terrain.num_rows - 1
@@ -58,9 +62,9 @@ class Ground:
         return self._lookup(cells[..., 0], cells[..., 1])
 
     def is_off(self, points: torch.Tensor) -> torch.Tensor:
-        """Return which points, world x and y, m, (N, 2 or more), are outside the field, bool, (N,)."""
+        """Return which points, world, m, (N, 3 or more), are outside the field or fell through it, bool, (N,)."""
         at = points[:, :2] - self._origin
-        return ((at < 0.0) | (at > self._size)).any(dim=1)
+        return ((at < 0.0) | (at > self._size)).any(dim=1) | (points[:, 2] < self._lowest - _THROUGH)
 
     def heights_around(self, root_states: torch.Tensor) -> torch.Tensor:
         """Return the ground's height at the points of :meth:`measure_at`, which rotate with the heading, m, (N, P)."""
