@@ -34,7 +34,7 @@ from legged_gym.runners.runs import load_run_config, save_run_config
 from legged_gym.scripts import train
 from legged_gym.simulators.mujoco_model import asset_path
 from legged_gym.simulators.robot.urdf import read_urdf
-from legged_gym.this_robot.log import RobotLog, read_log
+from legged_gym.this_robot.log import RobotLog, read_log, write_log
 from legged_gym.this_robot.robot_file import ThisRobot, read_robot, simulated_delay
 
 PLANE = "--set=terrain.mesh_type=plane"
@@ -520,6 +520,15 @@ def test_what_to_do_next_can_be_copied_from_a_folder_with_spaces() -> None:
 def test_a_flag_may_be_repeated_with_the_same_value() -> None:
     args = get_args(["--seed=1", "--seed=1", "--set=algorithm.gamma=0.9", "--set=algorithm.gamma=0.9"])
     assert (args.seed, args.overrides) == (1, ["algorithm.gamma=0.9"] * 2)
+
+
+def test_a_log_that_went_through_a_spreadsheet_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    write_log(RobotLog(["a", "b"], whole_log(), "log.csv"), str(path))
+    before = read_log(str(path))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    after = read_log(str(path))
+    assert after.joint_names == before.joint_names and after["time"].tolist() == before["time"].tolist()
 
 
 def test_a_home_folder_is_meant_where_no_shell_has_filled_it_in(

@@ -235,6 +235,20 @@ def test_a_step_by_hand_is_recorded_and_asks_for_ground() -> None:
         env.close()
 
 
+@pytest.mark.parametrize("ids", [[1], torch.tensor([1], dtype=torch.int32), torch.tensor([False, True, False])])
+def test_robots_are_given_by_indices_or_a_mask(ids: Any) -> None:
+    with contextlib.closing(make({})) as env:
+        env.step(torch.zeros(N, 10))
+        env.reset_idx(ids)
+        assert env.episode_length_buf.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("ids", [torch.tensor([1.0]), torch.tensor([True])])
+def test_what_are_no_robots_is_refused(ids: torch.Tensor) -> None:
+    with contextlib.closing(make({})) as env, pytest.raises(UserError, match=r"^env_ids"):
+        env.reset_idx(ids)
+
+
 class ByItself(ByHand):
     """Decides without ``check_termination``."""
 

@@ -173,7 +173,7 @@ def _columns(name: str, joints: list[str], count: int) -> list[str]:
 
 
 def _read_csv(path: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         header = [cell.strip() for cell in next(csv.reader(file), [])]
         if not any(line.strip() for line in file):
             raise ValueError("it has no rows")
