@@ -120,7 +120,7 @@ CASES = {
     ),
     "observations": (
         ["train", PLANE, "--num_envs=1", "--set=obs_groups.critic=[privilege]"],
-        "'obs_groups.critic': nothing observed is called 'privilege'; did you mean 'privileged'",
+        "'obs_groups.critic': no observation group 'privilege'; did you mean 'privileged'",
     ),
     "no observations": (["train", PLANE, "--num_envs=1", "--set=obs_groups.actor=[]"], "'obs_groups.actor' is empty"),
     "label": (["train", PLANE, "--num_envs=1", "--set=estimator.label=lable"], "did you mean 'label'"),
@@ -174,7 +174,7 @@ CASES = {
     "one network": (["play", "--load_run={tmp}/x.onnx"], "'{tmp}/x.onnx' is one network: name the folder"),
     "unknown checkpoint": (["play", "--log_root={tmp}/foreign", "--checkpoint=5"], "no checkpoint 5 in"),
     "play truncated": (["play", "--log_root={tmp}/truncated"], "model_0.pt is damaged"),
-    "play foreign": (["play", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
+    "play foreign": (["play", "--log_root={tmp}/foreign"], "model_0.pt is not a checkpoint of this project"),
     "video folder": (["play", "--video={tmp}/nowhere/out.mp4"], "no writable folder '{tmp}/nowhere'"),
     "video by a dead link": (["play", "--video={tmp}/link.mp4"], "can't write '{tmp}/link.mp4': no writable folder"),
     "video by a link to itself": (["play", "--video={tmp}/loop.mp4"], "'{tmp}/loop.mp4': Too many levels of symb"),
@@ -185,7 +185,7 @@ CASES = {
     "video format": (["play", "--video={tmp}/out.avi"], "videos are written as .mp4"),
     "steps": (["play", "--steps=abc"], "argument --steps: takes an integer from 1 to 1000000000, got 'abc'"),
     "zero steps": (["play", "--steps=0"], "takes an integer from 1 to 1000000000, got '0'"),
-    "export foreign": (["export", "--log_root={tmp}/foreign"], "model_0.pt is no checkpoint of this project"),
+    "export foreign": (["export", "--log_root={tmp}/foreign"], "model_0.pt is not a checkpoint of this project"),
     "plot": (["plot", "--num_envs=4"], "unknown argument '--num_envs=4'"),
     "nothing to plot": (["plot", "--log_root={tmp}/foreign"], "no TensorBoard events in"),
     "benchmark": (["benchmark", "--rounds=0"], "argument --rounds: takes an integer from 1 to 1000000000, got '0'"),
@@ -198,7 +198,7 @@ CASES = {
     "benchmark's task": (["benchmark", "--task=gmini"], "unknown task 'gmini': did you mean 'qmini'?"),
     "benchmark's policy": (
         ["benchmark", "--sim=mujoco", "--num_envs=1", "--policy={tmp}/foreign.pt"],
-        "no checkpoint of this project",
+        "not a checkpoint of this project",
     ),
 }
 
@@ -554,7 +554,7 @@ def test_what_a_log_and_a_robot_file_say_by_quaternion_order_and_delay() -> None
 
 def test_pickled_objects_in_a_checkpoint_are_not_made(tmp_path: Path) -> None:
     torch.save({"model_state_dict": Path("x")}, tmp_path / "model_0.pt")
-    with pytest.raises(UserError, match="holds more than numbers"):
+    with pytest.raises(UserError, match="has more than numbers"):
         read_checkpoint(tmp_path / "model_0.pt")
 
 

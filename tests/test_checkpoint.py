@@ -239,7 +239,7 @@ def test_a_damaged_newest_checkpoint_is_put_aside(tmp_path: Path, capsys: pytest
     (tmp_path / "model_2.pt").write_bytes((tmp_path / "model_2.pt").read_bytes()[:1000])
     assert newest_whole_checkpoint(str(tmp_path)) == str(tmp_path / "model_1.pt")
     assert re.search(
-        r"model_2.pt is damaged.* called model_2.pt.damaged now, and .*model_1.pt", capsys.readouterr().out
+        r"model_2.pt is damaged.* now called model_2.pt.damaged, and .*model_1.pt", capsys.readouterr().out
     )
     assert not (tmp_path / "model_2.pt").exists()
     for path in tmp_path.glob("model_*.pt"):
@@ -322,9 +322,9 @@ def change_moments(checkpoint: dict[str, Any], change: Callable[[dict[str, Any]]
 BAD_CONTENT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another project's": (
         lambda _: {"model_state_dict": {}, "iter": 3},
-        r"no checkpoint of this project \(format None",
+        r"not a checkpoint of this project \(format None",
     ),
-    "not a dict": (lambda _: [1, 2], r"no checkpoint of this project \(format 'list'"),
+    "not a dict": (lambda _: [1, 2], r"not a checkpoint of this project \(format 'list'"),
     "later format": (lambda c: {**c, "format": "qmini_rl_gym/2"}, r"format 'qmini_rl_gym/2' instead of"),
     "no optimiser": (without("estimator_optimizer_state_dict"), "'estimator_optimizer_state_dict' is missing"),
     "iteration as text": (lambda c: {**c, "iter": "3"}, "'iter' is missing or of the wrong type"),
@@ -380,18 +380,18 @@ def test_truncated_file_is_refused_in_one_line(
 ) -> None:
     whole = trained[1].read_bytes()
     (tmp_path / "bad.pt").write_bytes(whole[: int(share * len(whole))])
-    assert_refused(tmp_path / "bad.pt", "is damaged, or no checkpoint")
+    assert_refused(tmp_path / "bad.pt", "is damaged, or not a checkpoint")
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"\x80\x02}.", bytes(range(256)), b"PK\x03\x04" + bytes(200)])
 def test_other_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.pt").write_bytes(content)
-    assert_refused(tmp_path / "bad.pt", "no checkpoint")
+    assert_refused(tmp_path / "bad.pt", "not a checkpoint")
 
 
 def test_file_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"format": "qmini_rl_gym/1", "iter": Payload(tmp_path / "ran")}, tmp_path / "bad.pt")
-    assert_refused(tmp_path / "bad.pt", "it holds more than numbers")
+    assert_refused(tmp_path / "bad.pt", "it has more than numbers")
     assert not (tmp_path / "ran").exists()
 
 
@@ -438,8 +438,10 @@ def test_what_is_not_finite_is_neither_written_nor_loaded(
     state = checkpoint[key]["state"][0] if "optimizer" in key else checkpoint[key]
     name = next(name for name, value in state.items() if value.is_floating_point() and value.dim() > 0)
     state[name].view(-1)[0] = math.nan
-    with pytest.raises(NotFiniteError, match=rf"was not written: '{key}\S*{name}' holds values"):
+    with pytest.raises(NotFiniteError, match=rf"was not written: '{key}\S*{name}' contains values"):
         write_checkpoint(tmp_path / "new.pt", checkpoint)
     assert not list(tmp_path.iterdir())
     torch.save(checkpoint, tmp_path / "bad.pt")
-    assert_refused(tmp_path / "bad.pt", rf"is damaged: '{key}\S*{name}' holds values that are infinite or not a number")
+    assert_refused(
+        tmp_path / "bad.pt", rf"is damaged: '{key}\S*{name}' contains values that are infinite or not a number"
+    )

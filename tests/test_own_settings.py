@@ -138,8 +138,8 @@ def test_trainings_are_checked_too(tmp_path: Path) -> None:
     for train_cfg, message in (
         (MyPPO(), "'runner.algorithm_class_name' is legged_gym's, and not here: write 'algorithm.class_name'"),
         (Mistyped(), "'algorithm.entropy_coeff' is not read anywhere: did you mean 'algorithm.entropy_coef'?"),
-        (Unread(), "'policy.temperature' is read by nobody: valid"),
-        (Foreign(), "'algorithm.temperature' is no setting of 'rsl_rl.algorithms:PPO'"),
+        (Unread(), "'policy.temperature' is not read anywhere: valid"),
+        (Foreign(), "'algorithm.temperature' is not a setting of 'rsl_rl.algorithms:PPO'"),
     ):
         with pytest.raises(UserError, match=message):
             task_registry.make_alg_runner(env, train_cfg=train_cfg, log_root=str(tmp_path))

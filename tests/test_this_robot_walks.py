@@ -206,4 +206,4 @@ def test_the_shipped_policy_goes_on_on_this_robot(
         assert line in settings
     newest = read_checkpoint(next(tmp_path.rglob("model_*.pt")), "cpu")
     same = torch.equal(newest["actor_state_dict"]["mlp.0.weight"], shipped["actor_state_dict"]["mlp.0.weight"])
-    assert not same and "rewards teach nothing" not in capsys.readouterr().out
+    assert not same and "learns from rewards" not in capsys.readouterr().out

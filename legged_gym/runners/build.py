@@ -1,4 +1,4 @@
-"""What a script works on, and from a training's configuration to its runner, in a new run folder or in its own."""
+"""The job of a script, and building a training's runner in a new or existing run folder."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ from legged_gym.runners.runs import (
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A task with its configurations as they will be, where it runs, and the run that it goes on with.
+    """A task with its final configurations, its devices, and the run that it resumes or plays.
 
-    :func:`legged_gym.cli.job.resolve` finds it out, once, from the command line.
+    :func:`legged_gym.cli.job.resolve` makes it from the command line.
     """
 
     task: str
     env_cfg: LeggedRobotCfg
     train_cfg: LeggedRobotCfgPPO
-    """With everything that the command line says in them, and checked."""
+    """The configurations with the command line's values, checked."""
     sim: str
     sim_device: str
     rl_device: str
     root: str
     """Folder of the experiment's runs."""
     checkpoint: str | None = None
-    """Path of the checkpoint that is gone on from or played."""
+    """Path of the checkpoint that is resumed or played."""
     shipped: bool = False
-    """Whether that came with the project."""
+    """Whether it comes with the project."""
     results: str = ""
-    """Folder for what is found out about the checkpoint: the run's, unless it came with the project."""
+    """Folder for results of the checkpoint: the run's, unless it comes with the project."""
     notes: str = ""
-    """Lines that say what was chosen and why; they are for the user once nothing can be refused any more."""
+    """Lines for the user about the choices, to be shown after all checks."""
 
     @property
     def run(self) -> str:
@@ -64,7 +64,7 @@ class Job:
         return os.path.dirname(self.checkpoint or "")
 
     def make_env(self) -> LeggedRobot:
-        """Make the environment; ``UserError`` if the robot or the simulator can't be loaded."""
+        """Make the environment. ``UserError`` if the robot or the simulator can't be loaded."""
         return task_registry.build_env(self.task, self.env_cfg, self.train_cfg.seed, self.sim, self.sim_device)
 
     def make_runner(self, env: LeggedRobot, log_root: str | None) -> OnPolicyRunner:
@@ -79,10 +79,10 @@ def build_runner(
     log_root: str | None = "default",
     logs: str | None = None,
 ) -> OnPolicyRunner:
-    """Build what trains or plays; see :meth:`legged_gym.envs.registry.TaskRegistry.make_alg_runner`.
+    """Build the runner; see :meth:`legged_gym.envs.registry.TaskRegistry.make_alg_runner`.
 
-    The networks run on ``rl_device``; None: beside the simulation, or on a GPU if there is one. ``log_root`` holds the
-    experiment's runs: ``default`` is the experiment's folder in ``logs``, None writes nothing.
+    The networks run on ``rl_device``; None: on the simulation's device, or on a GPU if there is one. ``log_root`` holds
+    the experiment's runs: ``default`` is the experiment's folder in ``logs``, None writes nothing.
     """
     settings = train_cfg.runner
     device = rl_device or learning_device(env.device)
@@ -97,7 +97,7 @@ def build_runner(
             raise ValueError("runner.resume needs a log_root to find the run in")
         path = distributed.from_first(lambda: _checkpoint(log_root, settings))
     run: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
-    # What comes with the project stays as it is: a run that starts from it is a new one.
+    # The shipped policy is never changed: a run that starts from it is a new one.
     if path is not None and os.path.basename(path) != SHIPPED_CHECKPOINT:
         run = contextlib.nullcontext(os.path.dirname(path))
     elif here.is_first and log_root is not None:
@@ -125,14 +125,14 @@ def _runner(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str, log_dir
     try:
         return runner_class(env, rsl_rl_config(train_cfg), log_dir, device)
     except ValueError as error:
-        # That is how rsl_rl's and our own constructors tell of settings that don't go together.
+        # rsl_rl's and our own constructors raise this for settings that don't fit together.
         raise UserError(
             f"the training's configuration does not fit '{train_cfg.runner_class_name}': {error}"
         ) from error
 
 
 def _teacher(settings: dict[str, str], logs: str) -> str:
-    """Return the checkpoint that a student's configuration names; ``logs`` holds all experiments."""
+    """Return the teacher's checkpoint from a student's configuration; ``logs`` contains all experiments."""
     if os.path.isfile(settings["teacher_run"]):
         return settings["teacher_run"]
     if not settings["teacher_experiment"]:
@@ -145,7 +145,7 @@ def _teacher(settings: dict[str, str], logs: str) -> str:
 
 
 def _checkpoint(log_root: str, settings: Any) -> str:
-    """Return the checkpoint that is asked for; the newest one is the newest that can be read."""
+    """Return the requested checkpoint; the newest one means the newest that can be read."""
     path = get_load_path(log_root, settings.load_run, settings.checkpoint)
     if settings.checkpoint >= 0 or checkpoint_number(path) is None:
         return path
@@ -153,7 +153,7 @@ def _checkpoint(log_root: str, settings: Any) -> str:
 
 
 def _require_memory(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str) -> None:
-    """Refuse networks and rollouts that do not fit, before a folder is made for them."""
+    """Refuse networks and rollouts that don't fit into the memory, before a folder is made."""
     observed = sum(math.prod(group.shape[1:]) for group in env.get_observations().values())
     steps = env.num_envs * train_cfg.runner.num_steps_per_env
     rollout = "the steps of an iteration (env.num_envs * runner.num_steps_per_env)"
@@ -165,22 +165,22 @@ def _require_memory(env: LeggedRobot, train_cfg: LeggedRobotCfgPPO, device: str)
 
 
 def _check_own_settings(train_cfg: LeggedRobotCfgPPO, algorithm: type) -> None:
-    """Refuse settings of a configuration's own in sections that have fixed readers."""
+    """Refuse unknown settings in sections with a fixed set of settings."""
     constructors = [vars(base)["__init__"] for base in algorithm.__mro__[:-1] if "__init__" in vars(base)]
     names = {name for constructor in constructors for name in inspect.signature(constructor).parameters}
     for name in train_cfg.to_dict()["algorithm"]:
         if name not in {*names, "class_name"}:
-            setting = f"config key 'algorithm.{name}' is no setting of '{train_cfg.algorithm.class_name}'"
+            setting = f"config key 'algorithm.{name}' is not a setting of '{train_cfg.algorithm.class_name}'"
             raise UserError(f"{setting}: {near_names(name, names)}")
     for section in ("policy", "symmetry"):
         known = [name for name in vars(getattr(LeggedRobotCfgPPO, section)) if not name.startswith("_")]
         for name in train_cfg.to_dict()[section]:
             if name not in known:
-                raise UserError(f"config key '{section}.{name}' is read by nobody: {near_names(name, known)}")
+                raise UserError(f"config key '{section}.{name}' is not read anywhere: {near_names(name, known)}")
 
 
 def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, there: set[str]) -> None:
-    """Check that the networks read and learn what is there; an estimator adds its output to what is observed."""
+    """Check that the networks' observation groups exist. An estimator adds its output to them."""
     cfg = train_cfg.to_dict()
     sets = {f"obs_groups.{name}": list(groups) for name, groups in cfg["obs_groups"].items()}
     if "estimator" in cfg:
@@ -191,4 +191,4 @@ def _check_obs_groups(train_cfg: LeggedRobotCfgPPO, there: set[str]) -> None:
             raise UserError(f"config key '{key}' is empty; {near_names('', there)}")
         for group in groups:
             if group not in there:
-                raise UserError(f"config key '{key}': nothing observed is called '{group}'; {near_names(group, there)}")
+                raise UserError(f"config key '{key}': no observation group '{group}'; {near_names(group, there)}")

@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, read without running code, checked before anything is loaded."""
+"""Checkpoint files: written completely or not at all, read without running code, checked before loading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = "qmini_rl_gym/1"
 """Value of a checkpoint's key ``format``."""
 
 _NETS = (("actor_state_dict", "critic_state_dict"), ("student_state_dict", "teacher_state_dict"))
-"""What a checkpoint of each kind of training holds."""
+"""Entries of a checkpoint for each kind of training."""
 
 _KEYS: dict[str, type] = {
     "optimizer_state_dict": Mapping,
@@ -28,20 +28,20 @@ _KEYS: dict[str, type] = {
     "logger": Mapping,
     "config": Mapping,
 }
-"""What every checkpoint holds, and as what. Algorithms with further nets add to it."""
+"""Entries of every checkpoint, and their types. Algorithms with more networks add to them."""
 
 TORCH_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError)
-"""What torch raises about bad content: it depends on where the content breaks off."""
+"""Errors of torch for bad content, which depend on where the content ends."""
 
 
 class NotFiniteError(TrainingStoppedError):
-    """A checkpoint's nets or optimisers hold values that are infinite or not a number."""
+    """A checkpoint's networks or optimisers contain infinite values or NaN."""
 
 
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
-    """Write tensors and plain values so that ``path`` holds the old file or the whole new one, whatever happens.
+    """Write tensors and plain values so that ``path`` always has the old file or the complete new one.
 
-    ``NotFiniteError`` if it is no good, ``UserError`` if the file can't be written.
+    ``NotFiniteError`` if values are not finite, ``UserError`` if the file can't be written.
     """
     _check_finite(f"checkpoint {path} was not written", checkpoint)
     write_tensors(path, {"format": FORMAT, **checkpoint})
@@ -56,7 +56,7 @@ def write_tensors(path: str | os.PathLike[str], contents: dict[str, Any]) -> Non
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return what is in a checkpoint's file, or raise ``UserError``."""
+    """Return the bytes of a checkpoint's file, or raise ``UserError``."""
     with file_errors(f"cannot read checkpoint {path}"):
         return Path(plain_file(path)).read_bytes()
 
@@ -64,23 +64,23 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def read_checkpoint(
     path: str | os.PathLike[str], map_location: str | torch.device | None = None, contents: bytes | None = None
 ) -> dict[str, Any]:
-    """Read what :func:`write_checkpoint` wrote, from the file or, if they are known already, from its ``contents``."""
+    """Read a checkpoint of :func:`write_checkpoint`, from the file or from its ``contents``."""
     contents = read_file(path) if contents is None else contents
     try:
         data = torch.load(io.BytesIO(contents), map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path} is damaged, or no checkpoint of this project: it holds more than numbers") from error
+        raise UserError(f"{path} is damaged, or not a checkpoint of this project: it has more than numbers") from error
     except TORCH_ERRORS as error:
-        raise UserError(f"{path} is damaged, or no checkpoint: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged, or not a checkpoint: {_first_line(error)}") from error
     check_contents(path, data)
     return data
 
 
 def check_contents(path: str | os.PathLike[str], checkpoint: Any) -> None:
-    """Raise ``UserError`` unless loaded data is a checkpoint of this project with all that every one holds."""
+    """Raise ``UserError`` unless loaded data is a checkpoint of this project with all required entries."""
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         found = checkpoint.get("format") if isinstance(checkpoint, dict) else type(checkpoint).__name__
-        raise UserError(f"{path} is no checkpoint of this project (format {found!r} instead of '{FORMAT}')")
+        raise UserError(f"{path} is not a checkpoint of this project (format {found!r} instead of '{FORMAT}')")
     nets = _NETS["student_state_dict" in checkpoint]
     for key, kind in (_KEYS | dict.fromkeys(nets, Mapping)).items():
         if not isinstance(checkpoint.get(key), kind):
@@ -98,7 +98,7 @@ def check_part(
     part: torch.nn.Module | torch.optim.Optimizer,
     strict: bool = True,
 ) -> None:
-    """Raise ``UserError`` unless the entry ``key`` of a checkpoint fits the net or optimiser that is to load it.
+    """Raise ``UserError`` unless the entry ``key`` of a checkpoint fits the network or optimiser that loads it.
 
     ``part`` stays as it is. ``strict``: a net's layers must be exactly those of the entry. ``path`` is for the message.
     """
@@ -112,7 +112,7 @@ def check_part(
 
 
 def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) -> None:
-    """Raise ``UserError`` unless a saved state, such as nested dicts of tensors, is made like the one that is here.
+    """Raise ``UserError`` unless a saved state, such as nested dicts of tensors, has the structure of the present one.
 
     Tensors may have other sizes, but not another number of dimensions. ``path`` and ``name`` are for the message.
     """
@@ -130,7 +130,7 @@ def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) 
 
 
 def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Add inputs without influence to an old checkpoint's critic, in place, behind its own; return by how many it grew.
+    """Append inputs with zero weights to an old checkpoint's critic, in place. Return their number.
 
     Some settings, such as those of ``motors``, append inputs to the critic's observation when they are turned on.
     """
@@ -153,7 +153,7 @@ def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer:
 
 
 def plain(value: Any) -> Any:
-    """Return nested settings as dicts, lists, numbers and strings, which a checkpoint may hold; others as text."""
+    """Return nested settings as dicts, lists, numbers and strings for a checkpoint; other values as text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -172,7 +172,7 @@ def _check_finite(message: str, checkpoint: Mapping[str, Any]) -> None:
     finite = torch.stack([tensor.isfinite().all().to(device) for tensor in tensors.values()]).tolist()
     broken = [name for name, good in zip(tensors, finite, strict=True) if not good]
     if broken:
-        raise NotFiniteError(f"{message}: '{broken[0]}' holds values that are infinite or not a number")
+        raise NotFiniteError(f"{message}: '{broken[0]}' contains values that are infinite or not a number")
 
 
 def _check_plain(message: str, checkpoint: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Several processes that train one policy together, as ``torchrun`` starts them, each with robots of its own.
+"""Several processes of ``torchrun`` that train one policy together, each with its own robots.
 
 Each process simulates its own robots; gradients are averaged, so that all have the same nets. The first one decides
 (command line, configuration, checkpoint), logs, prints and saves.
@@ -25,19 +25,19 @@ from legged_gym.common.processes import World, world
 _T = TypeVar("_T")
 
 _MEETING_PATIENCE = 120.0
-"""Seconds in which all processes have to start."""
+"""Time within which all processes must start, s."""
 _PATIENCE = datetime.timedelta(minutes=10)
-"""How long processes wait for each other: kernels may be compiled meanwhile. ``torchrun`` notices a loss sooner."""
+"""Longest wait for other processes, which may be compiling kernels. ``torchrun`` notices a loss sooner."""
 
 
 _store: Store | None = None
-"""What connects this process to the others."""
+"""The connection of this process to the others."""
 _shared = itertools.count()
 """Numbers of the values that are shared."""
 
 
 def join(device: str) -> World:
-    """Connect to the other processes, if there are any and that was not done yet; all have to call this.
+    """Connect to the other processes, if there are any and it is not connected yet. All must call this.
 
     Processes talk over NCCL where they learn on GPUs, over gloo on CPUs. Returns this process's place; ``UserError`` if
     the others can't be found.
@@ -66,7 +66,7 @@ def join(device: str) -> World:
 
 
 def wait_for_all() -> None:
-    """Wait for the other processes, if there are any; all have to call this."""
+    """Wait for the other processes, if there are any. All must call this."""
     if _store is not None:
         dist.barrier()
 
@@ -84,7 +84,7 @@ def joined(device: str) -> Iterator[World]:
 
 
 def anyone(flag: bool, device: str) -> bool:
-    """Return whether ``flag`` is true in any process; all have to call this."""
+    """Return whether ``flag`` is true in any process. All must call this."""
     if _store is None:
         return flag
     flags = torch.tensor(int(flag), device=device)
@@ -113,7 +113,7 @@ def bytes_from_first(produce: Callable[[], bytes]) -> bytes:
 
 
 def is_first_to_say(text: str) -> bool:
-    """Return whether no other process has said this before, so that a mistake that all find is told once."""
+    """Return whether no other process has reported this before, so that a common error is shown once."""
     # Only torchrun's store outlives the process that finds the mistake.
     if _store is None and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True

@@ -1,4 +1,4 @@
-"""What a resumed training needs besides its nets to go on as if it had never stopped."""
+"""The state that a resumed training needs besides its networks, to continue as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from legged_gym.runners.on_policy_runner import OnPolicyRunner
 
 FILE = "session.state"
-"""Beside the checkpoints of a run; belongs to the last one that was written."""
+"""File beside a run's checkpoints; it belongs to the last one."""
 _REHEARSALS = 5
 """Iterations after which all that is recorded on a GPU is."""
 
@@ -39,7 +39,7 @@ def write_session(folder: str, session: dict[str, Any]) -> None:
 
 
 def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_cfg: Mapping[str, Any]) -> str | None:
-    """Go on exactly where a checkpoint, loaded already, was written; return why not, if new episodes have to begin."""
+    """Continue exactly where a loaded checkpoint was written, or return why new episodes must start."""
     if runner.is_distributed:
         return "several processes train"
     if checkpoint["config"].get("env") != env_cfg:
@@ -48,11 +48,11 @@ def go_on(runner: OnPolicyRunner, path: str, checkpoint: Mapping[str, Any], env_
     if session is None or not hasattr(runner.env, "load_full_state"):
         return f"{FILE} does not hold the robots of this checkpoint"
     if set(session["random"]) != set(_random_states(runner)):
-        return "it was written on another kind of device"
+        return "the checkpoint was written on another kind of device"
     if torch.device(runner.device).type == "cuda":
         rehearse(runner)
     if not runner.env.load_full_state(session["robots"]):
-        return "its robots are of another version of the task, or of another simulator"
+        return "the saved robots are of another version of the task, or of another simulator"
     runner.logger.go_on_with(session["logger"])
     for device, state in session["random"].items():
         torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu(), runner.device)

@@ -49,7 +49,7 @@ class LastState:
         self._kept_at = time.monotonic()
 
     def save(self) -> str:
-        """Write the state as a checkpoint, unless another process does or there is a newer one; say what was done."""
+        """Write a checkpoint, unless another process does or there is a newer one. Return what was done."""
         with self._writing:
             if self._kept is None:
                 return "no iteration was completed, so there is nothing to save"

@@ -1,4 +1,4 @@
-"""What a training shows: TensorBoard's curves, grouped, and one live line on the screen."""
+"""A training's output: grouped curves in TensorBoard, and one progress line on the screen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom-scalars layout: charts by title by category."""
 
 _RECENT = 20
-"""Iterations that the time still needed is estimated by, so that it follows changes."""
+"""Number of last iterations for estimating the remaining time."""
 
 _GLANCE = {
     "reward of an episode": tags.MEAN_REWARD,
@@ -58,22 +58,22 @@ _SPEED_CHARTS = {
 
 
 class Observer(Protocol):
-    """Looks on while a training runs."""
+    """Observes a running training."""
 
     def after_step(self) -> None:
-        """Look at the environment after a control step, without making its device wait."""
+        """Observe the environment after a control step, without waiting for its device."""
 
     def after_iteration(self, iteration: int) -> None:
-        """Look on after the iteration with this index."""
+        """Observe the training after the iteration with this index."""
 
     def close(self) -> None:
-        """Finish; the training is over or was stopped. It may be called twice."""
+        """Finish at the end of the training. It may be called twice."""
 
 
 class TrainingLogger(Logger):
-    """rsl_rl's logger with grouped curves and, unless ``cfg["verbose"]``, one line of progress in place of a page.
+    """rsl_rl's logger with grouped curves and, unless ``cfg["verbose"]``, one progress line instead of a page.
 
-    Entries of the losses whose names hold a ``/`` are curves of their own, under that name.
+    Losses with a ``/`` in their names become curves under that name.
     """
 
     cur_reward_sum: torch.Tensor
@@ -89,21 +89,21 @@ class TrainingLogger(Logger):
         self._progress: Progress | None = None
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self.completed_iterations = 0
-        """Iterations done so far, those before a resume included."""
+        """Number of completed iterations, including those before a resume."""
         self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.after_iteration: Callable[[int], None] | None = None
         """Called with the index of each completed iteration, in every process."""
         self.sources: list[Callable[[int], dict[str, float]]] = []
-        """Return further figures of the iteration with this index, by name, in the process that logs."""
+        """Functions that return further metrics of the iteration with this index, by name, in the process that logs."""
         self.observers: list[Observer] = []
-        """Are told of every step and iteration, in the process that logs."""
+        """Observers of every step and iteration, in the process that logs."""
         self._completed_at: list[float] = []
         self.label_layout: LabelLayout | None = None
         """What the estimator says, where there is one."""
 
     @property
     def steps_per_second(self) -> float | None:
-        """Steps of all robots of all processes in a second of whole iterations, saving and logging included.
+        """Steps per second of all robots in all processes, over whole iterations including saving and logging.
 
         The median over this session's iterations, from the second on: the first one starts everything up. None if
         there was no second one.
@@ -148,7 +148,7 @@ class TrainingLogger(Logger):
         extras: dict[str, Any],
         intrinsic_rewards: torch.Tensor | None = None,
     ) -> None:
-        """Keep a step's figures on the device: asking it which episodes ended would make every step wait.
+        """Store a step's metrics on the device, because every step would wait for the list of ended episodes.
 
         All are (N,); ``extras["log"]`` is what the environment reports, by name.
         """
@@ -162,7 +162,7 @@ class TrainingLogger(Logger):
             self.ep_extras.append(extras["log"])
         self.cur_reward_sum += rewards
         self.cur_episode_length += 1
-        # An episode that diverged says nothing about the policy.
+        # A diverged episode does not count for the policy.
         counted = ended = dones > 0
         if "diverged" in extras:
             counted = ended & ~extras["diverged"].to(ended.device)
@@ -180,7 +180,7 @@ class TrainingLogger(Logger):
         loss_dict: dict[str, float],
         **others: Any,
     ) -> None:
-        """Record the figures of iteration ``it``, just done, and show the progress; ``total_it`` ends the training.
+        """Log the metrics of the completed iteration ``it``, and show the progress up to ``total_it``.
 
         Times are seconds. ``LearningDivergedError`` if one of the losses, by name, is not finite.
         """
@@ -209,7 +209,7 @@ class TrainingLogger(Logger):
             self.after_iteration(it)
 
     def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
-        """Record a GIF's contents under a tag; TensorBoard's page shows it as a moving picture."""
+        """Log a GIF's content under a tag. TensorBoard's page plays it."""
         if not hasattr(self.writer, "file_writer"):
             return
         width, height = struct.unpack("<HH", gif[6:10])
@@ -217,7 +217,7 @@ class TrainingLogger(Logger):
         self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), it)
 
     def stop_logging_writer(self) -> None:
-        """Close the event file and end the progress display; it may be called twice."""
+        """Close the event file and end the progress display. It may be called twice."""
         if self.writer is not None:
             for observer in self.observers:
                 observer.close()
@@ -230,11 +230,11 @@ class TrainingLogger(Logger):
         self.writer = None
 
     def state_dict(self) -> dict[str, float]:
-        """Return the totals that a resumed run goes on counting: environment steps and seconds."""
+        """Return the totals for a resumed run: environment steps and seconds."""
         return {"total_timesteps": self.tot_timesteps, "total_time": float(self.tot_time)}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Go on from the totals that :meth:`state_dict` returned."""
+        """Continue from the totals of :meth:`state_dict`."""
         self.tot_timesteps = int(state["total_timesteps"])
         self.tot_time = float(state["total_time"])
 
@@ -248,7 +248,7 @@ class TrainingLogger(Logger):
         }
 
     def go_on_with(self, episodes: Mapping[str, Any]) -> None:
-        """Go on with what :meth:`open_episodes` returned."""
+        """Continue with the values of :meth:`open_episodes`."""
         self.cur_reward_sum.copy_(episodes["rewards"])
         self.cur_episode_length.copy_(episodes["lengths"])
         self.rewbuffer.extend(episodes["last_rewards"])

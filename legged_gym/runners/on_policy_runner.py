@@ -1,4 +1,4 @@
-"""Training loop for any policy: rsl_rl's runner with whole checkpoints, a clean stop and one line of progress."""
+"""Training loop for any policy: rsl_rl's runner with complete checkpoints, a clean stop and one progress line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from legged_gym.runners.runs import checkpoint_path, drop_old_checkpoints, list_
 from legged_gym.runners.stages import Finish, Stages, check_denoising
 
 Parts = dict[str, dict[str, torch.nn.Module | torch.optim.Optimizer]]
-"""What a checkpoint is loaded into: by name in ``load_cfg``, by name in the checkpoint."""
+"""Parts of a checkpoint: for each name in ``load_cfg``, the name in the checkpoint."""
 
 
 class OnPolicyRunner(RslRlRunner):
@@ -58,7 +58,7 @@ class OnPolicyRunner(RslRlRunner):
         ``train_cfg`` is what :func:`legged_gym.runners.config.rsl_rl_config` returns; with ``verbose`` all of rsl_rl's
         output is shown. Events and checkpoints go to ``log_dir``; None: nowhere.
         """
-        # What is not finite is found after the update: rsl_rl's search waits for a GPU in every step.
+        # Values that are not finite are found after the update, because rsl_rl's check waits for a GPU in every step.
         train_cfg = {"check_for_nan": False, **train_cfg}
         # rsl_rl lists nets and observation sets.
         with contextlib.nullcontext() if train_cfg.get("verbose") else contextlib.redirect_stdout(io.StringIO()):
@@ -74,10 +74,10 @@ class OnPolicyRunner(RslRlRunner):
             device=device,
         )
         self.new_episodes: str | None = "the training begins"
-        """Why the robots start new episodes; None: a loaded checkpoint's go on."""
+        """Why the robots start new episodes; None: those of a loaded checkpoint continue."""
         self._best: dict[str, float] | None = None
         self.after_save: list[Callable[[], None]] = []
-        """Called after a checkpoint was written."""
+        """Functions that are called after a checkpoint was written."""
         self._last_state = LastState(log_dir) if self.is_distributed and log_dir is not None else None
         # As the run began, whatever its stages change.
         self._env_config = plain(env.cfg.to_dict() if hasattr(env.cfg, "to_dict") else env.cfg)
@@ -93,7 +93,7 @@ class OnPolicyRunner(RslRlRunner):
 
     @property
     def completed_iterations(self) -> int:
-        """Iterations done so far, those before a resume included; also the index of the next one."""
+        """Number of completed iterations, including those before a resume; also the index of the next one."""
         return self.logger.completed_iterations
 
     @property
@@ -102,14 +102,14 @@ class OnPolicyRunner(RslRlRunner):
         return max(self.completed_iterations - 1, 0)
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
-        """Train for some more iterations, with a checkpoint every ``save_interval`` and at the end.
+        """Train for more iterations, with a checkpoint every ``save_interval`` and at the end.
 
         With ``init_at_random_ep_len`` robots start at random points of their episodes, so that they don't all end at
         once; those of a loaded checkpoint go on with theirs.
 
         Raises:
             KeyboardInterrupt: A signal came; the iteration was finished and a checkpoint was written.
-            TrainingStoppedError: The simulation, the learning or another process can't go on; what was learned stays.
+            TrainingStoppedError: Simulation, learning or another process failed. What was learned stays.
             UserError: The run's folder can't be written, or another process trains this run.
         """
         signals.check_swallowed()
@@ -125,7 +125,7 @@ class OnPolicyRunner(RslRlRunner):
         self._finish.begin(begin, self._averages)
         if not self.alg.policy_learns and self.gpu_global_rank == 0:
             phase = "denoising" if getattr(self.alg, "denoising", None) else "estimator"
-            print(f"rewards teach nothing any more: these are among the last iterations (runner.{phase}_iterations)")
+            print(f"the policy no longer learns from rewards: these are its last stages (runner.{phase}_iterations)")
         with signals.deferred(), self._in_run_folder():
             try:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self.new_episodes is not None)
@@ -150,7 +150,7 @@ class OnPolicyRunner(RslRlRunner):
 
     @contextlib.contextmanager
     def _in_run_folder(self) -> Iterator[None]:
-        """Be the only one that trains in the run's folder, and the one that saves there."""
+        """Lock the run's folder, so that only this training uses it."""
         if self.logger.log_dir is None:
             yield
             return
@@ -162,7 +162,7 @@ class OnPolicyRunner(RslRlRunner):
                 self.after_save.append(self._drop_old)
                 stack.callback(self.after_save.remove, self._drop_old)
             if self._last_state is not None:
-                # The lock is free again when the first process is gone.
+                # The lock is free again when the first process has ended.
                 self._last_state.may_save = lock.acquire
                 self._last_state.watch()
                 stack.callback(self._last_state.stop_watching)
@@ -201,7 +201,7 @@ class OnPolicyRunner(RslRlRunner):
         return f"The newest good checkpoint is {relative(good[-1])}" if good else "There is no checkpoint yet"
 
     def save(self, path: str, infos: dict[str, Any] | None = None) -> None:
-        """Write a checkpoint with all that training needs to go on, and ``infos``: the whole file or nothing."""
+        """Write a checkpoint with everything that a resume needs, and ``infos``: a complete file or none."""
         checkpoint = self._checkpoint(infos)
         session = take_session(self)
         checkpoint["session"] = session["name"]
@@ -248,7 +248,7 @@ class OnPolicyRunner(RslRlRunner):
             self._last_state.keep(iteration, self._checkpoint)
         if self._divergence is not None:
             self._divergence.check(iteration)
-        # All processes have to end after the same iteration.
+        # All processes must end after the same iteration.
         if distributed.anyone(signals.requested(), self.device):
             signals.check()
             raise KeyboardInterrupt
@@ -256,7 +256,7 @@ class OnPolicyRunner(RslRlRunner):
     def load(
         self, path: str, load_cfg: dict[str, bool] | None = None, strict: bool = True, map_location: str | None = None
     ) -> dict[str, Any] | None:
-        """Load a checkpoint and return its ``infos``. Nothing is changed unless all of it fits; else ``UserError``.
+        """Load a checkpoint and return its ``infos``. If a part does not fit, nothing changes: ``UserError``.
 
         In a distributed training all processes have to call it: they get what the first one reads, its environment's
         counters and curriculum included.
@@ -270,7 +270,7 @@ class OnPolicyRunner(RslRlRunner):
         """
         checkpoint = self._read(path, map_location)
         if strict and hasattr(self.alg, "_raw_critic"):
-            # One that saw less may fit; students have none.
+            # A critic with fewer inputs may fit. Students have no critic.
             widen_critic(checkpoint, self.alg._raw_critic, self.alg.optimizer)
         for name, parts in self._parts().items():
             if load_cfg is None or load_cfg.get(name):
@@ -295,7 +295,7 @@ class OnPolicyRunner(RslRlRunner):
         return read_checkpoint(path, map_location or self.device, contents)
 
     def _go_on(self, path: str, checkpoint: dict[str, Any]) -> None:
-        """Let the training go on where a loaded checkpoint was written."""
+        """Continue the training where a loaded checkpoint was written."""
         self._averages = checkpoint.get("averages", {})
         # Before steps are recorded, which they are for what goes on exactly.
         self._stages.apply(self.completed_iterations)
@@ -304,7 +304,7 @@ class OnPolicyRunner(RslRlRunner):
             self.env.reset()
 
     def export_policy_to_onnx(self, *_: Any, **__: Any) -> None:
-        """Refuse rsl_rl's way to export, which knows neither estimators nor clipped actions."""
+        """Refuse rsl_rl's export, which supports neither estimators nor clipped actions."""
         raise UserError("call legged_gym.policies.export.export_policy(runner, env, folder), or run export.py")
 
     export_policy_to_jit = export_policy_to_onnx
@@ -321,7 +321,7 @@ class OnPolicyRunner(RslRlRunner):
         return parts
 
     def _configure_multi_gpu(self) -> None:
-        """Join the other processes of a distributed training: rsl_rl knows no other way than NCCL."""
+        """Join the other processes of a distributed training, because rsl_rl only supports NCCL."""
         here = distributed.join(self.device)
         self.is_distributed = here.size > 1
         self.gpu_world_size, self.gpu_local_rank, self.gpu_global_rank = here.size, here.local_rank, here.rank

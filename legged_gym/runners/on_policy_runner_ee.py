@@ -1,4 +1,4 @@
-"""Training loop for policies with an estimator: both nets are saved, loaded, played and exported together."""
+"""Training loop for policies with an estimator: both networks are saved, loaded, played and exported together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from legged_gym.runners.on_policy_runner import OnPolicyRunner, Parts
 
 
 class EstimatorPolicy(nn.Module):
-    """The nets as they act: the estimator's output goes to the actor, which acts without exploring."""
+    """The networks for acting: the estimator's output goes to the actor, which acts without exploration."""
 
     def __init__(self, estimator: MLPModel, actor: MLPModel) -> None:
         """Share the given nets, without copying them."""
@@ -32,12 +32,12 @@ class EstimatorPolicy(nn.Module):
         return self.actor(obs)
 
     def reset(self, dones: torch.Tensor | None = None) -> None:
-        """Let a recurrent actor forget, all robots or those in ``dones``, (N,)."""
+        """Clear a recurrent actor's hidden state of all robots, or of those in ``dones``, (N,)."""
         self.actor.reset(dones)
 
     @torch.no_grad()
     def estimate(self, obs: TensorDict) -> torch.Tensor:
-        """Return what the estimator makes of the observations, in the label's scale ``(N, label size)``."""
+        """Return the estimates for the observations, in the label's scale ``(N, label size)``."""
         return self.estimator(obs)
 
 
@@ -60,7 +60,7 @@ class OnPolicyRunnerEE(OnPolicyRunner):
         return EstimatorPolicy(self.alg.get_estimator(), self.alg.get_policy()).to(device)
 
     def last_estimate(self) -> torch.Tensor:
-        """Return what the estimator said before the step that was stored last, in the label's scale (N, label size)."""
+        """Return the estimate before the step that was stored last, in the label's scale (N, label size)."""
         storage = self.alg.storage
         return storage.observations[ESTIMATE][storage.step - 1]
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.yaml"
 NEWEST = (None, "", -1, "-1")
-"""What stands for the newest run, as in legged_gym."""
+"""Names for the newest run, as in legged_gym."""
 SHIPPED = "shipped"
-"""What stands for the policy that comes with the project, in place of a run's name."""
+"""Name for the shipped policy, instead of a run's name."""
 SHIPPED_CHECKPOINT = "model.pt"
 """Its checkpoint, in the folder that :func:`shipped_policy` returns."""
 _FRESH_START = {"runner": {"resume": False, "load_run": "", "checkpoint": -1}}
-"""How a run was started is no part of what it is, and may be a path on somebody's machine."""
+"""Settings that only describe how a run was started. They may be paths on one machine."""
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _RUN_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_.+)?$")
 _LEFTOVER = re.compile(r".+\.part\.(pt|state|yaml|txt)$")
@@ -42,7 +42,7 @@ def experiment_root(experiment_name: str, log_root: str | None = None) -> str:
 
 
 def get_load_path(root: str, load_run: str | int = "", checkpoint: int = -1) -> str:
-    """Return the path of a checkpoint, or say by ``UserError`` what there is.
+    """Return the path of a checkpoint, or raise a ``UserError`` that lists the existing ones.
 
     Args:
         root: Folder that holds the runs.
@@ -73,7 +73,7 @@ def find_run(root: str, load_run: str | int = "") -> str:
     for folder in (os.path.join(root, str(load_run)), str(load_run)):
         if os.path.isdir(folder):
             return folder
-    # Who asks for what was shipped gets here where there is none, or only a run will do.
+    # This is reached if there is no shipped policy, or if it must be a run.
     valid = set(_names(root)) | (set() if load_run == SHIPPED else {SHIPPED})
     raise UserError(f"no run '{load_run}' in '{root}': {near_names(str(load_run), valid)}")
 
@@ -101,7 +101,7 @@ def shipped_policy(task: str) -> str | None:
 def new_run_folder(root: str, run_name: str = "") -> Generator[str, None, None]:
     """Create a run's folder in ``root``, named by the time and ``run_name``, and yield its path.
 
-    It goes away again if the block fails before anything was written to it. ``UserError`` if nothing can be written.
+    It is removed if the block fails before anything was written to it. ``UserError`` if it can't be written.
     """
     there = os.path.abspath(root)
     while not os.path.isdir(there):
@@ -126,7 +126,7 @@ def _create_run_folder(root: str, run_name: str) -> str:
         except FileExistsError:
             if not os.path.isdir(folder):
                 raise UserError(f"can't create the run folder '{folder}': a file is in its way") from None
-            time.sleep(0.2)  # Another run began within this second.
+            time.sleep(0.2)  # Another run started within this second.
         except OSError as error:
             raise UserError(f"can't create the run folder '{folder}': {error.strerror}") from error
         else:
@@ -154,7 +154,7 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
         raise UserError(f"'{path}' is not a run's configuration: it needs task, sim, env and train, and no more")
     for section in ("env", "train"):
         if not isinstance(saved[section], dict):
-            raise UserError(f"'{path}' is damaged: its section '{section}' holds no settings")
+            raise UserError(f"'{path}' is damaged: its section '{section}' has no settings")
     if saved["task"] != task:
         raise UserError(f"'{folder}' is a run of the task '{saved['task']}', not of '{task}'")
     try:
@@ -168,12 +168,12 @@ def load_run_config(folder: str, task: str, env_cfg: BaseConfig, train_cfg: Base
 
 
 def iterations_done(runner: OnPolicyRunner) -> int:
-    """Return how many iterations a runner has done; rsl_rl's own counts the one it is in, ours those that are done."""
+    """Return a runner's completed iterations. rsl_rl's own runner also counts the current one."""
     return getattr(runner, "completed_iterations", runner.current_learning_iteration)
 
 
 def newest_whole_checkpoint(folder: str) -> str:
-    """Return a run's newest checkpoint that can be read, having said which can't and put them aside."""
+    """Return a run's newest readable checkpoint. Damaged ones are reported and renamed."""
     path = get_load_path("", folder)
     while True:
         try:
@@ -188,11 +188,11 @@ def newest_whole_checkpoint(folder: str) -> str:
                 raise
             os.replace(path, f"{path}.damaged")
             path = checkpoint_path(folder, older[-1])
-            print(f"{error}; it is called model_{number}.pt.damaged now, and {relative(path)} is taken", flush=True)
+            print(f"{error}; it is now called model_{number}.pt.damaged, and {relative(path)} is used", flush=True)
 
 
 def remove_leftovers(folder: str) -> None:
-    """Remove what a process that was killed had begun to write in a run's folder; nobody else may be writing there."""
+    """Remove unfinished files of a killed process from a run's folder. No other process may be writing there."""
     for name in os.listdir(folder):
         if _LEFTOVER.match(name):
             os.unlink(os.path.join(folder, name))
@@ -211,7 +211,7 @@ def list_checkpoints(folder: str) -> list[int]:
 
 
 def checkpoint_path(folder: str, number: int) -> str:
-    """Return where a run's checkpoint with this number lies."""
+    """Return the path of a run's checkpoint with this number."""
     return os.path.join(folder, f"model_{number}.pt")
 
 

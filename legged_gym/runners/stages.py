@@ -1,4 +1,4 @@
-"""What changes while a training runs: settings by stages, and at its end the mean of its nets."""
+"""Changes during a training: settings by stages, and averaged networks at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from legged_gym.envs.base.observations import NOISE_FREE
 class Stages:
     """Changes the settings of a running training at given iterations.
 
-    Most settings are changed in place, so that what a GPU has recorded and compiled stays as it is.
+    Most settings are changed in place, so that CUDA graphs and compiled code stay valid.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Stages:
         """
         self._stages = sorted((int(begin), dict(settings)) for begin, settings in stages.items())
         self.last = self._stages[-1][0] if self._stages else 0
-        """The iteration with which the last of ``stages`` begins."""
+        """The first iteration of the last of ``stages``."""
         self._denoising = dict(denoising or {})
         changeable: dict[str, Callable[[float], Any]] = getattr(env, "changeable", {})
         scales = [f"rewards.scales.{name}" for name in getattr(env, "reward_scales", {})]
@@ -92,7 +92,7 @@ def check_denoising(iterations: int, obs: TensorDict, alg: Any) -> None:
 
 
 class NetAverage:
-    """The mean of a net's parameters over some iterations."""
+    """The mean of a network's parameters over some iterations."""
 
     def __init__(self, net: nn.Module, begin: int, end: int) -> None:
         """Plan to look after each iteration from the ``begin``-th, not included, to the ``end``-th."""
@@ -110,12 +110,12 @@ class NetAverage:
                 torch._foreach_copy_(self._parameters, self._mean)
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of an average that has begun and not ended."""
+        """Return the state of an unfinished average for a checkpoint."""
         begun = 0 < self._seen < self.end - self.begin
         return {"begin": self.begin, "seen": self._seen, "mean": list(self._mean)} if begun else {}
 
     def restore(self, state: Mapping[str, Any], completed: int) -> None:
-        """Go on with a mean of the same iterations."""
+        """Continue a mean over the same iterations."""
         if state and state["begin"] == self.begin and state["seen"] == completed - self.begin:
             self._seen = int(state["seen"])
             torch._foreach_copy_(
