@@ -144,7 +144,7 @@ class GradientAverage:
         self._message /= self._world_size
 
     def unpack(self) -> torch.Tensor:
-        """Put the averaged gradients in place of this process's own and return the averaged number, 0-d."""
+        """Replace this process's gradients by the averaged ones, and return the averaged number, 0-d."""
         parts = self._message[:-1].split([parameter.numel() for parameter in self._parameters])
         for parameter, part in zip(self._parameters, parts, strict=True):
             self._gradient(parameter).copy_(part.view_as(parameter))

@@ -146,7 +146,7 @@ def refuse_without_effect(keys: Iterable[str], task: str) -> None:
     for key in keys:
         if key.startswith(_DECIDED):
             raise UserError(f"config key '{key}' has no effect here: the scenarios decide it, see --list")
-        # A name that is mistyped is told by who sets it.
+        # Misspelled names are reported when they are set.
         if key in known and (key.startswith(of_training) or rewards_that_read(kind, key)):
             raise UserError(f"config key '{key}' has no effect here: nothing is trained")
 

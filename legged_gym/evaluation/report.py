@@ -43,7 +43,7 @@ _PLOTTED = ("flat", "push_0.6", "start_stop", "drive")
 """Scenarios whose samples are plotted over time."""
 
 _FILMED = ("flat", "rough_4cm", "stairs_2cm", "start_stop", "drive")
-"""Scenarios with a film strip even if nobody fell."""
+"""Scenarios with a film strip even without falls."""
 
 _MOST_FALLS_SHOWN = 4
 """Film strips of falls in other scenarios, for each policy."""

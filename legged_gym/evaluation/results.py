@@ -224,7 +224,7 @@ def _loaded(entry: _PolicyEntry, scenarios: Sequence[Scenario]) -> PolicyResult:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that take part, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that matter."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

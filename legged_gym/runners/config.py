@@ -1,7 +1,7 @@
-"""From legged_gym's training configuration to rsl_rl's, and to the classes and functions that it names.
+"""Converts legged_gym's training configuration to rsl_rl's, and finds the classes and functions that it names.
 
-Those must be of the kind that is wanted, from packages that are known: a run's configuration may come from a stranger,
-and importing a module runs it.
+These must be of the right kind and from known packages: a run's configuration may come from a stranger, and importing a
+module runs it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SCRIPT_SETTINGS = (
     "load_run",
     "checkpoint",
 )
-"""Settings of the ``runner`` section that the scripts act on; rsl_rl has no use for them."""
+"""Settings of the section ``runner`` for the scripts, which rsl_rl does not use."""
 
 
 def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
-    """Return the nested dict that rsl_rl's runners take, or refuse settings that don't go together.
+    """Return the nested dict for rsl_rl's runners, or refuse settings that don't fit together.
 
     A section ``estimator`` becomes the algorithm's ``estimator_cfg``; with a section ``distillation``, the actor is the
     student. Everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
@@ -49,15 +49,15 @@ def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
     algorithm = {"rnd_cfg": curiosity, "symmetry_cfg": _symmetry(cfg["symmetry"]), **cfg["algorithm"]}
     if recurrent and algorithm["symmetry_cfg"] is not None:
         raise UserError(
-            "config key 'policy.class_name' is 'ActorCriticRecurrent': rsl_rl can't mirror what recurrent policies "
-            "remember, so set 'symmetry.data_augmentation' to False and 'symmetry.mirror_loss_coeff' to 0"
+            "config key 'policy.class_name' is 'ActorCriticRecurrent': rsl_rl can't mirror hidden states of "
+            "recurrent policies, so set 'symmetry.data_augmentation' to False and 'symmetry.mirror_loss_coeff' to 0"
         )
     if "estimator" in cfg:
         algorithm["estimator_cfg"] = cfg["estimator"]
     settings = {
         "seed": cfg["seed"],
         **{name: value for name, value in cfg["runner"].items() if name not in _SCRIPT_SETTINGS},
-        # A service's project is called as the experiment.
+        # A service's project has the experiment's name.
         "logger": {"class_name": LOG_WRITERS[logger], "project_name": cfg["runner"]["experiment_name"]}
         if logger in LOG_WRITERS
         else logger,
@@ -103,12 +103,12 @@ def _model(policy: dict[str, Any], layers: str) -> dict[str, Any]:
 
 
 def default_num_envs(env_cfg: LeggedRobotCfg, sim_device: str) -> int:
-    """Return how many robots a training has if nobody says: a GPU wants more of them than a processor."""
+    """Return a training's default number of robots, which is larger on a GPU."""
     return env_cfg.env.num_envs_gpu if sim_device.startswith("cuda") else env_cfg.env.num_envs
 
 
 def default_num_epochs(train_cfg: LeggedRobotCfgPPO, rl_device: str) -> int:
-    """Return how often an update of a training goes through its samples if nobody says."""
+    """Return how often an update uses each sample by default."""
     on_cpu = train_cfg.runner.num_learning_epochs_cpu
     return on_cpu if on_cpu and rl_device.startswith("cpu") else train_cfg.algorithm.num_learning_epochs
 
@@ -117,14 +117,14 @@ _BASES: dict[str, tuple[type, ...]] = {
     "runner_class_name": (OnPolicyRunner,),
     "algorithm.class_name": (PPO, Distillation),
 }
-"""What a setting's class has to be derived from."""
+"""The required base class for each setting's class."""
 _OURS = ("legged_gym", "rsl_rl")
 
 
 def find_class(key: str, name: str) -> Any:
     """Return the class that the setting ``key`` names, of the right kind, or raise ``UserError``.
 
-    It must belong to the package of a registered task, or to a module that has been imported already.
+    It must be in the package of a registered task, or in a module that is already imported.
     """
     found = _find(key, name, sys.modules)
     if not (isinstance(found, type) and issubclass(found, _BASES[key])):
@@ -137,9 +137,9 @@ def check_function(key: str, name: str) -> None:
     """Check that a setting names a function of a known package, or raise ``UserError``."""
     found = _find(key, name)
     package = (getattr(found, "__module__", None) or "").partition(".")[0]
-    # A module of ours holds others, which hold all kinds of functions.
+    # Our modules contain other modules, with all kinds of functions.
     if isinstance(found, type) or not callable(found) or package not in _packages():
-        raise UserError(f"config key '{key}' is '{name}', which is no function of such a package")
+        raise UserError(f"config key '{key}' is '{name}', which is not a function of a known package")
 
 
 def _find(key: str, name: str, also: Container[str] = ()) -> Any:

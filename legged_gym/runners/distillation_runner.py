@@ -1,4 +1,4 @@
-"""Training loop for a student of a teacher who sees more."""
+"""Training loop for a student of a teacher with more observations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
     """Trains a student to act like a teacher, saves, loads and plays it.
 
     The teacher is the actor of a finished training in the same task, or in one with the same observation groups. It is
-    saved beside the student, so that the training can go on without it.
+    saved with the student, so that the training can resume without the teacher's run.
     """
 
     alg: StudentDistillation
@@ -28,7 +28,7 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
         super().__init__(env, {**train_cfg, "teacher": dict(train_cfg["student"])}, log_dir, device)
 
     def load_teacher(self, path: str) -> None:
-        """Take a checkpoint's actor as the teacher; ``UserError`` if it is damaged, or reads what is not observed."""
+        """Load a checkpoint's actor as the teacher. ``UserError`` if it is damaged, or needs missing observations."""
         checkpoint = self._read(path)
         self._set_teacher(path, checkpoint, "student" if "student_state_dict" in checkpoint else "actor")
 
@@ -42,9 +42,9 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
             settings, groups = dict(train[which]), list(train["obs_groups"][which])
             state = checkpoint[f"{which}_state_dict"]
         except (LookupError, TypeError) as error:
-            raise UserError(f"{path} holds no teacher: {error!r}") from error
+            raise UserError(f"{path} has no teacher: {error!r}") from error
         if "estimate" in groups:
-            raise UserError(f"{path} holds no teacher: its actor needs an estimator. Train one with 'obs_groups.actor' "
+            raise UserError(f"{path} has no teacher: its actor needs an estimator. Train one with 'obs_groups.actor' "
                             "of observed groups, such as --task=qmini_teacher")  # fmt: skip
         try:
             self.alg.set_teacher(self.env.get_observations(), groups, settings, state, self.env.num_actions)

@@ -35,7 +35,7 @@ SIGNALS = {
     "velocity": Signal("rad/s", None, True, "joint velocities as received"),
     "gyro": Signal("rad/s", ("x", "y", "z"), True, "angular velocity, base frame"),
     "gravity": Signal("1", ("x", "y", "z"), False, "direction of gravity, base frame; standing: 0, 0, -1"),
-    "quaternion": Signal("1", ("w", "x", "y", "z"), False, "base frame to world frame, in place of gravity"),
+    "quaternion": Signal("1", ("w", "x", "y", "z"), False, "base frame to world frame, instead of gravity"),
     "imu_time": Signal("s", ("",), False, "when the IMU's sample was taken"),
     "action": Signal("1", None, False, "the actor's output"),
     "estimate": Signal("1", (), False, "the estimator's output"),

@@ -94,7 +94,7 @@ class NativeViewer:
             session: The session to show. A session at play can be driven.
 
         Raises:
-            RuntimeError: On macOS MuJoCo's viewer wants ``mjpython`` in place of ``python``.
+            RuntimeError: On macOS MuJoCo's viewer needs ``mjpython`` instead of ``python``.
         """
         self._session, self._instruments = session, Instruments(session)
         self._gamepad = Gamepad(session) if isinstance(session, PlaySession) else None

@@ -51,7 +51,7 @@ def held(name: str) -> Any:
 
 
 def follow(task: BaseTask, hook: str, after: Callable[[], None]) -> None:
-    """Let a task's hook be followed by a method, whoever calls it."""
+    """Call a method after each call of a task's hook, from any caller."""
     method = getattr(task, hook)
 
     @wraps(method)
@@ -63,7 +63,7 @@ def follow(task: BaseTask, hook: str, after: Callable[[], None]) -> None:
 
 
 def check_results(task: BaseTask) -> None:
-    """Check from now on what a task's own ``step`` returns, whoever calls it."""
+    """Check from now on the return value of a task's own ``step``, for any caller."""
     method, where, n = task.step, f"{type(task).__name__}.step", task.num_envs
 
     @wraps(method)

@@ -1,4 +1,4 @@
-"""URDFs: checked, and written anew with nothing but what simulators are to read.
+"""URDFs: checks them, and rewrites them with only the elements that simulators need.
 
 MuJoCo's importer makes the robot of what is written here. It drops or guesses much of what can be wrong with a URDF,
 so that is found before: what is refused here names its link or joint.
@@ -235,7 +235,7 @@ class _Urdf:
                 self._shape(where, shape, made)
                 link.extend(made)
             except UserError as error:
-                # What is only looked at keeps nobody from a robot that trains without it.
+                # A faulty visual shape must not prevent training, which does not need it.
                 if shape.tag == "collision":
                     raise
                 self.undrawn.setdefault(name, str(error))

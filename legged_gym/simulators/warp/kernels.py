@@ -54,7 +54,7 @@ def write_state(
     listed: wp.array[int],
     num_listed: wp.array[int],
 ) -> None:
-    """Put worlds into given states, at rest as far as forces and the solver's first guess go. One thread a world."""
+    """Put worlds into given states, with zero forces and a zero first guess of the solver. One thread a world."""
     world = wp.tid()
     if not mask[world]:
         return

@@ -109,7 +109,7 @@ def newton_kernel(size: int, max_rows: int, lanes: int) -> wp.Kernel:
 
     @wp.func
     def sane_row_of(world: int, lane: int, values: wp.array2d[float]) -> dof_vector:
-        """Return a vector over degrees of freedom, with zero in place of what is not a number."""
+        """Return a vector over degrees of freedom, with zero instead of NaN."""
         row = dof_vector()
         for a in range(dofs):
             i = a * lanes + lane

@@ -36,7 +36,7 @@ class GroundContacts:
     """Finds the contacts of all robots with one ground, which all share, and of nothing else.
 
     Each sphere of each robot has a contact of its own in the list, whether it touches or not: world by world, in the
-    order of the links. So none is ever lost, and some robots' can be found anew without the others'.
+    order of the links. So no contact is lost, and those of some robots can be found again without the others'.
     """
 
     def __init__(self, scene: Scene, terrain: HeightField | None, model: mjw.Model, data: mjw.Data) -> None:
@@ -160,7 +160,7 @@ def _touch_triangle(centre: wp.vec3, above: bool, a: wp.vec3, b: wp.vec3, c: wp.
         a: First corner.
         b: Second corner.
         c: Third corner.
-        limit: Distance from which on nobody cares; then it is some greater one.
+        limit: Distance above which the exact value does not matter; then any larger one is returned.
     """
     normal = wp.normalize(wp.cross(b - a, c - a))
     height = wp.dot(centre - a, normal)
