@@ -634,7 +634,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
         "link 'fl_thigh': <inertial> stands there twice",
     ),
     "MJCF by another name": ({"robot.mjcf": mjcf()}, "files called .xml: rename it"),
-    "no joints": ({"robot.urdf": f"<robot>{link('a', inertial(1.0, 0.1))}</robot>"}, "no joint moves"),
+    "no joints": ({"robot.urdf": f"<robot>{link('a', inertial(1.0, 0.1))}</robot>"}, "no movable joint"),
     "base called world": ({"robot.urdf": urdf().replace("trunk", "world")}, "link 'world': .* rename it"),
     "nameless": (
         {
