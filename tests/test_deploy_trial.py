@@ -257,7 +257,7 @@ def test_results_do_not_depend_on_the_number_of_workers(folder: Path, policy: Po
 
 def test_errors_of_workers_reach_the_user(folder: Path, policy: PolicyFiles) -> None:
     plans = [make_plan(policy, seconds=0.1, payload=-9.0)] * 2
-    with pytest.raises(UserError, match="a payload of -9 kg leaves nothing"):
+    with pytest.raises(UserError, match="a payload of -9 kg: the base has only"):
         list(run_trials(str(folder), URDF, plans, 2))
 
 
@@ -271,7 +271,7 @@ class Deadly(TrialPlan):
 def test_processes_that_die_are_one_clear_error(folder: Path, policy: PolicyFiles) -> None:
     plan = make_plan(policy, seconds=0.1)
     deadly = Deadly(**{field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)})
-    with pytest.raises(UserError, match=r"a process with trials died, .* Try fewer \(--workers\)"):
+    with pytest.raises(UserError, match="a process with trials died: .* Try fewer --workers"):
         list(run_trials(str(folder), URDF, [plan, deadly], 2))
 
 

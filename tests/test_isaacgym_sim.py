@@ -307,7 +307,7 @@ def test_robots_climb_the_terrain() -> None:
     with closing(Qmini(cfg, "isaacgym", seed=2)) as env:
         assert (env.terrain_levels == 0).all()
         env._start_positions[:2] -= 4.0
-        env._episode_length[:] = env.max_episode_length
+        env.episode_length_buf[:] = env.max_episode_length
         env.step(torch.zeros(N, env.num_actions))
         assert env.reset_buf.all()
         assert env.terrain_levels.tolist() == [1, 1, 0, 0]

@@ -68,7 +68,7 @@ def test_trials_need_no_torch_and_leave_figures_and_report(policy: Path, tmp_pat
     assert done.stdout.endswith("imported: []\n")
     assert "vx exceeds the -0.5 to 0.6 m/s that the policy was trained with" in done.stdout
     assert re.search(r"^drive +100\.0 ", done.stdout, re.M), done.stdout
-    assert re.search(r"^drive, trial 1: damped at 0\.\d\d s, on the ground at 0\.\d\d s$", done.stdout, re.M), (
+    assert re.search(r"^drive, trial 1: damping mode at 0\.\d\d s, on the ground at 0\.\d\d s$", done.stdout, re.M), (
         done.stdout
     )
     found = results(tmp_path)

@@ -11,6 +11,7 @@ import torch
 
 from legged_gym.common.controller_rules import apply_dead_band
 from legged_gym.common.rotations import quat_from_euler_xyz, quat_mul, quat_rotate_inverse
+from legged_gym.envs.base.given import hold
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.observations import ObservationLayout
@@ -208,7 +209,7 @@ class EvaluationTask(LeggedRobot):
         self._callback_renews = self._callback_pushes = False
         cfg, n, device = self.cfg, self.num_envs, self.device
         self._commands = PlannedCommands(cfg, n, self.dt, device)
-        self.__dict__["commands"] = self._commands.values
+        hold(self, "commands", self._commands.values)
         self._pushes = PlannedPushes(cfg, n, self.dt, device)
         self._start_states = PlannedStarts(
             cfg, self.ground, self.default_dof_pos, self.sim.dof_pos_limits, self.dof_names

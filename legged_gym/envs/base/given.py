@@ -30,10 +30,19 @@ def tensor_of(what: str, value: object, *shapes: tuple[int, ...]) -> torch.Tenso
     raise ConfigError(f"{what} must be a tensor {wanted}, got {got}")
 
 
+def _kept(name: str) -> str:
+    # Not the property's own name: PyTorch 2.11's compiler would take it for the property, without end.
+    return f"_held_{name}"
+
+
+def hold(task: BaseTask, name: str, tensor: torch.Tensor) -> None:
+    """Let a task hold this tensor itself under a name that is :func:`held`, instead of copying its values."""
+    task.__dict__[_kept(name)] = tensor
+
+
 def held(name: str) -> Any:
     """Return a property for a tensor that others hold, too: what a class assigns is written into it."""
-    # Not under the property's own name: PyTorch 2.11's compiler would take it for the property, without end.
-    kept = f"_held_{name}"
+    kept = _kept(name)
 
     def read(task: BaseTask) -> torch.Tensor:
         if kept not in task.__dict__:
