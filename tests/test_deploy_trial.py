@@ -271,7 +271,7 @@ class Deadly(TrialPlan):
 def test_processes_that_die_are_one_clear_error(folder: Path, policy: PolicyFiles) -> None:
     plan = make_plan(policy, seconds=0.1)
     deadly = Deadly(**{field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)})
-    with pytest.raises(UserError, match="a process with trials died: .* Try fewer --workers"):
+    with pytest.raises(UserError, match=r"a process with trials died: .* Try fewer --workers"):
         list(run_trials(str(folder), URDF, [plan, deadly], 2))
 
 
