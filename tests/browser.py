@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 DRIVER = shutil.which("chromedriver")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -38,3 +44,20 @@ def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> None:
     while not what():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
+
+
+def control(driver: Chrome, label: str) -> WebElement:
+    """Return what a label on the page belongs to, once it is there."""
+    path = f"//label[starts-with(normalize-space(), '{label}')]"
+    wait_for(lambda: driver.find_elements("xpath", path))
+    return driver.find_element("id", str(driver.find_element("xpath", path).get_attribute("for")))
+
+
+def tick(driver: Chrome, label: str, done: Callable[[], bool]) -> None:
+    """Click a checkbox until that has had its effect: a click is lost while the page builds the box anew."""
+    for _ in range(3):
+        driver.execute_script("arguments[0].click()", control(driver, label))
+        with contextlib.suppress(AssertionError):
+            wait_for(done, seconds=20.0)
+            return
+    raise AssertionError(f"clicking '{label}' has no effect")

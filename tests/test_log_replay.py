@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import open_browser, skip_without_browser, wait_for
+from browser import open_browser, skip_without_browser, tick, wait_for
 
 from legged_gym.cli.arguments import run_main
 from legged_gym.common.rotations import quat_rotate_inverse
@@ -81,10 +81,7 @@ def test_a_page_shows_both_and_can_stop_them(shown: RecordedSession) -> None:
         driver.get(page.url)
         wait_for(lambda: "left: the log" in text() and "hip_yaw_l, rad" in text())
         assert "Forward, m/s" not in text() and "Push" not in text()
-        label = driver.find_element("xpath", "//label[normalize-space()='Pause']")
-        box = driver.find_element("id", str(label.get_attribute("for")))
-        driver.execute_script("arguments[0].click()", box)
-        wait_for(lambda: shown.paused)
+        tick(driver, "Pause", lambda: shown.paused)
     finally:
         shown.stop()
         thread.join()

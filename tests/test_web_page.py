@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 import viser
-from browser import open_browser, skip_without_browser, wait_for
+from browser import control, open_browser, skip_without_browser, tick, wait_for
 from playing import CarriedQmini, make_trained
 from qmini_training import make_env, make_runner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -78,13 +77,6 @@ def browser(running: Running) -> Iterator[Chrome]:
     driver.quit()
 
 
-def control(driver: Chrome, label: str) -> WebElement:
-    """Return what a label on the page belongs to, once it is there."""
-    path = f"//label[starts-with(normalize-space(), '{label}')]"
-    wait_for(lambda: driver.find_elements("xpath", path))
-    return driver.find_element("id", str(driver.find_element("xpath", path).get_attribute("for")))
-
-
 def press(driver: Chrome, text: str) -> None:
     path = f"//button[normalize-space()='{text}']"
     wait_for(lambda: driver.find_elements("xpath", path))
@@ -93,16 +85,6 @@ def press(driver: Chrome, text: str) -> None:
 
 def status(driver: Chrome) -> str:
     return str(driver.find_element("tag name", "body").text)
-
-
-def tick(driver: Chrome, label: str, done: Callable[[], bool]) -> None:
-    """Click a checkbox until that has had its effect: a click is lost while the page builds the box anew."""
-    for _ in range(3):
-        driver.execute_script("arguments[0].click()", control(driver, label))
-        with contextlib.suppress(AssertionError):
-            wait_for(done, seconds=20.0)
-            return
-    raise AssertionError(f"clicking '{label}' has no effect")
 
 
 def slide(driver: Chrome, label: str, keys: str) -> None:
