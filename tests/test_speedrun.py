@@ -23,8 +23,8 @@ def test_the_shipped_policy_passes_where_processes_evaluate(monkeypatch: pytest.
     (run / "model.pt").rename(run / "model_4.pt")
     args = argparse.Namespace(task="qmini", recipe="qmini", minutes=5.0)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as training:
-        with speedrun._judges() as judges:
-            outcome = speedrun._watch(args, 3, str(tmp_path), training, judges, time.perf_counter())
+        with speedrun._judges(1) as judges:
+            outcome = speedrun._watch(args, 3, str(tmp_path), training, judges, 1, time.perf_counter())
         training.kill()
     assert outcome.passed and (outcome.seed, outcome.iterations) == (3, 5), outcome
     assert outcome.samples > 0 and outcome.metrics.startswith("flat falls 0, vx_rmse 0.0")

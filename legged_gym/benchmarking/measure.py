@@ -32,9 +32,11 @@ COLLECTION = "collection"
 UPDATE = "update, both nets"
 RSL_RL_UPDATE = "rsl_rl's PPO.update"
 ITERATION = "whole iteration"
-ENTRIES = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, UPDATE, RSL_RL_UPDATE, ITERATION)
+_PER_STEP = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION)
+"""Entries whose times are those of a control step."""
+ENTRIES = (*_PER_STEP, UPDATE, RSL_RL_UPDATE, ITERATION)
 """All measured entries, in the order of the table."""
-STEPPING = (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION, ITERATION)
+STEPPING = (*_PER_STEP, ITERATION)
 """Entries in which the robots move."""
 
 _GPU_WARM_UP = 6
@@ -58,7 +60,7 @@ class Measurement:
 
     def step_seconds(self, name: str) -> float:
         """Return an entry's time per control step, s."""
-        per_step = name in (PHYSICS, UPSTREAM, ENV_STEP, COLLECTION)
+        per_step = name in _PER_STEP
         return self.seconds[name] if per_step else self.seconds[name] / self.steps_per_iteration
 
     def rate(self, name: str) -> float:

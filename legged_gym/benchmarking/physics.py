@@ -27,9 +27,9 @@ class Physics:
     def __init__(self, env: LeggedRobot, watch: Stopwatch, upstream: bool = False) -> None:
         """Prepare to step the robots of ``env``, which are put back to where they are; spans go to ``watch``.
 
-        ``upstream`` measures MuJoCo Warp alone, too, from the same states. ``UserError`` if the simulator is another.
+        ``upstream`` also measures MuJoCo Warp alone, from the same states. ``UserError`` if the simulator is another.
         """
-        copies = getattr(env.sim, "upstream", None)
+        copies = getattr(env.sim, "upstream", None) if upstream else None
         if upstream and copies is None:
             raise UserError("--upstream compares with MuJoCo Warp alone: it needs --sim=warp")
         self._env, self._sim, self._watch = env, env.sim, watch
@@ -37,7 +37,7 @@ class Physics:
         self._everyone = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
         self._noted: list[tuple[torch.Tensor, ...]] = []
         self._steps = self._record() if self._sim.capturable else self._step
-        self._upstream = copies() if upstream and copies is not None else None
+        self._upstream = copies() if copies is not None else None
 
     def before_step(self) -> None:
         """Store the present state. Called before each step of the environment."""

@@ -1,8 +1,8 @@
 """The scenarios of the evaluation. Each is a number of trials under the same conditions.
 
 Unless a scenario says otherwise, a trial is ten seconds on a plane with nominal friction, under one of the commands in
-:data:`GRID`, with the task's sensor noise. Only the start is random, too. Everything else that training randomises is
-nominal.
+:data:`GRID`, with the task's sensor noise. Apart from the noise, only the start is random. Everything else that
+training randomises is nominal.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def export_policy(
             write_onnx(model, staging / names[net], limit)
             write_torchscript(model, staging / names[f"{net}_jit"], limit)
         difference = _largest_difference(nets, env, {key: staging / name for key, name in names.items()}, steps)
-        # Written this way so that NaN fails, too.
+        # Written this way so that NaN also fails.
         if not difference <= tolerance:
             raise ExportError(f"exported networks differ from PyTorch by {difference:.2e}, more than {tolerance:.0e}")
         files = {key: name for key, name in names.items() if not key.endswith("_jit")}

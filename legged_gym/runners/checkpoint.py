@@ -132,7 +132,7 @@ def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) 
 def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Append inputs with zero weights to an old checkpoint's critic, in place. Return their number.
 
-    Some settings, such as those of ``motors``, append inputs to the critic's observation when they are turned on.
+    When they are on, some settings, such as those of ``motors``, add inputs to the critic's observation.
     """
     saved = checkpoint["critic_state_dict"]
     grown = 0

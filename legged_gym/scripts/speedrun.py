@@ -97,8 +97,9 @@ def _run(args: argparse.Namespace, seed: int) -> Outcome:
         with open(os.path.join(folder, "training.log"), "w+", encoding="utf-8") as log:
             training = subprocess.Popen(_command(args, seed, folder), stdout=log, stderr=subprocess.STDOUT)
             try:
-                with _judges() as judges:
-                    return _watch(args, seed, folder, training, judges, start)
+                number = max(1, min(_JUDGES, available_cores() // _CORES_EACH))
+                with _judges(number) as judges:
+                    return _watch(args, seed, folder, training, judges, number, start)
             except BrokenProcessPool as error:
                 raise UserError("a process that evaluates died: is there enough memory?") from error
             finally:
@@ -120,9 +121,8 @@ def _command(args: argparse.Namespace, seed: int, folder: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _judges() -> Iterator[ProcessPoolExecutor]:
+def _judges(number: int) -> Iterator[ProcessPoolExecutor]:
     """Start processes that evaluate, which import what they need while the training starts, and end them."""
-    number = _number_of_judges()
     with ProcessPoolExecutor(number, multiprocessing.get_context("spawn")) as judges:
         for _ in range(number):
             judges.submit(_get_ready)
@@ -131,10 +131,6 @@ def _judges() -> Iterator[ProcessPoolExecutor]:
         finally:
             for process in multiprocessing.active_children():
                 process.terminate()
-
-
-def _number_of_judges() -> int:
-    return max(1, min(_JUDGES, available_cores() // _CORES_EACH))
 
 
 def _get_ready() -> None:
@@ -148,6 +144,7 @@ def _watch(
     folder: str,
     training: subprocess.Popen[bytes],
     judges: ProcessPoolExecutor,
+    at_once: int,
     start: float,
 ) -> Outcome:
     """Evaluate new checkpoints until one passes, time is up or the training ended."""
@@ -166,9 +163,9 @@ def _watch(
         paths = map(str, Path(folder).glob("*/*/model_*.pt"))
         checkpoints = {number + 1: path for path in paths if (number := checkpoint_number(path)) is not None}
         newest = max(checkpoints, default=0)
-        if newest > begun and len(pending) < _number_of_judges() and time.perf_counter() < deadline:
+        if newest > begun and len(pending) < at_once and time.perf_counter() < deadline:
             begun, path = newest, checkpoints[newest]
-            pending[judges.submit(_evaluate, args.task, path, _TRIALS, _number_of_judges())] = newest, path
+            pending[judges.submit(_evaluate, args.task, path, _TRIALS, at_once)] = newest, path
         elif newest <= begun and not pending and training.poll() is not None:
             raise UserError(f"the training ended: {_last_words(folder)}")
         time.sleep(_POLL)

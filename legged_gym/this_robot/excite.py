@@ -57,7 +57,7 @@ def make_trajectory(
         # The faster waves cause overshoot into a stop.
         fast[near] *= 0.93
         fast[sorted({danger.joint for danger in dangers if not danger.of_reach})] *= 0.9
-        # The other joints move this one, too.
+        # The other joints also move this one.
         fast *= 0.98
     raise UserError(f"no safe trajectory for this robot: {dangers[0].text}")
 

@@ -76,7 +76,7 @@ class BaseTask(VecEnv):
         after_step: Functions that are called after every control step. They may read the buffers, not change them.
         command_ranges: Lowest and highest command by name, as ``commands.ranges``. Changes take effect in the next
             step.
-        reward_scales: Scale of each reward times the control step, without zeros. Changes take effect, too.
+        reward_scales: Scale of each reward times the control step, without zeros. Changes also take effect.
         episode_sums: Sum of each scaled reward in the episode, by name, each (N,).
         reward_functions: The methods of ``reward_names``, without ``termination``, which is the last name.
         base_init_state: Start state of the base without noise, relative to the middle of a tile, (13,).

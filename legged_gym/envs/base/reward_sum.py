@@ -65,5 +65,5 @@ class RewardSum:
         value = function()
         if isinstance(value, Real):
             return torch.full((self._num_envs,), float(value), device=self._scales.device)
-        # Integers and booleans are numbers, too.
+        # Integers and booleans also count as numbers.
         return tensor_of(f"_reward_{name}: its result", value, (self._num_envs,), ()).float().expand(self._num_envs)
