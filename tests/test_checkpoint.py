@@ -213,7 +213,7 @@ def test_curves_have_each_step_once_after_a_kill(tmp_path: Path) -> None:
 
 def test_old_checkpoints_go_but_not_the_best(tmp_path: Path) -> None:
     runner = make_runner(make_env(2), tmp_path, runner__save_interval=1, runner__keep_checkpoints=2)
-    runner.logger._collect_episodes = lambda: None  # type: ignore[method-assign]
+    runner.logger._count_episodes = lambda steps: None  # type: ignore[method-assign]
     rewards = iter((1.0, 3.0, 2.0, 0.0, -1.0, -2.0))
 
     def next_reward() -> None:

@@ -268,10 +268,32 @@ def test_logged_episodes_are_whole_ones_that_did_not_diverge(tmp_path: Path) -> 
         dones[0], dones[1] = step in (1, 4), step == 2
         diverged[1] = step == 2
         logger.process_env_step(torch.tensor([1.0 + step, 9.0, 0.5]), dones, {"diverged": diverged})
-    logger._collect_episodes()
+    logger._count_episodes(logger._take_steps())
     assert list(logger.rewbuffer) == [1.0 + 2.0, 3.0 + 4.0 + 5.0] and list(logger.lenbuffer) == [2.0, 3.0]
     assert logger.cur_reward_sum.tolist() == [0.0, 18.0, 2.5] and logger.cur_episode_length.tolist() == [0.0, 2.0, 5.0]
     logger.stop_logging_writer()
+
+
+def test_a_gpu_writes_an_iteration_during_the_next_rollout(tmp_path: Path) -> None:
+    """The curves, the last episodes and what a resume needs are those of a training that writes at once."""
+    runners = []
+    for late in (False, True):
+        runner = make_runner(make_env(3, env__episode_length_s=0.2), tmp_path / str(late))
+        runner.logger._gpu = late
+        waiting = []
+        runner.logger.after_iteration = lambda _, logger=runner.logger, seen=waiting: seen.append(logger._unwritten)
+        runner.learn(3, init_at_random_ep_len=True)
+        assert all((write is not None) == late for write in waiting) and runner.logger._unwritten is None
+        runners.append(runner)
+    at_once, later = (events(tmp_path / str(late)) for late in (False, True))
+    tags = [tag for tag in at_once.Tags()["scalars"] if not tag.startswith("Perf/")]
+    assert tags == [tag for tag in later.Tags()["scalars"] if not tag.startswith("Perf/")]
+    for tag in tags:
+        if not tag.endswith("/time"):
+            logs = [[(event.step, event.value) for event in log.Scalars(tag)] for log in (at_once, later)]
+            assert logs[0] == logs[1] and logs[0], tag
+    assert_same(runners[0].logger.open_episodes(), runners[1].logger.open_episodes(), "episodes")
+    assert runners[0].logger.lenbuffer
 
 
 def test_the_last_estimate_is_of_the_observation_that_was_acted_on() -> None:
@@ -377,7 +399,7 @@ def test_speed_is_of_the_median_iteration_without_the_first(monkeypatch: pytest.
     logger.after_iteration = seen.append
     speeds = []
     for iteration in range(4):
-        logger.log(iteration, 0, 4, 1.0, 1.0, {}, learning_rate=1e-3, action_std=torch.ones(1), rnd_weight=None)
+        logger.log(iteration, {}, torch.ones(1))
         speeds.append(logger.steps_per_second)
     assert speeds[:2] == [None, 2 * 8 * NUM_STEPS / 2.0]
     assert speeds[-1] == 2 * 8 * NUM_STEPS / 2.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -46,6 +46,25 @@ class Recorded:
             if self._graph is None:
                 self._recordable = False
                 self._function()
+
+
+class Fetched:
+    """Copies of tensors in the host's memory, which a GPU makes while the host goes on."""
+
+    def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Begin to copy."""
+        self._copies = [
+            torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda).copy_(tensor, non_blocking=True)
+            for tensor in tensors
+        ]
+        devices = {tensor.device for tensor in tensors if tensor.is_cuda}
+        self._done = [torch.cuda.current_stream(device).record_event() for device in devices]
+
+    def get(self) -> list[torch.Tensor]:
+        """Return the copies when they are complete."""
+        for done in self._done:
+            done.synchronize()
+        return self._copies
 
 
 @contextlib.contextmanager

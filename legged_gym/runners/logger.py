@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +22,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from legged_gym.algorithms.blow_up import check_losses
+from legged_gym.algorithms.gpu import Fetched
 from legged_gym.common import tags
 from legged_gym.common.console import Progress
 from legged_gym.common.errors import UserError
@@ -78,6 +80,7 @@ class TrainingLogger(Logger):
 
     cur_reward_sum: torch.Tensor
     cur_episode_length: torch.Tensor
+    ep_extras: list[dict[str, Any]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments of :class:`rsl_rl.utils.logger.Logger`."""
@@ -90,7 +93,13 @@ class TrainingLogger(Logger):
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self.completed_iterations = 0
         """Number of completed iterations, including those before a resume."""
-        self._ended: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._gpu = torch.device(self.device).type == "cuda"
+        self._curious = bool(self.cfg["algorithm"].get("rnd_cfg"))
+        if not self._curious:
+            self.cur_reward_sum, self.cur_episode_length = torch.zeros(2, self.num_envs)
+        self._steps: list[tuple[torch.Tensor, ...]] = []
+        """Rewards, ends and divergences of the steps since the last iteration, on the device."""
+        self._unwritten: Callable[[], None] | None = None
         self.after_iteration: Callable[[int], None] | None = None
         """Called with the index of each completed iteration, in every process."""
         self.sources: list[Callable[[int], dict[str, float]]] = []
@@ -110,10 +119,10 @@ class TrainingLogger(Logger):
         """
         if len(self._completed_at) < 2:
             return None
-        return self._steps / statistics.median(map(operator.sub, self._completed_at[1:], self._completed_at))
+        return self._samples / statistics.median(map(operator.sub, self._completed_at[1:], self._completed_at))
 
     @property
-    def _steps(self) -> int:
+    def _samples(self) -> int:
         """Steps of all robots of all processes in an iteration."""
         return self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
 
@@ -155,58 +164,69 @@ class TrainingLogger(Logger):
         if self.writer is not None:
             for observer in self.observers:
                 observer.after_step()
-        if self.writer is None or intrinsic_rewards is not None:
+        if self.writer is None or self._curious:
             super().process_env_step(rewards, dones, extras, intrinsic_rewards)
             return
         if "log" in extras:
             self.ep_extras.append(extras["log"])
-        self.cur_reward_sum += rewards
-        self.cur_episode_length += 1
-        # A diverged episode does not count for the policy.
-        counted = ended = dones > 0
-        if "diverged" in extras:
-            counted = ended & ~extras["diverged"].to(ended.device)
-        self._ended.append((counted, torch.stack((self.cur_reward_sum, self.cur_episode_length))))
-        self.cur_reward_sum = torch.where(ended, 0.0, self.cur_reward_sum)
-        self.cur_episode_length = torch.where(ended, 0.0, self.cur_episode_length)
+        diverged = extras["diverged"].to(dones.device) if "diverged" in extras else torch.zeros_like(dones)
+        self._steps.append((rewards.clone(), dones > 0, diverged > 0))
+        if len(self._steps) == self.cfg["num_steps_per_env"]:
+            # A GPU now has work for the time that this takes.
+            self.write_out()
 
-    def log(
-        self,
-        it: int,
-        start_it: int,
-        total_it: int,
-        collect_time: float,
-        learn_time: float,
-        loss_dict: dict[str, float],
-        **others: Any,
-    ) -> None:
-        """Log the metrics of the completed iteration ``it``, and show the progress up to ``total_it``.
+    def log(self, it: int, loss_dict: dict[str, float], action_std: torch.Tensor, **others: Any) -> None:
+        """Log the metrics of the completed iteration ``it``, and show the progress; the arguments are rsl_rl's.
 
-        Times are seconds. ``LearningDivergedError`` if one of the losses, by name, is not finite.
+        On a GPU they are written when the next rollout is on its way, or by :meth:`write_out`.
+        ``LearningDivergedError`` if one of the losses, by name, is not finite.
         """
         check_losses(loss_dict, it)
         self.completed_iterations = it + 1
         self._completed_at.append(time.perf_counter())
         if self.writer is not None:
-            self._collect_episodes()
-            figures = {name: value for name, value in loss_dict.items() if "/" in name}
-            for source in self.sources:
-                figures |= source(it)
-            self._record_extras(it, figures)
-            losses = {name: value for name, value in loss_dict.items() if "/" not in name}
-            with self._quiet():
-                super().log(it, start_it, total_it, collect_time, learn_time, losses, **others)
-            if not self._verbose:
-                if self._progress is None:
-                    self._progress = Progress("iteration", total_it, sys.stdout, start=start_it)
-                self._recent.append(collect_time + learn_time)
-                rest = statistics.mean(self._recent) * (total_it - 1 - it)
-                speed = f"{self._steps / self._recent[-1]:,.0f} steps/s"
-                self._progress.update(it + 1, speed, self._figures(loss_dict), rest)
+            self.write_out()
+            names, reports = self._reports()
+            fetched = Fetched([action_std.mean(), reports, *self._take_steps()])
+            figures = {name: value for source in self.sources for name, value in source(it).items()}
+            self._unwritten = partial(self._write, fetched, names, figures, loss_dict, it=it, **others)
+            if not self._gpu or self._curious:
+                self.write_out()
             for observer in self.observers:
                 observer.after_iteration(it)
         if self.after_iteration is not None:
             self.after_iteration(it)
+
+    def write_out(self) -> None:
+        """Write the metrics of the last iteration, unless they have been written."""
+        if self._unwritten is not None:
+            write, self._unwritten = self._unwritten, None
+            write()
+
+    def _write(
+        self, fetched: Fetched, names: list[str], figures: dict[str, float], losses: dict[str, float], **log: Any
+    ) -> None:
+        """Write an iteration's metrics: of steps and the environment's reports, by name; ``figures``; losses."""
+        action_std, reports, *steps = fetched.get()
+        self._count_episodes(steps)
+        figures = dict(zip(names, reports.nanmean(dim=0).tolist(), strict=True)) | figures
+        figures |= {name: value for name, value in losses.items() if "/" in name}
+        # What the next iteration has reported so far.
+        later, self.ep_extras = self.ep_extras, [figures] if self._verbose else []
+        if not self._verbose:
+            for name, value in figures.items():
+                self.writer.add_scalar(name if "/" in name else f"{tags.EPISODE}{name}", value, log["it"])
+        plain_losses = {name: value for name, value in losses.items() if "/" not in name}
+        with self._quiet():
+            super().log(loss_dict=plain_losses, action_std=action_std, **log)
+        self.ep_extras = later
+        if not self._verbose:
+            if self._progress is None:
+                self._progress = Progress("iteration", log["total_it"], sys.stdout, start=log["start_it"])
+            self._recent.append(log["collect_time"] + log["learn_time"])
+            rest = statistics.mean(self._recent) * (log["total_it"] - 1 - log["it"])
+            speed = f"{self._samples / self._recent[-1]:,.0f} steps/s"
+            self._progress.update(log["it"] + 1, speed, self._figures(losses), rest)
 
     def add_moving_picture(self, name: str, gif: bytes, it: int) -> None:
         """Log a GIF's content under a tag. TensorBoard's page plays it."""
@@ -218,6 +238,12 @@ class TrainingLogger(Logger):
 
     def stop_logging_writer(self) -> None:
         """Close the event file and end the progress display. It may be called twice."""
+        try:
+            self.write_out()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self.writer is not None:
             for observer in self.observers:
                 observer.close()
@@ -231,6 +257,7 @@ class TrainingLogger(Logger):
 
     def state_dict(self) -> dict[str, float]:
         """Return the totals for a resumed run: environment steps and seconds."""
+        self.write_out()
         return {"total_timesteps": self.tot_timesteps, "total_time": float(self.tot_time)}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
@@ -240,6 +267,7 @@ class TrainingLogger(Logger):
 
     def open_episodes(self) -> dict[str, Any]:
         """Return rewards and lengths of the present episodes, (N,), and of the last that ended."""
+        self.write_out()
         return {
             "rewards": self.cur_reward_sum.clone(),
             "lengths": self.cur_episode_length.clone(),
@@ -254,32 +282,31 @@ class TrainingLogger(Logger):
         self.rewbuffer.extend(episodes["last_rewards"])
         self.lenbuffer.extend(episodes["last_lengths"])
 
-    def _collect_episodes(self) -> None:
-        if self._ended:
-            ended = torch.stack([mask for mask, _ in self._ended])
-            totals = torch.stack([values for _, values in self._ended], dim=1)
-            rewards, lengths = totals[:, ended].tolist()
-            self.rewbuffer.extend(rewards)
-            self.lenbuffer.extend(lengths)
-            self._ended.clear()
+    def _take_steps(self) -> list[torch.Tensor]:
+        """Return what the steps since the last iteration were, each (steps, N), or nothing."""
+        steps, self._steps = self._steps, []
+        return [torch.stack(values) for values in zip(*steps, strict=True)]
 
-    def _record_extras(self, it: int, figures: dict[str, float]) -> None:
-        """Write the environment's figures, averaged over their reports, and further ones."""
+    def _count_episodes(self, steps: list[torch.Tensor]) -> None:
+        """Add rewards and lengths of what :meth:`_take_steps` returned; a diverged episode does not count."""
+        for reward, ended, diverged in zip(*steps, strict=True):
+            self.cur_reward_sum += reward
+            self.cur_episode_length += 1
+            counted = ended & ~diverged
+            self.rewbuffer.extend(self.cur_reward_sum[counted].tolist())
+            self.lenbuffer.extend(self.cur_episode_length[counted].tolist())
+            self.cur_reward_sum[ended] = 0.0
+            self.cur_episode_length[ended] = 0.0
+
+    def _reports(self) -> tuple[list[str], torch.Tensor]:
+        """Return the names of what the environment reported, and a row of values, NaN for none, for each report."""
         names = list(dict.fromkeys(name for report in self.ep_extras for name in report))
-        if names:
-            reports = [
-                [torch.as_tensor(report.get(name, math.nan), device=self.device).float().mean() for name in names]
-                for report in self.ep_extras
-            ]
-            means = torch.stack([torch.stack(report) for report in reports]).nanmean(dim=0).tolist()
-            figures = {**dict(zip(names, means, strict=True)), **figures}
-        if self._verbose:
-            # rsl_rl's page shows them, and writes them.
-            self.ep_extras[:] = [figures]
-            return
-        for name, value in figures.items():
-            self.writer.add_scalar(name if "/" in name else f"{tags.EPISODE}{name}", value, it)
+        rows = [
+            torch.stack([_mean(torch.as_tensor(report.get(name, math.nan), device=self.device)) for name in names])
+            for report in self.ep_extras
+        ]
         self.ep_extras.clear()
+        return names, torch.stack(rows) if names else torch.empty(0, 0)
 
     def _figures(self, losses: dict[str, float]) -> str:
         parts = []
@@ -298,6 +325,10 @@ class TrainingLogger(Logger):
 
     def _quiet(self) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self._verbose else contextlib.redirect_stdout(io.StringIO())
+
+
+def _mean(values: torch.Tensor) -> torch.Tensor:
+    return values.float().mean() if values.ndim > 0 else values.float()
 
 
 def custom_scalars_layout(reward_scales: Mapping[str, float], labels: LabelLayout | None = None) -> Layout:

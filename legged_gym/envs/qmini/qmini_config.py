@@ -258,7 +258,7 @@ class QminiPublishedCfgPPO(LeggedRobotCfgPPO):
         class_name = "legged_gym.algorithms:EstimatorPPO"
         tf32: bool = True
         """Let a GPU multiply matrices in TF32, with ten bits of mantissa: updates take two fifths less time."""
-        critic_bf16: bool = False
+        critic_bf16: bool = True
         """Let a GPU multiply the critic's matrices in an update in bfloat16, with seven bits of mantissa."""
         use_mixed_precision: bool = False
         """Let the policy's update multiply matrices in bfloat16; parameters, optimiser and losses stay in float32."""
