@@ -18,7 +18,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1738,
     "simulators": 5338,
-    "envs": 6396,
+    "envs": 6399,
     "algorithms": 1115,
     "runners": 2172,
     "policies": 1898,
@@ -28,11 +28,11 @@ _BUDGETS = {
     "deploy": 1419,
     "benchmarking": 484,
     "cli": 785,
-    "scripts": 1707,
+    "scripts": 1706,
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11220
+_CORE_BUDGET = 11223
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

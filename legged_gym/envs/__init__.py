@@ -33,6 +33,9 @@ TASKS = {
 }
 """For each name of ``--task``: the classes of the task, of its configuration and of its training's configuration."""
 
+QUICKEST = {"qmini": {"cpu": "qmini_fast", "cuda": "qmini_fast_gpu"}}
+"""By task and kind of device, the task whose training gets a robot to walk soonest."""
+
 _HOMES = {
     "LeggedRobot": "legged_gym.envs.base.legged_robot",
     "task_registry": "legged_gym.envs.registry",
@@ -41,4 +44,4 @@ _HOMES = {
 
 __getattr__ = lazy_attributes(__name__, _HOMES)
 
-__all__ = ["TASKS", *_HOMES]
+__all__ = ["QUICKEST", "TASKS", *_HOMES]

@@ -35,9 +35,6 @@ _EXAMPLES = (
 LIMITS = {"flat": {"falls": 0.0, "vx_rmse": 0.05, "yaw_rmse": 0.16}, "push_0.6": {"falls": 5.0}}
 """What passes: by scenario, the largest value of each metric, in the evaluation's units (%, m/s, rad/s)."""
 
-RECIPES = {"qmini": {"cpu": "qmini_fast", "cuda": "qmini_fast_gpu"}}
-"""By task and kind of device, the one whose training gets there soonest."""
-
 _TRIALS = 72
 _POLL = 0.02
 """Seconds between two looks for a new checkpoint."""
@@ -69,18 +66,14 @@ def main() -> None:
     add("--seeds", type=types.seed, nargs="+", default=[1], metavar="N", help="one training each (default: 1)")
     add("--every", type=types.positive, default=25, metavar="N", help="iterations between evaluations (default: 25)")
     add("--minutes", type=types.seconds, default=30.0, metavar="M", help="give up on a seed after this (default: 30)")
-    add(
-        "--recipe",
-        metavar="TASK",
-        help="task to train; --task judges (default: the quickest here)",
-    )
+    add("--recipe", metavar="TASK", help="task to train; --task judges (default: the quickest here)")
     add("--num_envs", type=types.positive, metavar="N", help="how many robots (default: the task's)")
     add("--sim", metavar="NAME", help="simulator of the training (default: as train.py chooses)")
     add("--markdown", action="store_true", help="print the table as Markdown")
     add_set_argument(parser)
     args = get_args(parser=parser)
     # A context of its own on the GPU would take a second and some memory.
-    args.recipe = args.recipe or RECIPES.get(args.task, {}).get(learning_device("cpu"), args.task)
+    args.recipe = args.recipe or envs.QUICKEST.get(args.task, {}).get(learning_device("cpu"), args.task)
     for task in (args.task, args.recipe):
         envs.task_registry.get_cfgs(task)
     outcomes = []

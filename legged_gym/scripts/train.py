@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from legged_gym import cli, render, runners, viewers
+from legged_gym import cli, envs, render, runners, viewers
 from legged_gym.cli.arguments import (
     add_robot_argument,
     add_train_arguments,
@@ -78,7 +78,7 @@ def _train(job: Job, args: argparse.Namespace, here: World) -> None:
                 estimate = getattr(runner, "last_estimate", None)
                 films = render.training_films.TrainingFilms(env, runner.logger, args.video_interval, estimate)
                 runner.logger.observers.append(films)
-            print(f"{job.notes}run: {relative(folder)}{_team(here, env.num_envs)}")
+            print(f"{job.notes}run: {relative(folder)}{_team(here, env.num_envs)}{_quicker(job, done)}")
             if done > 0 and getattr(runner, "new_episodes", None):
                 print(f"the robots start new episodes, because {runner.new_episodes}")
             page = viewers.opening.show_training(runner, env, args) if here.is_first else None
@@ -122,6 +122,12 @@ def _team(here: World, num_envs: int) -> str:
     machines = here.size // here.local_size
     where = f" on {machines} machines" if machines > 1 else ""
     return f"\n{here.size} processes{where}, {num_envs} robots each: {here.size * num_envs} robots"
+
+
+def _quicker(job: Job, done: int) -> str:
+    """Return which task's robot walks sooner if a new training has no GPU."""
+    quick = envs.QUICKEST.get(job.task, {}).get("cpu") if job.rl_device == "cpu" and done == 0 else None
+    return f"\nwithout a GPU it takes hours to learn to walk; --task={quick} takes about 15 minutes" if quick else ""
 
 
 def _pace(runner: OnPolicyRunner, here: World) -> str:
