@@ -210,6 +210,8 @@ def test_actions_are_clipped_as_in_training(tmp_path: Path) -> None:
     assert exported_contract(tmp_path, "qmini")["normalization"]["clip_actions"] == 0.01
 
 
+KP = [20.0, 60.0, 30.0, 30.0, 20.0, 20.0, 60.0, 30.0, 30.0, 20.0]
+LINE_KP = f"joint_kp: {KP}"
 ROBOTS_FILE = """\
 # my robot
 motor:
@@ -254,11 +256,35 @@ def test_how_the_robot_stands_up_is_merged_by_the_names_of_joints(env: Qmini, tm
     assert new == {**alone, "joint_kp": [9] * 10}
 
 
+def test_comments_of_the_controllers_own_file_stay_where_they_are(env: Qmini, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "# policy\nPolicy:\n  action_scale: 0.2 # scale\n  # end of policy\n\n# motors\nmotor: {a: 1}\n\n# walk\n"
+        "FSMState_Walk: # walking\n  # gains\n  joint_kp:\n  - 1\n  - 2\n  # limits\n  lin_vel_x_range:\n"
+        "  - -0.1 # low\n  - 0.1 # high\n  lin_vel_y_range: [0, 0] # no\n  # below\n\n# imu\nimu: 1 # i\n# end\n"
+    )
+    for _ in range(2):
+        merged = controller_yaml(env, path)
+        lines = [line.strip() for line in merged.splitlines() if line.strip()]
+        before = {line: lines[at - 1] for at, line in enumerate(lines)}
+        assert before["motor: {a: 1}"] == "# motors" and before["# motors"] == "# end of policy"
+        assert lines[lines.index("FSMState_Walk: # walking") + 1] == "# gains" == lines[lines.index(LINE_KP) - 1]
+        assert before["# limits"] == LINE_KP and before["imu: 1 # i"] == "# imu" and before["# imu"] == "# below"
+        assert re.search(r"lin_vel_y_range: \[0, 0\] # no; trained: .* m/s\n", merged) and "# low" in merged
+        path.write_text(merged)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("[-0.1, 0.1]", "[-0.1, 0.9]"), r"lin_vel_x_range' must lie within \[.*\], which .* got \[-0.1, 0.9\]"),
-        (("[-0.1, 0.1]", "fast"), r"lin_vel_x_range' must lie within .* got fast"),
+        (("[-0.1, 0.1]", "[-0.1, 0.9]"), r"lin_vel_x_range' must be within \[.*\], which .* got \[-0.1, 0.9\]"),
+        (("[-0.1, 0.1]", "[false, false]"), r"lin_vel_x_range' must be within .* got \[False, False\]"),
+        ((ROBOTS_FILE, "FSMState_Walk: &w {a: 1}\nFSMState_Run: *w"), r"'FSMState_Run' shares values with a section"),
+        (
+            (ROBOTS_FILE, f"FSMState_Walk: &w {{joint_kp: {[9] * 10}}}\nFSMState_StandUp: {{<<: *w}}"),
+            "'FSMState_StandUp' shares",
+        ),
+        (("[-0.1, 0.1]", "fast"), r"lin_vel_x_range' must be within .* got 'fast'"),
         (("FSMState_Walk:", "FSMState_Walk: [1]\nother:"), r"'FSMState_Walk' must be a section"),
         (("[0.3", "[.nan"), r"'FSMState_StandUp.joint_standup_q' must be .*, got \[nan"),
         (("joint_kp: [4", "joint_kp: [-4"), r"'FSMState_StandUp.joint_kp' must be .*, got \[-4"),

@@ -21,7 +21,7 @@ _BUDGETS = {
     "envs": 6399,
     "algorithms": 1115,
     "runners": 2172,
-    "policies": 1898,
+    "policies": 1910,
     "evaluation": 3085,
     "render": 994,
     "viewers": 2106,

@@ -186,22 +186,17 @@ class PolicyContract(_Part):
             normalization["clip_actions"] = self.actor.clip
         settings: Settings = {
             "control": {
-                "decimation": control.decimation,
-                "action_scale": control.action_scale,
-                "stiffness": joints.by_name("kp"),
-                "damping": joints.by_name("kd"),
+                "decimation": control.decimation, "action_scale": control.action_scale,
+                "stiffness": joints.by_name("kp"), "damping": joints.by_name("kd"),
             },
             "sim": {"dt": control.dt / control.decimation},
             "init_state": {"default_joint_angles": joints.by_name("default_angle")},
             "commands": {"dead_band": self.commands.low_vel_thresholds},
             "env": {"history_length": self.observation.history_length},
             "normalization": normalization,
-        }
-        if self.gait is not None:
-            offset = self.gait.offsets[1]
-            settings["gait"] = {
-                "period": self.gait.period, "offset": offset, "stance_ratio": self.gait.stance_ratio
-            }  # fmt: skip
+        }  # fmt: skip
+        if (gait := self.gait) is not None:
+            settings["gait"] = {"period": gait.period, "offset": gait.offsets[1], "stance_ratio": gait.stance_ratio}
         return settings
 
     def _velocity_scale(self) -> dict[str, float]:

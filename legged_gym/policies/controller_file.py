@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +12,14 @@ import numpy as np
 import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.tokens import CommentToken
 
 from legged_gym.common.controller_rules import AXES, TILT_LIMIT
 from legged_gym.common.errors import UserError
-from legged_gym.common.yaml_text import read_yaml
+from legged_gym.common.yaml_text import parse_yaml, read_yaml
 from legged_gym.envs.base.name_matching import joint_values
-from legged_gym.policies.exported import ACTOR_INPUT, POLICY, STAND_UP, WALK, check_stand_up
+from legged_gym.policies.exported import ACTOR_INPUT, POLICY, STAND_UP, WALK, check_first_range, check_stand_up
 from legged_gym.simulators.mujoco_model import BODY_SETTINGS
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def controller_yaml(
     for axis, unit in AXES.items():
         low, high = sections[POLICY][f"{axis}_range"]
         _add_comment(content[WALK], f"{axis}_range", f"{_TRAINED} {low:g} to {high:g} {unit}")
-    stream = io.StringIO()
-    _yaml().dump(content, stream)
-    return stream.getvalue()
+    text = _text(content)
+    if merge_into is not None:
+        _require_kept(Path(merge_into), sections, text)
+    return text
 
 
 def _sections(env: LeggedRobot, actor_input: Sequence[str]) -> dict[str, CommentedMap]:
@@ -142,49 +143,82 @@ def _read(path: Path) -> CommentedMap:
     return content
 
 
-def _merge(path: Path, content: CommentedMap, sections: dict[str, CommentedMap]) -> None:
+def _merge(path: Path, content: dict[str, Any], sections: dict[str, Any]) -> None:
     """Put the policy's sections into the robot's file, except how it stands up and its command limits."""
     joints, stand = list(sections[POLICY]["joint_names"]), content.setdefault(STAND_UP, CommentedMap())
     theirs = (content.get(POLICY) or {}).get("joint_names", joints)
     if not isinstance(theirs, list) or {*map(str, theirs)} != {*joints} or len(theirs) != len(joints):
         raise UserError(f"{path}: '{POLICY}.joint_names' must be this policy's, {joints}, got {theirs!r}")
-    for key, value in sections[STAND_UP].items():
-        stand.setdefault(key, value)
+    for key in [key for key in sections[STAND_UP] if key not in stand]:
+        _put(stand, key, sections[STAND_UP][key])
     check_stand_up(path, stand, len(joints))
     for key in sections[STAND_UP] if list(theirs) != joints else ():
         # By joint name, as the networks' order may be another one than that of the policy before.
-        stand[key] = _row([stand[key][theirs.index(joint)] for joint in joints])
+        _put(stand, key, _row([stand[key][theirs.index(joint)] for joint in joints]))
     kept = [f"{axis}_range" for axis in AXES]
     walk = content.setdefault(WALK, CommentedMap())
-    for key, value in sections[WALK].items():
-        if key not in kept or key not in walk:
-            walk[key] = value
-    content[POLICY] = sections[POLICY]
+    for key in [key for key in sections[WALK] if key not in kept or key not in walk]:
+        _put(walk, key, sections[WALK][key])
+    _put(content, POLICY, sections[POLICY])
     for key in kept:
-        _check_range(path, key, walk[key], list(sections[POLICY][key]))
+        check_first_range(path, key, walk[key], list(sections[POLICY][key]))
+
+
+def _require_kept(path: Path, sections: dict[str, Any], merged: str) -> None:
+    """Refuse a file whose aliases would change more of it than what is put in."""
+    meant = {name: dict(value) if isinstance(value, dict) else value for name, value in read_yaml(path).items()}
+    _merge(path, meant, parse_yaml(_text(CommentedMap(sections))))
+    for name, value in parse_yaml(merged).items():
+        # Compared as text, in which NaN equals NaN.
+        found, wanted = (sorted(map(repr, each.items())) if isinstance(each, dict) else repr(each)
+                         for each in (value, meant[name]))  # fmt: skip
+        if found != wanted:
+            raise UserError(f"{path}: '{name}' shares values with a section that changes: write them out, without '*'")
+
+
+def _put(section: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key's value, or add it at the end. Comment lines below the old value, or below the end, stay there."""
+    old, below = key if key in section else next(reversed(section), None), ""
+    if old is not None and isinstance(section, CommentedMap) and not section.merge:
+        slots, place = _behind(section, old)
+        if slots[place] is not None:
+            slots[place].value, line_end, below = slots[place].value.partition("\n")
+            slots[place].value += line_end
+    section[key] = value
+    if below:
+        slots, place = _behind(section, key)
+        slots[place] = slots[place] or CommentToken("\n", CommentMark(0), None)
+        slots[place].value += below
+
+
+def _behind(node: Any, key: Any) -> tuple[list[Any], int]:
+    """Return where ruamel.yaml keeps the comment behind a value: list and index, at the last part of a long value."""
+    while isinstance(node[key], CommentedMap | CommentedSeq) and node[key] and not node[key].fa.flow_style():
+        node = node[key]
+        key = next(reversed(node)) if isinstance(node, CommentedMap) else len(node) - 1
+    return node.ca.items.setdefault(key, [None] * 4), 2 if isinstance(node, CommentedMap) else 0
 
 
 def _add_comment(section: CommentedMap, key: str, comment: str) -> None:
     """Add a comment behind a key's value, after an existing one."""
-    old = section.ca.items.get(key, [None] * 3)[2]
-    kept = old.value.partition(_TRAINED)[0].strip(" #;\n") if old is not None else ""
-    section.yaml_add_eol_comment(f"{kept}; {comment}" if kept else comment, key)
-
-
-def _check_range(path: Path, key: str, value: Any, trained: list[float]) -> None:
-    """Check that the robot's file allows only commands that the policy has learned."""
-    numbers = isinstance(value, list) and all(isinstance(v, int | float) and math.isfinite(v) for v in value)
-    if not numbers or len(value) != 2 or not trained[0] <= value[0] <= value[1] <= trained[1]:
-        shown = list(value) if isinstance(value, list) else value
-        raise UserError(
-            f"{path}: '{WALK}.{key}' must lie within {trained}, which this policy was trained for, got {shown}"
-        )
+    if (old := section.ca.items.get(key, [None] * 3)[2]) is None:
+        section.yaml_add_eol_comment(comment, key)
+    else:
+        line, _, below = old.value.partition("\n")
+        kept = line.partition(_TRAINED)[0].strip(" #;")
+        old.value = f"# {kept}; {comment}\n{below}" if kept else f"# {comment}\n{below}"
 
 
 def _yaml() -> YAML:
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     return yaml
+
+
+def _text(content: CommentedMap) -> str:
+    stream = io.StringIO()
+    _yaml().dump(content, stream)
+    return stream.getvalue()
 
 
 def _map(values: dict[str, Any]) -> CommentedMap:

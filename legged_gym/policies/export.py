@@ -126,27 +126,18 @@ def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
         git_revision=git_revision(),
         iterations=iterations_done(runner),
         control=Control(
-            dt=rounded(env.dt),
-            decimation=cfg.control.decimation,
-            action_scale=cfg.control.action_scale,
-            target=env.torque_law,
-            fall_protection_tilt=rounded(TILT_LIMIT),
+            dt=rounded(env.dt), decimation=cfg.control.decimation, action_scale=cfg.control.action_scale,
+            target=env.torque_law, fall_protection_tilt=rounded(TILT_LIMIT),
         ),
         joints=Joints(
-            names=list(env.dof_names),
-            default_angle=rounded(env.default_dof_pos[0]),
-            kp=rounded(env.p_gains),
-            kd=rounded(env.d_gains),
-            limits=rounded(env.sim.dof_pos_limits),
-            torque_limit=rounded(env.torque_limits),
+            names=list(env.dof_names), default_angle=rounded(env.default_dof_pos[0]), kp=rounded(env.p_gains),
+            kd=rounded(env.d_gains), limits=rounded(env.sim.dof_pos_limits), torque_limit=rounded(env.torque_limits),
         ),
         observation=_observation(env),
-        estimator=None
-        if estimator is None
-        else Estimator(input=words(list(estimator.obs_groups)), output=env.label_layout.to_list()),
+        estimator=Estimator(input=words(list(estimator.obs_groups)), output=env.label_layout.to_list())
+        if estimator is not None else None,
         actor=Actor(
-            input=words(list(actor.obs_groups)),
-            clip=clip,
+            input=words(list(actor.obs_groups)), clip=clip,
             memory=[[state.shape[0], state.shape[2]] for state in empty_memory(actor.as_onnx(verbose=False), 1)],
         ),
         gait=_gait(env),
@@ -155,20 +146,18 @@ def policy_contract(runner: OnPolicyRunner, env: LeggedRobot) -> PolicyContract:
             feet=env.foot_names, foot_force=cfg.rewards.foot_contact_force, force=cfg.rewards.contact_force_threshold
         ),
         start_noise=start_noise(env),
-    )
+    )  # fmt: skip
 
 
 def _observation(env: LeggedRobot) -> Observation:
-    slices = env.obs_layout.slices
-    described = env.obs_layout.describe()
-    terms = [Term.model_validate({**term, "start": slices[str(term["name"])].start}) for term in described]
+    layout, steps = env.obs_layout, env.cfg.env.history_length
     return Observation(
-        size=env.obs_layout.size * env.cfg.env.history_length,
-        step_size=env.obs_layout.size,
-        history_length=env.cfg.env.history_length,
+        size=layout.size * steps, step_size=layout.size, history_length=steps,
         clip=env.cfg.normalization.clip_observations,
-        terms=terms,
-    )
+        terms=[
+            Term.model_validate({**term, "start": layout.slices[str(term["name"])].start}) for term in layout.describe()
+        ],
+    )  # fmt: skip
 
 
 def _gait(env: LeggedRobot) -> Gait | None:
@@ -176,12 +165,10 @@ def _gait(env: LeggedRobot) -> Gait | None:
     if gait is None:
         return None
     return Gait(
-        period=gait.period,
-        offsets=[0.0, gait.offset],
-        stance_ratio=gait.stance_ratio,
+        period=gait.period, offsets=[0.0, gait.offset], stance_ratio=gait.stance_ratio,
         standing="when the command becomes zero the clock runs on to the end of its period and is then held at "
         f"0: leg phases 0 and {gait.offset:g}",
-    )
+    )  # fmt: skip
 
 
 class _Chain:

@@ -62,9 +62,7 @@ BUILT_IN: dict[str, Any] = {
     "labels": "published",
     "actor_input": list(ACTOR_INPUT),
     "observation_noise": {"base_ang_vel": 0.2, "projected_gravity": 0.05, "dof_pos": 0.01, "dof_vel": 1.5},
-    "start_noise": {
-        "dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1
-    },
+    "start_noise": {"dof_pos": [0.1, 0.1, 0.2, 0.2, 0.2] * 2, "velocity": 0.1, "orientation": 0.1},
     "body": {
         "collapse_fixed_joints": True, "replace_cylinder_with_capsule": True, "balance_inertia": False,
         "density": 0.001, "armature": 0.0,
@@ -211,26 +209,28 @@ def read_controller_config(path: Path) -> ControllerConfig:
     figures |= {name: {**BUILT_IN[name], **policy[name]} for name in ("body", "start_noise")}
     figures |= dict(
         joint_dynamics={key: tuple(values) for key, values in dynamics.items()},
-        stand_angles=np.array(stand["joint_standup_q"]),
-        stand_kp=np.array(stand["joint_kp"]),
-        stand_kd=np.array(stand["joint_kd"]),
-        default_angles=np.array(walk["default_joint_angles"]),
-        kp=np.array(walk["joint_kp"]),
-        kd=np.array(walk["joint_kd"]),
-        gait_period=walk.get("gait_period"),
-        gait_offsets=np.array(walk.get("gait_offsets", []), float),
+        stand_angles=np.array(stand["joint_standup_q"]), stand_kp=np.array(stand["joint_kp"]),
+        stand_kd=np.array(stand["joint_kd"]), default_angles=np.array(walk["default_joint_angles"]),
+        kp=np.array(walk["joint_kp"]), kd=np.array(walk["joint_kd"]),
+        gait_period=walk.get("gait_period"), gait_offsets=np.array(walk.get("gait_offsets", []), float),
         low_vel_thresholds=np.array(walk["low_vel_thresholds"]),
         command_ranges=np.array([walk[key] for key in _RANGES]),
         trained_ranges=np.array([policy[key] for key in _RANGES]),
         observation_scales=_scales(path, given[POLICY]["observation_scales"], len(terms)),
         labels=_labels(path, given[POLICY]["labels"], policy),
-    )
+    )  # fmt: skip
     return ControllerConfig(**figures)
 
 
 def check_stand_up(path: Path, values: dict[str, Any], joints: int) -> None:
     """Refuse a pose and gains of standing up that don't fit so many joints, or that no robot can have."""
     _take(path, STAND_UP, values, _hints(joints, [])[STAND_UP])
+
+
+def check_first_range(path: Path, key: str, value: Any, trained: list[float]) -> None:
+    """Refuse limits of commands that a policy has not learned to follow."""
+    within: Any = Annotated[SpeedRange, Rule(lambda ends: trained[0] <= ends[0] <= ends[1] <= trained[1], "")]
+    _admitted(path, f"{WALK}.{key}", within, value, f"within {trained}, which this policy was trained for")
 
 
 _RANGES = tuple(f"{axis}_range" for axis in AXES)

@@ -60,14 +60,10 @@ def write_onnx(model: MLPModel, path: Path, limit: float = math.inf) -> None:
     ports = PORTS[: 1 + len(memory)]
     with _quiet_exporter():
         program = torch.onnx.export(
-            module,
-            (torch.zeros(2, model.obs_dim), *memory),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[name for name, _ in ports],
-            output_names=[name for _, name in ports],
+            module, (torch.zeros(2, model.obs_dim), *memory), dynamo=True, opset_version=OPSET,
+            input_names=[name for name, _ in ports], output_names=[name for _, name in ports],
             dynamic_shapes=({0: batch}, *({1: batch} for _ in memory)),
-        )
+        )  # fmt: skip
     # Written from memory, because the exporter itself may put the weights into a second file.
     assert program is not None
     proto = program.model_proto
