@@ -20,6 +20,7 @@ from legged_gym.envs.base.hooks import GONE, INDEXED, REFUSED, TIMED
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.own_settings import LEGGED_GYM
 from legged_gym.envs.base.step_graph import StepGraph
+from legged_gym.envs.base.velocity_commands import VelocityCommands
 from legged_gym.simulators.backend import ISAACGYM_PYTHON
 
 N = 4
@@ -503,6 +504,15 @@ def test_the_curriculum_of_commands_widens_their_range() -> None:
             assert other.command_ranges == env.command_ranges
             other.close()
         env.close()
+
+
+def test_the_curriculum_of_commands_never_narrows_a_range() -> None:
+    cfg = PlainCfg()
+    cfg.commands.curriculum, cfg.commands.max_curriculum, cfg.commands.ranges.lin_vel_x = True, 1.8, [-2.5, 1.0]
+    commands = VelocityCommands(cfg, 2, 0.02, "cpu")
+    for widest in ([-2.5, 1.5], [-2.5, 1.8], [-2.5, 1.8]):
+        commands.widen(torch.tensor(True))
+        assert commands.ranges()["lin_vel_x"] == pytest.approx(widest)
 
 
 class ByHand(LeggedRobot):

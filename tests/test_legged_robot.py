@@ -250,9 +250,10 @@ def test_training_state_restores_counters_and_levels(make_qmini: QminiFactory) -
     taller = first.training_state() | {"terrain_levels": torch.full((8,), 9)}
     second.load_training_state(taller)
     assert second.terrain_levels.tolist() == 8 * [2], "of a field with more rows"
-    smaller = make_qmini(small_cfg(3, plane=False))
-    smaller.load_training_state(first.training_state())
-    assert set(smaller.terrain_levels.tolist()) <= {0, 1, 2}
+    larger = make_qmini(small_cfg(40, plane=False))
+    larger.load_training_state(first.training_state() | {"terrain_levels": torch.tensor([1, 2, 1])})
+    assert set(larger.terrain_levels.tolist()) == {1, 2}, "drawn from the robots of before"
+    assert torch.equal(larger.env_origins, larger.ground.tile_origins[larger.terrain_levels, larger.ground.types])
 
 
 def test_logged_figures_are_means_over_the_interval(make_qmini: QminiFactory) -> None:

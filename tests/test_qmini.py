@@ -174,6 +174,10 @@ def test_clock_runs_on_after_a_stop_and_is_then_held(make_qmini: QminiFactory) -
         env._update_clock()
     assert env.clock_held.tolist() == [True, True, False]
     assert env.gait_phase.tolist()[:2] == [0.0, 0.0]
+    env._steps_on_the_spot[1] = True
+    env._last_clock = env._clock
+    env._update_clock()
+    assert env.clock_held.tolist() == [True, False, False], "told to step while it stood"
 
 
 def test_contact_is_seen_one_step_longer(env: Qmini) -> None:
@@ -367,6 +371,9 @@ def test_a_share_of_commands_has_one_velocity_alone(make_qmini: QminiFactory) ->
     shares = given[alone].float().mean(0)
     assert (shares > 0.26).all() and (shares < 0.41).all()
     assert not given[~alone, 1].any()
+    cfg.commands.ranges.lin_vel_y, cfg.commands.single_axis_share = [0.0, 0.0], 1.0
+    given = make_qmini(cfg).commands != 0.0
+    assert (given.sum(1) == 1).all() and not given[:, 1].any(), "an axis without a range is not chosen"
 
 
 def test_prices_on_lateral_errors_and_on_motion_while_standing(env: Qmini) -> None:

@@ -22,6 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "fixed rate": {"schedule": "fixed"},
     "falling rate": {"desired_kl": 1e-7, "learning_rate": 5e-3},
     "rising rate": {"desired_kl": 1e3},
+    "clips that bite": {"clip_param": 0.003, "schedule": "fixed", "learning_rate": 5e-3},
     "plain value loss": {"use_clipped_value_loss": False},
     "normalised mini-batches": {"normalize_advantage_per_mini_batch": True},
     "mirrored samples": {"symmetry_cfg": {"data_augmentation_func": mirror, "use_data_augmentation": True}},
