@@ -94,7 +94,8 @@ def test_where_it_can_not_be_it_is_refused_in_a_line() -> None:
 
 def test_its_stage_begins_with_it() -> None:
     env = make_env(terrain__mesh_type="heightfield", terrain__num_rows=3, terrain__num_cols=2)
-    runner = make_runner(env, **settings(denoising=4), runner__denoising_stage={"terrain.max_level": 1})
+    given = settings(denoising=4) | {"runner__stages": {1: {"terrain.max_level": 2}}}
+    runner = make_runner(env, **given, runner__denoising_stage={"terrain.max_level": 1})
     levels, update = [], runner.alg.update
 
     def note() -> dict[str, float]:
@@ -103,7 +104,7 @@ def test_its_stage_begins_with_it() -> None:
 
     runner.alg.update = note  # type: ignore[method-assign]
     runner.learn(8)
-    assert levels == [env.cfg.terrain.max_level] * 4 + [1] * 4
+    assert levels == [env.cfg.terrain.max_level] + [2] * 3 + [1] * 4
     with pytest.raises(UserError, match=r"'runner.denoising_stage': 'terrain.max_levle' can't .* 'terrain.max_level'"):
         make_runner(env, **settings(denoising=4), runner__denoising_stage={"terrain.max_levle": 1})
 

@@ -296,6 +296,22 @@ def test_a_gpu_writes_an_iteration_during_the_next_rollout(tmp_path: Path) -> No
     assert runners[0].logger.lenbuffer
 
 
+def test_what_a_gpu_has_not_written_is_written_when_the_task_fails(tmp_path: Path) -> None:
+    env = make_env(3)
+    runner = make_runner(env, tmp_path)
+    runner.logger._gpu = True
+    step, left = env.step, iter(range(2 * NUM_STEPS))
+
+    def fail(actions: torch.Tensor) -> Any:
+        assert next(left, None) is not None, "a mistake in a reward"
+        return step(actions)
+
+    env.step = fail  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="a mistake"):
+        runner.learn(3)
+    assert [event.step for event in events(tmp_path).Scalars("Loss/value")] == [0, 1]
+
+
 def test_the_last_estimate_is_of_the_observation_that_was_acted_on() -> None:
     runner = make_runner(make_env(3))
     obs = runner.env.get_observations()
