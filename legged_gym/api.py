@@ -27,7 +27,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from legged_gym.common.devices import simulation_device
+from legged_gym.common.devices import resolve_device, simulation_device
 from legged_gym.common.errors import UserError
 from legged_gym.common.seeds import set_seed
 from legged_gym.envs.base.effects import require_effect
@@ -88,8 +88,10 @@ class RobotVectorEnv(VectorEnv):
         """
         env_cfg, train_cfg = task_registry.get_cfgs(task)
         env_cfg.env.num_envs = num_envs
+        if not isinstance(settings, dict | None):
+            raise UserError(f"settings must be a dict of dotted names and their values, got {settings!r}")
         for key, value in (settings or {}).items():
-            env_cfg.set(key, value)
+            env_cfg.set(str(key), value)
         task_class = task_registry.get_task_class(task)
         require_effect(env_cfg, settings or (), task_class)
         if seed is not None:
@@ -97,7 +99,7 @@ class RobotVectorEnv(VectorEnv):
         if render_mode not in (None, "rgb_array"):
             raise UserError(f"render_mode must be 'rgb_array' or None, got {render_mode!r}")
         self.task = task_class(
-            env_cfg, sim_name=sim, sim_device=simulation_device(device), seed=set_seed(train_cfg.seed)
+            env_cfg, sim_name=sim, sim_device=simulation_device(str(device)), seed=set_seed(train_cfg.seed)
         )
         self.num_envs, self.render_mode = num_envs, render_mode
         normalization = env_cfg.normalization
@@ -118,25 +120,30 @@ class RobotVectorEnv(VectorEnv):
             options: Must be None or empty.
 
         Raises:
-            UserError: There are several seeds, or options.
+            UserError: There are several seeds, or options, or the environment is closed.
         """
+        self._require_open()
         if options:
             raise UserError(f"reset takes no options, got {options}")
         if seed is not None:
-            if not isinstance(seed, int | np.integer):
+            if isinstance(seed, list | tuple):
                 raise UserError("reset takes one seed for all robots, not a list")
-            set_seed(int(seed))
+            set_seed(int(seed) if isinstance(seed, np.integer) else seed)
         return self._observe(self.task.reset()), {}
 
     def step(
-        self, actions: ArrayLike
+        self, actions: ArrayLike | torch.Tensor
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Apply actions, (N, D), for one control step.
+        """Apply actions, (N, D), for one control step: numbers, an array, or a tensor on any device.
 
         Returns:
             Observations (N, O), rewards (N,), ended in a fall (N,), ended by a time-out (N,), and extras.
+
+        Raises:
+            UserError: The actions are not finite numbers of this shape, or the environment is closed.
         """
-        given = torch.as_tensor(np.asarray(actions, dtype=np.float32), device=self.task.device)
+        self._require_open()
+        given = _numbers("actions", actions, self.task.device)
         expected = (self.num_envs, self.task.num_actions)
         if given.shape != expected:
             raise UserError(f"actions must have the shape {expected}, got {tuple(given.shape)}")
@@ -155,8 +162,9 @@ class RobotVectorEnv(VectorEnv):
         """Return an RGB image of the first robot and its neighbours, (544, 960, 3), or None without a render mode.
 
         Raises:
-            UserError: This machine can't render.
+            UserError: This machine can't render, or the environment is closed.
         """
+        self._require_open()
         if self.render_mode is None:
             return None
         if self._camera is None:
@@ -172,6 +180,10 @@ class RobotVectorEnv(VectorEnv):
         if self._camera is not None:
             self._camera.__exit__(None, None, None)
         self.task.close()
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise UserError("this environment is closed: make a new one")
 
     def _observe(self, obs: Any) -> NDArray[np.float32]:
         return _array(obs["policy"])
@@ -200,9 +212,9 @@ class RobotEnv(gymnasium.Env):
         obs, info = self.vector.reset(seed=seed, options=options)
         return obs[0], info
 
-    def step(self, action: ArrayLike) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: ArrayLike | torch.Tensor) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Apply an action, (D,)."""
-        obs, rewards, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
+        obs, rewards, terminated, truncated, info = self.vector.step(_numbers("actions", action)[None])
         return obs[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -229,17 +241,17 @@ class PolicyFunction:
         """Wrap a loaded policy."""
         self._policy = policy
 
-    def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
+    def __call__(self, observation: ArrayLike | torch.Tensor) -> NDArray[np.float32]:
         """Return the actions.
 
         Raises:
             UserError: The observation has the wrong size.
         """
-        rows = np.atleast_2d(np.asarray(observation, dtype=np.float32))
-        if rows.shape[1] != self._policy.num_observations:
-            raise UserError(f"{self._policy.name} takes {self._policy.num_observations} numbers, got {rows.shape[1]}")
-        actions = _array(self._policy.act(torch.from_numpy(rows))[1])
-        return actions if np.ndim(observation) > 1 else actions[0]
+        given, width = _numbers("observations", observation), self._policy.num_observations
+        if given.ndim not in (1, 2) or given.shape[-1] != width:
+            raise UserError(f"{self._policy.name} takes {width} numbers a robot, got the shape {tuple(given.shape)}")
+        actions = _array(self._policy.act(given.reshape(-1, width))[1])
+        return actions if given.ndim > 1 else actions[0]
 
     def reset(self, dones: ArrayLike | None = None) -> None:
         """Clear a recurrent policy's hidden state for robots whose episodes ended, bool, (N,), or for all."""
@@ -259,11 +271,22 @@ def load_policy(policy: str | None = None, task: str = "qmini", device: str = "c
         UserError: The policy does not exist or can't be loaded.
     """
     train_cfg = task_registry.get_cfgs(task)[1]
-    return PolicyFunction(_load(find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name)), device))
+    source = find_policy(policy, task, experiment_root(train_cfg.runner.experiment_name))
+    return PolicyFunction(_load(source, resolve_device(str(device))))
 
 
 def _box(clip: float, width: int) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(-clip, clip, (width,), dtype=np.float32)
+
+
+def _numbers(name: str, values: Any, device: str = "cpu") -> torch.Tensor:
+    """Return numbers from any source as a tensor, float32."""
+    try:
+        if not isinstance(values, torch.Tensor):
+            values = torch.from_numpy(np.asarray(values).astype(np.float64, casting="same_kind"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} must be an array of numbers: {error}") from None
+    return values.detach().to(device, torch.float32)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:

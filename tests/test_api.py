@@ -9,6 +9,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 
 import legged_gym
@@ -80,7 +81,12 @@ def test_gymnasium_makes_one_and_many() -> None:
         (lambda: legged_gym.make_env("qmimi"), "unknown task 'qmimi'"),
         (lambda: legged_gym.make_env("qmini", settings={"terrain.mesh": "plane"}), "terrain.mesh"),
         (lambda: legged_gym.make_env("qmini", render_mode="human"), "render_mode"),
+        (lambda: legged_gym.make_env("qmini", settings="terrain.mesh_type=plane"), "settings must be a dict"),
+        (lambda: legged_gym.make_env("qmini", seed=1.5), "the seed must be an integer .* got 1.5"),
         (lambda: legged_gym.load_policy("nowhere"), "no run 'nowhere'"),
+        (lambda: legged_gym.load_policy("shipped", device="gpu"), "no device 'gpu' here"),
+        (lambda: legged_gym.load_policy("shipped")({"policy": 1.0}), "observations must be an array of numbers"),
+        (lambda: legged_gym.load_policy("shipped")(np.zeros((1, 2, 215))), r"215 numbers a robot, got .*\(1, 2, 215\)"),
     ],
 )
 def test_mistakes_are_named(call: object, message: str) -> None:
@@ -93,6 +99,25 @@ def test_actions_that_do_not_fit_are_refused(robots: RobotVectorEnv) -> None:
         robots.step(np.zeros((3, 9)))
     with pytest.raises(UserError, match="finite"):
         robots.step(np.full((3, 10), np.nan))
+    for wrong in ("go", [[1.0, 2.0], [3.0]], np.zeros((3, 10), complex), None):
+        with pytest.raises(UserError, match="actions must be"):
+            robots.step(wrong)
+
+
+def test_actions_may_be_tensors_of_a_network_that_learns(robots: RobotVectorEnv) -> None:
+    actions = torch.full((3, 10), 0.25)
+    for given in (actions.requires_grad_(), actions.bfloat16(), actions.double(), actions.tolist()):
+        robots.step(given)
+        assert robots.task.actions.tolist() == actions.tolist() and not robots.task.actions.requires_grad
+
+
+def test_a_closed_environment_says_so() -> None:
+    env = legged_gym.make_env("qmini", settings=PLANE)
+    env.close()
+    env.close()
+    for use in (env.reset, env.render, lambda: env.step(np.zeros((1, 10)))):
+        with pytest.raises(UserError, match="closed"):
+            use()
 
 
 @pytest.mark.skipif(not has_egl(), reason="EGL is missing (Debian, Ubuntu: apt install libegl1 libopengl0)")

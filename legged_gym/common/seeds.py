@@ -14,10 +14,10 @@ def set_seed(seed: int) -> int:
     """Seed Python, NumPy and PyTorch with a number from 0 to 2³² - 1, and return this number.
 
     Raises:
-        UserError: The seed is out of range.
+        UserError: The seed is no integer, or out of range.
     """
-    if not 0 <= seed < 2**32:
-        raise UserError(f"the seed must lie between 0 and {2**32 - 1}, got {seed}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise UserError(f"the seed must be an integer between 0 and {2**32 - 1}, got {seed!r}")
     import torch
 
     random.seed(seed)
