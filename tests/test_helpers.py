@@ -119,7 +119,7 @@ def test_seed_repeats_all_draws() -> None:
 
 
 def test_seed_out_of_range_is_refused() -> None:
-    with pytest.raises(UserError, match="seed must lie between"):
+    with pytest.raises(UserError, match="seed must be an integer between"):
         set_seed(-2)
 
 
