@@ -18,9 +18,9 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1738,
     "simulators": 5338,
-    "envs": 6399,
+    "envs": 6437,
     "algorithms": 1115,
-    "runners": 2172,
+    "runners": 2177,
     "policies": 1910,
     "evaluation": 3085,
     "render": 994,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11223
+_CORE_BUDGET = 11266
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

@@ -108,6 +108,49 @@ def test_what_a_hook_gives_is_right_or_named(hook: str, method: Any, message: st
     assert "\n" not in str(refused.value)
 
 
+BUFFERS = {
+    "short": ("torques", lambda self: torch.zeros(3), r"Own: self\.torques must be a tensor \(3, 10\), got \(3,\)"),
+    "nothing": ("feet_air_time", lambda self: None, r"Own: self\.feet_air_time must be .* got NoneType"),
+    "gains": ("p_gains", lambda self: [1.0] * 10, r"Own: self\.p_gains must be a tensor \(10,\) or .* got list"),
+    "columns": ("commands", lambda self: torch.zeros(N, 2), r"Own: self\.commands must be .* got \(3, 2\)"),
+    "device": ("actions", lambda self: torch.zeros(N, 10, device="meta"), r"Own: self\.actions .* cpu, got meta"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BUFFERS.values(), ids=BUFFERS)
+def test_a_buffer_of_a_wrong_shape_or_device_is_named(name: str, value: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make(buffers(setting(name, value)))
+
+
+def test_gains_of_each_robot_are_taken() -> None:
+    with contextlib.closing(make(buffers(setting("p_gains", lambda self: torch.full((N, 10), 7.0))))) as env:
+        env.step(torch.ones(N, 10))
+        assert env.torques.abs().max() > 0.0
+
+
+@pytest.mark.parametrize(
+    ("robots", "begun"),
+    [(0, [0]), (-1, [2]), ([0, 2], [0, 2]), ([], []), ([False, True, False], [1]), (torch.tensor(1), [1]),
+     (torch.tensor([1, 1]), [1]), (torch.tensor([2], dtype=torch.int32), [2])],
+)  # fmt: skip
+def test_reset_idx_takes_robots_in_every_form(robots: Any, begun: list[int]) -> None:
+    with contextlib.closing(make({})) as env:
+        env.episode_length_buf[:] = 7
+        env.reset_idx(robots)
+        assert (env.episode_length_buf == 0).nonzero().flatten().tolist() == begun
+
+
+@pytest.mark.parametrize(
+    ("robots", "message"),
+    [(N, "indices of 3 robots, got 3"), (torch.tensor([0, -4]), "indices of 3 robots, got -4"), (None, "got None"),
+     ("all", "got 'all'"), (torch.ones(1), "got torch.float32"), (torch.ones(1, dtype=torch.bool), r"got \(1,\)")],
+)  # fmt: skip
+def test_reset_idx_refuses_what_is_no_robot(robots: Any, message: str) -> None:
+    with contextlib.closing(make({})) as env, pytest.raises(UserError, match=message):
+        env.reset_idx(robots)
+
+
 @pytest.mark.parametrize("number", [torch.float64, torch.int64])
 def test_other_kinds_of_numbers_are_numbers(number: torch.dtype) -> None:
     methods = {

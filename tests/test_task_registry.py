@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qmini_training import train_config
@@ -89,6 +90,28 @@ def test_failed_runner_leaves_no_folder(registry: TaskRegistry, env: LeggedRobot
     with pytest.raises(UserError, match="config key 'runner_class_name'"):
         registry.make_alg_runner(env, "qmini", args)
     assert os.listdir(tmp_path) == []
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"env_cfg": QminiCfgPPO()}, "QminiCfgPPO is not a LeggedRobotCfg"),
+        ({"env_cfg": {"env": {"num_envs": 2}}}, "dict is not a LeggedRobotCfg"),
+        ({"train_cfg": QminiCfg}, "QminiCfg is not a LeggedRobotCfgPPO"),
+    ],
+)
+def test_a_configuration_of_another_kind_is_refused(registry: TaskRegistry, given: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        registry.make_env("qmini", **given)
+
+
+def test_a_runner_takes_a_configuration_and_checks_it(env: LeggedRobot) -> None:
+    train_cfg = train_config()
+    assert OnPolicyRunnerEE(env, train_cfg).alg.gamma == train_cfg.algorithm.gamma
+    train_cfg.algorithm.gamma = 2.0
+    with pytest.raises(UserError, match=r"config key 'algorithm.gamma' takes a number above 0 and at most 1, got 2.0"):
+        OnPolicyRunnerEE(env, train_cfg)
     env.close()
 
 

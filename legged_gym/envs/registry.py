@@ -14,6 +14,7 @@ from legged_gym.common.lazy import load
 from legged_gym.common.memory import require_memory
 from legged_gym.common.seeds import seed_of_rank, set_seed
 from legged_gym.envs import TASKS
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.base.overrides import update_cfg_from_args
 from legged_gym.simulators.backend import DEFAULT_SIM, choose_backend
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
     from legged_gym.envs.base.legged_robot import LeggedRobot
-    from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 
     _Task = type[LeggedRobot] | str
     _EnvCfg: TypeAlias = LeggedRobotCfg | type[LeggedRobotCfg] | str
@@ -73,7 +73,7 @@ class TaskRegistry:
     def get_cfgs(self, name: str) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
         """Return copies of a task's configurations, for the caller to change; ``UserError`` if there is none."""
         _, env_cfg, train_cfg = self._entry(name)
-        return _instance(env_cfg), _instance(train_cfg)
+        return _instance(env_cfg, LeggedRobotCfg), _instance(train_cfg, LeggedRobotCfgPPO)
 
     def make_env(
         self,
@@ -163,8 +163,8 @@ class TaskRegistry:
         train_cfg: LeggedRobotCfgPPO | None,
     ) -> tuple[LeggedRobotCfg, LeggedRobotCfgPPO]:
         """Return copies of the given or registered configurations, with the values of ``args``."""
-        env_cfg = env_cfg.copy() if env_cfg is not None else self.get_cfgs(str(name))[0]
-        train_cfg = train_cfg.copy() if train_cfg is not None else self.get_cfgs(str(name))[1]
+        env_cfg = _instance(env_cfg, LeggedRobotCfg) if env_cfg is not None else self.get_cfgs(str(name))[0]
+        train_cfg = _instance(train_cfg, LeggedRobotCfgPPO) if train_cfg is not None else self.get_cfgs(str(name))[1]
         task = self.get_task_class(name) if name is not None else None
         update_cfg_from_args(env_cfg, train_cfg, args or argparse.Namespace(overrides=[]), task)
         return env_cfg, train_cfg
@@ -189,9 +189,13 @@ def _resolve(named: Any) -> Any:
     return getattr(load(module), name)
 
 
-def _instance(cfg: Any) -> Any:
+def _instance(cfg: Any, kind: type) -> Any:
+    """Return a new configuration of a kind from a class, an instance or ``module:Class``."""
     cfg = _resolve(cfg)
-    return cfg() if inspect.isclass(cfg) else cfg.copy()
+    cls = cfg if inspect.isclass(cfg) else type(cfg)
+    if not issubclass(cls, kind):
+        raise UserError(f"{cls.__name__} is not a {kind.__name__}: let it and its sections inherit from that")
+    return cls() if cfg is cls else cfg.copy()
 
 
 task_registry = TaskRegistry(TASKS)

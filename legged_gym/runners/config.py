@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container
-from typing import Any
+from typing import Any, TypeAlias
 
 from rsl_rl.algorithms import PPO, Distillation
 from rsl_rl.runners import OnPolicyRunner
@@ -18,6 +18,7 @@ from legged_gym.common.errors import UserError, near_names
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.envs.registry import task_registry
 
+TrainCfg: TypeAlias = LeggedRobotCfgPPO | dict[str, Any]
 LOG_WRITERS = {"wandb": "WandbLogWriter", "neptune": "NeptuneLogWriter"}
 """rsl_rl's classes for logging services; it writes TensorBoard's files beside."""
 
@@ -35,12 +36,15 @@ _SCRIPT_SETTINGS = (
 """Settings of the section ``runner`` for the scripts, which rsl_rl does not use."""
 
 
-def rsl_rl_config(train_cfg: LeggedRobotCfgPPO) -> dict[str, Any]:
-    """Return the nested dict for rsl_rl's runners, or refuse settings that don't fit together.
+def rsl_rl_config(train_cfg: TrainCfg) -> dict[str, Any]:
+    """Return the nested dict for rsl_rl's runners, or refuse settings. A dict is returned as it is.
 
     A section ``estimator`` becomes the algorithm's ``estimator_cfg``; with a section ``distillation``, the actor is the
     student. Everything else also fits rsl_rl's own ``OnPolicyRunner`` and ``PPO``.
     """
+    if isinstance(train_cfg, dict):
+        return train_cfg
+    train_cfg.check()
     cfg = train_cfg.to_dict()
     policy, logger = cfg["policy"], cfg["runner"]["logger"].lower()
     policy["class_name"] = cfg["runner"]["policy_class_name"] or policy["class_name"]

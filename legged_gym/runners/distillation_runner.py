@@ -9,6 +9,7 @@ from rsl_rl.runners import DistillationRunner as RslRlDistillationRunner
 
 from legged_gym.algorithms.distillation import StudentDistillation
 from legged_gym.common.errors import UserError
+from legged_gym.runners.config import TrainCfg, rsl_rl_config
 from legged_gym.runners.on_policy_runner import OnPolicyRunner, Parts
 
 
@@ -21,11 +22,11 @@ class DistillationRunner(OnPolicyRunner, RslRlDistillationRunner):
 
     alg: StudentDistillation
 
-    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
+    def __init__(self, env: VecEnv, train_cfg: TrainCfg, log_dir: str | None = None, device: str = "cpu") -> None:
         """Build the student; see :class:`OnPolicyRunner`. The teacher comes with :meth:`load_teacher` or a resume."""
-        groups = train_cfg["obs_groups"]
-        train_cfg = {**train_cfg, "obs_groups": {**groups, "teacher": list(groups["student"])}}
-        super().__init__(env, {**train_cfg, "teacher": dict(train_cfg["student"])}, log_dir, device)
+        cfg = rsl_rl_config(train_cfg)
+        groups = {**cfg["obs_groups"], "teacher": list(cfg["obs_groups"]["student"])}
+        super().__init__(env, {**cfg, "obs_groups": groups, "teacher": dict(cfg["student"])}, log_dir, device)
 
     def load_teacher(self, path: str) -> None:
         """Load a checkpoint's actor as the teacher. ``UserError`` if it is damaged, or needs missing observations."""

@@ -30,6 +30,7 @@ from legged_gym.runners.checkpoint import (
     widen_critic,
     write_checkpoint,
 )
+from legged_gym.runners.config import TrainCfg, rsl_rl_config
 from legged_gym.runners.going_on import go_on, take_session, write_session
 from legged_gym.runners.last_state import LastState
 from legged_gym.runners.logger import TrainingLogger
@@ -52,14 +53,14 @@ class OnPolicyRunner(RslRlRunner):
     lost, one that is left saves the state after the last completed iteration.
     """
 
-    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
+    def __init__(self, env: VecEnv, train_cfg: TrainCfg, log_dir: str | None = None, device: str = "cpu") -> None:
         """Build the nets for the environment on ``device``; ``UserError`` if other processes can't be found.
 
-        ``train_cfg`` is what :func:`legged_gym.runners.config.rsl_rl_config` returns; with ``verbose`` all of rsl_rl's
+        ``train_cfg`` goes through :func:`legged_gym.runners.config.rsl_rl_config`; with ``verbose`` all of rsl_rl's
         output is shown. Events and checkpoints go to ``log_dir``; None: nowhere.
         """
         # Values that are not finite are found after the update, because rsl_rl's check waits for a GPU in every step.
-        train_cfg = {"check_for_nan": False, **train_cfg}
+        train_cfg = {"check_for_nan": False, **rsl_rl_config(train_cfg)}
         # rsl_rl lists nets and observation sets.
         with contextlib.nullcontext() if train_cfg.get("verbose") else contextlib.redirect_stdout(io.StringIO()):
             super().__init__(env, train_cfg, log_dir, device)

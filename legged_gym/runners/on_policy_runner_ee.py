@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.models import MLPModel
@@ -12,6 +10,7 @@ from torch import nn
 
 from legged_gym.algorithms import EstimatorPPO
 from legged_gym.algorithms.estimator_ppo import ESTIMATE
+from legged_gym.runners.config import TrainCfg
 from legged_gym.runners.on_policy_runner import OnPolicyRunner, Parts
 
 
@@ -46,7 +45,7 @@ class OnPolicyRunnerEE(OnPolicyRunner):
 
     alg: EstimatorPPO
 
-    def __init__(self, env: VecEnv, train_cfg: dict[str, Any], log_dir: str | None = None, device: str = "cpu") -> None:
+    def __init__(self, env: VecEnv, train_cfg: TrainCfg, log_dir: str | None = None, device: str = "cpu") -> None:
         """Build the nets; see :class:`OnPolicyRunner`."""
         super().__init__(env, train_cfg, log_dir, device)
         self.logger.label_layout = self.alg.label_layout

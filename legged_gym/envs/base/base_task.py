@@ -14,7 +14,7 @@ from legged_gym.common import devices, tags
 from legged_gym.envs.base.base_config import ConfigError
 from legged_gym.envs.base.divergence import DivergenceLog
 from legged_gym.envs.base.domain_rand import DomainRand
-from legged_gym.envs.base.given import held, tensor_of
+from legged_gym.envs.base.given import held, robots_of
 from legged_gym.envs.base.ground import Ground
 from legged_gym.envs.base.hooks import FreshTensors, missing
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
@@ -150,14 +150,11 @@ class BaseTask(VecEnv):
 
     def _mask(self, env_ids: torch.Tensor) -> torch.Tensor:
         """Return robots, given as indices or as a mask, as a mask, bool, (N,)."""
-        if not isinstance(env_ids, torch.Tensor):
-            env_ids = torch.as_tensor(env_ids, device=self.device)
-        if env_ids.dtype == torch.bool:
-            return tensor_of("env_ids, a mask,", env_ids, (self.num_envs,))
-        if env_ids.is_floating_point() and len(env_ids):
-            raise ConfigError(f"env_ids are indices of robots, or a mask, got {env_ids.dtype}")
+        robots = robots_of(env_ids, self.num_envs, self.device)
+        if robots.dtype == torch.bool:
+            return robots
         mask = torch.zeros_like(self.reset_buf, dtype=torch.bool)
-        mask[env_ids.long()] = True
+        mask[robots] = True
         return mask
 
     def _call(self, hook: str, mask: torch.Tensor) -> None:

@@ -30,6 +30,41 @@ def tensor_of(what: str, value: object, *shapes: tuple[int, ...]) -> torch.Tenso
     raise ConfigError(f"{what} must be a tensor {wanted}, got {got}")
 
 
+def robots_of(env_ids: Any, count: int, device: str) -> torch.Tensor:
+    """Return some of ``count`` robots as indices, (n,), or as a mask, bool, (N,). ``ConfigError`` for anything else."""
+    if not isinstance(env_ids, torch.Tensor):
+        try:
+            env_ids = torch.as_tensor(env_ids, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"env_ids are indices of robots, or a mask, got {env_ids!r}") from error
+    if env_ids.dtype == torch.bool:
+        return tensor_of("env_ids, a mask,", env_ids, (count,))
+    if env_ids.numel() and (env_ids.is_floating_point() or env_ids.is_complex()):
+        raise ConfigError(f"env_ids are indices of robots, or a mask, got {env_ids.dtype}")
+    robots = env_ids.flatten().long()
+    beyond = (robots < -count) | (robots >= count)
+    if bool(beyond.any()):
+        raise ConfigError(f"env_ids are indices of {count} robots, got {robots[beyond][0].item()}")
+    return robots
+
+
+def check_buffers(task: BaseTask) -> None:
+    """Refuse buffers of a wrong shape or device that a class's ``_init_buffers`` assigns: ``ConfigError``."""
+    n, d, feet = task.num_envs, task.num_dof, len(task.feet_indices)
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {
+        **dict.fromkeys(("rew_buf", "reset_buf", "time_out_buf"), ((n,),)),
+        **dict.fromkeys(("p_gains", "d_gains", "torque_limits"), ((d,), (1, d), (n, d))),
+        **dict.fromkeys(("torques", "last_dof_vel"), ((n, d),)),
+        **dict.fromkeys(("actions", "last_actions", "last_last_actions"), tuple({(n, d), (n, task.num_actions)})),
+        "feet_air_time": ((n, feet if task._air_timer == "feet_air_time" else -1),),
+    }
+    for name, valid in shapes.items():
+        what = f"{type(task).__name__}: self.{name}"
+        found = tensor_of(what, task.__dict__.get(name), *valid).device
+        if found.type != torch.device(task.device).type:
+            raise ConfigError(f"{what} must be on the device {task.device}, got {found}")
+
+
 def _kept(name: str) -> str:
     # Not the property's own name: PyTorch 2.11's compiler would take it for the property, without end.
     return f"_held_{name}"

@@ -16,7 +16,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.common.rotations import quat_rotate_inverse
 from legged_gym.common.threads import single_threaded
 from legged_gym.envs.base.effects import warn_without_effect
-from legged_gym.envs.base.given import call, check_results, follow, tensor_of
+from legged_gym.envs.base.given import call, check_buffers, check_results, follow, tensor_of
 from legged_gym.envs.base.hooks import TIMED, by_hand, check_class, overridden, stores, uncalled
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.envs.base.legged_robot_episodes import LeggedRobotEpisodes
@@ -80,6 +80,7 @@ class LeggedRobot(LeggedRobotObservations, LeggedRobotRewards, LeggedRobotEpisod
         self._bind_simulator()
         self._find_bodies()
         self._init_buffers()
+        check_buffers(self)
         self._prepare_reward_function()
         self._update_derived()
         # Observation terms may read everything that a step computes.

@@ -7,7 +7,7 @@ import math
 import torch
 
 from legged_gym.envs.base.base_task import BaseTask
-from legged_gym.envs.base.given import tensor_of
+from legged_gym.envs.base.given import robots_of, tensor_of
 from legged_gym.envs.base.hooks import takes_mask
 
 
@@ -48,6 +48,7 @@ class LeggedRobotEpisodes(BaseTask):
     @takes_mask
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start new episodes of the robots ``env_ids``. Observations are updated in the next step."""
+        env_ids = robots_of(env_ids, self.num_envs, self.device)
         if len(env_ids) == 0:
             return
         mask = self._mask(env_ids)
