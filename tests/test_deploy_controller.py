@@ -91,6 +91,9 @@ def test_robot_steps_on_the_spot_while_it_is_told_to(tmp_path: Path) -> None:
     controller.steps_on_the_spot = False
     expected = [*(0.04 * np.arange(11, 25)), 0.0, 0.0]
     np.testing.assert_allclose(phases(controller, [STOP] * 16), expected, atol=1e-6)
+    controller.steps_on_the_spot = True
+    controller.start()
+    assert phases(controller, [STOP] * 2) == [0.0, 0.0], "the button is for one walk"
 
 
 def test_walking_again_begins_a_period_and_keeps_the_last_action(tmp_path: Path) -> None:

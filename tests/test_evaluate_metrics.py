@@ -205,6 +205,11 @@ def test_action_change_is_a_mean_over_joints() -> None:
     walk = rollout(trials=1)
     walk.actions[:, 0, 0] = np.arange(200) * 0.2
     assert metrics.action_change(walk) == pytest.approx(0.1)
+    walk.actions[:] = 0.0
+    settled = metrics.motion.settled(walk)[:, 0]
+    # A change belongs to the step that brings it.
+    walk.actions[settled.argmax() :, 0, 0] = 2.0 * settled.sum()
+    assert metrics.action_change(walk) == pytest.approx(1.0)
 
 
 def test_joint_speed_is_a_share_of_each_joints_limit() -> None:
