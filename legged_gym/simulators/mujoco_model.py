@@ -15,6 +15,7 @@ from legged_gym.common.errors import UserError
 from legged_gym.simulators.looks import add_looks
 from legged_gym.simulators.robot.mjcf import is_mjcf, read_mjcf
 from legged_gym.simulators.robot.robot_file import RobotFile, one_line, refuse
+from legged_gym.simulators.robot.units import check_units
 from legged_gym.simulators.robot.urdf import read_urdf
 
 GROUND = "legged_gym/ground"
@@ -94,6 +95,8 @@ def build_scene(cfg: SceneCfg, terrain: HeightField | None = None, visuals: bool
         model = spec.compile()
     except ValueError as error:
         raise refuse(robot.path, _explain(error, spec)) from error
+    for doubt in check_units(robot.path, model, robot.velocity_limits):
+        warnings.warn(doubt, stacklevel=2)
     return _describe(model, robot, links, touching)
 
 
