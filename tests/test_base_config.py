@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pytest
 import yaml
+from annotated_types import Ge
 
+from legged_gym.envs.base.admissible import Layers
 from legged_gym.envs.base.base_config import BaseConfig, ConfigError
 from legged_gym.envs.qmini.qmini_config import QminiCfg, QminiCfgPPO
 
@@ -21,6 +25,8 @@ class Parent(BaseConfig):
     flag = True
     name = "a"
     table = {"left": 1.0}
+    runs: dict[Annotated[int, Ge(0)], float] = {}
+    widths: Layers = [8]
 
 
 class Child(Parent):
@@ -138,6 +144,9 @@ def test_text_becomes_the_settings_type(path: str, text: str, expected: object) 
         ("table", "{left: lots}", "'table.left' takes a number"),
         ("table", "{right: lots}", "'table.right' takes a number"),
         ("table", "{1: 2.0}", "takes values by name"),
+        ("runs", "{-1: 2.0}", "'runs' takes an integer of at least 0 as a name, got -1"),
+        ("runs", "{1.5: 2.0}", "'runs' takes an integer of at least 0 as a name, got 1.5"),
+        ("widths", "[]", r"'widths' takes a list of one or more integers from 1 to 65536, got \[\]"),
         ("flag", "1", "takes true or false"),
         ("section", "1", "is a section"),
         ("section.count.deep", "1", "is a value"),

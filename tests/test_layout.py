@@ -18,7 +18,7 @@ _PACKAGE = Path(LEGGED_GYM_ROOT_DIR, "legged_gym")
 _BUDGETS = {
     "common": 1738,
     "simulators": 5443,
-    "envs": 6437,
+    "envs": 6440,
     "algorithms": 1115,
     "runners": 2177,
     "policies": 1910,
@@ -32,7 +32,7 @@ _BUDGETS = {
     "this_robot": 2499,
     "utils": 102,
 }
-_CORE_BUDGET = 11269
+_CORE_BUDGET = 11272
 _LONGEST_FILE = 400
 _FILES = sorted(_PACKAGE.rglob("*.py"))
 _IMPORTED_LATE = {"common": {"torch"}}

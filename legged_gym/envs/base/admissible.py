@@ -134,7 +134,9 @@ def check(key: str, hint: Any, value: Any) -> Any:
 def _refusal(key: str, hint: Any, wrong: Any) -> ConfigError:
     """Return the error for a value or for one inside it, from pydantic's error."""
     if wrong["loc"] and wrong["loc"][-1] == "[key]":
-        return ConfigError(f"config key '{key}' takes values by name, got {shown(wrong['input'])}")
+        names = get_args(base_type(hint))[0] if len(wrong["loc"]) == 2 else str
+        what = "values by name" if base_type(names) is str else f"{describe(names)} as a name"
+        return ConfigError(f"config key '{key}' takes {what}, got {shown(wrong['input'])}")
     for place in wrong["loc"]:
         if get_origin(base_type(hint)) not in (list, dict):
             break
@@ -172,7 +174,8 @@ def describe(hint: Any, plural: bool = False) -> str:
     if length is not None and length.min_length == length.max_length:
         words = f"{length.min_length} {describe(arguments[0], plural=True)}"
     elif origin is list:
-        words = f"a list of {describe(arguments[0], plural=True)}"
+        some = "one or more " if any(isinstance(rule, MinLen) for rule in rules) else ""
+        words = f"a list of {some}{describe(arguments[0], plural=True)}"
     elif origin is dict:
         words = f"{describe(arguments[1], plural=True)} by name"
     else:

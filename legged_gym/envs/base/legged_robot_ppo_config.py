@@ -118,7 +118,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         """Total number of iterations of the run, including those before a resume."""
         num_learning_epochs_cpu: Annotated[int, Ge(0), Le(1000)] = 0
         """``algorithm.num_learning_epochs`` of a new training that learns on a CPU; 0: the same as on a GPU."""
-        stages: dict[int, dict[str, Factor]] = {}
+        stages: dict[Annotated[int, Ge(0)], dict[str, Factor]] = {}
         """Changes during the training: for each stage, its first iteration and new values of reward scales, the
             entropy coefficient, push velocities, ``terrain.max_level`` or widths of rewards (``sigma``; a GPU then
             records its steps again), e.g. ``{1000: {"rewards.scales.torques": -1e-3, "terrain.max_level": 4}}``."""
