@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from numbers import Integral
 
 import numpy as np
 
@@ -16,10 +17,12 @@ def set_seed(seed: int) -> int:
     Raises:
         UserError: The seed is no integer, or out of range.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
         raise UserError(f"the seed must be an integer between 0 and {2**32 - 1}, got {seed!r}")
     import torch
 
+    # NumPy's integers are integers, too.
+    seed = int(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
