@@ -51,9 +51,9 @@ def test_section_policy_counts_more_than_what_is_built_in(tmp_path: Path) -> Non
             r"must be 2 numbers from -100 to 100, \[lowest, highest",
         ),
         ({"FSMState_Walk__default_joint_angles": [1e3] * 10}, r"_angles' must be 10 numbers from -6.28319 to 6.28319"),
-        ({"Policy__joint_names": ["hip"] * 10}, r"'Policy.joint_names' must be a list of texts, all different"),
+        ({"Policy__joint_names": ["hip"] * 10}, r"'Policy.joint_names' must be a list of one or more texts, all"),
         ({"FSMState_Walk__gait_period": float("nan")}, r"gait_period' must be a number above 0"),
-        ({"Policy__joint_names": 5}, r"'Policy.joint_names' must be a list of texts, all different, got 5"),
+        ({"Policy__joint_names": 5}, r"'Policy.joint_names' must be a list of one or more texts, all different, got 5"),
         ({"Policy__observation_scales": [1.0]}, r"'Policy.observation_scales' must be a list of 7 scales"),
         (
             {"Policy__observation_terms": ["base_lin_vel", *BUILT_IN["observation_terms"][1:]]},
