@@ -128,7 +128,7 @@ class RobotVectorEnv(VectorEnv):
         if seed is not None:
             if isinstance(seed, list | tuple):
                 raise UserError("reset takes one seed for all robots, not a list")
-            set_seed(int(seed) if isinstance(seed, np.integer) else seed)
+            set_seed(seed)
         return self._observe(self.task.reset()), {}
 
     def step(

@@ -21,7 +21,7 @@ def set_seed(seed: int) -> int:
         raise UserError(f"the seed must be an integer between 0 and {2**32 - 1}, got {seed!r}")
     import torch
 
-    # NumPy's integers are integers, too.
+    # It may be a NumPy integer, which Python's own generator does not take.
     seed = int(seed)
     random.seed(seed)
     np.random.seed(seed)

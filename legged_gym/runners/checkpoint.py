@@ -132,7 +132,7 @@ def check_alike(path: str | os.PathLike[str], name: str, saved: Any, here: Any) 
 def widen_critic(checkpoint: dict[str, Any], critic: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Append inputs with zero weights to an old checkpoint's critic, in place. Return their number.
 
-    When they are on, some settings, such as those of ``motors``, add inputs to the critic's observation.
+    Some settings, such as those of ``motors``, give the critic more to observe once they are on.
     """
     saved = checkpoint["critic_state_dict"]
     grown = 0
